@@ -1,0 +1,189 @@
+//! How a command can end other than well: a [`Refusal`] is the rules saying no, a [`Failure`] is the
+//! world being broken. They have different exit codes and never mix.
+//!
+//! [`EXIT_CODES`] is the one table of exit codes; the help, the README and the tests read it.
+
+use std::fmt;
+
+use crate::rules::Refusal;
+
+/// Exit codes and their meaning, for help, README and tests.
+pub const EXIT_CODES: &[(u8, &str)] = &[
+    (0, "done, or yes"),
+    (1, "refused, or no"),
+    (3, "timed out waiting"),
+    (4, "busy, or the outcome is unknown: try again"),
+    (70, "a bug of ours"),
+    (125, "`run` itself refused"),
+    (128, "the environment: not a repository, I/O, permissions, unreadable state"),
+    (129, "usage"),
+];
+
+/// Exit code: done, or yes.
+pub const OK: u8 = 0;
+/// Exit code: refused, or no.
+pub const REFUSED: u8 = 1;
+/// Exit code: busy, or the outcome is unknown; try again.
+pub const BUSY: u8 = 4;
+/// Exit code: a bug of ours.
+pub const BUG: u8 = 70;
+/// Exit code: the environment is broken.
+pub const ENVIRONMENT: u8 = 128;
+/// Exit code: the command line is wrong.
+pub const USAGE: u8 = 129;
+
+/// What kind of breakage a [`Failure`] is; its name is the `code` in JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FailureKind {
+    /// The command line is wrong in a way that only the running command can see.
+    Usage,
+    /// No repository here, and no explicit store.
+    NotARepository,
+    /// The repository or the store belongs to another user.
+    ForeignOwner,
+    /// The pointer names a store that is not there.
+    StoreGone,
+    /// The store has tracked files.
+    TrackedStore,
+    /// The store cannot be written.
+    ReadOnly,
+    /// A record that must be understood cannot be.
+    Unreadable,
+    /// The store holds what no version of this program writes.
+    Tampered,
+    /// Another command is in the middle of the same change.
+    Busy,
+    /// Any other error of the operating system.
+    Io,
+    /// git itself failed, or answered what cannot be understood.
+    Git,
+    /// A bug of ours.
+    Bug,
+}
+
+impl FailureKind {
+    /// Every kind, for tests that walk the table.
+    pub const ALL: &[Self] = &[
+        Self::Usage,
+        Self::NotARepository,
+        Self::ForeignOwner,
+        Self::StoreGone,
+        Self::TrackedStore,
+        Self::ReadOnly,
+        Self::Unreadable,
+        Self::Tampered,
+        Self::Busy,
+        Self::Io,
+        Self::Git,
+        Self::Bug,
+    ];
+
+    /// The `code` in JSON.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::NotARepository => "not_a_repository",
+            Self::ForeignOwner => "foreign_owner",
+            Self::StoreGone => "store_gone",
+            Self::TrackedStore => "tracked_store",
+            Self::ReadOnly => "read_only",
+            Self::Unreadable => "unreadable",
+            Self::Tampered => "tampered",
+            Self::Busy => "busy",
+            Self::Io => "io",
+            Self::Git => "git",
+            Self::Bug => "bug",
+        }
+    }
+
+    /// The process's exit code.
+    #[must_use]
+    pub const fn exit(self) -> u8 {
+        match self {
+            Self::Usage => USAGE,
+            Self::Busy => BUSY,
+            Self::Bug => BUG,
+            Self::NotARepository
+            | Self::ForeignOwner
+            | Self::StoreGone
+            | Self::TrackedStore
+            | Self::ReadOnly
+            | Self::Unreadable
+            | Self::Tampered
+            | Self::Io
+            | Self::Git => ENVIRONMENT,
+        }
+    }
+}
+
+/// The world being broken. Its text says what was tried, on which path, and what came back.
+#[derive(Debug)]
+pub struct Failure {
+    /// What kind of breakage.
+    pub kind: FailureKind,
+    /// Where it came from, outermost first.
+    pub error: anyhow::Error,
+    /// What the reader may do now, in git's `hint:` manner; at most two.
+    pub hints: Vec<String>,
+}
+
+impl Failure {
+    /// A failure with a text of its own.
+    #[must_use]
+    pub fn new(kind: FailureKind, text: impl Into<String>) -> Self {
+        Self { kind, error: anyhow::Error::msg(text.into()), hints: Vec::new() }
+    }
+
+    /// A failed system call: `doing` names the attempt and the path, in the form
+    /// `cannot rename 'a' to 'b'`.
+    #[must_use]
+    pub fn io(error: std::io::Error, doing: impl fmt::Display) -> Self {
+        let kind = match error.kind() {
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+                FailureKind::ReadOnly
+            }
+            _ => FailureKind::Io,
+        };
+        Self {
+            kind,
+            error: anyhow::Error::new(error).context(doing.to_string()),
+            hints: Vec::new(),
+        }
+    }
+
+    /// Adds a hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    /// The whole chain on one line: `cannot read 'x': permission denied`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}", self.error)
+    }
+}
+
+/// Why a command stopped without doing what it was asked for.
+#[derive(Debug)]
+pub enum Stop {
+    /// The rules said no. Boxed: a refusal carries who, since when and why.
+    Refused(Box<Refusal>),
+    /// The world broke.
+    Failed(Failure),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}

@@ -1,0 +1,3 @@
+//! `git conductor`: see the library's documentation for the code map.
+
+fn main() {}

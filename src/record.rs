@@ -1,0 +1,337 @@
+//! What is on disk and on the wire: versioned serde types, nothing else.
+//!
+//! Readers are lenient where another program may have written the record (a shell script, an older
+//! or newer binary): a field that is missing or of the wrong type reads as absent, unknown fields
+//! are kept in `rest` and written back unchanged. No I/O, no clock and no rule lives here.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+
+/// The version that this program writes into its records and its JSON output.
+pub const VERSION: u32 = 1;
+
+/// Fields that this version does not know; kept when a record is rewritten.
+pub type Rest = Map<String, Value>;
+
+/// A claim's unique name: 128 random bits as 32 lower-case hexadecimal digits, never used twice.
+///
+/// Whoever can present it is the owner; it is also part of file names (`owner.<token>`), which is
+/// why it can only be made from exactly this form.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Token(String);
+
+impl Token {
+    /// The token for 16 random bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        use std::fmt::Write as _;
+        let mut hex = String::with_capacity(32);
+        for byte in bytes {
+            // Writing to a String cannot fail.
+            _ = write!(hex, "{byte:02x}");
+        }
+        Self(hex)
+    }
+
+    /// Reads a token, or `None` if `text` is not exactly 32 lower-case hexadecimal digits.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        (text.len() == 32 && text.bytes().all(hex)).then(|| Self(text.to_owned()))
+    }
+
+    /// The 32 digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Token {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("not a token"))
+    }
+}
+
+/// Reads `T`, or its default when the field holds anything else (a script's or a stranger's record).
+fn lenient<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: serde::de::DeserializeOwned + Default,
+{
+    let value = Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).unwrap_or_default())
+}
+
+/// `sprint.json`: one sprint and its phase graph.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sprint {
+    /// `<12 hex of sha256(project)>-<YYYYMMDD-HHMMSS>`; also the directory's name.
+    pub sprint_id: String,
+    /// Canonical path of the main worktree (of the common directory, if bare).
+    #[serde(default, deserialize_with = "lenient")]
+    pub project: String,
+    /// Name of the agent that started it.
+    #[serde(default, deserialize_with = "lenient")]
+    pub started_by: String,
+    /// When, in UTC.
+    #[serde(default, deserialize_with = "lenient")]
+    pub started_at: Option<Timestamp>,
+    /// `active` or `archived`; anything else reads as active.
+    #[serde(default, deserialize_with = "lenient")]
+    pub status: String,
+    /// What the sprint is for, in the starter's words.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub goal: Option<String>,
+    /// When it was archived, in UTC; `clean` counts from here.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub archived_at: Option<Timestamp>,
+    /// The phase graph, in the order that the board shows.
+    pub phases: Vec<PhaseEntry>,
+    /// Fields of other versions.
+    #[serde(flatten)]
+    pub rest: Rest,
+}
+
+impl Sprint {
+    /// The `status` of a sprint that has ended.
+    pub const ARCHIVED: &'static str = "archived";
+    /// The `status` of a sprint that has not.
+    pub const ACTIVE: &'static str = "active";
+
+    /// Whether the sprint has been ended.
+    #[must_use]
+    pub fn is_archived(&self) -> bool {
+        self.status == Self::ARCHIVED
+    }
+}
+
+/// One phase of a graph, as `sprint.json`, `config.json` and `--phases` write it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PhaseEntry {
+    /// `[a-z0-9][a-z0-9_-]{0,63}` in new sprints.
+    pub name: String,
+    /// Phases that must be done, and not failed, before this one can be claimed.
+    #[serde(default)]
+    pub depends_on: Vec<String>,
+    /// What the phase is about, in the sprint's author's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+    /// `read`, `write` or `exclusive`; it informs `batch`, claims do not enforce it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<String>,
+    /// Transitive dependencies whose completer must not own this phase.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_by: Vec<String>,
+    /// Fields of other versions.
+    #[serde(flatten)]
+    pub rest: Rest,
+}
+
+/// One process of one machine, well enough described never to be mistaken for another.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// Its number in its own pid namespace.
+    pub pid: i64,
+    /// Start time in clock ticks since boot (field 22 of `/proc/<pid>/stat`).
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub start: Option<u64>,
+    /// The kernel's boot id; new at every boot.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub boot: Option<String>,
+    /// `/etc/machine-id`; cloned machines can share it.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
+    /// The kernel's node name; cloned machines can share it.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// Inode of the pid namespace; reused by the kernel after the namespace is gone.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub pid_ns: Option<u64>,
+    /// Inode of the time namespace, which shifts start times.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub time_ns: Option<u64>,
+    /// Inode of its pidfd, unique per boot on Linux 6.9 and later; absent elsewhere.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub pidfd: Option<u64>,
+}
+
+/// `lock/meta.<T>.json` (the authority on who T is) and `lock/meta.json` (a copy for the script).
+///
+/// A script's record has only `agent`, `claimed_at` and `pid`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Version of the writer; 0 for a script.
+    #[serde(default, deserialize_with = "lenient")]
+    pub v: u32,
+    /// The owner's name; empty if it cannot be known.
+    #[serde(default, deserialize_with = "lenient")]
+    pub agent: String,
+    /// When the phase was claimed, in UTC.
+    #[serde(default, deserialize_with = "lenient")]
+    pub claimed_at: Option<Timestamp>,
+    /// The recorded process's number, as the script wants it; 0 when none is recorded.
+    #[serde(default, deserialize_with = "lenient")]
+    pub pid: i64,
+    /// When the owner last renewed it, in UTC.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub renewed_at: Option<Timestamp>,
+    /// The claim's unique name; absent in a script's record.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub token: Option<Token>,
+    /// Whether the name was given (`--agent` and the like) rather than detected.
+    #[serde(default, deserialize_with = "lenient")]
+    pub explicit: bool,
+    /// The agent's session id, when one was detected.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// The process that lives as long as the agent.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub process: Option<Process>,
+    /// The user (uid) who claimed.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub user: Option<u32>,
+    /// Whether the owner is a person in a terminal rather than an agent.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "std::ops::Not::not")]
+    pub person: bool,
+    /// The worktree it was claimed from (absolute path).
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub worktree: Option<String>,
+    /// Fields of other versions.
+    #[serde(flatten)]
+    pub rest: Rest,
+}
+
+/// What became of a completed phase's work.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// The work stands; what depends on it opens.
+    #[default]
+    Pass,
+    /// Faults were found; what depends on it stays closed.
+    Fail,
+}
+
+/// `<phase>/done`: the phase is complete, for ever.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Done {
+    /// Version of the writer; 0 for a script or an empty file.
+    #[serde(default, deserialize_with = "lenient")]
+    pub v: u32,
+    /// Who completed it; empty if it cannot be known.
+    #[serde(default, deserialize_with = "lenient")]
+    pub agent: String,
+    /// When, in UTC.
+    #[serde(default, deserialize_with = "lenient")]
+    pub completed_at: Option<Timestamp>,
+    /// The artifact's path as it was given, `""` if none.
+    #[serde(default, deserialize_with = "lenient")]
+    pub artifact: String,
+    /// SHA-256 of the artifact, in hexadecimal; names the pin.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub artifact_sha256: Option<String>,
+    /// Its size in bytes.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub artifact_size: Option<u64>,
+    /// Its modification time in nanoseconds since 1970, to notice a change without hashing.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub artifact_mtime: Option<i64>,
+    /// Its absolute real path when it was handed over.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub artifact_path: Option<String>,
+    /// What `artifact.json` is to point at, relative to the phase's directory.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub artifact_link: Option<String>,
+    /// What became of the work.
+    #[serde(default, deserialize_with = "lenient")]
+    pub verdict: Verdict,
+    /// The token that it was completed under; absent in a script's record.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub token: Option<Token>,
+    /// When the completed claim was made, in UTC.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub claimed_at: Option<Timestamp>,
+    /// Whether the completer's name was given rather than detected.
+    #[serde(default, deserialize_with = "lenient")]
+    pub explicit: bool,
+    /// The completer's session id, when one was detected.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// The completer's process; `not_by` compares it.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub process: Option<Process>,
+    /// What of the repository it was done at.
+    #[serde(flatten)]
+    pub at: Snapshot,
+    /// Fields of other versions.
+    #[serde(flatten)]
+    pub rest: Rest,
+}
+
+/// The repository as it was when a phase was completed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Commit id, in hexadecimal; absent on an unborn branch or outside a repository.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// The commit's tree.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub tree: Option<String>,
+    /// Short name of the branch checked out; absent on a detached HEAD.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// The worktree (absolute path).
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub worktree: Option<String>,
+    /// Whether that worktree had uncommitted changes, artifact and store aside.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub dirty: Option<bool>,
+}
+
+/// `lock.d/latch.<T>`: which command's process made the latch; it must be provably dead before
+/// another command takes the latch over.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Maker {
+    /// The command's own process.
+    pub process: Process,
+}
+
+/// One line of `audit.log`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// When, in UTC.
+    pub at: Timestamp,
+    /// `start`, `claim`, `complete`, …
+    pub event: String,
+    /// The phase, or the sprint's id for what concerns the whole sprint.
+    pub resource: String,
+    /// What a person would want to know beside it; may be empty.
+    pub detail: String,
+    /// Who did it.
+    pub agent: String,
+    /// The process recorded for that agent; 0 when none is.
+    pub pid: i64,
+    /// The sprint's id.
+    pub sprint: String,
+}
+
+/// `config.json` of a store: read, never written.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct StoreConfig {
+    /// The graph that `start` uses when `--phases` is not given.
+    #[serde(default)]
+    pub phase_graph: Option<Vec<PhaseEntry>>,
+    /// Further directories that hold `<skill>/SKILL.md`.
+    #[serde(default, deserialize_with = "lenient")]
+    pub skill_roots: Vec<String>,
+}

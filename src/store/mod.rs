@@ -1,0 +1,3 @@
+//! Where boards live.
+
+pub mod dir;
