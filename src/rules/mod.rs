@@ -1,12 +1,18 @@
 //! The rules of a sprint: pure values in, a decision out.
 //!
 //! No file system, clock, environment, git or anyhow here: who lives and what time it is come in as
-//! values, so that a test can walk every reachable state.
+//! values, so that a test can walk every reachable state. Reading order: [`graph`], [`board`],
+//! [`identity`], [`decide`], [`refusal`]; [`spec`] reads graphs that people type.
 
+pub mod board;
+pub mod decide;
+pub mod graph;
 pub mod identity;
+pub mod refusal;
+pub mod spec;
 
+pub use board::{Board, Hold, Standing, State};
+pub use decide::{Change, Facts, Request, decide};
+pub use graph::{Graph, PhaseId};
 pub use identity::{Life, Me, Relation};
-
-/// The rules saying no.
-#[derive(Debug)]
-pub enum Refusal {}
+pub use refusal::Refusal;

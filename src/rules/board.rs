@@ -1,0 +1,109 @@
+//! The board: the whole state of one sprint at one moment.
+//!
+//! A phase is in one of three states, held in one enum. What changes a state is named in
+//! [`super::decide`]; who carries it out is the store.
+
+use super::graph::{Graph, PhaseId};
+use super::identity::Life;
+use crate::record::{Claim, Done, Sprint, Verdict};
+
+/// Somebody's claim on a phase.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hold {
+    /// The owner's record.
+    pub claim: Claim,
+    /// Whether the owner's process lives.
+    pub life: Life,
+    /// Whose claim it was before it was taken over, if that is still known.
+    pub former: Vec<Claim>,
+    /// Whether it is a lock of an old layout, which no rename can take over: only `unstuck` ends it.
+    pub only_unstuck: bool,
+}
+
+/// Where a phase is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum State {
+    /// Nobody owns it and it is not done. It is *ready* when every dependency is done and passed.
+    Pending,
+    /// Somebody owns it. It is *stale* when anyone may reclaim it.
+    Claimed(Hold),
+    /// It is complete, for ever.
+    Done(Done),
+}
+
+/// The whole state of one sprint.
+#[derive(Debug, Clone)]
+pub struct Board {
+    /// The sprint's record.
+    pub sprint: Sprint,
+    /// Its phases.
+    pub graph: Graph,
+    /// Where each phase is, in the graph's order.
+    states: Vec<State>,
+}
+
+/// What the whole sprint amounts to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// Something is left to do.
+    Active,
+    /// Every phase is done.
+    Finished,
+    /// The sprint has been ended.
+    Archived,
+}
+
+impl Board {
+    /// A board on which nothing has been looked at yet: every phase is pending.
+    #[must_use]
+    pub fn new(sprint: Sprint, graph: Graph) -> Self {
+        let states = vec![State::Pending; graph.count()];
+        Self { sprint, graph, states }
+    }
+
+    /// Where `id` is.
+    #[must_use]
+    pub fn state(&self, id: PhaseId) -> &State {
+        &self.states[id.index()]
+    }
+
+    /// Records where `id` was found to be.
+    pub fn set(&mut self, id: PhaseId, state: State) {
+        self.states[id.index()] = state;
+    }
+
+    /// The dependencies that keep `id` from being claimed: not done, or failed.
+    #[must_use]
+    pub fn waits_for(&self, id: PhaseId) -> Vec<PhaseId> {
+        let passed = |dep: &PhaseId| match self.state(*dep) {
+            State::Done(done) => done.verdict == Verdict::Pass,
+            State::Pending | State::Claimed(_) => false,
+        };
+        self.graph.phase(id).depends_on.iter().copied().filter(|dep| !passed(dep)).collect()
+    }
+
+    /// Whether `id` is pending and nothing keeps it from being claimed.
+    #[must_use]
+    pub fn is_ready(&self, id: PhaseId) -> bool {
+        *self.state(id) == State::Pending && self.waits_for(id).is_empty()
+    }
+
+    /// How many phases are done.
+    #[must_use]
+    pub fn done_count(&self) -> usize {
+        self.states.iter().filter(|state| matches!(state, State::Done(_))).count()
+    }
+
+    /// What the whole sprint amounts to.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        if self.sprint.is_archived() {
+            Standing::Archived
+        } else if self.done_count() == self.graph.count() {
+            Standing::Finished
+        } else {
+            Standing::Active
+        }
+    }
+}

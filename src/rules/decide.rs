@@ -1,0 +1,335 @@
+//! Who may do what: a board, a request and the facts give a change or a refusal.
+//!
+//! This is the one function through which every change of a phase goes. The store reads a board,
+//! asks here, carries the change out by one rename, and asks again when that rename found the world
+//! changed. A test walks every reachable state of small sprints through it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::board::{Board, Hold, State};
+use super::graph::PhaseId;
+use super::identity::{Life, Me, Relation, is_stale, relation, same_process};
+use super::refusal::{Held, Holder, Refusal, Wait};
+use crate::record::{Claim, Done, Verdict};
+
+/// What the asker wants of one phase.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Own it.
+    Claim {
+        /// Also from a dead owner whose hour is not over, or from my other terminal.
+        takeover: bool,
+    },
+    /// Hand it in.
+    Complete {
+        /// SHA-256 of the artifact, if one is handed in.
+        artifact: Option<String>,
+        /// How it ended.
+        verdict: Verdict,
+    },
+    /// Give it up.
+    Abort,
+    /// Free another's.
+    Unstuck {
+        /// Also from an owner who is alive, or may be.
+        force: bool,
+    },
+}
+
+/// What is to happen to a phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// Pending becomes mine.
+    Take,
+    /// Mine stays mine, heard now.
+    Renew,
+    /// Claimed becomes mine under a new token; the former one is fenced off.
+    TakeOver,
+    /// Mine becomes done.
+    Complete,
+    /// It is done, by me and with the same artifact: nothing is to change.
+    Confirm,
+    /// Claimed becomes pending.
+    Free,
+    /// It is pending, as was asked for: nothing is to change.
+    Nothing,
+}
+
+/// What a decision needs to know beside the board.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// Who asks.
+    pub me: &'a Me,
+    /// What time it is.
+    pub now: Timestamp,
+    /// How long a dead owner must have been silent before anyone may reclaim.
+    pub stale_after: SignedDuration,
+}
+
+/// Decides on one phase.
+///
+/// # Errors
+/// The rule that says no, with its facts.
+pub fn decide(
+    board: &Board,
+    id: PhaseId,
+    request: &Request,
+    facts: Facts<'_>,
+) -> Result<Change, Refusal> {
+    match request {
+        Request::Claim { takeover } => claim(board, id, *takeover, facts),
+        Request::Complete { artifact, verdict } => {
+            complete(board, id, artifact.as_deref(), *verdict, facts)
+        }
+        Request::Abort => abort(board, id, facts),
+        Request::Unstuck { force } => unstuck(board, id, *force),
+    }
+}
+
+fn claim(board: &Board, id: PhaseId, takeover: bool, facts: Facts<'_>) -> Result<Change, Refusal> {
+    let name = &board.graph.phase(id).name;
+    let change = match board.state(id) {
+        State::Done(done) => return Err(Refusal::done(name, done)),
+        State::Pending => Change::Take,
+        State::Claimed(hold) => {
+            let refused = |same_agent| Refusal::Claimed {
+                phase: name.clone(),
+                holder: hold.into(),
+                same_agent,
+                only_unstuck: hold.only_unstuck,
+            };
+            if hold.only_unstuck {
+                return Err(refused(false));
+            }
+            match relation(facts.me, &hold.claim, hold.life) {
+                // Two worktrees at once would be two workers under one name.
+                Relation::Mine | Relation::MineFromBefore if elsewhere(facts.me, hold) => {
+                    return Err(refused(true));
+                }
+                // A script's record has no name of its own to renew under.
+                Relation::Mine if hold.claim.v > 0 => return Ok(Change::Renew),
+                Relation::Mine | Relation::MineFromBefore => Change::TakeOver,
+                Relation::Other if may_take_over(hold, takeover, facts) => Change::TakeOver,
+                Relation::Other => return Err(refused(false)),
+            }
+        }
+    };
+    check_dependencies(board, id)?;
+    check_four_eyes(board, id, facts.me)?;
+    Ok(change)
+}
+
+/// Whether the owner works in another worktree and is not known dead.
+fn elsewhere(me: &Me, hold: &Hold) -> bool {
+    hold.life != Life::Dead
+        && hold.claim.worktree.is_some()
+        && me.worktree.is_some()
+        && hold.claim.worktree != me.worktree
+}
+
+fn may_take_over(hold: &Hold, takeover: bool, facts: Facts<'_>) -> bool {
+    let my_other_terminal = hold.claim.person
+        && facts.me.person
+        && hold.claim.user.is_some()
+        && hold.claim.user == facts.me.user;
+    is_stale(&hold.claim, hold.life, facts.now, facts.stale_after)
+        || (takeover && (hold.life == Life::Dead || my_other_terminal))
+}
+
+fn check_dependencies(board: &Board, id: PhaseId) -> Result<(), Refusal> {
+    let waits_for = board.waits_for(id);
+    if waits_for.is_empty() {
+        return Ok(());
+    }
+    let wait = |dep: PhaseId| {
+        let (state, agent) = match board.state(dep) {
+            State::Pending => ("pending", None),
+            State::Claimed(hold) => ("claimed", Some(hold.claim.agent.clone())),
+            State::Done(done) => ("failed", Some(done.agent.clone())),
+        };
+        Wait { phase: board.graph.phase(dep).name.clone(), state, agent }
+    };
+    Err(Refusal::Blocked {
+        phase: board.graph.phase(id).name.clone(),
+        waits_for: waits_for.into_iter().map(wait).collect(),
+    })
+}
+
+/// `not_by`: whoever completed the one must not own the other, by name and by recorded process.
+fn check_four_eyes(board: &Board, id: PhaseId, me: &Me) -> Result<(), Refusal> {
+    let phase = board.graph.phase(id);
+    for &other in &phase.not_by {
+        let State::Done(done) = board.state(other) else { continue };
+        let same = match (&me.process, &done.process) {
+            (Some(mine), Some(theirs)) => same_process(mine, theirs),
+            _ => false,
+        };
+        if done.agent.is_empty() || done.agent == me.name || same {
+            return Err(Refusal::FourEyes {
+                phase: phase.name.clone(),
+                other: board.graph.phase(other).name.clone(),
+                agent: done.agent.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn complete(
+    board: &Board,
+    id: PhaseId,
+    artifact: Option<&str>,
+    verdict: Verdict,
+    facts: Facts<'_>,
+) -> Result<Change, Refusal> {
+    let name = &board.graph.phase(id).name;
+    match board.state(id) {
+        State::Pending => Err(Refusal::NotClaimed { phase: name.clone() }),
+        State::Claimed(hold) => owned(name, hold, facts.me).map(|()| Change::Complete),
+        State::Done(done) => {
+            let same = artifact.is_none() || artifact == done.artifact_sha256.as_deref();
+            if same && verdict == done.verdict && completed_by(facts.me, done) {
+                Ok(Change::Confirm)
+            } else {
+                Err(Refusal::done(name, done))
+            }
+        }
+    }
+}
+
+/// Whether `done` is the asker's own doing: a claim's record with the completer's facts would be its.
+fn completed_by(me: &Me, done: &Done) -> bool {
+    let claim = Claim {
+        v: done.v,
+        agent: done.agent.clone(),
+        token: done.token.clone(),
+        explicit: done.explicit,
+        session: done.session.clone(),
+        process: done.process.clone(),
+        ..Claim::default()
+    };
+    // The completer may have restarted since; nobody else can have come to be called the same and
+    // have completed this phase, so its former process counts as dead.
+    relation(me, &claim, Life::Dead).is_mine()
+}
+
+/// Whether the asker owns `hold`; else that it never did, or that it has lost it.
+fn owned(name: &str, hold: &Hold, me: &Me) -> Result<(), Refusal> {
+    if !hold.only_unstuck && relation(me, &hold.claim, hold.life).is_mine() {
+        return Ok(());
+    }
+    let was_mine = |former: &Claim| relation(me, former, Life::Dead).is_mine();
+    if me.token.is_some() || hold.former.iter().any(was_mine) {
+        return Err(Refusal::Lost {
+            phase: name.to_owned(),
+            holder: Some(hold.into()),
+            ended_sprint: None,
+        });
+    }
+    Err(Refusal::NotOwner { phase: name.to_owned(), holder: hold.into() })
+}
+
+fn abort(board: &Board, id: PhaseId, facts: Facts<'_>) -> Result<Change, Refusal> {
+    let name = &board.graph.phase(id).name;
+    match board.state(id) {
+        State::Pending => Err(Refusal::NotClaimed { phase: name.clone() }),
+        State::Claimed(hold) => owned(name, hold, facts.me).map(|()| Change::Free),
+        State::Done(done) => Err(Refusal::done(name, done)),
+    }
+}
+
+fn unstuck(board: &Board, id: PhaseId, force: bool) -> Result<Change, Refusal> {
+    let name = &board.graph.phase(id).name;
+    match board.state(id) {
+        State::Pending => Ok(Change::Nothing),
+        State::Claimed(hold) if force || hold.life == Life::Dead => Ok(Change::Free),
+        State::Claimed(hold) => Err(Refusal::Alive { phase: name.clone(), holder: hold.into() }),
+        State::Done(done) => Err(Refusal::done(name, done)),
+    }
+}
+
+/// The phases that the asker could claim now, in the board's order, without those it holds.
+///
+/// # Errors
+/// Why there are none.
+pub fn next(board: &Board, facts: Facts<'_>) -> Result<Vec<PhaseId>, Refusal> {
+    let request = Request::Claim { takeover: false };
+    let mut open = Vec::new();
+    let mut not_mine = Vec::new();
+    for id in board.graph.ids() {
+        match decide(board, id, &request, facts) {
+            Ok(Change::Take | Change::TakeOver) => open.push(id),
+            Ok(_) => {}
+            Err(Refusal::FourEyes { phase, .. }) => not_mine.push(phase),
+            Err(_) => {}
+        }
+    }
+    if !open.is_empty() {
+        Ok(open)
+    } else if board.done_count() == board.graph.count() {
+        Err(Refusal::Finished {})
+    } else if !not_mine.is_empty() {
+        Err(Refusal::NotForYou { phases: not_mine })
+    } else {
+        Err(nothing_ready(board))
+    }
+}
+
+fn nothing_ready(board: &Board) -> Refusal {
+    let mut claimed = Vec::new();
+    let mut failed = Vec::new();
+    for id in board.graph.ids() {
+        let phase = board.graph.phase(id).name.clone();
+        match board.state(id) {
+            State::Claimed(hold) => claimed.push(Held { phase, holder: hold.into() }),
+            State::Done(done) if done.verdict == Verdict::Fail => failed.push(phase),
+            State::Done(_) | State::Pending => {}
+        }
+    }
+    Refusal::NothingReady { claimed, failed }
+}
+
+/// The phase that the asker holds from this worktree, if any: it should finish that one before it
+/// asks for another.
+#[must_use]
+pub fn holding(board: &Board, facts: Facts<'_>) -> Option<Refusal> {
+    mine(board, facts).into_iter().find_map(|id| match board.state(id) {
+        State::Claimed(hold) if hold.claim.worktree == facts.me.worktree => {
+            Some(Refusal::Holding {
+                phase: board.graph.phase(id).name.clone(),
+                since: hold.claim.claimed_at,
+            })
+        }
+        State::Claimed(_) | State::Pending | State::Done(_) => None,
+    })
+}
+
+/// The phases that the asker holds.
+#[must_use]
+pub fn mine(board: &Board, facts: Facts<'_>) -> Vec<PhaseId> {
+    let held = |id: &PhaseId| match board.state(*id) {
+        State::Claimed(hold) => relation(facts.me, &hold.claim, hold.life).is_mine(),
+        State::Pending | State::Done(_) => false,
+    };
+    board.graph.ids().filter(held).collect()
+}
+
+/// Whether the sprint may be ended, for good or for a new one: no other agent's claim is live.
+///
+/// # Errors
+/// Whose claims stand in the way.
+pub fn may_end(board: &Board, facts: Facts<'_>, starting: bool) -> Result<(), Refusal> {
+    let mut claims = Vec::new();
+    for id in board.graph.ids() {
+        if let State::Claimed(hold) = board.state(id)
+            && hold.life != Life::Dead
+            && !relation(facts.me, &hold.claim, hold.life).is_mine()
+        {
+            claims.push(Held {
+                phase: board.graph.phase(id).name.clone(),
+                holder: Holder::from(hold),
+            });
+        }
+    }
+    if claims.is_empty() { Ok(()) } else { Err(Refusal::LiveClaims { claims, starting }) }
+}

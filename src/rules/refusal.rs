@@ -1,0 +1,282 @@
+//! The rules saying no: which rule, and the facts a reader needs. The sentences are in `report`.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::board::Hold;
+use super::identity::{Life, heard};
+use crate::record::{Done, Verdict};
+
+/// Who holds a phase, as a refusal tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Holder {
+    /// The owner's name; empty if it cannot be known.
+    pub agent: String,
+    /// When it claimed, in UTC.
+    pub since: Option<Timestamp>,
+    /// When it last claimed or renewed, in UTC.
+    pub heard: Option<Timestamp>,
+    /// Whether its process lives.
+    pub alive: Alive,
+    /// The worktree it claimed from.
+    pub worktree: Option<String>,
+}
+
+/// [`Life`] in the words of JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Alive {
+    /// Its process was seen alive.
+    Yes,
+    /// Its process is provably gone.
+    No,
+    /// It cannot be known.
+    Unknown,
+}
+
+impl From<Life> for Alive {
+    fn from(life: Life) -> Self {
+        match life {
+            Life::Alive => Self::Yes,
+            Life::Dead => Self::No,
+            Life::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<&Hold> for Holder {
+    fn from(hold: &Hold) -> Self {
+        Self {
+            agent: hold.claim.agent.clone(),
+            since: hold.claim.claimed_at,
+            heard: heard(&hold.claim),
+            alive: hold.life.into(),
+            worktree: hold.claim.worktree.clone(),
+        }
+    }
+}
+
+/// A dependency that is not done, or failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Wait {
+    /// Its name.
+    pub phase: String,
+    /// `pending`, `claimed` or `failed`.
+    pub state: &'static str,
+    /// Who is at it, or completed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+}
+
+/// A phase and who holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Held {
+    /// The phase.
+    pub phase: String,
+    /// Its owner.
+    #[serde(flatten)]
+    pub holder: Holder,
+}
+
+/// When the same command may succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Retry {
+    /// It never will.
+    Never,
+    /// When somebody has done something.
+    AfterChange,
+    /// At once.
+    Now,
+}
+
+/// The rules saying no.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Refusal {
+    /// There is no sprint.
+    NoSprint {},
+    /// The sprint has no such phase.
+    UnknownPhase {
+        /// What was asked for.
+        phase: String,
+        /// The phases there are.
+        phases: Vec<String>,
+    },
+    /// Somebody holds the phase.
+    Claimed {
+        /// The phase.
+        phase: String,
+        /// Who.
+        #[serde(flatten)]
+        holder: Holder,
+        /// Whether it is the asker itself, in another worktree.
+        same_agent: bool,
+        /// Whether the lock is of an old layout, which only `unstuck` ends.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        only_unstuck: bool,
+    },
+    /// Dependencies are not done, or failed.
+    Blocked {
+        /// The phase.
+        phase: String,
+        /// What it waits for.
+        waits_for: Vec<Wait>,
+    },
+    /// Who did `other` must not own `phase`.
+    FourEyes {
+        /// The phase.
+        phase: String,
+        /// The dependency that its `not_by` names.
+        other: String,
+        /// Who completed that one; empty if it cannot be known.
+        agent: String,
+    },
+    /// The phase is complete.
+    Done {
+        /// The phase.
+        phase: String,
+        /// By whom; empty if it cannot be known.
+        agent: String,
+        /// When, in UTC.
+        at: Option<Timestamp>,
+        /// How it ended.
+        verdict: Verdict,
+    },
+    /// Nobody holds the phase.
+    NotClaimed {
+        /// The phase.
+        phase: String,
+    },
+    /// Somebody else holds the phase.
+    NotOwner {
+        /// The phase.
+        phase: String,
+        /// Who.
+        #[serde(flatten)]
+        holder: Holder,
+    },
+    /// The phase was the asker's and is not any more.
+    Lost {
+        /// The phase.
+        phase: String,
+        /// Who has it now.
+        #[serde(flatten)]
+        holder: Option<Holder>,
+        /// The sprint it belonged to, if that one was ended meanwhile.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        ended_sprint: Option<String>,
+    },
+    /// The owner is alive, or may be.
+    Alive {
+        /// The phase.
+        phase: String,
+        /// Who.
+        #[serde(flatten)]
+        holder: Holder,
+    },
+    /// Other agents' live claims stand in the way of ending the sprint.
+    LiveClaims {
+        /// Which, and whose.
+        claims: Vec<Held>,
+        /// Whether a new sprint was asked for, rather than the end of this one.
+        starting: bool,
+    },
+    /// Nothing can be claimed now.
+    NothingReady {
+        /// What is being worked on, and by whom.
+        claimed: Vec<Held>,
+        /// What failed, and so keeps others from opening.
+        failed: Vec<String>,
+    },
+    /// Every phase is done.
+    Finished {},
+    /// Something is ready, but not for this agent.
+    NotForYou {
+        /// What, and whose work it would be checking.
+        phases: Vec<String>,
+    },
+    /// The asker holds a phase in this worktree already.
+    Holding {
+        /// Which.
+        phase: String,
+        /// Since when, in UTC.
+        since: Option<Timestamp>,
+    },
+    /// The file cannot be a phase's artifact.
+    BadArtifact {
+        /// The phase.
+        phase: String,
+        /// The file, as it was given.
+        path: String,
+        /// Why not.
+        why: String,
+    },
+    /// The store's own graph is wrong.
+    InvalidGraph {
+        /// The file that it stands in.
+        file: String,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+impl Refusal {
+    /// The `code` in JSON.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NoSprint {} => "no_sprint",
+            Self::UnknownPhase { .. } => "unknown_phase",
+            Self::Claimed { .. } | Self::LiveClaims { .. } => "claimed",
+            Self::Blocked { .. } => "blocked",
+            Self::FourEyes { .. } => "four_eyes",
+            Self::Done { .. } => "done",
+            Self::NotClaimed { .. } => "not_claimed",
+            Self::NotOwner { .. } => "not_owner",
+            Self::Lost { .. } => "lost",
+            Self::Alive { .. } => "alive",
+            Self::NothingReady { .. } => "nothing_ready",
+            Self::Finished {} => "finished",
+            Self::NotForYou { .. } => "not_for_you",
+            Self::Holding { .. } => "holding",
+            Self::BadArtifact { .. } => "bad_artifact",
+            Self::InvalidGraph { .. } => "invalid_graph",
+        }
+    }
+
+    /// When the same command may succeed.
+    #[must_use]
+    pub const fn retry(&self) -> Retry {
+        match self {
+            Self::UnknownPhase { .. }
+            | Self::FourEyes { .. }
+            | Self::Done { .. }
+            | Self::Lost { .. }
+            | Self::Finished {}
+            | Self::NotForYou { .. } => Retry::Never,
+            Self::NoSprint {}
+            | Self::Claimed { .. }
+            | Self::LiveClaims { .. }
+            | Self::Blocked { .. }
+            | Self::NotClaimed { .. }
+            | Self::NotOwner { .. }
+            | Self::Alive { .. }
+            | Self::NothingReady { .. }
+            | Self::Holding { .. }
+            | Self::BadArtifact { .. }
+            | Self::InvalidGraph { .. } => Retry::AfterChange,
+        }
+    }
+
+    /// The refusal for a phase that is complete.
+    #[must_use]
+    pub fn done(phase: &str, done: &Done) -> Self {
+        Self::Done {
+            phase: phase.to_owned(),
+            agent: done.agent.clone(),
+            at: done.completed_at,
+            verdict: done.verdict,
+        }
+    }
+}

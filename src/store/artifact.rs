@@ -1,0 +1,144 @@
+//! What a phase hands over: copied into its directory under the name of its SHA-256, so that what was
+//! handed over can always be shown, and a later change of the original is noticed, never believed.
+//!
+//! Which file may be an artifact is for the commands to say: this module gets an open file.
+
+use std::fmt::Write as _;
+use std::io::Read;
+
+use sha2::{Digest, Sha256};
+
+use super::Store;
+use super::dir::NewFile as _;
+use super::folder::{Step, tidy};
+use super::world::World;
+use crate::error::{Failure, FailureKind, Stop};
+use crate::rules::Refusal;
+
+/// An artifact that has been pinned.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pinned {
+    /// Its path as it was given.
+    pub given: String,
+    /// Its absolute real path.
+    pub path: String,
+    /// SHA-256 in hexadecimal.
+    pub sha256: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// Modification time in nanoseconds since 1970.
+    pub mtime: i64,
+    /// What the link beside `done` points at, relative to the phase's directory.
+    pub link: String,
+}
+
+/// An open file that is to be an artifact.
+pub struct Source<'a> {
+    /// Its path as it was given.
+    pub given: String,
+    /// Its absolute real path.
+    pub path: String,
+    /// Its path relative to the store, if it is in there.
+    pub in_store: Option<String>,
+    /// Modification time in nanoseconds since 1970.
+    pub mtime: i64,
+    /// Its content.
+    pub content: &'a mut dyn Read,
+    /// At most this many bytes are taken.
+    pub limit: u64,
+}
+
+/// The file's name in the phase's directory.
+pub(crate) fn pin_name(sha256: &str) -> String {
+    format!("pin.{sha256}")
+}
+
+impl<W: World> Store<W> {
+    /// Copies `source` into the directory of phase `name`, durably, hashing what is copied: the hash
+    /// is that of the copy, whatever becomes of the original meanwhile.
+    ///
+    /// # Errors
+    /// `bad_artifact` above the limit; or the source cannot be read, or the store not be written.
+    pub fn pin(&self, name: &str, source: Source<'_>) -> Result<Pinned, Stop> {
+        let found = self.current()?.ok_or(Refusal::NoSprint {})?;
+        let dir = found.make_phase(name)?;
+        let temporary = format!(".tmp.{}", self.world().token()?);
+        let mut file = dir.new_file(&temporary, true)?;
+        let copied = copy(source.content, source.limit, |bytes| file.write(bytes))
+            .and_then(|copied| file.sync().map(|()| copied));
+        drop(file);
+        let (sha256, size) = match copied {
+            Ok(Copied::Whole(sha256, size)) => (sha256, size),
+            Ok(Copied::TooLarge) => {
+                dir.remove_file(&temporary)?;
+                return Err(Refusal::BadArtifact {
+                    phase: name.to_owned(),
+                    path: source.given,
+                    why: format!("it is larger than {} bytes", source.limit),
+                }
+                .into());
+            }
+            Err(error) => {
+                tidy(dir.remove_file(&temporary));
+                return Err(Failure::io(error, format!("cannot copy '{}'", source.given)).into());
+            }
+        };
+        let pin = pin_name(&sha256);
+        // A pin of this name has this content: replacing it changes nothing.
+        if dir.rename(&temporary, &dir, &pin)? != Step::Done {
+            tidy(dir.remove_file(&temporary));
+            let what = format!("cannot pin '{}' in '{}'", source.given, dir.path());
+            return Err(Failure::new(FailureKind::Tampered, what).into());
+        }
+        // Before the completion is committed: a commit that a power cut leaves must find it.
+        dir.sync()?;
+        // A phase's directory is three levels below the store.
+        let link = source.in_store.map_or(pin, |path| format!("../../../{path}"));
+        Ok(Pinned {
+            given: source.given,
+            path: source.path,
+            sha256,
+            size,
+            mtime: source.mtime,
+            link,
+        })
+    }
+}
+
+enum Copied {
+    Whole(String, u64),
+    TooLarge,
+}
+
+/// Copies and hashes at most `limit` bytes in one pass.
+fn copy(
+    from: &mut dyn Read,
+    limit: u64,
+    mut write: impl FnMut(&[u8]) -> std::io::Result<()>,
+) -> std::io::Result<Copied> {
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 64 * 1024];
+    let mut size: u64 = 0;
+    loop {
+        let n = match from.read(&mut buffer) {
+            Ok(0) => return Ok(Copied::Whole(hex(&hash.finalize()), size)),
+            Ok(n) => n,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        size += n as u64;
+        if size > limit {
+            return Ok(Copied::TooLarge);
+        }
+        hash.update(&buffer[..n]);
+        write(&buffer[..n])?;
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing to a String cannot fail.
+        _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,567 @@
+//! What commands ask of a phase: claim it, complete it, give it up, free it.
+//!
+//! Each is the same loop: read what the decision needs, let the rules decide, carry the decision out
+//! by one atomic step, and when that step finds the world changed, begin again. The mutex is held
+//! for one round at a time, and only so that contenders do not waste each other's work.
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+
+use super::Store;
+use super::artifact::Pinned;
+use super::lock::{self, Lock};
+use super::phase::{Attempt, Phase};
+use super::read::find_phase;
+use super::sprints::Found;
+use super::world::{TRIES, World};
+use crate::error::{Failure, FailureKind, Stop};
+use crate::record::{Claim, Done, Event, Maker, Snapshot, VERSION, Verdict};
+use crate::rules::identity::relation;
+use crate::rules::{
+    Board, Change, Facts, Hold, Life, Me, PhaseId, Refusal, Request, State, decide, decide::next,
+};
+
+/// Who asks, and by which settings.
+#[derive(Debug, Clone)]
+pub struct Asker {
+    /// The agent.
+    pub me: Me,
+    /// `conductor.staleAfter`.
+    pub stale_after: SignedDuration,
+}
+
+/// A claim that was granted.
+#[derive(Debug, Clone)]
+pub struct Granted {
+    /// The phase.
+    pub phase: String,
+    /// The owner's record, with its token.
+    pub claim: Claim,
+    /// How it came about: taken, renewed or taken over.
+    pub change: Change,
+    /// Whose claim it was before, if it was taken over from another.
+    pub from: Option<Hold>,
+    /// The board as it was when the claim was decided on, as far as it was read.
+    pub board: Board,
+}
+
+/// What is handed in with a completion.
+#[derive(Debug, Clone, Default)]
+pub struct HandIn {
+    /// The pinned artifact, if there is one.
+    pub artifact: Option<Pinned>,
+    /// How the work ended.
+    pub verdict: Verdict,
+    /// The repository as it is.
+    pub at: Snapshot,
+}
+
+/// A completion that stands.
+#[derive(Debug, Clone)]
+pub struct Completed {
+    /// Its record.
+    pub done: Done,
+    /// Whether it had been complete before, by the same agent and with the same artifact.
+    pub again: bool,
+    /// The phases that it opened.
+    pub opened: Vec<String>,
+}
+
+/// A claim that was ended.
+#[derive(Debug, Clone)]
+pub struct Freed {
+    /// The phase.
+    pub phase: String,
+    /// Whose claim it was; `None` if nobody held the phase.
+    pub hold: Option<Hold>,
+}
+
+impl Asker {
+    fn facts(&self, now: jiff::Timestamp) -> Facts<'_> {
+        Facts { me: &self.me, now, stale_after: self.stale_after }
+    }
+
+    fn maker(&self) -> Maker {
+        Maker { process: self.me.command.clone() }
+    }
+
+    /// The record of a claim that this agent makes now, still without a token.
+    fn claim(&self, now: jiff::Timestamp) -> Claim {
+        let me = &self.me;
+        Claim {
+            v: VERSION,
+            agent: me.name.clone(),
+            claimed_at: Some(now),
+            pid: me.process.as_ref().map_or(0, |process| process.pid),
+            explicit: me.explicit,
+            session: me.session.clone(),
+            process: me.process.clone(),
+            user: me.user,
+            person: me.person,
+            worktree: me.worktree.clone(),
+            ..Claim::default()
+        }
+    }
+}
+
+/// What a decision on `id` looks at: itself, its dependencies, and whose work it would be checking.
+fn relevant(found: &crate::rules::Graph, id: PhaseId) -> BTreeSet<PhaseId> {
+    let phase = found.phase(id);
+    std::iter::once(id)
+        .chain(phase.depends_on.iter().copied())
+        .chain(phase.not_by.iter().copied())
+        .collect()
+}
+
+impl<W: World> Store<W> {
+    fn busy<T>() -> Result<T, Stop> {
+        Err(Failure::new(FailureKind::Busy, "another command is in the middle of a change").into())
+    }
+
+    /// Runs `round` under the mutex until it has an answer, for about a second.
+    fn rounds<T>(&self, mut round: impl FnMut() -> Result<Attempt<T>, Stop>) -> Result<T, Stop> {
+        let mut busy = 0;
+        let mut raced = 0;
+        while busy < TRIES && raced < 16 * TRIES {
+            let attempt = {
+                let _mutex = self.conductor()?.map(|conductor| self.world.mutex(conductor));
+                round()?
+            };
+            match attempt {
+                Attempt::Done(value) => return Ok(value),
+                // Whoever was faster has done something: that is progress, and needs no pause.
+                Attempt::Raced | Attempt::Superseded => raced += 1,
+                Attempt::Busy => {
+                    self.world.pause(busy);
+                    busy += 1;
+                }
+            }
+        }
+        Self::busy()
+    }
+
+    fn current_or_refuse(&self) -> Result<Found<W::Dir>, Stop> {
+        Ok(self.current()?.ok_or(Refusal::NoSprint {})?)
+    }
+
+    /// Claims a phase.
+    ///
+    /// # Errors
+    /// The rule that says no; or the store cannot be read or written.
+    pub fn claim(&self, asker: &Asker, name: &str, takeover: bool) -> Result<Granted, Stop> {
+        let granted = self.rounds(|| {
+            let found = self.current_or_refuse()?;
+            let id = find_phase(&found.graph, name)?;
+            let wanted = relevant(&found.graph, id);
+            let board = self.read(&found, Some(&wanted), Some(&asker.maker()))?;
+            let change =
+                decide(&board, id, &Request::Claim { takeover }, asker.facts(self.world.now()))?;
+            self.try_claim(asker, &found, board, id, change)
+        })?;
+        self.log(asker, "claim", &granted);
+        Ok(granted)
+    }
+
+    /// Claims the first phase that can be; the asker holds none from this worktree.
+    ///
+    /// # Errors
+    /// Why there is none; or the store cannot be read or written.
+    pub fn claim_next(&self, asker: &Asker) -> Result<Granted, Stop> {
+        let granted = self.rounds(|| {
+            let found = self.current_or_refuse()?;
+            let board = self.read(&found, None, Some(&asker.maker()))?;
+            let facts = asker.facts(self.world.now());
+            if let Some(refusal) = decide::holding(&board, facts) {
+                return Err(refusal.into());
+            }
+            let request = Request::Claim { takeover: false };
+            let mut answer = Attempt::Raced;
+            for id in next(&board, facts)? {
+                let change = decide(&board, id, &request, facts)?;
+                match self.try_claim(asker, &found, board.clone(), id, change)? {
+                    Attempt::Done(granted) => return Ok(Attempt::Done(granted)),
+                    Attempt::Busy => answer = Attempt::Busy,
+                    // Somebody was faster: the next one, before looking again.
+                    Attempt::Raced => {}
+                    Attempt::Superseded => return Ok(Attempt::Superseded),
+                }
+            }
+            Ok(answer)
+        })?;
+        self.log(asker, "claim", &granted);
+        Ok(granted)
+    }
+
+    /// Carries out the change that was decided on, if the phase is still as it was judged.
+    fn try_claim(
+        &self,
+        asker: &Asker,
+        found: &Found<W::Dir>,
+        board: Board,
+        id: PhaseId,
+        change: Change,
+    ) -> Result<Attempt<Granted>, Stop> {
+        let name = &board.graph.phase(id).name;
+        let dir = found.make_phase(name)?;
+        let sprint_id = &found.sprint.sprint_id;
+        let phase = Phase {
+            world: &self.world,
+            dir: &dir,
+            maker: &asker.maker(),
+            is_current: &|| self.is_current(sprint_id),
+        };
+        let now = self.world.now();
+        let judged = match board.state(id) {
+            State::Claimed(hold) => Some(hold.clone()),
+            State::Pending | State::Done(_) => None,
+        };
+        let fresh = asker.claim(now);
+        let attempt = match (change, judged.as_ref()) {
+            (Change::Take, _) => phase.take(fresh)?,
+            (Change::Renew, Some(hold)) => match owned(lock::look(&self.world, &dir)?, hold) {
+                Some(lock) => {
+                    let mut claim = hold.claim.clone();
+                    claim.renewed_at = Some(now);
+                    phase.renew(&lock, claim)?
+                }
+                None => Attempt::Raced,
+            },
+            (Change::TakeOver, Some(hold)) => match lock::look(&self.world, &dir)? {
+                Lock::Owned { lock, token, hold: seen } if seen.claim == hold.claim => {
+                    phase.take_over(&lock, &token, fresh)?
+                }
+                Lock::Script { hold: seen, .. } if seen.claim == hold.claim => {
+                    phase.adopt(&hold.claim, fresh)?
+                }
+                _ => Attempt::Raced,
+            },
+            _ => Attempt::Raced,
+        };
+        Ok(match attempt {
+            Attempt::Done(claim) => Attempt::Done(Granted {
+                phase: name.clone(),
+                claim,
+                change,
+                from: judged.filter(|_| change == Change::TakeOver),
+                board,
+            }),
+            Attempt::Raced => Attempt::Raced,
+            Attempt::Busy => Attempt::Busy,
+            Attempt::Superseded => Attempt::Superseded,
+        })
+    }
+
+    fn log(&self, asker: &Asker, event: &str, granted: &Granted) {
+        let detail = match granted.change {
+            Change::Renew => "renewed".to_owned(),
+            Change::TakeOver => match &granted.from {
+                Some(hold) => format!("taken over from {}", hold.claim.agent),
+                None => "taken over".to_owned(),
+            },
+            Change::Take | Change::Complete | Change::Confirm | Change::Free | Change::Nothing => {
+                String::new()
+            }
+        };
+        let sprint = &granted.board.sprint.sprint_id;
+        self.record(asker, event, &granted.phase, detail, sprint);
+    }
+
+    /// Appends to the audit log.
+    pub(crate) fn record(
+        &self,
+        asker: &Asker,
+        event: &str,
+        resource: &str,
+        detail: String,
+        sprint: &str,
+    ) {
+        self.world.audit(&Event {
+            at: self.world.now(),
+            event: event.to_owned(),
+            resource: resource.to_owned(),
+            detail,
+            agent: asker.me.name.clone(),
+            pid: asker.me.process.as_ref().map_or(0, |process| process.pid),
+            sprint: sprint.to_owned(),
+        });
+    }
+
+    /// Whether the asker may complete `name` now: asked before an artifact is copied for nothing.
+    ///
+    /// # Errors
+    /// As [`Store::complete`].
+    pub fn may_complete(
+        &self,
+        asker: &Asker,
+        name: &str,
+        verdict: Verdict,
+    ) -> Result<Change, Stop> {
+        let found = self.current_or_lost(asker, name)?;
+        let id = self.phase_or_lost(asker, &found, name)?;
+        let board = self.read(&found, Some(&BTreeSet::from([id])), None)?;
+        let request = Request::Complete { artifact: None, verdict };
+        self.decide_mine(asker, &board, id, &request)
+    }
+
+    /// Completes a phase.
+    ///
+    /// # Errors
+    /// The rule that says no; or the store cannot be read or written. After an error of the second
+    /// kind the completion may have been committed: completing again tells.
+    pub fn complete(&self, asker: &Asker, name: &str, hand_in: &HandIn) -> Result<Completed, Stop> {
+        let request = Request::Complete {
+            artifact: hand_in.artifact.as_ref().map(|pinned| pinned.sha256.clone()),
+            verdict: hand_in.verdict,
+        };
+        let mut superseded = None;
+        let done = self.rounds(|| {
+            if let Some(sprint) = superseded.take() {
+                return Err(Refusal::Lost {
+                    phase: name.to_owned(),
+                    holder: None,
+                    ended_sprint: Some(sprint),
+                }
+                .into());
+            }
+            let found = self.current_or_lost(asker, name)?;
+            let id = self.phase_or_lost(asker, &found, name)?;
+            let board = self.read(&found, Some(&BTreeSet::from([id])), Some(&asker.maker()))?;
+            match (self.decide_mine(asker, &board, id, &request)?, board.state(id)) {
+                (Change::Confirm, State::Done(done)) => Ok(Attempt::Done((done.clone(), true))),
+                (Change::Complete, State::Claimed(hold)) => {
+                    let attempt = self.try_complete(asker, &found, name, hold, hand_in)?;
+                    if matches!(attempt, Attempt::Superseded) {
+                        superseded = Some(found.sprint.sprint_id.clone());
+                    }
+                    Ok(attempt)
+                }
+                _ => Ok(Attempt::Raced),
+            }
+        });
+        let (done, again) = done?;
+        let board = self.board()?;
+        let opened = board.map(|board| opened_by(&board, name)).unwrap_or_default();
+        if !again {
+            let verdict = match done.verdict {
+                Verdict::Pass => "pass",
+                Verdict::Fail => "fail",
+            };
+            let sprint = self.current()?.map(|found| found.sprint.sprint_id).unwrap_or_default();
+            self.record(asker, "complete", name, verdict.to_owned(), &sprint);
+        }
+        Ok(Completed { done, again, opened })
+    }
+
+    fn try_complete(
+        &self,
+        asker: &Asker,
+        found: &Found<W::Dir>,
+        name: &str,
+        hold: &Hold,
+        hand_in: &HandIn,
+    ) -> Result<Attempt<(Done, bool)>, Stop> {
+        let Some(dir) = found.phase(name)? else { return Ok(Attempt::Raced) };
+        let sprint_id = &found.sprint.sprint_id;
+        let phase = Phase {
+            world: &self.world,
+            dir: &dir,
+            maker: &asker.maker(),
+            is_current: &|| self.is_current(sprint_id),
+        };
+        let (lock, token) = match lock::look(&self.world, &dir)? {
+            Lock::Owned { lock, token, hold: seen } if seen.claim == hold.claim => (lock, token),
+            Lock::Script { hold: seen, .. } if seen.claim == hold.claim => {
+                // It gets a name of its own first; the next round completes under that one.
+                let adopted =
+                    Claim { claimed_at: seen.claim.claimed_at, ..asker.claim(self.world.now()) };
+                return Ok(match phase.adopt(&hold.claim, adopted)? {
+                    Attempt::Done(_) | Attempt::Raced => Attempt::Raced,
+                    Attempt::Busy => Attempt::Busy,
+                    Attempt::Superseded => Attempt::Superseded,
+                });
+            }
+            _ => return Ok(Attempt::Raced),
+        };
+        let pinned = hand_in.artifact.as_ref();
+        let record = Done {
+            v: VERSION,
+            agent: asker.me.name.clone(),
+            completed_at: Some(self.world.now()),
+            artifact: pinned.map(|pinned| pinned.given.clone()).unwrap_or_default(),
+            artifact_sha256: pinned.map(|pinned| pinned.sha256.clone()),
+            artifact_size: pinned.map(|pinned| pinned.size),
+            artifact_mtime: pinned.map(|pinned| pinned.mtime),
+            artifact_path: pinned.map(|pinned| pinned.path.clone()),
+            artifact_link: pinned.map(|pinned| pinned.link.clone()),
+            verdict: hand_in.verdict,
+            token: Some(token.clone()),
+            claimed_at: hold.claim.claimed_at,
+            explicit: asker.me.explicit,
+            session: asker.me.session.clone(),
+            process: hold.claim.process.clone().or_else(|| asker.me.process.clone()),
+            at: hand_in.at.clone(),
+            rest: crate::record::Rest::new(),
+        };
+        Ok(match phase.complete(&lock, &token, &record)? {
+            Attempt::Done(()) => Attempt::Done((record, false)),
+            Attempt::Raced => Attempt::Raced,
+            Attempt::Busy => Attempt::Busy,
+            Attempt::Superseded => Attempt::Superseded,
+        })
+    }
+
+    /// Gives up one of the asker's claims.
+    ///
+    /// # Errors
+    /// The rule that says no; or the store cannot be read or written.
+    pub fn abort(&self, asker: &Asker, name: &str, reason: &str) -> Result<Freed, Stop> {
+        let freed = self.rounds(|| {
+            let found = self.current_or_lost(asker, name)?;
+            let id = self.phase_or_lost(asker, &found, name)?;
+            let board = self.read(&found, Some(&BTreeSet::from([id])), Some(&asker.maker()))?;
+            self.decide_mine(asker, &board, id, &Request::Abort)?;
+            self.try_free(asker, &found, &board, id)
+        })?;
+        let sprint = self.current()?.map(|found| found.sprint.sprint_id).unwrap_or_default();
+        self.record(asker, "abort", name, reason.to_owned(), &sprint);
+        Ok(freed)
+    }
+
+    /// The phases that the asker holds; none without a sprint.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn held_by(&self, asker: &Asker) -> Result<Vec<String>, Stop> {
+        let Some(board) = self.board()? else { return Ok(Vec::new()) };
+        let mine = decide::mine(&board, asker.facts(self.world.now()));
+        Ok(mine.into_iter().map(|id| board.graph.phase(id).name.clone()).collect())
+    }
+
+    /// Frees a phase that its owner left.
+    ///
+    /// # Errors
+    /// The rule that says no; or the store cannot be read or written.
+    pub fn unstuck(&self, asker: &Asker, name: &str, force: bool) -> Result<Freed, Stop> {
+        let freed = self.rounds(|| {
+            let found = self.current_or_refuse()?;
+            let id = find_phase(&found.graph, name)?;
+            let board = self.read(&found, Some(&BTreeSet::from([id])), Some(&asker.maker()))?;
+            let facts = asker.facts(self.world.now());
+            match decide(&board, id, &Request::Unstuck { force }, facts)? {
+                Change::Nothing => Ok(Attempt::Done(Freed { phase: name.to_owned(), hold: None })),
+                _ => self.try_free(asker, &found, &board, id),
+            }
+        })?;
+        if let Some(hold) = &freed.hold {
+            let sprint = self.current()?.map(|found| found.sprint.sprint_id).unwrap_or_default();
+            self.record(asker, "unstuck", name, format!("from {}", hold.claim.agent), &sprint);
+        }
+        Ok(freed)
+    }
+
+    fn try_free(
+        &self,
+        asker: &Asker,
+        found: &Found<W::Dir>,
+        board: &Board,
+        id: PhaseId,
+    ) -> Result<Attempt<Freed>, Stop> {
+        let name = &board.graph.phase(id).name;
+        let (State::Claimed(hold), Some(dir)) = (board.state(id), found.phase(name)?) else {
+            return Ok(Attempt::Raced);
+        };
+        let phase = Phase {
+            world: &self.world,
+            dir: &dir,
+            maker: &asker.maker(),
+            is_current: &|| Ok(true),
+        };
+        let attempt = match lock::look(&self.world, &dir)? {
+            Lock::Owned { lock, token, hold: seen } if seen.claim == hold.claim => {
+                phase.release(&lock, &token)?
+            }
+            Lock::Script { hold: seen, .. } if seen.claim == hold.claim => {
+                phase.release_script(&hold.claim)?
+            }
+            Lock::Plain { hold: seen } if seen.claim == hold.claim => phase.release_plain()?,
+            _ => Attempt::Raced,
+        };
+        Ok(match attempt {
+            Attempt::Done(()) => {
+                Attempt::Done(Freed { phase: name.clone(), hold: Some(hold.clone()) })
+            }
+            Attempt::Raced => Attempt::Raced,
+            Attempt::Busy => Attempt::Busy,
+            Attempt::Superseded => Attempt::Superseded,
+        })
+    }
+
+    /// Decides on what only an owner may do; who is none may have lost it with an ended sprint.
+    fn decide_mine(
+        &self,
+        asker: &Asker,
+        board: &Board,
+        id: PhaseId,
+        request: &Request,
+    ) -> Result<Change, Stop> {
+        match decide(board, id, request, asker.facts(self.world.now())) {
+            Ok(change) => Ok(change),
+            Err(refusal @ (Refusal::NotClaimed { .. } | Refusal::NotOwner { .. })) => {
+                Err(self.lost(asker, &board.graph.phase(id).name)?.unwrap_or(refusal).into())
+            }
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+
+    fn current_or_lost(&self, asker: &Asker, name: &str) -> Result<Found<W::Dir>, Stop> {
+        match self.current()? {
+            Some(found) => Ok(found),
+            None => Err(self.lost(asker, name)?.unwrap_or(Refusal::NoSprint {}).into()),
+        }
+    }
+
+    fn phase_or_lost(
+        &self,
+        asker: &Asker,
+        found: &Found<W::Dir>,
+        name: &str,
+    ) -> Result<PhaseId, Stop> {
+        match find_phase(&found.graph, name) {
+            Ok(id) => Ok(id),
+            Err(stop) => Err(self.lost(asker, name)?.map_or(stop, Stop::from)),
+        }
+    }
+
+    /// The refusal for a claim that ended with its sprint; `None` if the asker had none there.
+    fn lost(&self, asker: &Asker, name: &str) -> Result<Option<Refusal>, Stop> {
+        for found in self.archived(3)? {
+            let Some(dir) = found.phase(name)? else { continue };
+            let Ok((State::Claimed(hold), _)) = lock::state(&self.world, &dir) else { continue };
+            if relation(&asker.me, &hold.claim, hold.life).is_mine() && hold.life != Life::Dead {
+                return Ok(Some(Refusal::Lost {
+                    phase: name.to_owned(),
+                    holder: None,
+                    ended_sprint: Some(found.sprint.sprint_id),
+                }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The lock, if it is still the one that was judged.
+fn owned<D>(lock: Lock<D>, judged: &Hold) -> Option<super::folder::Folder<D>> {
+    match lock {
+        Lock::Owned { lock, hold, .. } if hold.claim.token == judged.claim.token => Some(lock),
+        _ => None,
+    }
+}
+
+/// The phases that are ready now and wait for `name`.
+fn opened_by(board: &Board, name: &str) -> Vec<String> {
+    let Some(done) = board.graph.find(name) else { return Vec::new() };
+    let opened =
+        |id: &PhaseId| board.is_ready(*id) && board.graph.phase(*id).depends_on.contains(&done);
+    board.graph.ids().filter(opened).map(|id| board.graph.phase(id).name.clone()).collect()
+}

@@ -1,0 +1,203 @@
+//! The real directories: every access goes through a handle and a single component, and none follows
+//! a link. A name cannot be swapped for a link between a check and its use, because there is no
+//! check: the system call itself refuses.
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{self as sys, AtFlags, FileType, Mode, OFlags};
+
+use super::dir::{Dir, Entry, Kind, NewFile, Stat};
+
+/// An open directory of the real file system.
+#[derive(Debug)]
+pub struct DiskDir(OwnedFd);
+
+/// A file being written.
+#[derive(Debug)]
+pub struct DiskFile(File);
+
+const DIRECTORY: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+impl DiskDir {
+    /// Opens a directory by its path; the path's own links are followed, as the user meant them.
+    ///
+    /// # Errors
+    /// `ENOENT`, `ENOTDIR`, …
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Self(sys::open(path, flags, Mode::empty())?))
+    }
+
+    /// The user (uid) that the directory belongs to.
+    ///
+    /// # Errors
+    /// Whatever `fstat` answers.
+    pub fn owner(&self) -> io::Result<u32> {
+        Ok(sys::fstat(&self.0)?.st_uid)
+    }
+
+    /// Opens a file to append to, and makes it if it is not there; one write is one line.
+    ///
+    /// # Errors
+    /// `ELOOP` for a link; `EINVAL` for any other kind than a regular file.
+    pub fn append(&self, name: &str, line: &[u8]) -> io::Result<()> {
+        let file = self.open_file(
+            name,
+            OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE,
+            Mode::from_raw_mode(0o666),
+        )?;
+        let mut file = File::from(file);
+        file.write_all(line)
+    }
+
+    /// Opens a file to be locked, and makes it if it is not there.
+    ///
+    /// # Errors
+    /// As [`DiskDir::append`].
+    pub fn lockable(&self, name: &str) -> io::Result<File> {
+        // A reader without write permission can still take the lock.
+        match self.open_file(name, OFlags::RDONLY, Mode::empty()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            opened => return opened.map(File::from),
+        }
+        let flags = OFlags::RDONLY | OFlags::CREATE;
+        self.open_file(name, flags, Mode::from_raw_mode(0o666)).map(File::from)
+    }
+
+    /// Opens a regular file; without `O_NONBLOCK` a planted FIFO would hold us for ever.
+    fn open_file(&self, name: &str, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let file = sys::openat(&self.0, name, flags, mode)?;
+        let kind = FileType::from_raw_mode(sys::fstat(&file)?.st_mode);
+        match kind {
+            FileType::RegularFile => Ok(file),
+            FileType::Directory => Err(io::Error::from(rustix::io::Errno::ISDIR)),
+            _ => Err(io::Error::from(rustix::io::Errno::INVAL)),
+        }
+    }
+}
+
+impl AsFd for DiskDir {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl NewFile for DiskFile {
+    fn write(&mut self, data: &[u8]) -> io::Result<()> {
+        self.0.write_all(data)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.sync_all()
+    }
+}
+
+fn kind(file_type: FileType) -> Kind {
+    match file_type {
+        FileType::RegularFile => Kind::File,
+        FileType::Directory => Kind::Dir,
+        FileType::Symlink => Kind::Link,
+        _ => Kind::Other,
+    }
+}
+
+impl Dir for DiskDir {
+    type File = DiskFile;
+
+    fn open_dir(&self, name: &str) -> io::Result<Self> {
+        match sys::openat(&self.0, name, DIRECTORY, Mode::empty()) {
+            Ok(dir) => Ok(Self(dir)),
+            // Linux says ENOTDIR for a link opened so, other systems ELOOP or EMLINK.
+            Err(rustix::io::Errno::LOOP | rustix::io::Errno::MLINK) => {
+                Err(io::Error::from(rustix::io::Errno::NOTDIR))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn make_dir(&self, name: &str) -> io::Result<()> {
+        Ok(sys::mkdirat(&self.0, name, Mode::from_raw_mode(0o777))?)
+    }
+
+    fn create(&self, name: &str, frozen: bool) -> io::Result<DiskFile> {
+        let mode = Mode::from_raw_mode(if frozen { 0o444 } else { 0o666 });
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        Ok(DiskFile(File::from(sys::openat(&self.0, name, flags, mode)?)))
+    }
+
+    fn read(&self, name: &str, limit: u64) -> io::Result<Vec<u8>> {
+        let file = File::from(self.open_file(name, OFlags::RDONLY, Mode::empty())?);
+        let mut content = Vec::new();
+        file.take(limit + 1).read_to_end(&mut content)?;
+        if content.len() as u64 > limit {
+            return Err(io::Error::from(rustix::io::Errno::FBIG));
+        }
+        Ok(content)
+    }
+
+    fn stat(&self, name: &str) -> io::Result<Stat> {
+        let stat = sys::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        let seconds = i64::try_from(stat.st_mtime).unwrap_or_default();
+        let nanos = i64::try_from(stat.st_mtime_nsec).unwrap_or_default();
+        Ok(Stat {
+            kind: kind(FileType::from_raw_mode(stat.st_mode)),
+            size: u64::try_from(stat.st_size).unwrap_or_default(),
+            mtime: seconds.saturating_mul(1_000_000_000).saturating_add(nanos),
+        })
+    }
+
+    fn list(&self, limit: usize) -> io::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        // A handle of its own: the position in a directory belongs to the open file.
+        for entry in sys::Dir::read_from(&self.0)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy();
+            if name == "." || name == ".." {
+                continue;
+            }
+            if entries.len() == limit {
+                return Err(io::Error::from(rustix::io::Errno::FBIG));
+            }
+            let kind = match entry.file_type() {
+                // Some file systems do not say.
+                FileType::Unknown => match self.stat(&name) {
+                    Ok(stat) => stat.kind,
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    Err(error) => return Err(error),
+                },
+                known => kind(known),
+            };
+            entries.push(Entry { name: name.into_owned(), kind });
+        }
+        Ok(entries)
+    }
+
+    fn rename(&self, from: &str, to: &Self, to_name: &str) -> io::Result<()> {
+        Ok(sys::renameat(&self.0, from, &to.0, to_name)?)
+    }
+
+    fn link(&self, from: &str, to: &Self, to_name: &str) -> io::Result<()> {
+        Ok(sys::linkat(&self.0, from, &to.0, to_name, AtFlags::empty())?)
+    }
+
+    fn symlink(&self, target: &str, name: &str) -> io::Result<()> {
+        Ok(sys::symlinkat(target, &self.0, name)?)
+    }
+
+    fn remove_file(&self, name: &str) -> io::Result<()> {
+        Ok(sys::unlinkat(&self.0, name, AtFlags::empty())?)
+    }
+
+    fn remove_dir(&self, name: &str) -> io::Result<()> {
+        Ok(sys::unlinkat(&self.0, name, AtFlags::REMOVEDIR)?)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(sys::fsync(&self.0)?)
+    }
+}

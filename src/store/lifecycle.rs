@@ -1,0 +1,117 @@
+//! What commands ask of whole sprints: start one, end it, remove old ones.
+
+use jiff::SignedDuration;
+
+use super::Store;
+use super::change::Asker;
+use super::world::{TRIES, World};
+use crate::error::{Failure, FailureKind, Stop};
+use crate::record::{PhaseEntry, Rest, Sprint};
+use crate::rules::{Board, Facts, Refusal, Standing, decide::may_end};
+
+/// A sprint to be started.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Canonical path of the project.
+    pub project: String,
+    /// First 12 hexadecimal digits of the SHA-256 of that path.
+    pub hash: String,
+    /// A valid graph.
+    pub phases: Vec<PhaseEntry>,
+    /// What the sprint is for.
+    pub goal: Option<String>,
+    /// Keep the current sprint if it is not finished.
+    pub if_none: bool,
+    /// Archive the current sprint even under other agents' live claims.
+    pub force: bool,
+}
+
+/// A sprint that is there to be worked on.
+#[derive(Debug, Clone)]
+pub struct Started {
+    /// Its record.
+    pub sprint: Sprint,
+    /// Its directory's path below the store.
+    pub path: String,
+    /// Whether it was there already.
+    pub kept: bool,
+    /// The sprint that was archived for it.
+    pub previous: Option<Board>,
+}
+
+impl<W: World> Store<W> {
+    /// Starts a sprint and archives the one before it.
+    ///
+    /// # Errors
+    /// Other agents' live claims; or the store cannot be read or written.
+    pub fn start(&self, asker: &Asker, plan: &Plan) -> Result<Started, Stop> {
+        self.make_conductor()?;
+        for _ in 0..TRIES {
+            let _mutex = self.conductor()?.map(|conductor| self.world().mutex(conductor));
+            let previous = match self.board() {
+                Ok(previous) => previous,
+                // What cannot be read cannot be asked about live claims.
+                Err(failure) if plan.force && failure.kind == FailureKind::Unreadable => None,
+                Err(failure) => return Err(failure.into()),
+            };
+            if let Some(board) = &previous {
+                if plan.if_none && board.standing() == Standing::Active {
+                    let path = self.current_path()?.unwrap_or_default();
+                    let sprint = board.sprint.clone();
+                    return Ok(Started { sprint, path, kept: true, previous: None });
+                }
+                if !plan.force {
+                    may_end(board, self.facts(asker), true)?;
+                }
+            }
+            let sprint = Sprint {
+                sprint_id: String::new(),
+                project: plan.project.clone(),
+                started_by: asker.me.name.clone(),
+                started_at: None,
+                status: Sprint::ACTIVE.to_owned(),
+                goal: plan.goal.clone(),
+                archived_at: None,
+                phases: plan.phases.clone(),
+                rest: Rest::new(),
+            };
+            if let Some(sprint) = self.publish(&plan.hash, sprint)? {
+                let id = &sprint.sprint_id;
+                self.record(asker, "start", id, plan.goal.clone().unwrap_or_default(), id);
+                let path = format!("conductor/{id}");
+                return Ok(Started { sprint, path, kept: false, previous });
+            }
+        }
+        Err(Failure::new(FailureKind::Busy, "other sprints are being started all the time").into())
+    }
+
+    fn facts<'a>(&self, asker: &'a Asker) -> Facts<'a> {
+        Facts { me: &asker.me, now: self.world().now(), stale_after: asker.stale_after }
+    }
+
+    /// Ends the current sprint.
+    ///
+    /// # Errors
+    /// There is none; other agents' live claims; or the store cannot be read or written.
+    pub fn archive_current(&self, asker: &Asker) -> Result<Board, Stop> {
+        let _mutex = self.conductor()?.map(|conductor| self.world().mutex(conductor));
+        let board = self.board()?.ok_or(Refusal::NoSprint {})?;
+        may_end(&board, self.facts(asker), false)?;
+        self.end(&board.sprint.sprint_id)?;
+        let id = &board.sprint.sprint_id;
+        self.record(asker, "archive", id, String::new(), id);
+        Ok(board)
+    }
+
+    /// Removes sprints that were archived at least `older_than` ago; gives their ids.
+    ///
+    /// # Errors
+    /// The store cannot be read or written.
+    pub fn clean(&self, asker: &Asker, older_than: SignedDuration) -> Result<Vec<String>, Stop> {
+        let gone = self.clean_up(older_than)?;
+        for id in &gone {
+            self.record(asker, "clean", id, String::new(), id);
+        }
+        Ok(gone)
+    }
+}

@@ -1,0 +1,280 @@
+//! What a phase's directory holds: the lock, the `done` record, and what killed commands left.
+//!
+//! Looking changes nothing and needs no mutex. The lock is looked at before `done`, and `done`
+//! wins: in the other order a phase that is completed in between would be seen as pending.
+
+use super::dir::{Dir, Entry};
+use super::folder::{FEW, Folder, Opened, Step, from_json};
+use super::world::{TRIES, World};
+use crate::error::{Failure, FailureKind};
+use crate::record::{Claim, Done, Token, VERSION};
+use crate::rules::{Hold, Life, State};
+
+/// The lock directory's name.
+pub(crate) const LOCK: &str = "lock";
+/// The name of the completion record.
+pub(crate) const DONE: &str = "done";
+/// The copy of the owner's record that the script reads.
+pub(crate) const META: &str = "meta.json";
+/// A claim's or a completion's record is no longer than this, in bytes.
+pub(crate) const LONGEST: u64 = 64 * 1024;
+
+/// The name of T's record in the lock.
+pub(crate) fn meta(token: &Token) -> String {
+    format!("meta.{token}.json")
+}
+
+/// The name that makes T the owner.
+pub(crate) fn owner(token: &Token) -> String {
+    format!("owner.{token}")
+}
+
+/// The name that commits T's completion.
+pub(crate) fn completing(token: &Token) -> String {
+    format!("completing.{token}")
+}
+
+/// The name that gives T's claim up.
+pub(crate) fn free(token: &Token) -> String {
+    format!("free.{token}")
+}
+
+/// The name of T's prepared completion record in the lock.
+pub(crate) fn prepared(token: &Token) -> String {
+    format!("done.{token}")
+}
+
+/// What `lock` was found to be.
+#[derive(Debug)]
+pub(crate) enum Lock<D> {
+    /// It is not there, or is an empty or ruined directory that holds nobody's claim.
+    Absent(Option<Folder<D>>),
+    /// T owns the phase.
+    Owned { lock: Folder<D>, token: Token, hold: Hold },
+    /// T has committed its completion; anyone may finish it.
+    Committed { lock: Folder<D>, token: Token },
+    /// T has given the phase up; anyone may clear what is left.
+    Freed { lock: Folder<D>, token: Token },
+    /// A script owns the phase: a record without a name of its own.
+    Script { lock: Folder<D>, hold: Hold },
+    /// An old layout's lock, a plain file.
+    Plain { hold: Hold },
+}
+
+/// What is in a lock directory, by name.
+#[derive(Default)]
+struct Names {
+    states: Vec<(StateFile, Token)>,
+    metas: Vec<Token>,
+    copy: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum StateFile {
+    Owner,
+    Completing,
+    Free,
+}
+
+fn sort(entries: &[Entry]) -> Names {
+    let mut names = Names::default();
+    for Entry { name, .. } in entries {
+        let Some((kind, rest)) = name.split_once('.') else { continue };
+        let state = match kind {
+            "owner" => StateFile::Owner,
+            "completing" => StateFile::Completing,
+            "free" => StateFile::Free,
+            "meta" => {
+                names.copy |= name == META;
+                names.metas.extend(rest.strip_suffix(".json").and_then(Token::parse));
+                continue;
+            }
+            _ => continue,
+        };
+        names.states.extend(Token::parse(rest).map(|token| (state, token)));
+    }
+    names
+}
+
+/// Looks at the lock of `phase`.
+///
+/// A listing is no snapshot: an owner's name that is renamed meanwhile can be seen twice, or not at
+/// all. So what only a tamperer or a script leaves is believed when it is seen several times.
+pub(crate) fn look<W: World>(world: &W, phase: &Folder<W::Dir>) -> Result<Lock<W::Dir>, Failure> {
+    for attempt in 0..TRIES {
+        let lock = match phase.open_any(LOCK)? {
+            Opened::Absent => return Ok(Lock::Absent(None)),
+            Opened::File => match plain(world, phase)? {
+                Some(hold) => return Ok(Lock::Plain { hold }),
+                None => continue,
+            },
+            Opened::Dir(lock) => lock,
+        };
+        let names = sort(&lock.list(FEW)?);
+        match names.states.as_slice() {
+            [(StateFile::Owner, token)] => {
+                let token = token.clone();
+                match owned(world, &lock, &token, &names.metas)? {
+                    Some(hold) => return Ok(Lock::Owned { lock, token, hold }),
+                    None => continue,
+                }
+            }
+            [(StateFile::Completing, token)] => {
+                return Ok(Lock::Committed { token: token.clone(), lock });
+            }
+            [(StateFile::Free, token)] => return Ok(Lock::Freed { token: token.clone(), lock }),
+            [] if attempt < 2 => {}
+            [] if names.copy => {
+                if let Some(hold) = script(world, &lock)? {
+                    return Ok(Lock::Script { lock, hold });
+                }
+            }
+            [] => return Ok(Lock::Absent(Some(lock))),
+            [_, _, ..] if attempt < 8 => world.pause(attempt),
+            [_, _, ..] => {
+                return Err(Failure::new(
+                    FailureKind::Tampered,
+                    format!("'{}' has several owners", lock.path()),
+                ));
+            }
+        }
+    }
+    Err(Failure::new(FailureKind::Busy, format!("'{}/{LOCK}' changes all the time", phase.path())))
+}
+
+/// The hold of T; `None` if T has ceased to be the owner meanwhile.
+fn owned<W: World>(
+    world: &W,
+    lock: &Folder<W::Dir>,
+    token: &Token,
+    metas: &[Token],
+) -> Result<Option<Hold>, Failure> {
+    let bytes = lock.read(&meta(token), LONGEST)?;
+    let (claim, life) = if let Some(claim) = bytes.as_deref().and_then(from_json::<Claim>) {
+        // The file's name is the authority on the token.
+        let claim = Claim { token: Some(token.clone()), v: claim.v.max(1), ..claim };
+        let life = world.life(&claim);
+        (claim, life)
+    } else {
+        // A power cut can leave a name without its content.
+        let Some(stat) = lock.stat(&owner(token))? else { return Ok(None) };
+        let claim = Claim { v: VERSION, token: Some(token.clone()), ..Claim::default() };
+        (claim, life_by_age(world, stat.mtime))
+    };
+    let mut former = Vec::new();
+    for other in metas.iter().filter(|other| *other != token) {
+        let bytes = lock.read(&meta(other), LONGEST)?;
+        former.extend(
+            bytes
+                .as_deref()
+                .and_then(from_json::<Claim>)
+                .map(|claim| Claim { token: Some(other.clone()), ..claim }),
+        );
+    }
+    Ok(Some(Hold { claim, life, former, only_unstuck: false }))
+}
+
+/// The hold of a script; `None` if its record is gone.
+fn script<W: World>(world: &W, lock: &Folder<W::Dir>) -> Result<Option<Hold>, Failure> {
+    let Some(bytes) = lock.read(META, LONGEST)? else { return Ok(None) };
+    let Some(stat) = lock.stat(META)? else { return Ok(None) };
+    Ok(Some(unnamed(world, &bytes, stat.mtime, false)))
+}
+
+/// The hold of an old layout; `None` if it is gone.
+fn plain<W: World>(world: &W, phase: &Folder<W::Dir>) -> Result<Option<Hold>, Failure> {
+    let Some(bytes) = phase.read(LOCK, LONGEST)? else { return Ok(None) };
+    let Some(stat) = phase.stat(LOCK)? else { return Ok(None) };
+    Ok(Some(unnamed(world, &bytes, stat.mtime, true)))
+}
+
+fn unnamed<W: World>(world: &W, bytes: &[u8], mtime: i64, only_unstuck: bool) -> Hold {
+    let (claim, life) = if let Some(claim) = from_json::<Claim>(bytes) {
+        let life = world.life(&claim);
+        (claim, life)
+    } else {
+        (Claim::default(), life_by_age(world, mtime))
+    };
+    Hold { claim, life, former: Vec::new(), only_unstuck }
+}
+
+/// An owner whose record cannot be read is dead if its file is older than this machine's boot.
+fn life_by_age<W: World>(world: &W, mtime: i64) -> Life {
+    match world.booted_at() {
+        Some(boot) if i128::from(mtime) < boot.as_nanosecond() => Life::Dead,
+        _ => Life::Unknown,
+    }
+}
+
+/// The completion record; one that cannot be understood is done all the same, by nobody known.
+pub(crate) fn done<D: Dir>(phase: &Folder<D>) -> Result<Option<Done>, Failure> {
+    let bytes = phase.read(DONE, LONGEST)?;
+    Ok(bytes.map(|bytes| from_json(&bytes).unwrap_or_default()))
+}
+
+/// The completion that T has committed, before it is published; `None` if it has been meanwhile.
+pub(crate) fn committed<D: Dir>(lock: &Folder<D>, token: &Token) -> Result<Option<Done>, Failure> {
+    let bytes = lock.read(&prepared(token), LONGEST)?;
+    Ok(bytes.map(|bytes| from_json(&bytes).unwrap_or_default()))
+}
+
+/// Where the phase is, as the rules see it, with the lock it was seen by.
+pub(crate) fn state<W: World>(
+    world: &W,
+    phase: &Folder<W::Dir>,
+) -> Result<(State, Lock<W::Dir>), Failure> {
+    for _ in 0..TRIES {
+        let lock = look(world, phase)?;
+        if let Some(done) = done(phase)? {
+            return Ok((State::Done(done), lock));
+        }
+        let state = match &lock {
+            Lock::Absent(_) | Lock::Freed { .. } => State::Pending,
+            Lock::Owned { hold, .. } | Lock::Script { hold, .. } | Lock::Plain { hold } => {
+                State::Claimed(hold.clone())
+            }
+            Lock::Committed { lock, token } => match committed(lock, token)? {
+                Some(done) => State::Done(done),
+                // It has been finished and cleared between the two looks.
+                None => continue,
+            },
+        };
+        return Ok((state, lock));
+    }
+    Err(Failure::new(FailureKind::Busy, format!("'{}' changes all the time", phase.path())))
+}
+
+/// Clears a lock that holds nobody's claim any more: `last`, its state file, goes last, so that what
+/// a kill leaves still tells what it is. Everything goes through the handle that was judged, so a
+/// lock that was published meanwhile is never touched.
+pub(crate) fn clear<W: World>(
+    phase: &Folder<W::Dir>,
+    lock: &Folder<W::Dir>,
+    last: Option<&str>,
+) -> Result<(), Failure> {
+    let reopened = if W::DEFENCES.remove_what_was_judged { None } else { phase.open(LOCK)? };
+    let lock = reopened.as_ref().unwrap_or(lock);
+    for _ in 0..4 {
+        let entries = lock.list(FEW)?;
+        if last.is_none() && W::DEFENCES.remove_what_was_judged {
+            let names = sort(&entries);
+            if names.copy || !names.states.is_empty() {
+                // Misjudged: the listing that found nobody was taken in the middle of a rename.
+                return Ok(());
+            }
+        }
+        for entry in entries {
+            if Some(entry.name.as_str()) != last {
+                lock.remove_all(&entry)?;
+            }
+        }
+        if let Some(last) = last {
+            lock.remove_file(last)?;
+        }
+        // Refused when a former owner's late write came between: once more.
+        if phase.remove_dir(LOCK)? != Step::Exists {
+            break;
+        }
+    }
+    Ok(())
+}

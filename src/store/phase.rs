@@ -1,0 +1,427 @@
+//! The steps by which a phase changes hands. Each takes effect in one rename of a name that only
+//! one of any set of contenders can take; the rest prepares it or cleans up behind it.
+//!
+//! Which step is due is for the rules to say ([`crate::rules::decide()`]); the callers in
+//! [`super::change`] ask them again whenever a step answers [`Attempt::Raced`]. What a kill leaves
+//! between any two steps, and what the next command makes of it, is listed at each.
+
+use super::dir::Kind;
+use super::folder::{FEW, Folder, Keep, Step, tidy, to_json};
+use super::latch::{self, LATCH, Latched};
+use super::lock::{self, LOCK, Lock, META, completing, free, meta, owner, prepared};
+use super::world::World;
+use crate::error::{Failure, FailureKind};
+use crate::record::{Claim, Done, Maker, Token};
+
+/// What came of trying to change a phase.
+#[derive(Debug)]
+pub(crate) enum Attempt<T> {
+    /// It was done.
+    Done(T),
+    /// Something changed meanwhile: look and decide again.
+    Raced,
+    /// Another command is in the middle of something: wait a moment.
+    Busy,
+    /// The sprint is not the current one any more; the change was undone.
+    Superseded,
+}
+
+/// One phase's directory, and who changes it.
+pub(crate) struct Phase<'a, W: World> {
+    /// The world it is in.
+    pub(crate) world: &'a W,
+    /// The directory.
+    pub(crate) dir: &'a Folder<W::Dir>,
+    /// The command that makes latches here.
+    pub(crate) maker: &'a Maker,
+    /// Whether the sprint is still the current one.
+    pub(crate) is_current: &'a dyn Fn() -> Result<bool, Failure>,
+}
+
+impl<W: World> Phase<'_, W> {
+    fn latch(&self, token: &Token) -> Result<Latched<W::Dir>, Failure> {
+        latch::acquire(self.world, self.dir, token, self.maker)
+    }
+
+    /// Takes a phase that nobody holds: latch, look again behind it, publish a whole lock.
+    ///
+    /// Killed after the latch: it is taken over. Killed after publishing: it is the claimer's.
+    pub(crate) fn take(&self, claim: Claim) -> Result<Attempt<Claim>, Failure> {
+        let token = self.world.token()?;
+        let claim = Claim { token: Some(token.clone()), ..claim };
+        let latch = match self.latch(&token)? {
+            Latched::Held(latch) => latch,
+            Latched::Busy => return Ok(Attempt::Busy),
+            Latched::Raced => return Ok(Attempt::Raced),
+        };
+        match self.publish(&token, &claim) {
+            Ok(Published::Yes) if W::DEFENCES.latch_stays => {}
+            Ok(Published::Yes) => {
+                let listed = self.dir.list(FEW)?;
+                for entry in listed.iter().filter(|entry| entry.name == LATCH) {
+                    self.dir.remove_all(entry)?;
+                }
+            }
+            // It now protects the one who was faster, or what is done.
+            Ok(Published::StandsForAnother) => return Ok(Attempt::Raced),
+            // The script has no latch while it holds a lock, and waits for ever for one of ours.
+            Ok(Published::ScriptWasFaster) => {
+                latch.release(self.dir)?;
+                return Ok(Attempt::Raced);
+            }
+            Err(failure) => {
+                tidy(latch.release(self.dir));
+                return Err(failure);
+            }
+        }
+        self.confirm(&token, claim)
+    }
+
+    /// Builds a lock aside and renames it into place, if nobody has got there first.
+    fn publish(&self, token: &Token, claim: &Claim) -> Result<Published, Failure> {
+        if W::DEFENCES.latch_stays {
+            match lock::look(self.world, self.dir)? {
+                Lock::Absent(None) => {}
+                Lock::Absent(Some(ruin)) => lock::clear::<W>(self.dir, &ruin, None)?,
+                Lock::Freed { lock, token } => {
+                    lock::clear::<W>(self.dir, &lock, Some(&free(&token)))?;
+                }
+                Lock::Owned { .. } | Lock::Committed { .. } => {
+                    return Ok(Published::StandsForAnother);
+                }
+                Lock::Script { .. } | Lock::Plain { .. } => return Ok(Published::ScriptWasFaster),
+            }
+        }
+        if W::DEFENCES.look_again && lock::done(self.dir)?.is_some() {
+            return Ok(Published::StandsForAnother);
+        }
+        let name = format!(".tmp.{token}");
+        let built = self.build(&name, token, claim);
+        let renamed = built.and_then(|()| self.dir.rename(&name, self.dir, LOCK));
+        if matches!(renamed, Ok(Step::Done)) {
+            return Ok(Published::Yes);
+        }
+        self.dir.remove_all(&super::dir::Entry { name, kind: Kind::Dir })?;
+        match renamed? {
+            // What `mv` does: it puts the new lock inside the old one, and succeeds.
+            _ if !W::DEFENCES.latch_stays => Ok(Published::Yes),
+            _ => Ok(Published::StandsForAnother),
+        }
+    }
+
+    fn build(&self, name: &str, token: &Token, claim: &Claim) -> Result<(), Failure> {
+        self.dir.make(name)?;
+        let gone = || Failure::new(FailureKind::Busy, format!("'{}' was removed", self.dir.path()));
+        let lock = self.dir.open(name)?.ok_or_else(gone)?;
+        let record = to_json(claim)?;
+        for (name, content) in
+            [(meta(token), record.as_slice()), (META.to_owned(), &record), (owner(token), b"")]
+        {
+            if lock.create(&name, content, Keep::Fleeting)? != Step::Done {
+                return Err(gone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks again after T has become the owner: it still is, nothing is done, the sprint is
+    /// current. Only then may a claim say OK.
+    fn confirm(&self, token: &Token, claim: Claim) -> Result<Attempt<Claim>, Failure> {
+        let Some(lock) = self.dir.open(LOCK)? else { return Ok(Attempt::Raced) };
+        if W::DEFENCES.latch_stays && !lock.has(&owner(token))? {
+            return Ok(Attempt::Raced);
+        }
+        if W::DEFENCES.latch_stays && !self.dir.has(LATCH)? {
+            // Removed by a command that was held up; the script would walk in.
+            self.dir.make(LATCH)?;
+        }
+        if W::DEFENCES.look_again && lock::done(self.dir)?.is_some() {
+            self.give_up(&lock, token, false)?;
+            return Ok(Attempt::Raced);
+        }
+        if W::DEFENCES.look_for_currency && !(self.is_current)()? {
+            self.give_up(&lock, token, true)?;
+            return Ok(Attempt::Superseded);
+        }
+        Ok(Attempt::Done(claim))
+    }
+
+    /// Rewrites the owner's record and the copy for the script, whose one-hour rule that keeps
+    /// quiet.
+    pub(crate) fn renew(
+        &self,
+        lock: &Folder<W::Dir>,
+        claim: Claim,
+    ) -> Result<Attempt<Claim>, Failure> {
+        let Some(token) = claim.token.clone() else { return Ok(Attempt::Raced) };
+        let unique = self.world.token()?;
+        for name in [meta(&token), META.to_owned()] {
+            if lock.put(&name, &claim, unique.as_str(), Keep::Fleeting)? != Step::Done {
+                return Ok(Attempt::Raced);
+            }
+        }
+        let confirmed = self.confirm(&token, claim)?;
+        if !matches!(confirmed, Attempt::Done(_)) && !lock.has(&owner(&token))? {
+            // It was taken away meanwhile, and the record is nobody's.
+            lock.remove_file(&meta(&token))?;
+        }
+        Ok(confirmed)
+    }
+
+    /// Takes a claim over: one rename of the name that was judged. The lock is never absent.
+    ///
+    /// Killed after the rename: it is the new owner's, and only the script's copy is old.
+    pub(crate) fn take_over(
+        &self,
+        lock: &Folder<W::Dir>,
+        from: &Token,
+        claim: Claim,
+    ) -> Result<Attempt<Claim>, Failure> {
+        let token = self.world.token()?;
+        let claim = Claim { token: Some(token.clone()), ..claim };
+        if !W::DEFENCES.never_absent {
+            // What the script does: remove both and start over.
+            for entry in self.dir.list(FEW)? {
+                if entry.name == LOCK || entry.name == LATCH {
+                    self.dir.remove_all(&entry)?;
+                }
+            }
+            return self.take(claim);
+        }
+        let mine = meta(&token);
+        if lock.create(&mine, &to_json(&claim)?, Keep::Fleeting)? != Step::Done {
+            return Ok(Attempt::Raced);
+        }
+        let mut judged = owner(from);
+        if !W::DEFENCES.take_over_by_name {
+            // Whoever is the owner by now.
+            let owners = lock.list(FEW)?.into_iter().map(|entry| entry.name);
+            judged = owners.into_iter().find(|name| name.starts_with("owner.")).unwrap_or(judged);
+        }
+        let renamed = lock.rename(&judged, lock, &owner(&token));
+        if !matches!(renamed, Ok(Step::Done)) {
+            tidy(lock.remove_file(&mine));
+            renamed?;
+            return Ok(Attempt::Raced);
+        }
+        // Only the last former owner is remembered, so that it can be told that it has lost.
+        for entry in lock.list(FEW)? {
+            let keep = entry.name == mine || entry.name == meta(from) || entry.name == META;
+            if entry.name.starts_with("meta.") && !keep {
+                lock.remove_file(&entry.name)?;
+            }
+        }
+        lock.remove_file(&prepared(from))?;
+        lock.put(META, &claim, token.as_str(), Keep::Fleeting)?;
+        self.confirm(&token, claim)
+    }
+
+    /// Takes over a lock that a script made. Its record has no name of its own, so the latch and a
+    /// second look stand for one.
+    pub(crate) fn adopt(&self, judged: &Claim, claim: Claim) -> Result<Attempt<Claim>, Failure> {
+        let token = self.world.token()?;
+        let claim = Claim { token: Some(token.clone()), ..claim };
+        let adopted = self.with_script_lock(&token, judged, |lock| {
+            let mine = meta(&token);
+            if lock.create(&mine, &to_json(&claim)?, Keep::Fleeting)? != Step::Done {
+                return Ok(false);
+            }
+            let renamed = lock.rename(META, lock, &owner(&token))?;
+            if renamed == Step::Done {
+                lock.put(META, &claim, token.as_str(), Keep::Fleeting)?;
+            } else {
+                lock.remove_file(&mine)?;
+            }
+            Ok(renamed == Step::Done)
+        })?;
+        match adopted {
+            Attempt::Done(()) => self.confirm(&token, claim),
+            Attempt::Raced => Ok(Attempt::Raced),
+            Attempt::Busy => Ok(Attempt::Busy),
+            Attempt::Superseded => Ok(Attempt::Superseded),
+        }
+    }
+
+    /// Does something to the script's lock `judged` behind a latch of this command, which goes
+    /// again unless the lock has become ours.
+    fn with_script_lock(
+        &self,
+        token: &Token,
+        judged: &Claim,
+        act: impl FnOnce(&Folder<W::Dir>) -> Result<bool, Failure>,
+    ) -> Result<Attempt<()>, Failure> {
+        let latch = match self.latch(token)? {
+            Latched::Held(latch) => latch,
+            Latched::Busy => return Ok(Attempt::Busy),
+            Latched::Raced => return Ok(Attempt::Raced),
+        };
+        let acted = match lock::look(self.world, self.dir) {
+            Ok(Lock::Script { lock, hold }) if hold.claim == *judged => act(&lock),
+            Ok(Lock::Owned { .. } | Lock::Committed { .. }) => return Ok(Attempt::Raced),
+            Ok(_) => Ok(false),
+            Err(failure) => Err(failure),
+        };
+        match acted {
+            Ok(true) => Ok(Attempt::Done(())),
+            Ok(false) => {
+                latch.release(self.dir)?;
+                Ok(Attempt::Raced)
+            }
+            Err(failure) => {
+                tidy(latch.release(self.dir));
+                Err(failure)
+            }
+        }
+    }
+
+    /// Commits T's completion and finishes it.
+    ///
+    /// Killed before the commit: not complete. Killed after it: anyone finishes it.
+    pub(crate) fn complete(
+        &self,
+        lock: &Folder<W::Dir>,
+        token: &Token,
+        record: &Done,
+    ) -> Result<Attempt<()>, Failure> {
+        let unique = self.world.token()?;
+        if lock.put(&prepared(token), record, unique.as_str(), Keep::Frozen)? != Step::Done {
+            return Ok(Attempt::Raced);
+        }
+        // The commit must not reach the disk before what it commits.
+        lock.sync()?;
+        if W::DEFENCES.commit_by_rename
+            && lock.rename(&owner(token), lock, &completing(token))? != Step::Done
+        {
+            lock.remove_file(&prepared(token))?;
+            return Ok(Attempt::Raced);
+        }
+        self.finish(lock, token)?;
+        if lock::done(self.dir)?.as_ref() != Some(record) {
+            // Another command of the same agent has completed it otherwise, or a script has.
+            return Ok(Attempt::Raced);
+        }
+        if W::DEFENCES.look_for_currency && !(self.is_current)()? {
+            return Ok(Attempt::Superseded);
+        }
+        Ok(Attempt::Done(()))
+    }
+
+    /// Publishes T's committed completion and clears the lock; every step may have been done, or be
+    /// being done, by another command. The latch stays: it refuses the script.
+    pub(crate) fn finish(&self, lock: &Folder<W::Dir>, token: &Token) -> Result<(), Failure> {
+        if let Some(record) = lock::committed(lock, token)? {
+            if let Some(target) = &record.artifact_link {
+                let unique = format!(".tmp.{}", self.world.token()?);
+                if self.dir.symlink(target, &unique)? == Step::Done {
+                    let placed = self.dir.rename(&unique, self.dir, &link_name(&record));
+                    if !matches!(placed, Ok(Step::Done)) {
+                        tidy(self.dir.remove_file(&unique));
+                        placed?;
+                    }
+                }
+            }
+            lock.link(&prepared(token), self.dir, lock::DONE)?;
+            self.dir.sync()?;
+        }
+        if !self.dir.has(lock::DONE)? {
+            return Err(Failure::new(
+                FailureKind::Tampered,
+                format!("'{}' was committed, and its record is gone", self.dir.path()),
+            ));
+        }
+        lock::clear::<W>(self.dir, lock, Some(&completing(token)))
+    }
+
+    /// Ends T's claim: the phase is pending again.
+    ///
+    /// Killed after the rename: the next claim clears what is left.
+    pub(crate) fn release(
+        &self,
+        lock: &Folder<W::Dir>,
+        token: &Token,
+    ) -> Result<Attempt<()>, Failure> {
+        Ok(if self.give_up(lock, token, true)? { Attempt::Done(()) } else { Attempt::Raced })
+    }
+
+    /// Renames the owner away and clears the lock; the latch goes too if `unlatch`, by the names it
+    /// had while the claim stood, so that one that was taken over since then stays.
+    fn give_up(
+        &self,
+        lock: &Folder<W::Dir>,
+        token: &Token,
+        unlatch: bool,
+    ) -> Result<bool, Failure> {
+        let latch = if unlatch { self.dir.open(LATCH)? } else { None };
+        let markers = latch.as_ref().map(latch::markers).transpose()?;
+        if lock.rename(&owner(token), lock, &free(token))? != Step::Done {
+            return Ok(false);
+        }
+        lock::clear::<W>(self.dir, lock, Some(&free(token)))?;
+        if let (Some(latch), Some(markers)) = (latch, markers) {
+            latch::release_markers(self.dir, &latch, &markers)?;
+        }
+        Ok(true)
+    }
+
+    /// Ends a script's claim.
+    pub(crate) fn release_script(&self, judged: &Claim) -> Result<Attempt<()>, Failure> {
+        let token = self.world.token()?;
+        let mut freed = false;
+        let attempt = self.with_script_lock(&token, judged, |lock| {
+            freed = lock.rename(META, lock, &free(&token))? == Step::Done;
+            if freed {
+                lock::clear::<W>(self.dir, lock, Some(&free(&token)))?;
+            }
+            // Either way the latch goes.
+            Ok(false)
+        })?;
+        Ok(if freed { Attempt::Done(()) } else { attempt })
+    }
+
+    /// Ends the claim of an old layout: a plain file called `lock`.
+    pub(crate) fn release_plain(&self) -> Result<Attempt<()>, Failure> {
+        let token = self.world.token()?;
+        let latch = match self.latch(&token)? {
+            Latched::Held(latch) => latch,
+            Latched::Busy => return Ok(Attempt::Busy),
+            Latched::Raced => return Ok(Attempt::Raced),
+        };
+        let aside = format!(".tmp.{token}");
+        let moved = self.dir.rename(LOCK, self.dir, &aside)?;
+        let attempt = match (moved, self.dir.stat(&aside)?.map(|stat| stat.kind)) {
+            (Step::Done, Some(Kind::File)) => {
+                self.dir.remove_file(&aside)?;
+                Attempt::Done(())
+            }
+            (Step::Done, _) => {
+                // A lock was published in its place.
+                self.dir.rename(&aside, self.dir, LOCK)?;
+                return Ok(Attempt::Raced);
+            }
+            _ => Attempt::Raced,
+        };
+        latch.release(self.dir)?;
+        Ok(attempt)
+    }
+}
+
+/// How publishing ended.
+enum Published {
+    /// The lock is this command's.
+    Yes,
+    /// The phase is another's, or done: the latch stays.
+    StandsForAnother,
+    /// A lock of a script or of an old layout is there: the latch goes.
+    ScriptWasFaster,
+}
+
+/// The link beside `done` has the artifact's own extension, so that a reader knows what it is.
+fn link_name(record: &Done) -> String {
+    let extension = record.artifact.rsplit_once('.').map(|(_, extension)| extension);
+    let plain =
+        |e: &&str| (1..=16).contains(&e.len()) && e.bytes().all(|b| b.is_ascii_alphanumeric());
+    match extension.filter(plain) {
+        Some(extension) => format!("artifact.{extension}"),
+        None => "artifact".to_owned(),
+    }
+}

@@ -1,0 +1,343 @@
+//! The directory of sprints: which one is current, how one begins, how one ends.
+//!
+//! The current sprint is the one with the greatest timestamp that is not marked archived. A new one
+//! is published by one rename of a directory that is complete and durable, and only then is the old
+//! one archived: there is never a moment, and no kill leaves one, in which there is none.
+
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+
+use super::Store;
+use super::dir::{Dir, Entry, Kind};
+use super::folder::{Folder, Keep, MANY, Step, from_json, to_json};
+use super::world::{TRIES, World};
+use crate::error::{Failure, FailureKind};
+use crate::record::Sprint;
+use crate::rules::{Graph, graph::Names, identity::age};
+
+/// Where ended sprints go.
+pub(crate) const ARCHIVE: &str = "archive";
+/// The record of a sprint.
+const RECORD: &str = "sprint.json";
+/// A sprint's record is no longer than this, in bytes.
+const LONGEST: u64 = 1024 * 1024;
+/// A directory without a record that is younger than this, in seconds, is being made by a script.
+const MAKING_SECONDS: i64 = 60;
+/// What killed commands left is removed by `clean` after this many seconds.
+const LITTER_SECONDS: i64 = 3600;
+
+/// One sprint's directory and what its record says.
+#[derive(Debug)]
+pub(crate) struct Found<D> {
+    /// The directory.
+    pub(crate) folder: Folder<D>,
+    /// Its record.
+    pub(crate) sprint: Sprint,
+    /// The record's graph.
+    pub(crate) graph: Graph,
+}
+
+/// When a sprint's id says it was started: `YYYYMMDD-HHMMSS`, which sorts as text.
+fn stamp(id: &str) -> Option<&str> {
+    let (hash, stamp) = id.split_at_checked(12)?;
+    let stamp = stamp.strip_prefix('-')?;
+    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    let well_formed = hash.bytes().all(|b| b.is_ascii_hexdigit())
+        && stamp.len() == 15
+        && stamp.as_bytes()[8] == b'-'
+        && digits(&stamp[..8])
+        && digits(&stamp[9..]);
+    well_formed.then_some(stamp)
+}
+
+/// The stamp of a moment.
+fn stamp_at(moment: Timestamp) -> String {
+    moment.to_zoned(TimeZone::UTC).strftime("%Y%m%d-%H%M%S").to_string()
+}
+
+/// The moment of a stamp; `None` if there is no such date.
+fn moment(stamp: &str) -> Option<Timestamp> {
+    let civil = jiff::civil::DateTime::strptime("%Y%m%d-%H%M%S", stamp).ok()?;
+    civil.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+}
+
+impl<W: World> Store<W> {
+    /// The ids of this project's sprints in `folder`, latest first.
+    fn ids(&self, folder: &Folder<W::Dir>) -> Result<Vec<String>, Failure> {
+        let ours = |id: &String| {
+            stamp(id).is_some() && self.only.as_ref().is_none_or(|hash| id.starts_with(hash))
+        };
+        let names = folder.list(MANY)?.into_iter().filter(|entry| entry.kind == Kind::Dir);
+        let mut ids: Vec<String> = names.map(|entry| entry.name).filter(ours).collect();
+        ids.sort_by(|a, b| (stamp(b), b).cmp(&(stamp(a), a)));
+        Ok(ids)
+    }
+
+    /// The current sprint; `None` if there never was one, or the last has been archived.
+    pub(crate) fn current(&self) -> Result<Option<Found<W::Dir>>, Failure> {
+        let Some(conductor) = self.conductor()? else { return Ok(None) };
+        'again: for _ in 0..TRIES {
+            for id in self.ids(conductor)? {
+                let Some(folder) = conductor.open(&id)? else { continue 'again };
+                match self.load(folder, &id)? {
+                    Loaded::Sprint(found) if found.sprint.is_archived() => {}
+                    Loaded::Sprint(found) => return Ok(Some(*found)),
+                    Loaded::BeingMade => {}
+                    Loaded::Moved => continue 'again,
+                }
+            }
+            return Ok(None);
+        }
+        Err(Failure::new(FailureKind::Busy, "the sprints change all the time"))
+    }
+
+    fn load(&self, folder: Folder<W::Dir>, id: &str) -> Result<Loaded<W::Dir>, Failure> {
+        let unreadable = |why: String| {
+            let what = format!("cannot understand '{}/{RECORD}': {why}", folder.path());
+            Failure::new(FailureKind::Unreadable, what)
+        };
+        let Some(bytes) = folder.read(RECORD, LONGEST)? else {
+            let Some(conductor) = self.conductor()? else { return Ok(Loaded::Moved) };
+            let Some(stat) = conductor.stat(id)? else { return Ok(Loaded::Moved) };
+            let age = self.world.now().as_nanosecond() - i128::from(stat.mtime);
+            if age < i128::from(MAKING_SECONDS) * 1_000_000_000 {
+                return Ok(Loaded::BeingMade);
+            }
+            return Err(unreadable("it is missing".to_owned()));
+        };
+        let sprint: Sprint =
+            serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
+        if sprint.sprint_id != id {
+            return Err(unreadable("it is the record of another sprint".to_owned()));
+        }
+        let graph = Graph::new(&sprint.phases, Names::Existing)
+            .map_err(|error| unreadable(format!("invalid phase graph: {error}")))?;
+        Ok(Loaded::Sprint(Box::new(Found { folder, sprint, graph })))
+    }
+
+    /// Whether `id` is still the current sprint.
+    pub(crate) fn is_current(&self, id: &str) -> Result<bool, Failure> {
+        Ok(self.current()?.is_some_and(|found| found.sprint.sprint_id == id))
+    }
+
+    /// The latest archived sprints, at most `most`; what cannot be read is left out.
+    pub(crate) fn archived(&self, most: usize) -> Result<Vec<Found<W::Dir>>, Failure> {
+        let Some(conductor) = self.conductor()? else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        if let Some(archive) = conductor.open(ARCHIVE)? {
+            for id in self.ids(&archive)?.into_iter().take(most) {
+                let Some(folder) = archive.open(&id)? else { continue };
+                if let Ok(Loaded::Sprint(sprint)) = self.load(folder, &id) {
+                    found.push(*sprint);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Publishes a new sprint and archives all others. `sprint` has all but its id; `hash` is that
+    /// of the project. The id's time is the later of now and a second after the latest there is.
+    ///
+    /// `None` if another start was faster: decide again.
+    pub(crate) fn publish(
+        &self,
+        hash: &str,
+        mut sprint: Sprint,
+    ) -> Result<Option<Sprint>, Failure> {
+        let conductor = self.make_conductor()?;
+        let now = self.world.now();
+        let stamp = match self.latest_stamp(conductor)? {
+            Some(latest) if W::DEFENCES.own_directory && latest >= stamp_at(now) => {
+                let after =
+                    moment(&latest).and_then(|m| m.checked_add(jiff::Span::new().seconds(1)).ok());
+                let no_later = || {
+                    let what = format!("a sprint of the far future is in the way: '{latest}'");
+                    Failure::new(FailureKind::Unreadable, what)
+                };
+                stamp_at(after.ok_or_else(no_later)?)
+            }
+            _ => stamp_at(now),
+        };
+        let id = format!("{hash}-{stamp}");
+        sprint.sprint_id.clone_from(&id);
+        sprint.started_at = Some(now);
+        let name = format!(".new.{}", self.world.token()?);
+        if !W::DEFENCES.publish_first {
+            self.archive_before(conductor, &id)?;
+        }
+        let built = self.build(conductor, &name, &sprint);
+        let renamed = built.and_then(|()| conductor.rename(&name, conductor, &id));
+        if !matches!(renamed, Ok(Step::Done)) {
+            conductor.remove_all(&Entry { name, kind: Kind::Dir })?;
+            renamed?;
+            // Two starts in one second, as the script has it: the second finds its directory made.
+            return Ok(if W::DEFENCES.own_directory { None } else { Some(sprint) });
+        }
+        conductor.sync()?;
+        self.archive_before(conductor, &id)?;
+        Ok(Some(sprint))
+    }
+
+    fn latest_stamp(&self, conductor: &Folder<W::Dir>) -> Result<Option<String>, Failure> {
+        let mut latest: Option<String> = None;
+        // In this order: a sprint that is archived between the two looks is seen at least once.
+        let archive = conductor.open(ARCHIVE)?;
+        for folder in std::iter::once(conductor).chain(archive.as_ref()) {
+            for entry in folder.list(MANY)? {
+                if let Some(stamp) = stamp(&entry.name)
+                    && latest.as_deref().is_none_or(|latest| stamp > latest)
+                {
+                    latest = Some(stamp.to_owned());
+                }
+            }
+        }
+        Ok(latest)
+    }
+
+    fn build(
+        &self,
+        conductor: &Folder<W::Dir>,
+        name: &str,
+        sprint: &Sprint,
+    ) -> Result<(), Failure> {
+        let gone = || Failure::new(FailureKind::Busy, format!("'{name}' was removed meanwhile"));
+        conductor.make(name)?;
+        let folder = conductor.open(name)?.ok_or_else(gone)?;
+        folder.create(RECORD, &to_json(sprint)?, Keep::Durable)?;
+        for phase in &sprint.phases {
+            folder.make(&phase.name)?;
+        }
+        folder.sync()
+    }
+
+    /// Archives every sprint before `id`, the oldest first, so that none of them can come to be the
+    /// current one when a later one is archived.
+    fn archive_before(&self, conductor: &Folder<W::Dir>, id: &str) -> Result<(), Failure> {
+        for other in self.ids(conductor)?.into_iter().rev() {
+            if (stamp(&other), other.as_str()) < (stamp(id), id) {
+                self.archive(conductor, &other)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the sprint `id` and all before it.
+    pub(crate) fn end(&self, id: &str) -> Result<(), Failure> {
+        let Some(conductor) = self.conductor()? else { return Ok(()) };
+        self.archive_before(conductor, id)?;
+        self.archive(conductor, id)?;
+        conductor.sync()
+    }
+
+    /// Marks one sprint archived and moves it away; both steps may have been done, or be being
+    /// done, by another command.
+    fn archive(&self, conductor: &Folder<W::Dir>, id: &str) -> Result<(), Failure> {
+        let Some(folder) = conductor.open(id)? else { return Ok(()) };
+        // A record that cannot be read is moved as it is.
+        if let Some(mut sprint) =
+            folder.read(RECORD, LONGEST)?.as_deref().and_then(from_json::<Sprint>)
+            && !sprint.is_archived()
+        {
+            Sprint::ARCHIVED.clone_into(&mut sprint.status);
+            sprint.archived_at = Some(self.world.now());
+            let unique = self.world.token()?;
+            folder.put(RECORD, &sprint, unique.as_str(), Keep::Durable)?;
+        }
+        let (archive, _) = conductor.open_or_make(ARCHIVE)?;
+        conductor.rename(id, &archive, id)?;
+        Ok(())
+    }
+
+    /// Removes sprints that were archived at least `older_than` ago, and what killed commands left;
+    /// gives the ids that went.
+    pub(crate) fn clean_up(&self, older_than: SignedDuration) -> Result<Vec<String>, Failure> {
+        let Some(conductor) = self.conductor()? else { return Ok(Vec::new()) };
+        let now = self.world.now();
+        let mut gone = Vec::new();
+        // A start that was killed before it could move them left archived ones here.
+        let here = self.ids(conductor)?;
+        let current = self.current()?.map(|found| found.sprint.sprint_id);
+        for id in here {
+            let before = |current: &String| (stamp(&id), &id) < (stamp(current), current);
+            let over = current.as_ref().is_some_and(before) || self.is_marked(conductor, &id)?;
+            if over {
+                self.archive(conductor, &id)?;
+            }
+        }
+        if let Some(archive) = conductor.open(ARCHIVE)? {
+            for id in self.ids(&archive)?.into_iter().rev() {
+                let Some(folder) = archive.open(&id)? else { continue };
+                let record = folder.read(RECORD, LONGEST)?;
+                let since = record.as_deref().and_then(from_json::<Sprint>).map_or_else(
+                    || stamp(&id).and_then(moment),
+                    |sprint| sprint.archived_at.or(sprint.started_at),
+                );
+                if since.is_some_and(|since| age(now, since) >= older_than) {
+                    remove_aside(&archive, &id)?;
+                    gone.push(id);
+                }
+            }
+            self.remove_litter(&archive)?;
+        }
+        self.remove_litter(conductor)?;
+        Ok(gone)
+    }
+
+    fn is_marked(&self, conductor: &Folder<W::Dir>, id: &str) -> Result<bool, Failure> {
+        let Some(folder) = conductor.open(id)? else { return Ok(false) };
+        let record = folder.read(RECORD, LONGEST)?;
+        Ok(record.as_deref().and_then(from_json::<Sprint>).is_some_and(|s| s.is_archived()))
+    }
+
+    fn remove_litter(&self, folder: &Folder<W::Dir>) -> Result<(), Failure> {
+        let now = self.world.now().as_nanosecond();
+        for entry in folder.list(MANY)? {
+            if entry.name.starts_with(".new.") || entry.name.starts_with(".gone.") {
+                let Some(stat) = folder.stat(&entry.name)? else { continue };
+                if now - i128::from(stat.mtime) >= i128::from(LITTER_SECONDS) * 1_000_000_000 {
+                    folder.remove_all(&entry)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Removes a sprint's directory, renamed away first so that nobody reads half of it.
+fn remove_aside<D: Dir>(archive: &Folder<D>, id: &str) -> Result<(), Failure> {
+    let aside = format!(".gone.{id}");
+    match archive.rename(id, archive, &aside)? {
+        Step::Gone => Ok(()),
+        Step::Done | Step::Exists => archive.remove_all(&Entry { name: aside, kind: Kind::Dir }),
+    }
+}
+
+/// What a sprint's directory turned out to be.
+enum Loaded<D> {
+    /// A sprint.
+    Sprint(Box<Found<D>>),
+    /// A script is in the middle of making it.
+    BeingMade,
+    /// It is not there any more.
+    Moved,
+}
+
+impl<D: Dir> Found<D> {
+    /// The directory of one phase; `None` if it is missing, as after a power cut.
+    pub(crate) fn phase(&self, name: &str) -> Result<Option<Folder<D>>, Failure> {
+        self.folder.open(name)
+    }
+
+    /// The directory of one phase, made again durably if it is missing.
+    pub(crate) fn make_phase(&self, name: &str) -> Result<Folder<D>, Failure> {
+        let (folder, made) = self.folder.open_or_make(name)?;
+        if made {
+            self.folder.sync()?;
+        }
+        Ok(folder)
+    }
+
+    /// The directory's path below the store.
+    pub(crate) fn path(&self) -> &str {
+        self.folder.path()
+    }
+}

@@ -1,0 +1,122 @@
+//! What the protocol asks of the world besides directories: the clock, fresh tokens, verdicts of
+//! death, the mutex, a moment's pause. The model checker answers these itself.
+
+use jiff::Timestamp;
+
+use super::dir::Dir;
+use super::folder::Folder;
+use crate::error::Failure;
+use crate::record::{Claim, Event, Process, Token};
+use crate::rules::Life;
+
+/// How many times a command looks again before it says that another one is in its way. With the
+/// pauses of [`World::pause`] this is about a second.
+pub const TRIES: u32 = 40;
+
+/// How old, in seconds, a latch must be before it is taken over when nobody can know whether its
+/// maker lives: it is a script's, or another machine's.
+pub const LATCH_SECONDS: i64 = 60;
+
+/// The outside, as the protocol sees it.
+pub trait World {
+    /// A directory of the store.
+    type Dir: Dir;
+    /// Holds the mutex, if it could be had, until it is dropped.
+    type Mutex;
+
+    /// Which of the protocol's defences are in force: all of them, except in the tests that show
+    /// that the model checker notices when one is missing.
+    const DEFENCES: Defences = Defences::ALL;
+
+    /// The `conductor` directory of the store.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    fn conductor(&self) -> Result<Option<Folder<Self::Dir>>, Failure>;
+
+    /// Makes and opens the `conductor` directory, durably.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    fn make_conductor(&self) -> Result<Folder<Self::Dir>, Failure>;
+
+    /// What time it is.
+    fn now(&self) -> Timestamp;
+
+    /// A token that was never used before.
+    ///
+    /// # Errors
+    /// The system gives no random bits.
+    fn token(&self) -> Result<Token, Failure>;
+
+    /// Whether the owner of `claim` lives.
+    fn life(&self, claim: &Claim) -> Life;
+
+    /// Whether a process lives.
+    fn life_of(&self, process: &Process) -> Life;
+
+    /// When this machine was booted; `None` if it cannot be known.
+    fn booted_at(&self) -> Option<Timestamp>;
+
+    /// Tries for the mutex for at most a second, and goes on without it then: it spares work and
+    /// carries no safety.
+    fn mutex(&self, conductor: &Folder<Self::Dir>) -> Self::Mutex;
+
+    /// Waits a moment for another command to get out of the way.
+    fn pause(&self, attempt: u32);
+
+    /// Appends a line to the audit log. An audit log that cannot be written stops nothing.
+    fn audit(&self, event: &Event);
+}
+
+/// The protocol's defences, one for each way in which the obvious protocol fails.
+///
+/// Shipped code runs with [`Defences::ALL`]; the model checker switches each off in turn and must
+/// then find the failure. Being a constant of the [`World`], they cost nothing at run time and
+/// cannot be switched off in a built program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one independent defence")]
+pub struct Defences {
+    /// The latch stands as long as the lock does, and publishing neither replaces nor nests.
+    /// Without it a held phase is granted again.
+    pub latch_stays: bool,
+    /// A claim looks for `done` again behind the latch, and again when it owns the lock; the latch
+    /// stays after `done`. Without it a done phase is claimed.
+    pub look_again: bool,
+    /// A stale claim is taken over by renaming the name that was judged. Without it a fresh claim
+    /// is taken away (ABA).
+    pub take_over_by_name: bool,
+    /// A completion is committed by renaming the owner's own name. Without it a former owner
+    /// completes what it has lost.
+    pub commit_by_rename: bool,
+    /// What is left of a lock is removed through the handle that it was judged by. Without it, and
+    /// with a mutex that everyone is granted, a fresh lock is removed.
+    pub remove_what_was_judged: bool,
+    /// A lock is never absent while it changes hands. Without it a lock that is half removed looks
+    /// free.
+    pub never_absent: bool,
+    /// A sprint is published by a rename that no other start can also succeed in. Without it two
+    /// sprints of one second share a directory.
+    pub own_directory: bool,
+    /// A new sprint is published before the old one is archived. Without it a start that is killed
+    /// leaves no sprint.
+    pub publish_first: bool,
+    /// A claim and a completion look whether the sprint is still the current one after they took
+    /// effect. Without it they succeed in a sprint that is over.
+    pub look_for_currency: bool,
+}
+
+impl Defences {
+    /// All of them.
+    pub const ALL: Self = Self {
+        latch_stays: true,
+        look_again: true,
+        take_over_by_name: true,
+        commit_by_rename: true,
+        remove_what_was_judged: true,
+        never_absent: true,
+        own_directory: true,
+        publish_first: true,
+        look_for_currency: true,
+    };
+}
