@@ -124,10 +124,7 @@ impl<W: World> Store<W> {
         let mut busy = 0;
         let mut raced = 0;
         while busy < TRIES && raced < 16 * TRIES {
-            let attempt = {
-                let _mutex = self.conductor()?.map(|conductor| self.world.mutex(conductor));
-                round()?
-            };
+            let attempt = self.under_mutex(&mut round)??;
             match attempt {
                 Attempt::Done(value) => return Ok(value),
                 // Whoever was faster has done something: that is progress, and needs no pause.

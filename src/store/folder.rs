@@ -95,6 +95,11 @@ impl<D: Dir> Folder<D> {
         Self { dir, path: path.into() }
     }
 
+    /// The handle itself.
+    pub const fn dir(&self) -> &D {
+        &self.dir
+    }
+
     /// The path below the store, for messages.
     pub(crate) fn path(&self) -> &str {
         &self.path

@@ -47,42 +47,47 @@ impl<W: World> Store<W> {
     pub fn start(&self, asker: &Asker, plan: &Plan) -> Result<Started, Stop> {
         self.make_conductor()?;
         for _ in 0..TRIES {
-            let _mutex = self.conductor()?.map(|conductor| self.world().mutex(conductor));
-            let previous = match self.board() {
-                Ok(previous) => previous,
-                // What cannot be read cannot be asked about live claims.
-                Err(failure) if plan.force && failure.kind == FailureKind::Unreadable => None,
-                Err(failure) => return Err(failure.into()),
-            };
-            if let Some(board) = &previous {
-                if plan.if_none && board.standing() == Standing::Active {
-                    let path = self.current_path()?.unwrap_or_default();
-                    let sprint = board.sprint.clone();
-                    return Ok(Started { sprint, path, kept: true, previous: None });
-                }
-                if !plan.force {
-                    may_end(board, self.facts(asker), true)?;
-                }
-            }
-            let sprint = Sprint {
-                sprint_id: String::new(),
-                project: plan.project.clone(),
-                started_by: asker.me.name.clone(),
-                started_at: None,
-                status: Sprint::ACTIVE.to_owned(),
-                goal: plan.goal.clone(),
-                archived_at: None,
-                phases: plan.phases.clone(),
-                rest: Rest::new(),
-            };
-            if let Some(sprint) = self.publish(&plan.hash, sprint)? {
-                let id = &sprint.sprint_id;
-                self.record(asker, "start", id, plan.goal.clone().unwrap_or_default(), id);
-                let path = format!("conductor/{id}");
-                return Ok(Started { sprint, path, kept: false, previous });
+            if let Some(started) = self.under_mutex(|| self.try_start(asker, plan))?? {
+                return Ok(started);
             }
         }
         Err(Failure::new(FailureKind::Busy, "other sprints are being started all the time").into())
+    }
+
+    /// `None` if another start was faster.
+    fn try_start(&self, asker: &Asker, plan: &Plan) -> Result<Option<Started>, Stop> {
+        let previous = match self.board() {
+            Ok(previous) => previous,
+            // What cannot be read cannot be asked about live claims.
+            Err(failure) if plan.force && failure.kind == FailureKind::Unreadable => None,
+            Err(failure) => return Err(failure.into()),
+        };
+        if let Some(board) = &previous {
+            if plan.if_none && board.standing() == Standing::Active {
+                let path = self.current_path()?.unwrap_or_default();
+                let sprint = board.sprint.clone();
+                return Ok(Some(Started { sprint, path, kept: true, previous: None }));
+            }
+            if !plan.force {
+                may_end(board, self.facts(asker), true)?;
+            }
+        }
+        let sprint = Sprint {
+            sprint_id: String::new(),
+            project: plan.project.clone(),
+            started_by: asker.me.name.clone(),
+            started_at: None,
+            status: Sprint::ACTIVE.to_owned(),
+            goal: plan.goal.clone(),
+            archived_at: None,
+            phases: plan.phases.clone(),
+            rest: Rest::new(),
+        };
+        let Some(sprint) = self.publish(&plan.hash, sprint)? else { return Ok(None) };
+        let id = &sprint.sprint_id;
+        self.record(asker, "start", id, plan.goal.clone().unwrap_or_default(), id);
+        let path = format!("conductor/{id}");
+        Ok(Some(Started { sprint, path, kept: false, previous }))
     }
 
     fn facts<'a>(&self, asker: &'a Asker) -> Facts<'a> {
@@ -94,13 +99,14 @@ impl<W: World> Store<W> {
     /// # Errors
     /// There is none; other agents' live claims; or the store cannot be read or written.
     pub fn archive_current(&self, asker: &Asker) -> Result<Board, Stop> {
-        let _mutex = self.conductor()?.map(|conductor| self.world().mutex(conductor));
-        let board = self.board()?.ok_or(Refusal::NoSprint {})?;
-        may_end(&board, self.facts(asker), false)?;
-        self.end(&board.sprint.sprint_id)?;
-        let id = &board.sprint.sprint_id;
-        self.record(asker, "archive", id, String::new(), id);
-        Ok(board)
+        self.under_mutex(|| {
+            let board = self.board()?.ok_or(Refusal::NoSprint {})?;
+            may_end(&board, self.facts(asker), false)?;
+            let id = &board.sprint.sprint_id;
+            self.end(id)?;
+            self.record(asker, "archive", id, String::new(), id);
+            Ok(board)
+        })?
     }
 
     /// Removes sprints that were archived at least `older_than` ago; gives their ids.

@@ -54,6 +54,14 @@ impl<W: World> Store<W> {
         Ok(self.conductor.get_or_init(|| found).as_ref())
     }
 
+    /// Acts under the mutex, if there is a store to have one.
+    fn under_mutex<T>(&self, act: impl FnOnce() -> T) -> Result<T, Failure> {
+        Ok(match self.conductor()? {
+            Some(conductor) => self.world.under_mutex(conductor, act),
+            None => act(),
+        })
+    }
+
     fn make_conductor(&self) -> Result<&Folder<W::Dir>, Failure> {
         match self.conductor.get() {
             Some(Some(folder)) => Ok(folder),

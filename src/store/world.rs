@@ -21,8 +21,6 @@ pub const LATCH_SECONDS: i64 = 60;
 pub trait World {
     /// A directory of the store.
     type Dir: Dir;
-    /// Holds the mutex, if it could be had, until it is dropped.
-    type Mutex;
 
     /// Which of the protocol's defences are in force: all of them, except in the tests that show
     /// that the model checker notices when one is missing.
@@ -58,9 +56,9 @@ pub trait World {
     /// When this machine was booted; `None` if it cannot be known.
     fn booted_at(&self) -> Option<Timestamp>;
 
-    /// Tries for the mutex for at most a second, and goes on without it then: it spares work and
-    /// carries no safety.
-    fn mutex(&self, conductor: &Folder<Self::Dir>) -> Self::Mutex;
+    /// Acts while holding the mutex. It is tried for at most a second, and then gone without: it
+    /// spares work and carries no safety.
+    fn under_mutex<T>(&self, conductor: &Folder<Self::Dir>, act: impl FnOnce() -> T) -> T;
 
     /// Waits a moment for another command to get out of the way.
     fn pause(&self, attempt: u32);
