@@ -139,12 +139,9 @@ impl Failure {
     /// `cannot rename 'a' to 'b'`.
     #[must_use]
     pub fn io(error: std::io::Error, doing: impl fmt::Display) -> Self {
-        let kind = match error.kind() {
-            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-                FailureKind::ReadOnly
-            }
-            _ => FailureKind::Io,
-        };
+        use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+        let denied = matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem);
+        let kind = if denied { FailureKind::ReadOnly } else { FailureKind::Io };
         Self {
             kind,
             error: anyhow::Error::new(error).context(doing.to_string()),

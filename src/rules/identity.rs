@@ -103,11 +103,13 @@ pub fn relation(me: &Me, claim: &Claim, life: Life) -> Relation {
         _ => false,
     };
     if !me.explicit && claim.v > 0 {
+        // A sandbox with a pid namespace of its own for each call shows no process that lasts, so
+        // none is recorded; the session id is then all that both calls have, and it is the agent's.
         return if same {
             Relation::Mine
         } else if me.session.is_some()
             && me.session == claim.session
-            && (life == Life::Dead || out_of_sight(me, claim))
+            && (life == Life::Dead || claim.process.is_none() || out_of_sight(me, claim))
         {
             Relation::MineFromBefore
         } else {

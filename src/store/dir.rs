@@ -83,7 +83,8 @@ pub trait Dir: Sized {
     /// Reads a whole regular file of at most `limit` bytes.
     ///
     /// # Errors
-    /// `ENOENT`; `EFBIG` above the limit; `ELOOP` for a link; `EINVAL` for any other kind.
+    /// `ENOENT`; `EFBIG` above the limit; `ELOOP` for a link; `EISDIR` for a directory; `EINVAL` for
+    /// any other kind.
     fn read(&self, name: &str, limit: u64) -> io::Result<Vec<u8>>;
 
     /// Looks at `name` itself, not at what a link points at.

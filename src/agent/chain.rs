@@ -1,0 +1,397 @@
+//! The processes above this command, and which of them lives as long as the agent does.
+//!
+//! A tool call is usually `agent → sh -c … → git → git-conductor`, so neither the parent nor the
+//! session leader need be the agent. A known agent is found by its name. For anybody else, session by
+//! session going up: the leader, if it lasts; else the outermost process of that session that does.
+//! What serves many agents at once (init, sshd, tmux, cron, a desktop) is never taken, nor anything
+//! above it: two agents that recorded the same process would own each other's claims.
+
+use std::cell::OnceCell;
+
+use super::family::Family;
+use super::process::{Entry, Table};
+
+/// Ancestors are followed no further than this.
+const HIGHEST: usize = 64;
+
+/// The inode of the pid namespace that a machine boots with (`PROC_PID_INIT_INO`).
+const FIRST_PID_NS: u64 = 0xEFFF_FFFC;
+
+const SHELLS: &[&str] =
+    &["sh", "bash", "dash", "zsh", "ksh", "mksh", "ash", "fish", "busybox", "rbash", "yash", "nu"];
+
+/// `MainThread` is what newer versions of node call themselves.
+const INTERPRETERS: &[&str] =
+    &["node", "nodejs", "MainThread", "node-MainThread", "bun", "deno", "ruby", "perl", "pypy3"];
+
+/// What runs one command and is gone with it. The kernel cuts names to 15 bytes.
+const WRAPPERS: &[&str] = &[
+    "git",
+    "env",
+    "timeout",
+    "xargs",
+    "setsid",
+    "nohup",
+    "nice",
+    "ionice",
+    "chrt",
+    "taskset",
+    "stdbuf",
+    "time",
+    "sudo",
+    "doas",
+    "runuser",
+    "setpriv",
+    "su",
+    "chroot",
+    "unshare",
+    "nsenter",
+    "bwrap",
+    "firejail",
+    "codex-linux-san",
+    "sandbox-exec",
+    "strace",
+    "ltrace",
+    "flock",
+    "parallel",
+    "unbuffer",
+    "fakeroot",
+    "systemd-run",
+    "script",
+];
+
+/// What serves many, so that it says nothing about who calls.
+const SHARED: &[&str] = &[
+    "systemd",
+    "init",
+    "launchd",
+    "tini",
+    "dumb-init",
+    "docker-init",
+    "catatonit",
+    "runit",
+    "runsv",
+    "runsvdir",
+    "s6-svscan",
+    "s6-supervise",
+    "openrc-init",
+    "dinit",
+    "supervisord",
+    "sshd",
+    "sshd-session",
+    "dropbear",
+    "inetd",
+    "xinetd",
+    "cron",
+    "crond",
+    "atd",
+    "anacron",
+    "fcron",
+    "containerd",
+    "containerd-shim",
+    "dockerd",
+    "conmon",
+    "runc",
+    "crun",
+    "tmux: server",
+    "screen",
+    "SCREEN",
+    "zellij",
+    "gnome-shell",
+    "gnome-session-b",
+    "gdm-x-session",
+    "gdm-wayland-ses",
+    "sddm",
+    "sddm-helper",
+    "lightdm",
+    "plasmashell",
+    "startplasma-way",
+    "kwin_wayland",
+    "kwin_x11",
+    "ksmserver",
+    "kdeinit5",
+    "Xorg",
+    "xinit",
+    "xfce4-session",
+    "sway",
+    "Hyprland",
+    "i3",
+    "labwc",
+    "dbus-daemon",
+    "xrdp-sesman",
+];
+
+/// How long a process lives, next to the agent that it belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Span {
+    /// It is gone with the command.
+    Passing,
+    /// It may live as long as the agent.
+    Lasting,
+    /// It belongs to many.
+    Shared,
+}
+
+struct Link {
+    entry: Entry,
+    args: OnceCell<Vec<String>>,
+}
+
+/// This command and what is above it, nearest first.
+pub(super) struct Chain<'t, T: Table> {
+    table: &'t T,
+    pid_ns: Option<u64>,
+    links: Vec<Link>,
+}
+
+impl<'t, T: Table> Chain<'t, T> {
+    /// Follows the parents up to where none is to be seen.
+    pub(super) fn read(table: &'t T, pid_ns: Option<u64>) -> Self {
+        let mut links: Vec<Link> = Vec::with_capacity(16);
+        let mut next = Some(table.own());
+        while let Some(entry) = next {
+            let parent = entry.ppid;
+            links.push(Link { entry, args: OnceCell::new() });
+            // Parents cannot go in a circle, but numbers that pass on between two looks could.
+            let seen = links.iter().any(|link| link.entry.pid == parent);
+            let go_on = parent > 0 && !seen && links.len() < HIGHEST;
+            next = if go_on { table.entry(parent) } else { None };
+        }
+        Self { table, pid_ns, links }
+    }
+
+    /// This command.
+    pub(super) fn command(&self) -> Option<&Entry> {
+        self.links.first().map(|link| &link.entry)
+    }
+
+    /// The processes above this command, nearest first.
+    pub(super) fn ancestors(&self) -> impl Iterator<Item = &Entry> {
+        self.links.iter().skip(1).map(|link| &link.entry)
+    }
+
+    /// The nearest ancestor that is a known agent.
+    pub(super) fn agent(&self) -> Option<(&Entry, &'static Family)> {
+        self.links.iter().skip(1).find_map(|link| Some((&link.entry, self.family(link)?)))
+    }
+
+    /// The process that lives as long as whoever calls, where no agent is known.
+    pub(super) fn anchor(&self) -> Option<Entry> {
+        let shared = |link: &Link| self.span(link) == Span::Shared;
+        let reach = self.links.iter().skip(1).position(shared).map_or(self.links.len(), |n| n + 1);
+        let own = self.links.get(..reach)?;
+        let mut asked = Vec::new();
+        for link in own {
+            let session = link.entry.session;
+            if asked.contains(&session) {
+                continue;
+            }
+            asked.push(session);
+            let members = || own.iter().filter(|link| link.entry.session == session);
+            // The leader first: to know how long another lives can cost a read of its arguments.
+            let lasting = |link: &&Link| self.span(link) == Span::Lasting;
+            let leader = members().find(|link| link.entry.pid == session).filter(lasting);
+            if let Some(found) = leader.or_else(|| members().rev().find(lasting)) {
+                return Some(found.entry.clone());
+            }
+        }
+        // A command in the background whose parents have ended keeps its session.
+        let session = self.command()?.session;
+        if session <= 0 || self.links.iter().any(|link| link.entry.pid == session) {
+            return None;
+        }
+        let entry = self.table.entry(session).filter(|entry| !entry.ended)?;
+        let link = Link { entry, args: OnceCell::new() };
+        let lasting = link.entry.comm.is_empty() || self.span(&link) == Span::Lasting;
+        lasting.then_some(link.entry)
+    }
+
+    fn args<'l>(&self, link: &'l Link) -> &'l [String] {
+        link.args.get_or_init(|| self.table.args(link.entry.pid))
+    }
+
+    fn family(&self, link: &Link) -> Option<&'static Family> {
+        let comm = link.entry.comm.as_str();
+        let by_args = || {
+            let args = if is_interpreter(comm) { self.args(link) } else { &[] };
+            script_names(args).iter().find_map(|name| Family::of_process(name))
+        };
+        Family::of_process(comm).or_else(by_args)
+    }
+
+    fn span(&self, link: &Link) -> Span {
+        let Entry { pid, comm, .. } = &link.entry;
+        if Some(*pid) == self.command().map(|own| own.pid) {
+            return Span::Passing;
+        }
+        // In a container the first process can be the agent; on a machine it is everybody's.
+        let first = *pid == 1 && self.pid_ns.is_none_or(|ns| ns == FIRST_PID_NS);
+        if first || SHARED.contains(&comm.as_str()) {
+            return Span::Shared;
+        }
+        let wrapper = comm.is_empty()
+            || WRAPPERS.contains(&comm.as_str())
+            || comm.starts_with("git-")
+            || (SHELLS.contains(&comm.as_str()) && is_shell_command(self.args(link)))
+            || (is_interpreter(comm) && is_inline_code(self.args(link)));
+        if wrapper { Span::Passing } else { Span::Lasting }
+    }
+}
+
+fn is_interpreter(comm: &str) -> bool {
+    INTERPRETERS.contains(&comm) || comm.starts_with("python")
+}
+
+/// Whether a shell was started for one command (`sh -c`, `bash -lc`, `bash -euo pipefail -c`), rather
+/// than for a person or a script file.
+fn is_shell_command(args: &[String]) -> bool {
+    let mut args = args.iter().skip(1).map(String::as_str);
+    while let Some(arg) = args.next() {
+        if let Some(long) = arg.strip_prefix("--") {
+            match long {
+                "" => return false,
+                "command" => return true,
+                "rcfile" | "init-file" => _ = args.next(),
+                _ if long.starts_with("command=") => return true,
+                _ => {}
+            }
+        } else if let Some(flags) = arg.strip_prefix(['-', '+']) {
+            if arg.starts_with('-') && flags.contains('c') {
+                return true;
+            }
+            // `-o pipefail`: the option's name is the next word.
+            if flags.ends_with(['o', 'O']) {
+                _ = args.next();
+            }
+        } else if arg == "sh" || arg == "ash" {
+            // `busybox sh -c …`
+        } else {
+            return false;
+        }
+    }
+    false
+}
+
+/// Options of interpreters whose value is the next word.
+const WITH_VALUE: &[&str] =
+    &["-r", "--require", "--import", "--loader", "-W", "-X", "-I", "--conditions", "--config"];
+
+/// Whether an interpreter was started for code on its command line (`python -c`, `node -e`).
+fn is_inline_code(args: &[String]) -> bool {
+    let option = |arg: &&str| arg.starts_with('-') && *arg != "-m";
+    let mut options = args.iter().skip(1).map(String::as_str).take_while(option);
+    options.any(|arg| matches!(arg, "-c" | "-e" | "-p" | "-pe" | "--eval" | "--print"))
+}
+
+/// What an interpreter's command line calls the program: its own first word (`exec -a`), and the
+/// script or module that it runs, without directories and extension.
+fn script_names(args: &[String]) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut words = args.iter().map(String::as_str);
+    names.extend(words.next().map(base));
+    while let Some(word) = words.next() {
+        if word == "-m" {
+            // `python -m kimi_cli.main`
+            let module = words.next().and_then(|module| module.split('.').next());
+            names.extend(module.map(|module| module.replace('_', "-")));
+            break;
+        } else if WITH_VALUE.contains(&word) {
+            _ = words.next();
+        } else if matches!(word, "-c" | "-e" | "-p" | "--eval" | "--print") {
+            break;
+        } else if !word.starts_with('-') && !matches!(word, "run" | "x") {
+            names.push(base(word));
+            break;
+        }
+    }
+    names
+}
+
+/// The last part of a path, without a script's extension.
+fn base(path: &str) -> String {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    let script = [".js", ".mjs", ".cjs", ".ts", ".py", ".rb"];
+    script.iter().find_map(|extension| file.strip_suffix(extension)).unwrap_or(file).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        line.split(' ').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn one_command_or_a_shell_that_stays() {
+        for line in [
+            "sh -c x",
+            "bash -lc x",
+            "bash -ec x",
+            "bash -o pipefail -c x",
+            "bash -euo pipefail -c x",
+            "bash --norc -c x",
+            "zsh -ic x",
+            "bash --rcfile /x -c y",
+            "busybox sh -c x",
+            "fish --command=x",
+            "bash -c -l x",
+            "dash -e -c x",
+            "bash +O extglob -c x",
+        ] {
+            assert!(is_shell_command(&words(line)), "{line}");
+        }
+        for line in [
+            "bash",
+            "-bash",
+            "bash -l",
+            "bash run.sh",
+            "bash run.sh -c",
+            "bash -e run.sh -c x",
+            "sh -",
+            "bash -- -c",
+            "bash -o pipefail run.sh",
+            "bash /dev/fd/3",
+            "bash --rcfile -c",
+        ] {
+            assert!(!is_shell_command(&words(line)), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_an_interpreter_runs() {
+        for (line, name) in [
+            ("node /usr/bin/codex exec", "codex"),
+            ("node --max-old-space-size=4096 /usr/bin/gemini", "gemini"),
+            ("node -r ./hook.js /opt/qwen.js", "qwen"),
+            ("/usr/bin/python3 -m aider --model x", "aider"),
+            ("python -u -m kimi_cli.main", "kimi-cli"),
+            ("python3 /home/u/.local/bin/aider", "aider"),
+            ("bun run /opt/opencode.ts", "opencode"),
+            ("deno run -A /opt/pi.ts", "pi"),
+            ("/home/u/.local/bin/cursor-agent --use-system-ca index.js", "cursor-agent"),
+        ] {
+            let names = script_names(&words(line));
+            assert!(names.iter().any(|found| found == name), "{line}: {names:?}");
+        }
+        for line in
+            ["node build.js codex", "python -c codex", "node -e claude", "python run.py claude"]
+        {
+            let names = script_names(&words(line));
+            assert!(
+                names.iter().all(|name| Family::of_process(name).is_none()),
+                "{line}: {names:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn code_on_the_command_line() {
+        for line in ["python -c x", "python3 -u -c x", "node -e x", "ruby -e x", "node --eval x"] {
+            assert!(is_inline_code(&words(line)), "{line}");
+        }
+        for line in ["python", "python x.py -c y", "python -m x -c y", "node /x -e"] {
+            assert!(!is_inline_code(&words(line)), "{line}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Which machine, boot and namespaces this is: what makes a process number mean one process.
+
+use jiff::Timestamp;
+
+use super::process::{Entry, System, Table, read_once};
+use crate::record::Process;
+
+/// The facts that all processes here share, read once per command.
+#[derive(Debug, Clone, Default)]
+pub struct Machine {
+    /// `/proc/sys/kernel/random/boot_id`; new at every boot.
+    pub boot: Option<String>,
+    /// `/etc/machine-id`: 32 hexadecimal digits; cloned machines can share it.
+    pub machine: Option<String>,
+    /// The kernel's node name; in a container usually the container's.
+    pub node: Option<String>,
+    /// Inode of this process's pid namespace.
+    pub pid_ns: Option<u64>,
+    /// Inode of this process's time namespace.
+    pub time_ns: Option<u64>,
+    /// When this boot began by today's clock; a clock that is set moves it.
+    pub booted_at: Option<Timestamp>,
+    /// The user (real uid) that this command runs as.
+    pub user: u32,
+    /// Its process table, as this command sees it.
+    pub table: System,
+}
+
+impl Machine {
+    /// Asks the system. What cannot be read is absent.
+    #[must_use]
+    pub fn read() -> Self {
+        let node = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        Self {
+            boot: line("/proc/sys/kernel/random/boot_id"),
+            machine: line("/etc/machine-id")
+                .filter(|id| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())),
+            node: Some(node).filter(|node| !node.is_empty()),
+            pid_ns: inode("/proc/self/ns/pid"),
+            time_ns: inode("/proc/self/ns/time"),
+            booted_at: boot_time(),
+            user: rustix::process::getuid().as_raw(),
+            table: System::read(),
+        }
+    }
+
+    /// The full identity of the process `pid`; `None` when it is gone or has ended.
+    #[must_use]
+    pub fn describe(&self, pid: i64) -> Option<Process> {
+        // First the pidfd: should the number pass on in between, the two disagree and the record
+        // reads as dead, rather than as a process that was never meant.
+        let pidfd = self.table.pidfd(pid);
+        let entry = self.table.entry(pid).filter(|entry| !entry.ended)?;
+        Some(Process { pidfd, ..self.process(&entry) })
+    }
+
+    /// The identity of a process that has been looked at, without its pidfd.
+    #[must_use]
+    pub fn process(&self, entry: &Entry) -> Process {
+        Process {
+            pid: entry.pid,
+            start: entry.start,
+            boot: self.boot.clone(),
+            machine: self.machine.clone(),
+            node: self.node.clone(),
+            pid_ns: self.pid_ns,
+            time_ns: self.time_ns,
+            pidfd: None,
+        }
+    }
+}
+
+/// When this machine's boot began, where that can be known.
+#[must_use]
+pub fn booted_at(machine: &Machine) -> Option<Timestamp> {
+    machine.booted_at
+}
+
+/// The only line of a small file, trimmed; `None` if it is empty or cannot be read.
+fn line(path: &str) -> Option<String> {
+    let mut buffer = [0; 128];
+    let text = std::str::from_utf8(read_once(path, &mut buffer)?).ok()?.trim();
+    (!text.is_empty() && text.len() <= 64).then(|| text.to_owned())
+}
+
+/// The number of a namespace.
+fn inode(path: &str) -> Option<u64> {
+    rustix::fs::stat(path).ok().map(|stat| stat.st_ino)
+}
+
+/// The wall clock less the time since boot (time asleep included): what `btime` in `/proc/stat` is,
+/// without making the kernel count every interrupt for it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn boot_time() -> Option<Timestamp> {
+    use rustix::time::{ClockId, clock_gettime};
+    let now = clock_gettime(ClockId::Realtime);
+    let up = clock_gettime(ClockId::Boottime);
+    Timestamp::from_second(now.tv_sec.checked_sub(up.tv_sec)?).ok()
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn boot_time() -> Option<Timestamp> {
+    None
+}

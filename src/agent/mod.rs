@@ -1,0 +1,218 @@
+//! Who is asking: names, processes, and whether a process lives.
+//!
+//! [`identify`] turns the command line, the variables and the process table into a [`Me`];
+//! [`life()`] says whether the process of a claim lives. What follows from both is a rule, and the
+//! rules live in [`crate::rules::identity`]. Nothing here touches the store or git, changes anything
+//! or sends a signal, and nothing but [`Vars::from_process`] asks for the environment.
+//!
+//! - [`family`]: the table of known agents
+//! - [`name`]: what a name may be
+//! - [`process`]: the process table
+//! - [`machine`]: machine, boot and namespaces
+//! - `chain`: which process above us lives as long as the agent
+//! - `life`: dead, alive or unknown
+
+mod chain;
+pub mod family;
+mod life;
+pub mod machine;
+pub mod name;
+pub mod process;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+pub use family::{FAMILIES, Family};
+pub use life::{life, life_of};
+pub use machine::{Machine, booted_at};
+pub use process::Table;
+
+use crate::error::{Failure, FailureKind};
+use crate::record::{Process, Token};
+use crate::rules::Me;
+use chain::Chain;
+use family::Detected;
+use process::Entry;
+
+/// The variables that give a name, best first.
+pub const NAME_VARIABLES: &[&str] = &["GIT_CONDUCTOR_AGENT", "NANOSTACK_AGENT"];
+/// The variable that gives the agent's process.
+pub const PID_VARIABLE: &str = "GIT_CONDUCTOR_PID";
+/// The variable that gives the token of a claim.
+pub const TOKEN_VARIABLE: &str = "GIT_CONDUCTOR_TOKEN";
+
+/// What the command line says about who is asking.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Given {
+    /// `--agent`; empty means not given.
+    pub agent: Option<String>,
+    /// `--pid`: the process that lives as long as the agent.
+    pub pid: Option<i64>,
+}
+
+/// The environment variables, taken once.
+#[derive(Debug, Clone, Default)]
+pub struct Vars(BTreeMap<String, String>);
+
+impl Vars {
+    /// This process's variables. A value that is not UTF-8 is kept as far as it can be read.
+    #[must_use]
+    pub fn from_process() -> Self {
+        std::env::vars_os()
+            .filter_map(|(name, value)| {
+                Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+            })
+            .collect()
+    }
+
+    /// The variable's value; an empty one counts as not set.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+}
+
+impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Vars {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(iter: I) -> Self {
+        Self(iter.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
+/// Finds out who is asking.
+///
+/// `config_agent` gives `conductor.agent`; it is only asked when nothing else names the agent.
+/// `worktree` is where the command runs, and is passed on.
+///
+/// Without a process that lasts, a detected name is made of what stays the same from call to call
+/// (the terminal, else the node), so that people can tell who it was; it owns nothing all the same.
+///
+/// # Errors
+/// [`FailureKind::Usage`] for a name that is no name (see [`name::check`]), and for a process that
+/// was given and does not live.
+pub fn identify(
+    given: &Given,
+    vars: &Vars,
+    machine: &Machine,
+    table: &impl Table,
+    config_agent: impl FnOnce() -> Option<String>,
+    worktree: Option<String>,
+) -> Result<Me, Failure> {
+    let chain = Chain::read(table, machine.pid_ns);
+    let agent = chain.agent();
+    let detected = match agent {
+        Some((_, family)) => Some(family.detected(vars)),
+        None => family::from_vars(vars),
+    };
+    let anchor = match given_pid(given, vars)? {
+        Some((pid, origin)) => Some(living(table, pid, origin)?),
+        None => agent.map(|(entry, _)| entry.clone()).or_else(|| chain.anchor()),
+    };
+    let command = chain.command().cloned().unwrap_or_default();
+    let terminal = anchor.as_ref().map_or(command.tty, |entry| entry.tty);
+    let explicit = explicit_name(given, vars)?;
+    let person = explicit.is_none() && detected.is_none() && terminal != 0;
+    let is_explicit = explicit.is_some();
+    let name = match (explicit, &detected) {
+        (Some(name), _) => name,
+        (None, Some(detected)) => detected_name(detected, anchor.as_ref(), terminal, machine),
+        (None, None) => match config_agent().filter(|name| !name.is_empty()) {
+            Some(name) => name::check(&name, "'conductor.agent'").map(|()| name)?,
+            None => stay(&user_name(vars, machine), anchor.as_ref(), terminal, machine),
+        },
+    };
+    let described =
+        |entry: &Entry| Process { pidfd: table.pidfd(entry.pid), ..machine.process(entry) };
+    Ok(Me {
+        name,
+        explicit: is_explicit,
+        session: detected.and_then(|detected| detected.session),
+        process: anchor.as_ref().map(described),
+        ancestors: chain.ancestors().map(|entry| machine.process(entry)).collect(),
+        command: described(&command),
+        token: vars.get(TOKEN_VARIABLE).and_then(Token::parse),
+        user: Some(machine.user),
+        person,
+        worktree,
+    })
+}
+
+/// The name that was given, and not found out.
+fn explicit_name(given: &Given, vars: &Vars) -> Result<Option<String>, Failure> {
+    let option = given.agent.as_deref().filter(|name| !name.is_empty());
+    let variable = || NAME_VARIABLES.iter().find_map(|name| Some((vars.get(name)?, *name)));
+    let Some((name, origin)) = option.map(|name| (name, "'--agent'")).or_else(variable) else {
+        return Ok(None);
+    };
+    name::check(name, origin)?;
+    Ok(Some(name.to_owned()))
+}
+
+/// `claude-3f9c2a11`: the family, and what tells its agents apart.
+fn detected_name(
+    detected: &Detected,
+    anchor: Option<&Entry>,
+    terminal: i64,
+    machine: &Machine,
+) -> String {
+    let tail = detected.id.as_deref().map(name::tail).filter(|tail| !tail.is_empty());
+    match tail {
+        Some(tail) => format!("{}-{tail}", detected.family),
+        None => stay(&detected.family, anchor, terminal, machine),
+    }
+}
+
+/// `alice-4711`: who, and the process that stays; without one, the terminal or the node.
+fn stay(who: &str, anchor: Option<&Entry>, terminal: i64, machine: &Machine) -> String {
+    if let Some(entry) = anchor {
+        return format!("{who}-{}", entry.pid);
+    }
+    // Device numbers as the kernel prints them: 136 to 143 are the pseudo-terminals, 4 the consoles.
+    let (major, minor) =
+        ((terminal >> 8) & 0xfff, (terminal & 0xff) | ((terminal >> 12) & 0xf_ff00));
+    match (major, machine.node.as_deref().map(|node| name::tidy(node, 63))) {
+        (136..=143, _) => format!("{who}-pts{}", minor + ((major - 136) << 8)),
+        (1.., _) => format!("{who}-tty{minor}"),
+        (_, Some(node)) if !node.is_empty() => format!("{who}@{node}"),
+        _ => who.to_owned(),
+    }
+}
+
+/// Who the user is, for a name that people read; nothing rests on it.
+fn user_name(vars: &Vars, machine: &Machine) -> String {
+    let variable = |name: &&str| vars.get(name).map(|user| name::tidy(user, 32));
+    let named = ["USER", "LOGNAME"].iter().find_map(variable).filter(|user| !user.is_empty());
+    named.unwrap_or_else(|| format!("uid{}", machine.user))
+}
+
+/// The process number that was given, and where.
+fn given_pid(given: &Given, vars: &Vars) -> Result<Option<(i64, &'static str)>, Failure> {
+    if let Some(pid) = given.pid {
+        return Ok(Some((pid, "'--pid'")));
+    }
+    let Some(text) = vars.get(PID_VARIABLE) else {
+        return Ok(None);
+    };
+    let pid = text.trim().parse().map_err(|_| {
+        let text = name::shown(text);
+        no_process(format!("'{text}' from {PID_VARIABLE} is not a process id"))
+    })?;
+    Ok(Some((pid, PID_VARIABLE)))
+}
+
+/// Looks at a process that was given, which must live.
+fn living(table: &impl Table, pid: i64, origin: &str) -> Result<Entry, Failure> {
+    let gone = || no_process(format!("process '{pid}' from {origin} does not exist or has ended"));
+    match table.entry(pid) {
+        Some(entry) if !entry.ended => Ok(entry),
+        // It can be there and hidden from us.
+        None if table.exists(pid) == Some(true) => Ok(Entry { pid, ..Entry::default() }),
+        Some(_) | None => Err(gone()),
+    }
+}
+
+fn no_process(text: String) -> Failure {
+    Failure::new(FailureKind::Usage, text).hint(
+        "give the id of the process that lives as long as the agent, or none to have it found",
+    )
+}

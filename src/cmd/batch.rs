@@ -1,0 +1,110 @@
+//! `batch`: the phases in execution order, readers together.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use super::{Context, Outcome};
+use crate::error::{Failure, Stop};
+use crate::record::StoreConfig;
+use crate::rules::{Refusal, graph::Concurrency};
+
+/// A configuration or a skill is no longer than this, in bytes.
+const LONGEST: u64 = 1024 * 1024;
+
+/// Groups the phases of the current sprint.
+///
+/// # Errors
+/// There is no sprint; or what the system says.
+pub fn run(context: &Context) -> Result<Outcome, Stop> {
+    let board = context.store.board()?.ok_or(Refusal::NoSprint {})?;
+    let roots = skill_roots(context)?;
+    let concurrency: Vec<Concurrency> = board
+        .graph
+        .ids()
+        .map(|id| {
+            let phase = board.graph.phase(id);
+            phase
+                .concurrency
+                .or_else(|| Concurrency::built_in(&phase.name))
+                .or_else(|| roots.iter().find_map(|root| of_skill(root, &phase.name)))
+                .unwrap_or(Concurrency::Write)
+        })
+        .collect();
+    let batches = board.graph.batches(|id| concurrency[id.index()]);
+    let named = batches.into_iter().map(|batch| {
+        let names = batch.phases.iter().map(|id| board.graph.phase(*id).name.clone()).collect();
+        (batch.kind, names)
+    });
+    Ok(Outcome::Batches(named.collect()))
+}
+
+/// Where skills are looked for, in this order: the configured roots, the store, the user's.
+fn skill_roots(context: &Context) -> Result<Vec<PathBuf>, Failure> {
+    let store = context.store_path();
+    let config: StoreConfig = read_config(store)?
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or_default();
+    let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+    let mut roots = Vec::new();
+    for root in config.skill_roots {
+        match (root.strip_prefix("~/"), &home) {
+            (Some(rest), Some(home)) => roots.push(home.join(rest)),
+            (Some(_), None) => {}
+            (None, _) => roots.push(context.place.project.join(root)),
+        }
+    }
+    roots.push(store.join("skills"));
+    if let Some(home) = home {
+        roots.push(home.join(".claude/skills"));
+        roots.push(home.join(".agents/skills"));
+    }
+    Ok(roots)
+}
+
+/// The store's `config.json`; `None` if there is none.
+pub(super) fn read_config(store: &Path) -> Result<Option<String>, Failure> {
+    use crate::store::{dir::Dir as _, disk::DiskDir};
+    let path = store.join("config.json");
+    match DiskDir::open(store).and_then(|dir| dir.read("config.json", LONGEST)) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::io(error, format!("cannot read '{}'", path.display()))),
+    }
+}
+
+/// The `concurrency` in the front matter of a skill; `None` if there is no such skill or word.
+fn of_skill(root: &Path, phase: &str) -> Option<Concurrency> {
+    let mut text = String::new();
+    let file = std::fs::File::open(root.join(phase).join("SKILL.md")).ok()?;
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
+    file.take(LONGEST).read_to_string(&mut text).ok()?;
+    front_matter(&text)
+}
+
+/// Reads `concurrency: WORD` between the first two lines of `---`.
+fn front_matter(text: &str) -> Option<Concurrency> {
+    let mut lines = text.lines();
+    if lines.next()?.trim_end() != "---" {
+        return None;
+    }
+    lines.take_while(|line| line.trim_end() != "---").find_map(|line| {
+        let value = line.strip_prefix("concurrency:")?;
+        Concurrency::parse(value.trim().trim_matches(['"', '\'']))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn front_matter_is_read_and_nothing_below_it() {
+        assert_eq!(front_matter("---\nname: x\nconcurrency: read\n---\n"), Some(Concurrency::Read));
+        assert_eq!(front_matter("---\nconcurrency: \"exclusive\"\n---"), Some(Concurrency::Exclusive));
+        assert_eq!(front_matter("---\nname: x\n---\nconcurrency: read\n"), None);
+        assert_eq!(front_matter("concurrency: read\n"), None);
+        assert_eq!(front_matter("---\nconcurrency: often\n---\n"), None);
+    }
+}

@@ -1,0 +1,45 @@
+//! `claim`: own a phase.
+
+use super::{Context, Input, Outcome};
+use crate::error::Stop;
+use crate::rules::State;
+use crate::store::change::Granted;
+
+/// Claims `phase`.
+///
+/// # Errors
+/// The rule that says no; or what the system says.
+pub fn run(context: &Context, phase: &str, takeover: bool) -> Result<Outcome, Stop> {
+    let granted = context.store.claim(&context.asker, phase, takeover)?;
+    Ok(outcome(context, granted, false))
+}
+
+/// What a granted claim comes to: with it goes what the phase builds on.
+pub(super) fn outcome(context: &Context, granted: Granted, picked: bool) -> Outcome {
+    let board = &granted.board;
+    let sprint = context.store_path().join("conductor").join(&board.sprint.sprint_id);
+    let depends_on = board
+        .graph
+        .find(&granted.phase)
+        .map(|id| board.graph.phase(id).depends_on.clone())
+        .unwrap_or_default();
+    let inputs = depends_on
+        .into_iter()
+        .filter_map(|id| {
+            let State::Done(done) = board.state(id) else { return None };
+            let phase = &board.graph.phase(id).name;
+            let pin = |sha256: &String| sprint.join(phase).join(format!("pin.{sha256}"));
+            Some(Input {
+                phase: phase.clone(),
+                agent: done.agent.clone(),
+                commit: done.at.commit.clone(),
+                branch: done.at.branch.clone(),
+                artifact: done.artifact_sha256.as_ref().map(|hash| pin(hash).display().to_string()),
+            })
+        })
+        .collect();
+    let me = &context.asker.me;
+    let nameless =
+        me.process.is_none() && me.session.is_none() && !me.explicit && me.token.is_none();
+    Outcome::Claimed { granted: Box::new(granted), inputs, nameless, picked }
+}

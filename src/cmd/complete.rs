@@ -1,0 +1,203 @@
+//! `complete`: hand a phase in.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use super::status::modified;
+use super::{Context, Outcome};
+use crate::error::{Failure, FailureKind, Stop};
+use crate::record::{Snapshot, Verdict};
+use crate::rules::{Change, Refusal};
+use crate::store::artifact::{Pinned, Source};
+use crate::store::change::HandIn;
+
+/// An artifact is no longer than this, in bytes, unless `conductor.maxArtifact` says otherwise.
+const MAX_ARTIFACT: u64 = 64 * 1024 * 1024;
+
+/// What was asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// The phase.
+    pub phase: String,
+    /// `--artifact`
+    pub artifact: Option<PathBuf>,
+    /// `--verdict`
+    pub verdict: Verdict,
+    /// `--commit`
+    pub commit: Option<String>,
+}
+
+/// Completes a phase: checks and pins the artifact, looks at the repository, then commits.
+///
+/// # Errors
+/// The rule that says no, with the phase still claimed; or what the system says.
+pub fn run(context: &Context, request: &Request) -> Result<Outcome, Stop> {
+    let phase = &request.phase;
+    let change = context.store.may_complete(&context.asker, phase, request.verdict)?;
+    let opened = match &request.artifact {
+        Some(path) => Some(open_artifact(context, phase, path)?),
+        None => None,
+    };
+    let at = match change {
+        // Nothing will be written: it was complete before.
+        Change::Confirm => Snapshot::default(),
+        _ => snapshot(context, request.commit.as_deref(), opened.as_ref().map(|a| &*a.path))?,
+    };
+    let artifact = match opened {
+        Some(artifact) => Some(pin(context, phase, artifact)?),
+        None => None,
+    };
+    let hand_in = HandIn { artifact, verdict: request.verdict, at };
+    let completed = context.store.complete(&context.asker, phase, &hand_in)?;
+    Ok(Outcome::Completed { phase: phase.clone(), completed: Box::new(completed) })
+}
+
+fn snapshot(
+    context: &Context,
+    commit: Option<&str>,
+    artifact: Option<&Path>,
+) -> Result<Snapshot, Failure> {
+    let Some(repo) = &context.repo else {
+        return match commit {
+            Some(_) => Err(Failure::new(FailureKind::Usage, "--commit needs a repository")),
+            None => Ok(Snapshot::default()),
+        };
+    };
+    let mut snapshot = repo.snapshot(commit)?;
+    if repo.worktree().is_some() {
+        let mut ignore = vec![context.store_path()];
+        ignore.extend(artifact);
+        snapshot.dirty = Some(repo.dirty(&ignore)?);
+    }
+    Ok(snapshot)
+}
+
+/// A file that may be an artifact, open.
+struct Artifact {
+    given: String,
+    path: PathBuf,
+    file: File,
+    mtime: i64,
+}
+
+/// Opens an artifact and checks what was opened, so that nothing can be put in its place in between.
+fn open_artifact(context: &Context, phase: &str, given: &Path) -> Result<Artifact, Stop> {
+    let refuse = |why: String| Refusal::BadArtifact {
+        phase: phase.to_owned(),
+        path: given.display().to_string(),
+        why,
+    };
+    let kind = std::fs::symlink_metadata(given).map_err(|error| refuse(error.to_string()))?;
+    if kind.is_symlink() {
+        return Err(refuse("it is a symbolic link".to_owned()).into());
+    }
+    if !kind.is_file() {
+        return Err(refuse("it is not a regular file".to_owned()).into());
+    }
+    let path = given.canonicalize().map_err(|error| refuse(error.to_string()))?;
+    if let Some(why) = out_of_place(context, &path) {
+        return Err(refuse(why).into());
+    }
+    // The path has no links any more; one that is put there now is not followed. A FIFO that is put
+    // there now does not hold us up.
+    let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits();
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.cast_signed())
+        .open(&path)
+        .map_err(|error| refuse(error.to_string()))?;
+    let meta = file.metadata().map_err(|error| refuse(error.to_string()))?;
+    if !meta.is_file() {
+        return Err(refuse("it is not a regular file".to_owned()).into());
+    }
+    Ok(Artifact {
+        given: given.display().to_string(),
+        mtime: modified(&meta),
+        path,
+        file,
+    })
+}
+
+/// Why `path`, which is canonical, is no place for an artifact: it must be in the store or in a
+/// worktree of the project, and not in a git directory.
+fn out_of_place(context: &Context, path: &Path) -> Option<String> {
+    let store = context.store_path().canonicalize().ok();
+    let in_store = store.is_some_and(|store| path.starts_with(store));
+    let Some(repo) = &context.repo else {
+        let inside = in_store || path.starts_with(&context.place.project);
+        return (!inside).then(|| "it is outside of the project".to_owned());
+    };
+    if in_store {
+        return None;
+    }
+    if path.starts_with(repo.common_dir())
+        || path.starts_with(repo.git_dir())
+        || path.components().any(|part| part.as_os_str() == ".git")
+    {
+        return Some("it is in a git directory".to_owned());
+    }
+    let inside = repo.worktree().is_some_and(|worktree| path.starts_with(worktree))
+        || repo.main_worktree().is_some_and(|worktree| path.starts_with(worktree))
+        || repo.worktrees().iter().any(|worktree| path.starts_with(worktree));
+    (!inside).then(|| "it is outside of the project's worktrees and of the store".to_owned())
+}
+
+fn pin(context: &Context, phase: &str, mut artifact: Artifact) -> Result<Pinned, Stop> {
+    let limit = match context.config("conductor.maxArtifact") {
+        Some(text) => parse_size(&text).ok_or_else(|| {
+            Failure::new(FailureKind::Usage, format!("bad conductor.maxArtifact '{text}': give bytes, or 64m"))
+        })?,
+        None => MAX_ARTIFACT,
+    };
+    let refuse = |why: String| Refusal::BadArtifact {
+        phase: phase.to_owned(),
+        path: artifact.given.clone(),
+        why,
+    };
+    if artifact.path.extension().is_some_and(|extension| extension == "json") {
+        check_json(&artifact.file, limit).map_err(refuse)?;
+    }
+    let in_store = context.store_path().canonicalize().ok().and_then(|store| {
+        artifact.path.strip_prefix(store).ok().and_then(Path::to_str).map(str::to_owned)
+    });
+    context.store.pin(
+        phase,
+        Source {
+            given: artifact.given.clone(),
+            path: artifact.path.display().to_string(),
+            in_store,
+            mtime: artifact.mtime,
+            content: &mut artifact.file,
+            limit,
+        },
+    )
+}
+
+/// Whether the file parses as JSON; it is read again from its beginning afterwards.
+fn check_json(file: &File, limit: u64) -> Result<(), String> {
+    use std::io::{BufReader, Read as _, Seek as _};
+    let mut reader = BufReader::new(file).take(limit.saturating_add(1));
+    let mut parser = serde_json::Deserializer::from_reader(&mut reader);
+    let parsed = <serde::de::IgnoredAny as serde::Deserialize>::deserialize(&mut parser)
+        .and_then(|_| parser.end());
+    let mut file = file;
+    file.rewind().map_err(|error| error.to_string())?;
+    // What is too large is refused as such, when it is copied.
+    match parsed {
+        Err(error) if reader.limit() > 0 => Err(format!("it is not JSON: {error}")),
+        _ => Ok(()),
+    }
+}
+
+/// Reads a number of bytes as git does: `k`, `m` and `g` multiply by 1024.
+fn parse_size(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let (digits, factor) = match text.as_bytes().last()?.to_ascii_lowercase() {
+        b'k' => (&text[..text.len() - 1], 1 << 10),
+        b'm' => (&text[..text.len() - 1], 1 << 20),
+        b'g' => (&text[..text.len() - 1], 1 << 30),
+        _ => (text, 1),
+    };
+    digits.parse::<u64>().ok()?.checked_mul(factor)
+}

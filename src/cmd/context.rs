@@ -1,0 +1,133 @@
+//! What every command needs: the repository, the store, the asker. Made once, at the edge.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::world::RealWorld;
+use crate::agent::{self, Given, Machine, Vars};
+use crate::error::{Failure, FailureKind};
+use crate::git::{Config, Env, Repo};
+use crate::place::{self, Place};
+use crate::store::Store;
+use crate::store::change::Asker;
+
+/// How long a dead owner must have been silent before anyone may reclaim.
+const STALE_AFTER: SignedDuration = SignedDuration::from_hours(1);
+
+/// The options that every command takes.
+#[derive(Debug, Clone, Default)]
+pub struct Global {
+    /// `--agent`
+    pub agent: Option<String>,
+    /// `--pid`
+    pub pid: Option<i64>,
+    /// `--store`
+    pub store: Option<PathBuf>,
+}
+
+/// What every command needs.
+pub struct Context {
+    /// The repository; `None` outside of one, with an explicit store.
+    pub repo: Option<Repo>,
+    /// Where the store is.
+    pub place: Place,
+    /// The store.
+    pub store: Store<RealWorld>,
+    /// Who asks.
+    pub asker: Asker,
+    /// git's configuration outside of a repository.
+    outside: Option<Config>,
+}
+
+/// Whether the store must exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// A store that the pointer names and that is gone is a failure.
+    Store,
+    /// It is made if it is gone.
+    Nothing,
+}
+
+/// An environment variable of this process.
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+fn setting(repo: Option<&Repo>, outside: Option<&Config>, key: &str) -> Option<String> {
+    repo.map(Repo::configuration).or(outside)?.get(key)
+}
+
+impl Context {
+    /// Finds the repository, the store and the asker.
+    ///
+    /// # Errors
+    /// Not in a repository and no explicit store; a store that is gone or another user's; a name
+    /// or a process that was given and is none.
+    pub fn open(global: &Global, need: Need) -> Result<Self, Failure> {
+        let cwd = std::env::current_dir()
+            .map_err(|error| Failure::io(error, "cannot tell the current directory"))?;
+        let repo = Repo::discover(&cwd, &variable)?;
+        let given = global.store.as_deref();
+        let place = match need {
+            Need::Store => place::find(given, &variable, &cwd, repo.as_ref())?,
+            Need::Nothing => place::find_for_start(given, &variable, &cwd, repo.as_ref())?,
+        };
+        let outside = match repo {
+            Some(_) => None,
+            None => Some(Config::global(&Env::read(&variable))?),
+        };
+        let config = |key: &str| setting(repo.as_ref(), outside.as_ref(), key);
+        let machine = Machine::read();
+        let worktree = repo.as_ref().and_then(Repo::worktree).unwrap_or(&cwd);
+        let me = agent::identify(
+            &Given { agent: global.agent.clone(), pid: global.pid },
+            &Vars::from_process(),
+            &machine,
+            &machine.table,
+            || config("conductor.agent"),
+            Some(worktree.display().to_string()),
+        )?;
+        let stale_after = match config("conductor.staleAfter") {
+            Some(text) => parse_duration(&text).ok_or_else(|| {
+                Failure::new(
+                    FailureKind::Usage,
+                    format!("bad conductor.staleAfter '{text}': give a duration such as 1h, 30m or 0s"),
+                )
+            })?,
+            None => STALE_AFTER,
+        };
+        let only = place.explicit.then(|| place::project_hash(&place.project));
+        let store = Store::new(RealWorld::new(place.store.clone(), machine), only);
+        Ok(Self { repo, place, store, asker: Asker { me, stale_after }, outside })
+    }
+
+    /// A setting of git's configuration, the repository's included.
+    #[must_use]
+    pub fn config(&self, key: &str) -> Option<String> {
+        setting(self.repo.as_ref(), self.outside.as_ref(), key)
+    }
+
+    /// What time it is.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        use crate::store::World as _;
+        self.store.world().now()
+    }
+
+    /// The store's path.
+    #[must_use]
+    pub fn store_path(&self) -> &Path {
+        self.store.world().path()
+    }
+}
+
+/// Reads `1h`, `30m`, `0s`, `1h30m`, `7d`, as people write them.
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<SignedDuration> {
+    let span: jiff::Span = text.trim().parse().ok()?;
+    // A day is 24 hours here: no calendar is asked.
+    let duration = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()?;
+    (!duration.is_negative()).then_some(duration)
+}

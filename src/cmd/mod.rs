@@ -1,0 +1,96 @@
+//! The commands: one file each, arguments in, [`Outcome`] out. None of them prints.
+
+pub mod abort;
+pub mod archive;
+pub mod batch;
+pub mod claim;
+pub mod clean;
+pub mod complete;
+pub mod context;
+pub mod next;
+pub mod start;
+pub mod status;
+pub mod unstuck;
+mod world;
+
+use std::path::PathBuf;
+
+pub use context::{Context, Global};
+
+use crate::rules::{Board, Me, graph::Concurrency};
+use crate::store::change::{Completed, Freed, Granted};
+use crate::store::lifecycle::Started;
+
+/// What a command came to.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The board of the current sprint.
+    Board(Box<View>),
+    /// There is no sprint. That is an answer, not a refusal.
+    NoSprint,
+    /// A sprint is there to be worked on.
+    Started {
+        /// The sprint, and what was archived for it.
+        started: Box<Started>,
+        /// Its directory (absolute).
+        directory: PathBuf,
+    },
+    /// A phase is the asker's.
+    Claimed {
+        /// The claim.
+        granted: Box<Granted>,
+        /// What the phase builds on.
+        inputs: Vec<Input>,
+        /// Whether each call will look like a new agent.
+        nameless: bool,
+        /// Whether the phase was picked rather than named.
+        picked: bool,
+    },
+    /// A phase is done.
+    Completed {
+        /// The phase.
+        phase: String,
+        /// The completion.
+        completed: Box<Completed>,
+    },
+    /// The asker's claims were ended.
+    Aborted(Vec<Freed>),
+    /// The phases that the asker could claim now; at least one.
+    Next(Vec<String>),
+    /// A phase was freed.
+    Unstuck(Box<Freed>),
+    /// The phases in execution order.
+    Batches(Vec<(Concurrency, Vec<String>)>),
+    /// The sprint was ended.
+    Archived(Box<Board>),
+    /// Sprints were removed.
+    Cleaned(Vec<String>),
+}
+
+/// What a phase builds on: one dependency, as it was handed over.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Input {
+    /// The dependency.
+    pub phase: String,
+    /// Who completed it.
+    pub agent: String,
+    /// The commit it was done at.
+    pub commit: Option<String>,
+    /// The branch it was done on.
+    pub branch: Option<String>,
+    /// The pinned artifact (absolute path).
+    pub artifact: Option<String>,
+}
+
+/// The board, as one asker sees it.
+#[derive(Debug)]
+pub struct View {
+    /// The board.
+    pub board: Board,
+    /// Who asks.
+    pub me: Me,
+    /// `conductor.staleAfter`.
+    pub stale_after: jiff::SignedDuration,
+    /// The phases whose artifact is not any more what was handed over.
+    pub changed: Vec<crate::rules::PhaseId>,
+}

@@ -1,0 +1,23 @@
+//! `next`: what could this agent claim now; and claim it in the same step.
+
+use super::{Context, Outcome};
+use crate::error::Stop;
+use crate::rules::{Facts, Refusal, decide};
+
+/// The first phase that can be claimed, or all of them; claimed at once if `claim`.
+///
+/// # Errors
+/// Why there is none; or what the system says.
+pub fn run(context: &Context, all: bool, claim: bool) -> Result<Outcome, Stop> {
+    if claim {
+        let granted = context.store.claim_next(&context.asker)?;
+        return Ok(super::claim::outcome(context, granted, true));
+    }
+    let board = context.store.board()?.ok_or(Refusal::NoSprint {})?;
+    let asker = &context.asker;
+    let facts = Facts { me: &asker.me, now: context.now(), stale_after: asker.stale_after };
+    let open = decide::next(&board, facts)?;
+    let most = if all { open.len() } else { 1 };
+    let names = open.into_iter().take(most).map(|id| board.graph.phase(id).name.clone());
+    Ok(Outcome::Next(names.collect()))
+}

@@ -1,0 +1,128 @@
+//! `start`: begin a sprint.
+
+use std::io::Read as _;
+use std::path::PathBuf;
+
+use super::{Context, Outcome};
+use crate::error::{Failure, FailureKind, Stop};
+use crate::place;
+use crate::record::{PhaseEntry, StoreConfig};
+use crate::rules::{Refusal, graph::GraphError, spec};
+use crate::store::lifecycle::Plan;
+
+/// A graph is no longer than this, in bytes.
+const LONGEST: u64 = 1024 * 1024;
+
+/// What was asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// `--phases`
+    pub phases: Option<String>,
+    /// `--goal`
+    pub goal: Option<String>,
+    /// `--if-none`
+    pub if_none: bool,
+    /// `--force`
+    pub force: bool,
+}
+
+/// Starts a sprint, and archives the one before it.
+///
+/// # Errors
+/// An invalid graph; other agents' live claims; a store with tracked files; or what the system says.
+pub fn run(context: &Context, request: Request) -> Result<Outcome, Stop> {
+    let store = context.store_path();
+    let phases = match &request.phases {
+        Some(text) => given(text)?,
+        None => configured(store)?.unwrap_or_else(spec::default_phases),
+    };
+    if let Some(repo) = &context.repo
+        && !context.place.explicit
+    {
+        if repo.tracked_under(store)? {
+            return Err(Failure::new(
+                FailureKind::TrackedStore,
+                format!("the store '{}' has tracked files: git would overwrite live claims", store.display()),
+            )
+            .hint(format!("git rm -r --cached '{}'", store.display()))
+            .into());
+        }
+        exclude(context)?;
+        place::write_pointer(repo, store)?;
+    }
+    let project = &context.place.project;
+    let plan = Plan {
+        project: project.display().to_string(),
+        hash: place::project_hash(project),
+        phases,
+        goal: request.goal,
+        if_none: request.if_none,
+        force: request.force,
+    };
+    let started = context.store.start(&context.asker, &plan)?;
+    let directory = store.join(&started.path);
+    Ok(Outcome::Started { started: Box::new(started), directory })
+}
+
+/// Keeps the store out of `git add -A`, `git stash -u` and `git clean -fd`.
+fn exclude(context: &Context) -> Result<(), Failure> {
+    let (Some(repo), store) = (&context.repo, context.store_path()) else { return Ok(()) };
+    let Some(main) = repo.main_worktree() else { return Ok(()) };
+    if let Ok(inside) = store.strip_prefix(main)
+        && let Some(path) = inside.to_str()
+        && !path.starts_with(".git/")
+    {
+        repo.exclude(&format!("/{}/", escape_pattern(path)))?;
+    }
+    Ok(())
+}
+
+/// `path` as a pattern that matches just itself.
+fn escape_pattern(path: &str) -> String {
+    let mut pattern = String::with_capacity(path.len());
+    for c in path.chars() {
+        if matches!(c, '\\' | '*' | '?' | '[' | ' ') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern
+}
+
+/// The graph after `--phases`.
+fn given(text: &str) -> Result<Vec<PhaseEntry>, Failure> {
+    let parsed = if text == "-" {
+        let mut input = String::new();
+        std::io::stdin()
+            .take(LONGEST)
+            .read_to_string(&mut input)
+            .map_err(|error| Failure::io(error, "cannot read the phases from standard input"))?;
+        let input = input.trim();
+        if input.starts_with('[') { spec::parse_json(input) } else { spec::parse_list(input) }
+    } else if text.trim_start().starts_with('[') {
+        spec::parse_json(text)
+    } else if text.contains('/') || text.ends_with(".json") {
+        spec::parse_json(&read(&PathBuf::from(text))?)
+    } else {
+        spec::parse_list(text)
+    };
+    parsed.map_err(|error| Failure::new(FailureKind::Usage, format!("invalid phase graph: {error}")))
+}
+
+fn read(path: &std::path::Path) -> Result<String, Failure> {
+    let fail = |error| Failure::io(error, format!("cannot read '{}'", path.display()));
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(fail)?;
+    file.take(LONGEST).read_to_string(&mut text).map_err(fail)?;
+    Ok(text)
+}
+
+/// The graph of the store's `config.json`; an invalid one is refused, and never passed over.
+fn configured(store: &std::path::Path) -> Result<Option<Vec<PhaseEntry>>, Stop> {
+    let path = store.join("config.json");
+    let invalid = |why: String| Refusal::InvalidGraph { file: path.display().to_string(), why };
+    let Some(text) = super::batch::read_config(store)? else { return Ok(None) };
+    let config: StoreConfig = serde_json::from_str(&text).map_err(|e| invalid(e.to_string()))?;
+    let Some(entries) = config.phase_graph else { return Ok(None) };
+    Ok(Some(spec::checked(entries).map_err(|error: GraphError| invalid(error.to_string()))?))
+}

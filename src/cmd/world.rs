@@ -1,0 +1,165 @@
+//! The real world behind the store: the disk, the clock, random bits, processes, the flock.
+
+use std::cell::OnceCell;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use crate::agent::{self, Machine};
+use crate::error::{Failure, FailureKind};
+use crate::record::{Claim, Event, Process, Token};
+use crate::rules::Life;
+use crate::store::dir::Dir as _;
+use crate::store::disk::DiskDir;
+use crate::store::{Folder, World};
+
+/// The directory of sprints in a store.
+const CONDUCTOR: &str = "conductor";
+/// The file that the mutex is taken on; empty, and never removed.
+const GUARD: &str = ".guard";
+/// The audit log.
+const AUDIT: &str = "audit.log";
+/// How long the mutex is tried for.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// One store on this machine's disk.
+pub struct RealWorld {
+    path: PathBuf,
+    machine: Machine,
+    root: OnceCell<DiskDir>,
+}
+
+impl RealWorld {
+    /// The store at `path`, which need not exist.
+    pub(super) const fn new(path: PathBuf, machine: Machine) -> Self {
+        Self { path, machine, root: OnceCell::new() }
+    }
+
+    /// The store's path.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn open_root(&self) -> Result<Option<&DiskDir>, Failure> {
+        if let Some(root) = self.root.get() {
+            return Ok(Some(root));
+        }
+        match DiskDir::open(&self.path) {
+            Ok(root) => Ok(Some(self.root.get_or_init(|| root))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => {
+                Err(Failure::io(error, format!("cannot open the store '{}'", self.path.display())))
+            }
+        }
+    }
+
+    fn cannot_make(&self, error: std::io::Error) -> Failure {
+        Failure::io(error, format!("cannot make the store '{}'", self.path.display()))
+    }
+
+    fn folder(&self, dir: DiskDir) -> Folder<DiskDir> {
+        Folder::new(dir, self.path.join(CONDUCTOR).display().to_string())
+    }
+}
+
+impl World for RealWorld {
+    type Dir = DiskDir;
+
+    fn conductor(&self) -> Result<Option<Folder<DiskDir>>, Failure> {
+        let Some(root) = self.open_root()? else { return Ok(None) };
+        match root.open_dir(CONDUCTOR) {
+            Ok(dir) => Ok(Some(self.folder(dir))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => {
+                let doing = format!("cannot open '{}/{CONDUCTOR}'", self.path.display());
+                let mut failure = Failure::io(error, doing);
+                if failure.kind == FailureKind::Io {
+                    failure.kind = FailureKind::Tampered;
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    fn make_conductor(&self) -> Result<Folder<DiskDir>, Failure> {
+        if let Some(parent) = self.path.parent() {
+            std::fs::create_dir_all(&self.path).map_err(|error| self.cannot_make(error))?;
+            DiskDir::open(parent)
+                .and_then(|parent| parent.sync())
+                .map_err(|error| self.cannot_make(error))?;
+        }
+        let gone = || Failure::new(FailureKind::StoreGone, "the store was removed meanwhile");
+        let root = self.open_root()?.ok_or_else(gone)?;
+        match root.make_dir(CONDUCTOR) {
+            Ok(()) => root.sync().map_err(|error| self.cannot_make(error))?,
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(self.cannot_make(error)),
+        }
+        self.conductor()?.ok_or_else(gone)
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn token(&self) -> Result<Token, Failure> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).map_err(|error| {
+            Failure::new(FailureKind::Io, format!("the system gives no random bits: {error}"))
+        })?;
+        Ok(Token::from_bytes(bytes))
+    }
+
+    fn life(&self, claim: &Claim) -> Life {
+        agent::life(&self.machine, claim)
+    }
+
+    fn life_of(&self, process: &Process) -> Life {
+        agent::life_of(&self.machine, process)
+    }
+
+    fn booted_at(&self) -> Option<Timestamp> {
+        agent::booted_at(&self.machine)
+    }
+
+    fn under_mutex<T>(&self, conductor: &Folder<DiskDir>, act: impl FnOnce() -> T) -> T {
+        let Ok(file) = conductor.dir().lockable(GUARD) else { return act() };
+        let mut mutex = fd_lock::RwLock::new(file);
+        let deadline = Instant::now() + PATIENCE;
+        let mut wait = Duration::from_micros(100);
+        loop {
+            match mutex.try_write() {
+                Ok(_held) => return act(),
+                // A file system without locks, or the second is over: it only spares work.
+                Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => break,
+                Err(_) if Instant::now() >= deadline => break,
+                Err(_) => {}
+            }
+            std::thread::sleep(wait + jitter(wait));
+            wait = (wait * 2).min(Duration::from_millis(20));
+        }
+        act()
+    }
+
+    fn pause(&self, attempt: u32) {
+        let wait = Duration::from_millis(u64::from(attempt.min(25)) + 1);
+        std::thread::sleep(wait + jitter(wait));
+    }
+
+    fn audit(&self, event: &Event) {
+        // A log that cannot be written, as in a full or a read-only store, undoes nothing.
+        if let (Ok(Some(root)), Ok(mut line)) = (self.open_root(), serde_json::to_vec(event)) {
+            line.push(b'\n');
+            root.append(AUDIT, &line).ok();
+        }
+    }
+}
+
+/// Up to half of `wait`, so that contenders do not come back in step.
+fn jitter(wait: Duration) -> Duration {
+    let mut byte = [0; 1];
+    // Without random bits contenders are merely in step.
+    getrandom::fill(&mut byte).ok();
+    wait * u32::from(byte[0]) / 512
+}

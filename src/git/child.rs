@@ -1,0 +1,75 @@
+//! Running git itself, without a shell.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use super::env::{self, Env};
+use crate::error::{Failure, FailureKind};
+
+/// A `git` child in `dir` that sees exactly the variables of `env`, as the calling command did.
+pub(super) fn git(env: &Env, dir: &Path) -> Command {
+    let mut command = Command::new("git");
+    command.current_dir(dir).stdin(Stdio::null());
+    for name in Env::names() {
+        command.env_remove(name);
+    }
+    command.envs(env.iter());
+    command
+}
+
+/// A `git` child that is told its repository, whatever a hook's environment says.
+///
+/// The worktree, if any, is also its current directory. git does not check ownership of a
+/// repository that is named like this; discovery has.
+pub(super) fn git_at(env: &Env, git_dir: &Path, worktree: Option<&Path>) -> Command {
+    let mut command = git(env, worktree.unwrap_or(git_dir));
+    for name in env::LOCAL {
+        command.env_remove(name);
+    }
+    command.env("GIT_DIR", git_dir);
+    if let Some(worktree) = worktree {
+        command.env("GIT_WORK_TREE", worktree);
+    }
+    // The one of these that says where shared files are, not what to do with them.
+    if let Some(common) = env.get("GIT_COMMON_DIR") {
+        command.env("GIT_COMMON_DIR", common);
+    }
+    command
+}
+
+/// Runs `command` to its end.
+pub(super) fn run(command: &mut Command) -> Result<Output, Failure> {
+    command.output().map_err(|error| Failure::io(error, "cannot run 'git'"))
+}
+
+/// Runs `command` and returns what it printed; git's own complaint if it failed.
+pub(super) fn stdout(command: &mut Command) -> Result<Vec<u8>, Failure> {
+    let output = run(command)?;
+    if output.status.success() { Ok(output.stdout) } else { Err(complaint(command, &output)) }
+}
+
+/// A failure that says what git said.
+pub(super) fn complaint(command: &Command, output: &Output) -> Failure {
+    let said = String::from_utf8_lossy(&output.stderr);
+    let line = said
+        .lines()
+        .find_map(|line| line.strip_prefix("fatal: ").or_else(|| line.strip_prefix("error: ")))
+        .or_else(|| said.lines().next());
+    let what = || {
+        let args = command.get_args().find(|arg| !arg.as_encoded_bytes().starts_with(b"-"));
+        args.unwrap_or(OsStr::new("")).to_string_lossy().into_owned()
+    };
+    let text = match line {
+        Some(line) => line.to_owned(),
+        None => format!("'git {}' failed ({})", what(), output.status),
+    };
+    let kind = if text.starts_with("not a git repository") {
+        FailureKind::NotARepository
+    } else if text.starts_with("detected dubious ownership") {
+        FailureKind::ForeignOwner
+    } else {
+        FailureKind::Git
+    };
+    Failure::new(kind, text)
+}

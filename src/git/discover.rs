@@ -1,0 +1,206 @@
+//! The walk from a directory to the repository that it belongs to: git's `setup.c`,
+//! `setup_git_directory_gently_1`, step by step.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::env::Env;
+use crate::error::{Failure, FailureKind};
+
+/// git itself reads a `.git` file of at most this many bytes.
+const MOST_GITFILE: u64 = 1 << 20;
+
+/// How a git directory was come by; it decides what its worktree is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum How {
+    /// `GIT_DIR` names it. git does not check who owns it.
+    Named,
+    /// Through `.git` in this directory.
+    DotGit(PathBuf),
+    /// It is, or encloses, the directory where the walk began.
+    Inside,
+}
+
+/// A git directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Its canonical path.
+    pub git_dir: PathBuf,
+    /// The canonical path of the directory with what all its worktrees share.
+    pub common_dir: PathBuf,
+    /// Whether the common directory was named, by a `commondir` file or `GIT_COMMON_DIR`.
+    pub has_common: bool,
+    /// How it was come by.
+    pub how: How,
+    /// What `HEAD` holds, without the final newline.
+    pub head: Vec<u8>,
+}
+
+/// Finds the repository for `cwd` (canonical), or `None` outside of any.
+pub(super) fn find(cwd: &Path, env: &Env) -> Result<Option<Found>, Failure> {
+    if let Some(named) = env.get("GIT_DIR") {
+        let path = cwd.join(named);
+        let target = read_gitfile(&path)?.unwrap_or(path);
+        return match git_directory(&target, cwd, env)? {
+            Some(repository) => Ok(Some(repository.come_by(How::Named))),
+            None => Err(not_a_repository(Path::new(named))),
+        };
+    }
+    let ceiling = ceiling(cwd, env);
+    let across = env.boolean("GIT_DISCOVERY_ACROSS_FILESYSTEM").unwrap_or(false);
+    let device = |dir: &Path| fs::metadata(dir).ok().map(|meta| meta.dev());
+    let first = if across { None } else { device(cwd) };
+    let mut dir = cwd;
+    loop {
+        let dot_git = dir.join(".git");
+        if let Some(target) = read_gitfile(&dot_git)? {
+            let repository =
+                git_directory(&target, cwd, env)?.ok_or_else(|| not_a_repository(&target))?;
+            return Ok(Some(repository.come_by(How::DotGit(dir.to_owned()))));
+        }
+        if let Some(repository) = git_directory(&dot_git, cwd, env)? {
+            return Ok(Some(repository.come_by(How::DotGit(dir.to_owned()))));
+        }
+        if let Some(repository) = git_directory(dir, cwd, env)? {
+            return Ok(Some(repository.come_by(How::Inside)));
+        }
+        let Some(parent) = dir.parent() else { return Ok(None) };
+        if ceiling.as_deref() == Some(parent) || (first.is_some() && device(parent) != first) {
+            return Ok(None);
+        }
+        dir = parent;
+    }
+}
+
+impl Found {
+    fn come_by(mut self, how: How) -> Self {
+        self.how = how;
+        self
+    }
+
+    /// What `HEAD` points at, unless it is detached.
+    pub(super) fn head_target(&self) -> Option<&str> {
+        let target = self.head.strip_prefix(b"ref:")?.trim_ascii();
+        std::str::from_utf8(target).ok()
+    }
+}
+
+/// The lowest of the ceiling directories above `cwd`, which the walk must not enter
+/// (`GIT_CEILING_DIRECTORIES`: links are resolved, except behind an empty entry).
+fn ceiling(cwd: &Path, env: &Env) -> Option<PathBuf> {
+    let mut resolve = true;
+    let mut lowest: Option<PathBuf> = None;
+    for entry in std::env::split_paths(env.get("GIT_CEILING_DIRECTORIES")?) {
+        if entry.as_os_str().is_empty() {
+            resolve = false;
+            continue;
+        }
+        if !entry.is_absolute() {
+            continue;
+        }
+        let path = if resolve { entry.canonicalize().unwrap_or(entry) } else { entry };
+        // `components` drops a final slash, so that the walk's comparison holds.
+        let path: PathBuf = path.components().collect();
+        let above = path != cwd && cwd.starts_with(&path);
+        if above && lowest.as_ref().is_none_or(|known| path.starts_with(known)) {
+            lowest = Some(path);
+        }
+    }
+    lowest
+}
+
+/// Reads a `.git` file; `None` if `path` is a directory or is not there (`read_gitfile_gently`).
+pub(super) fn read_gitfile(path: &Path) -> Result<Option<PathBuf>, Failure> {
+    let Ok(meta) = fs::metadata(path) else { return Ok(None) };
+    if !meta.is_file() {
+        return Ok(None);
+    }
+    let invalid = || {
+        Failure::new(
+            FailureKind::NotARepository,
+            format!("invalid gitfile format: '{}'", path.display()),
+        )
+    };
+    if meta.len() > MOST_GITFILE {
+        return Err(invalid());
+    }
+    let content = fs::read(path)
+        .map_err(|error| Failure::io(error, format!("cannot read '{}'", path.display())))?;
+    let target = content.strip_prefix(b"gitdir: ").map(line).ok_or_else(invalid)?;
+    if target.is_empty() {
+        return Err(invalid());
+    }
+    let base = path.parent().unwrap_or(Path::new("/"));
+    Ok(Some(base.join(std::ffi::OsStr::from_bytes(target))))
+}
+
+/// Whether `dir` is a git directory (`is_git_directory`): a sane `HEAD`, and objects and references
+/// where its common directory says.
+fn git_directory(dir: &Path, cwd: &Path, env: &Env) -> Result<Option<Found>, Failure> {
+    let Some(head) = read_head(&dir.join("HEAD")) else { return Ok(None) };
+    let Ok(git_dir) = dir.canonicalize() else { return Ok(None) };
+    let named = match env.path("GIT_COMMON_DIR") {
+        Some(common) => Some(cwd.join(common)),
+        None => read_commondir(&git_dir)?,
+    };
+    let has_common = named.is_some();
+    let common_dir = match named {
+        None => git_dir.clone(),
+        Some(common) => match common.canonicalize() {
+            Ok(common) => common,
+            Err(_) => return Ok(None),
+        },
+    };
+    let objects = env
+        .path("GIT_OBJECT_DIRECTORY")
+        .map_or_else(|| common_dir.join("objects"), |objects| cwd.join(objects));
+    if !objects.is_dir() || !common_dir.join("refs").is_dir() {
+        return Ok(None);
+    }
+    Ok(Some(Found { git_dir, common_dir, has_common, how: How::Inside, head }))
+}
+
+/// What `HEAD` holds if it is sane (`validate_headref`): a link into `refs/`, a reference below
+/// `refs/`, or an object id.
+fn read_head(path: &Path) -> Option<Vec<u8>> {
+    // One system call tells most directories from git directories.
+    let meta = path.symlink_metadata().ok()?;
+    if meta.is_symlink() {
+        let target = fs::read_link(path).ok()?;
+        let target = target.as_os_str().as_bytes();
+        return target.starts_with(b"refs/").then(|| [b"ref: ", target].concat());
+    }
+    if !meta.is_file() || meta.len() > 4096 {
+        return None;
+    }
+    let head = fs::read(path).ok()?;
+    let head = line(&head);
+    let sane = match head.strip_prefix(b"ref:") {
+        Some(target) => target.trim_ascii().starts_with(b"refs/"),
+        None => head.len() >= 40 && head[..40].iter().all(u8::is_ascii_hexdigit),
+    };
+    sane.then(|| head.to_vec())
+}
+
+/// The directory that `<git dir>/commondir` names, relative to it.
+fn read_commondir(git_dir: &Path) -> Result<Option<PathBuf>, Failure> {
+    let path = git_dir.join("commondir");
+    match fs::read(&path) {
+        Ok(content) => Ok(Some(git_dir.join(std::ffi::OsStr::from_bytes(line(&content))))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::io(error, format!("cannot read '{}'", path.display()))),
+    }
+}
+
+/// `content` without its final newlines, as git reads files of one path.
+fn line(content: &[u8]) -> &[u8] {
+    let end = content.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r'));
+    &content[..end.map_or(0, |end| end + 1)]
+}
+
+fn not_a_repository(path: &Path) -> Failure {
+    Failure::new(FailureKind::NotARepository, format!("not a git repository: '{}'", path.display()))
+}

@@ -1,0 +1,30 @@
+//! What this program asks of git: where the repository is, its configuration, what is checked out.
+//!
+//! The only place that knows gix, which breaks about monthly. What every command needs
+//! ([`Repo::discover`], [`Config`]) costs no child process; what only `start` and `complete` need
+//! may cost one.
+//!
+//! The walk to the repository is git's own (`setup.c`), written out here rather than taken from
+//! `gix::discover`: that goes past a broken `.git` file into the repository around it, names a wrong
+//! worktree for a linked worktree of a submodule and for `--separate-git-dir`, and opens the object
+//! database, which `status` never reads. gix parses configuration and reads references and objects;
+//! a repository that it cannot serve is asked of git (`git rev-parse`, `git config --list`).
+//!
+//! Nothing here reads the process environment: variables come in through a function, once
+//! ([`Env`](env)), and children get exactly those. No command writes git configuration.
+
+mod child;
+mod config;
+mod discover;
+mod env;
+mod exclude;
+mod layout;
+mod owner;
+mod parameters;
+mod repo;
+mod snapshot;
+
+pub use config::{Config, Scope};
+pub use env::Env;
+pub use owner::check_store_owner;
+pub use repo::Repo;

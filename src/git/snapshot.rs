@@ -1,0 +1,197 @@
+//! What is checked out: what `complete` records, and `start` asks about tracked files.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::Command;
+
+use gix::bstr::ByteSlice as _;
+use gix::hash::ObjectId;
+
+use super::child;
+use super::repo::Repo;
+use crate::error::{Failure, FailureKind};
+use crate::record::Snapshot;
+
+/// A commit and its tree, in hexadecimal.
+type Commit = (String, String);
+
+impl Repo {
+    /// The commit that `rev` means (default: what is checked out) with its tree, the branch that is
+    /// checked out, and the worktree. `dirty` is left open: it costs a child process of its own, see
+    /// [`Repo::dirty`].
+    ///
+    /// On an unborn branch there is no commit and no tree. gix answers for `HEAD`, object ids and
+    /// names of references; anything else, and every repository whose references are not files,
+    /// costs one or two git children.
+    ///
+    /// # Errors
+    /// [`FailureKind::Usage`] if `rev` means no commit; otherwise what reading the repository can
+    /// fail with.
+    pub fn snapshot(&self, rev: Option<&str>) -> Result<Snapshot, Failure> {
+        let gix = self.open_gix();
+        let head = gix.as_ref().filter(|_| self.gix_sees_refs).map(gix::Repository::head_name);
+        let branch = match head {
+            Some(Ok(head)) => head.map(|name| short(name.as_bstr())),
+            Some(Err(_)) | None => self.branch_by_git()?,
+        };
+        let commit = match gix.as_ref().and_then(|gix| self.commit_by_gix(gix, rev)) {
+            Some(commit) => Some(commit),
+            None => self.commit_by_git(gix.as_ref(), rev)?,
+        };
+        let (commit, tree) = commit.unzip();
+        let worktree = self.worktree.as_ref().map(|root| root.to_string_lossy().into_owned());
+        Ok(Snapshot { commit, tree, branch, worktree, dirty: None })
+    }
+
+    /// Whether the calling worktree differs from its `HEAD`, untracked files included, leaving out
+    /// the absolute paths `ignore` and everything below them (the store and the artifact, which
+    /// `complete` itself puts there). Always false without a worktree.
+    ///
+    /// Exactly one `git status` child. The paths are left out by git, not from its output: an
+    /// untracked directory is listed as a whole, and only git can tell what else is in it.
+    ///
+    /// # Errors
+    /// What git said when it failed.
+    pub fn dirty(&self, ignore: &[&Path]) -> Result<bool, Failure> {
+        let Some(root) = &self.worktree else { return Ok(false) };
+        let mut git = self.git();
+        // An optional lock would make other git commands in this worktree fail.
+        git.args(["--no-optional-locks", "status", "--porcelain=v1", "-z", "--no-renames"]);
+        git.args(["--untracked-files=normal", "--", ":(top)"]);
+        for path in ignore {
+            let Ok(inside) = path.strip_prefix(root) else { continue };
+            if !inside.as_os_str().is_empty() {
+                git.arg(pathspec(":(exclude,literal,top)", inside));
+            }
+        }
+        Ok(!child::stdout(&mut git)?.is_empty())
+    }
+
+    /// Whether the worktree that contains the absolute `path` tracks it or anything below it.
+    /// One `git ls-files` child; none if no worktree of ours contains it.
+    ///
+    /// # Errors
+    /// What git said when it failed.
+    pub fn tracked_under(&self, path: &Path) -> Result<bool, Failure> {
+        let mut git = match (&self.worktree, self.main_worktree()) {
+            (Some(root), _) if path.starts_with(root) => self.git(),
+            // The store of a linked worktree lies in the main one, which has an index of its own.
+            (_, Some(root)) if path.starts_with(root) => {
+                child::git_at(&self.env, &self.common_dir, Some(root))
+            }
+            _ => return Ok(false),
+        };
+        let root = git.get_current_dir().unwrap_or(path).to_owned();
+        let Ok(inside) = path.strip_prefix(root) else { return Ok(false) };
+        git.args(["ls-files", "-z", "--"]);
+        if inside.as_os_str().is_empty() {
+            git.arg(":(top)");
+        } else {
+            git.arg(pathspec(":(literal,top)", inside));
+        }
+        Ok(!child::stdout(&mut git)?.is_empty())
+    }
+
+    /// A git child for this repository and worktree.
+    fn git(&self) -> Command {
+        child::git_at(&self.env, &self.git_dir, self.worktree.as_deref())
+    }
+
+    /// Opens the repository with gix for references and objects, and nothing else: without the
+    /// process environment, the user's configuration or another check of ownership. `None` if gix
+    /// cannot.
+    fn open_gix(&self) -> Option<gix::Repository> {
+        let options = gix::open::Options::isolated()
+            .open_path_as_is(true)
+            .with(gix::sec::Trust::Full)
+            .lossy_config(true);
+        options.open(self.git_dir.clone()).ok().map(|gix| gix.to_thread_local())
+    }
+
+    /// The commit, where gix can tell without any doubt.
+    fn commit_by_gix(&self, gix: &gix::Repository, rev: Option<&str>) -> Option<Commit> {
+        let rev = rev.unwrap_or("HEAD");
+        if let Ok(id) = ObjectId::from_hex(rev.as_bytes())
+            && id.kind() == gix.object_hash()
+        {
+            return peel(gix, id);
+        }
+        // Only names that mean the same to git: the rest of its language is git's to read.
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/_-.".contains(&byte);
+        if !self.gix_sees_refs || !rev.bytes().all(plain) || rev.contains("..") {
+            return None;
+        }
+        if rev != "HEAD" && !rev.starts_with("refs/") {
+            return None;
+        }
+        let id = gix.find_reference(rev).ok()?.into_fully_peeled_id().ok()?;
+        peel(gix, id.detach())
+    }
+
+    /// The commit by git's word.
+    fn commit_by_git(
+        &self,
+        gix: Option<&gix::Repository>,
+        rev: Option<&str>,
+    ) -> Result<Option<Commit>, Failure> {
+        let name = rev.unwrap_or("HEAD");
+        if name.is_empty() || name.contains('\0') {
+            return Err(unknown(name));
+        }
+        let resolve = |what: OsString| {
+            let mut git = self.git();
+            git.args(["rev-parse", "--verify", "--quiet", "--end-of-options"]).arg(what);
+            let output = child::run(&mut git)?;
+            match output.status.code() {
+                Some(0) => Ok(Some(output.stdout.trim_ascii_end().to_str_lossy().into_owned())),
+                // 1 is git's quiet no; a revision that is no commit is a no as well.
+                Some(1 | 128) if rev.is_some() || output.status.code() == Some(1) => Ok(None),
+                _ => Err(child::complaint(&git, &output)),
+            }
+        };
+        let Some(commit) = resolve(format!("{name}^{{commit}}").into())? else {
+            return if rev.is_some() { Err(unknown(name)) } else { Ok(None) };
+        };
+        let id = ObjectId::from_hex(commit.as_bytes()).ok();
+        if let Some(found) = gix.zip(id).and_then(|(gix, id)| peel(gix, id)) {
+            return Ok(Some(found));
+        }
+        let tree = resolve(format!("{commit}^{{tree}}").into())?.ok_or_else(|| unknown(&commit))?;
+        Ok(Some((commit, tree)))
+    }
+
+    /// The branch by git's word.
+    fn branch_by_git(&self) -> Result<Option<String>, Failure> {
+        let mut git = self.git();
+        git.args(["symbolic-ref", "--quiet", "HEAD"]);
+        let output = child::run(&mut git)?;
+        match output.status.code() {
+            Some(0) => Ok(Some(short(output.stdout.trim_ascii_end()))),
+            Some(1) => Ok(None),
+            _ => Err(child::complaint(&git, &output)),
+        }
+    }
+}
+
+/// A branch's short name; a reference that is no branch keeps its full one.
+fn short(name: &[u8]) -> String {
+    name.strip_prefix(b"refs/heads/").unwrap_or(name).to_str_lossy().into_owned()
+}
+
+/// The commit that `id` is or, as a tag, leads to.
+fn peel(gix: &gix::Repository, id: ObjectId) -> Option<Commit> {
+    let commit = gix.find_object(id).ok()?.peel_to_commit().ok()?;
+    let tree = commit.tree_id().ok()?;
+    Some((commit.id.to_string(), tree.to_string()))
+}
+
+/// `path` as a pathspec that means nothing but itself.
+fn pathspec(magic: &str, path: &Path) -> OsString {
+    let mut spec = OsString::from(magic);
+    spec.push(path);
+    spec
+}
+
+fn unknown(rev: &str) -> Failure {
+    Failure::new(FailureKind::Usage, format!("'{rev}' is not a commit"))
+}

@@ -1,0 +1,289 @@
+//! Where the store is, and which project's sprints in it are ours. No gix here, and nothing of what
+//! a store holds.
+//!
+//! Every linked worktree, subdirectory, hook and `git -C` call of one repository must reach the same
+//! store, so everything but what the user says is derived from the common directory.
+
+mod pointer;
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Component, Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::error::{Failure, FailureKind};
+use crate::git::{Env, Repo, Scope, check_store_owner};
+
+/// The store's name in a worktree; `start` excludes it there.
+pub const STORE: &str = ".nanostack";
+
+/// The store's name in a common directory, where there is no main worktree to put it in.
+const BARE_STORE: &str = "nanostack";
+
+/// What told us where the store is, strongest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// `--store` or `GIT_CONDUCTOR_STORE`.
+    Given,
+    /// `NANOSTACK_STORE`, which the older scripts export.
+    Nanostack,
+    /// `conductor.store` in git configuration.
+    Config,
+    /// The pointer that the first `start` wrote.
+    Pointer,
+    /// Nothing: the main worktree, or the common directory.
+    Default,
+}
+
+/// A store and the project that asks for it. Both paths are absolute, and canonical as far as they
+/// exist; only the last component of a store that the user did not name may be a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The store's directory; it need not be there yet.
+    pub store: PathBuf,
+    /// What a sprint's `project` says: [`Repo::anchor`], or without a repository the current
+    /// directory.
+    pub project: PathBuf,
+    /// Whether other projects may use the store too, so that sprints are told apart by `project`.
+    /// In a store found through the repository itself every sprint belongs to it.
+    pub explicit: bool,
+    /// What told us. `start` writes the pointer where this is [`Origin::Default`].
+    pub origin: Origin,
+}
+
+/// Finds the store: `given` (`--store`) or `GIT_CONDUCTOR_STORE`; `NANOSTACK_STORE`, except where it
+/// is just the calling linked worktree's own; `conductor.store` (if relative, from
+/// [`Repo::anchor`]; it is `explicit` unless the repository's own configuration has it); the
+/// pointer; the main worktree's `.nanostack`; else `nanostack` in the common directory.
+///
+/// `cwd` is absolute. Where the main worktree is recorded nowhere (`git init --separate-git-dir`
+/// without `core.worktree`), its own calls use its `.nanostack` and those of linked worktrees the
+/// common directory, until the first `start` settles it by writing the pointer.
+///
+/// # Errors
+/// [`FailureKind::NotARepository`] without repository and explicit store,
+/// [`FailureKind::StoreGone`] if the pointer's store is not there, [`FailureKind::Tampered`] for a
+/// pointer that this program does not write, [`FailureKind::ForeignOwner`] for another user's store.
+pub fn find(
+    given: Option<&Path>,
+    vars: &dyn Fn(&str) -> Option<OsString>,
+    cwd: &Path,
+    repo: Option<&Repo>,
+) -> Result<Place, Failure> {
+    finish(overridden(given, vars, cwd, repo).map_or_else(|| own(repo, false), Ok)?, vars, repo)
+}
+
+/// Like [`find`], but where the pointer's store is gone it says where `start` makes a new one.
+///
+/// # Errors
+/// As [`find`], except [`FailureKind::StoreGone`].
+pub fn find_for_start(
+    given: Option<&Path>,
+    vars: &dyn Fn(&str) -> Option<OsString>,
+    cwd: &Path,
+    repo: Option<&Repo>,
+) -> Result<Place, Failure> {
+    finish(overridden(given, vars, cwd, repo).map_or_else(|| own(repo, true), Ok)?, vars, repo)
+}
+
+/// The repository's own store, whatever the environment, the user's configuration or the command
+/// line say. Hooks ask it first: an override may add refusals, never lift one.
+///
+/// # Errors
+/// As [`find`].
+pub fn find_own(repo: &Repo, vars: &dyn Fn(&str) -> Option<OsString>) -> Result<Place, Failure> {
+    let configured = repo.configuration().repository_path("conductor.store");
+    let place = match configured {
+        Some(store) => Place {
+            store: resolve(&repo.anchor().join(store)),
+            project: repo.anchor().to_owned(),
+            explicit: false,
+            origin: Origin::Config,
+        },
+        None => own(Some(repo), false)?,
+    };
+    finish(place, vars, Some(repo))
+}
+
+/// Records `store` in `<common dir>/conductor/store`, so that every worktree finds it from now on.
+/// Nothing is written if it is recorded already; a pointer to a store that is gone is replaced.
+/// Durable when it returns.
+///
+/// # Errors
+/// [`FailureKind::Busy`] if another command has just recorded another store: asking again finds it.
+/// [`FailureKind::Usage`] for a path that one line cannot hold; otherwise what the system says.
+pub fn write_pointer(repo: &Repo, store: &Path) -> Result<(), Failure> {
+    pointer::write(repo.common_dir(), store)
+}
+
+/// The first 12 hexadecimal digits of the SHA-256 of the path's bytes; sprint ids begin with it.
+#[must_use]
+pub fn project_hash(project: &Path) -> String {
+    let digest = Sha256::digest(project.as_os_str().as_bytes());
+    let mut hex = String::with_capacity(12);
+    for byte in digest.iter().take(6) {
+        // Writing to a String cannot fail.
+        _ = write!(hex, "{byte:02x}");
+    }
+    hex
+}
+
+/// What the user says, if anything.
+fn overridden(
+    given: Option<&Path>,
+    vars: &dyn Fn(&str) -> Option<OsString>,
+    cwd: &Path,
+    repo: Option<&Repo>,
+) -> Option<Place> {
+    let named = |name: &str| vars(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let place = |store: &Path, origin: Origin, explicit: bool| Place {
+        store: resolve(store),
+        project: repo.map_or_else(|| resolve(cwd), |repo| repo.anchor().to_owned()),
+        explicit,
+        origin,
+    };
+    if let Some(store) = given.map(Path::to_owned).or_else(|| named("GIT_CONDUCTOR_STORE")) {
+        return Some(place(&cwd.join(store), Origin::Given, true));
+    }
+    if let Some(store) = named("NANOSTACK_STORE") {
+        let store = cwd.join(store);
+        if !repo.is_some_and(|repo| is_own_of_linked(&store, repo)) {
+            return Some(place(&store, Origin::Nanostack, true));
+        }
+    }
+    let repo = repo?;
+    let store = repo.configuration().path("conductor.store")?;
+    // One setting of a user's serves all repositories, so it must be shared like `--store`.
+    let explicit = repo.configuration().scope("conductor.store") != Some(Scope::Repository);
+    Some(place(&repo.anchor().join(store), Origin::Config, explicit))
+}
+
+/// Whether `store` is what the older scripts export in a linked worktree: that worktree's own
+/// `.nanostack`. Taking it would give every worktree locks of its own.
+fn is_own_of_linked(store: &Path, repo: &Repo) -> bool {
+    let Some(root) = repo.worktree().filter(|_| repo.is_linked_worktree()) else { return false };
+    let own = root.join(STORE);
+    let named = store.file_name().is_some_and(|name| name == STORE)
+        && store.parent().is_some_and(|parent| resolve(parent) == root);
+    named || resolve(store) == resolve(&own)
+}
+
+/// The store that follows from the repository alone, less `conductor.store`.
+fn own(repo: Option<&Repo>, replace_gone: bool) -> Result<Place, Failure> {
+    let Some(repo) = repo else {
+        return Err(Failure::new(
+            FailureKind::NotARepository,
+            "not a git repository (or any of the parent directories): .git",
+        ));
+    };
+    let place = |store: PathBuf, origin: Origin| Place {
+        store,
+        project: repo.anchor().to_owned(),
+        explicit: false,
+        origin,
+    };
+    if let Some(store) = pointer::read(repo.common_dir())? {
+        match store.metadata() {
+            Ok(meta) if meta.is_dir() => return Ok(place(located(&store), Origin::Pointer)),
+            Err(error)
+                if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                return Err(Failure::io(error, format!("cannot find '{}'", store.display())));
+            }
+            Ok(_) | Err(_) if replace_gone => {}
+            Ok(_) | Err(_) => return Err(gone(&store)),
+        }
+    }
+    Ok(match repo.main_worktree() {
+        Some(root) => place(root.join(STORE), Origin::Default),
+        None => place(repo.common_dir().join(BARE_STORE), Origin::Default),
+    })
+}
+
+fn gone(store: &Path) -> Failure {
+    let text = format!("the store '{}' is gone", tidy(store).display());
+    Failure::new(FailureKind::StoreGone, text)
+        .hint("if it was moved, move it back; only 'git conductor start' makes a new one")
+}
+
+/// The check that every way to a store must pass.
+fn finish(
+    place: Place,
+    vars: &dyn Fn(&str) -> Option<OsString>,
+    repo: Option<&Repo>,
+) -> Result<Place, Failure> {
+    let read;
+    let env = if let Some(repo) = repo {
+        repo.env()
+    } else {
+        read = Env::read(vars);
+        &read
+    };
+    check_store_owner(&place.store, &place.project, env, repo)?;
+    Ok(place)
+}
+
+/// `path` (absolute) with links resolved on the way to it, but not its own: a `.nanostack` that is a
+/// link can come with a checkout, and whoever opens the store must see it.
+fn located(path: &Path) -> PathBuf {
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => resolve(parent).join(name),
+        _ => resolve(path),
+    }
+}
+
+/// `path` (absolute) with links resolved as far as it exists, and the rest made tidy.
+fn resolve(path: &Path) -> PathBuf {
+    let mut missing = Vec::new();
+    let mut there = path;
+    loop {
+        if let Ok(found) = there.canonicalize() {
+            missing.reverse();
+            return tidy(&missing.into_iter().fold(found, |path: PathBuf, part| path.join(part)));
+        }
+        match (there.parent(), there.components().next_back()) {
+            (Some(parent), Some(last)) => {
+                missing.push(last);
+                there = parent;
+            }
+            _ => return tidy(path),
+        }
+    }
+}
+
+/// `path` (absolute) without `.` and `..`, by its text alone.
+fn tidy(path: &Path) -> PathBuf {
+    let mut tidy = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                tidy.pop();
+            }
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => tidy.push(part),
+        }
+    }
+    tidy
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{project_hash, resolve, tidy};
+
+    #[test]
+    fn hash_is_of_the_bytes() {
+        // printf %s /home/u/repo | sha256sum
+        assert_eq!(project_hash(Path::new("/")), "8a5edab28263");
+    }
+
+    #[test]
+    fn paths_that_are_not_there() {
+        assert_eq!(resolve(Path::new("/nowhere/a/../b/.")), Path::new("/nowhere/b"));
+        assert_eq!(tidy(Path::new("/../a/./b/..")), Path::new("/a"));
+    }
+}

@@ -1,0 +1,300 @@
+//! The board, as a table and as JSON.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::text::{Paint, age, safe};
+use crate::cmd::View;
+use crate::record::{Done, VERSION, Verdict};
+use crate::rules::identity::{heard, is_stale, relation};
+use crate::rules::refusal::Alive;
+use crate::rules::{Board, Facts, Hold, Life, PhaseId, Standing, State, decide};
+
+/// A phase's state as the table names it: the states of the rules, with what can be seen of them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    Pending,
+    Ready,
+    Claimed,
+    Stale,
+    Done,
+    Failed,
+}
+
+fn look(view: &View, id: PhaseId, now: Timestamp) -> Look {
+    match view.board.state(id) {
+        State::Pending if view.board.is_ready(id) => Look::Ready,
+        State::Pending => Look::Pending,
+        State::Claimed(hold) if is_stale(&hold.claim, hold.life, now, view.stale_after) => {
+            Look::Stale
+        }
+        State::Claimed(_) => Look::Claimed,
+        State::Done(done) => match done.verdict {
+            Verdict::Pass => Look::Done,
+            Verdict::Fail => Look::Failed,
+        },
+    }
+}
+
+impl Look {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Ready => "ready",
+            Self::Claimed => "claimed",
+            Self::Stale => "stale",
+            Self::Done => "done",
+            Self::Failed => "failed",
+        }
+    }
+
+    fn paint(self, paint: Paint, text: &str) -> String {
+        match self {
+            Self::Pending => paint.dim(text),
+            Self::Ready | Self::Done => paint.good(text),
+            Self::Claimed => paint.busy(text),
+            Self::Stale | Self::Failed => paint.bad(text),
+        }
+    }
+}
+
+/// The table: at most `width` columns, if it is to fit a terminal.
+pub(super) fn table(view: &View, now: Timestamp, paint: Paint, width: Option<usize>) -> String {
+    let board = &view.board;
+    let mut lines = vec![headline(board, now)];
+    if let Some(goal) = &board.sprint.goal {
+        lines.push(format!("goal   {}", safe(goal)));
+    }
+    let agent = |id: PhaseId| match board.state(id) {
+        State::Pending => String::new(),
+        State::Claimed(hold) => known(&hold.claim.agent),
+        State::Done(done) => known(&done.agent),
+    };
+    let longest = |texts: &mut dyn Iterator<Item = usize>, most: usize| {
+        texts.filter(|&length| length <= most).max().unwrap_or(0)
+    };
+    let mut names = board.graph.ids().map(|id| board.graph.phase(id).name.chars().count());
+    let names = longest(&mut names, 24);
+    let mut agents = board.graph.ids().map(|id| agent(id).chars().count());
+    let agents = longest(&mut agents, 24);
+    let mut plain: Vec<(String, Option<(usize, Look)>)> =
+        lines.drain(..).map(|line| (line, None)).collect();
+    for id in board.graph.ids() {
+        let look = look(view, id, now);
+        let name = &board.graph.phase(id).name;
+        let line = format!(
+            "  {name:names$}  {:7}  {:agents$}  {}",
+            look.word(),
+            agent(id),
+            detail(view, id, now)
+        );
+        plain.push((line.trim_end().to_owned(), Some((name.chars().count().max(names), look))));
+    }
+    plain.push((you(view, now), None));
+    let mut out = String::new();
+    for (line, state) in plain {
+        let line = width.map_or_else(|| line.clone(), |width| fit(&line, width));
+        match state {
+            // The word stands after two blanks, the name, and two more.
+            Some((names, look)) if paint.on && line.chars().count() >= names + 4 + look.word().len() => {
+                let chars: Vec<char> = line.chars().collect();
+                let (before, rest) = chars.split_at(names + 4);
+                let (word, after) = rest.split_at(look.word().len());
+                out.extend(before);
+                out.push_str(&look.paint(paint, &word.iter().collect::<String>()));
+                out.extend(after);
+            }
+            _ => out.push_str(&line),
+        }
+        out.push('\n');
+    }
+    out
+}
+
+fn headline(board: &Board, now: Timestamp) -> String {
+    let id = &board.sprint.sprint_id;
+    let stamp = id.split_once('-').map_or(id.as_str(), |(_, stamp)| stamp);
+    let standing = match board.standing() {
+        Standing::Active => "active",
+        Standing::Finished => "finished",
+        Standing::Archived => "archived",
+    };
+    let since = board.sprint.started_at.map(|then| format!(" {}", age(now, then)));
+    format!(
+        "sprint {}  {standing}{}  {} of {} done",
+        safe(stamp),
+        since.unwrap_or_default(),
+        board.done_count(),
+        board.graph.count()
+    )
+}
+
+fn known(agent: &str) -> String {
+    if agent.is_empty() { "unknown".to_owned() } else { safe(agent).into_owned() }
+}
+
+fn detail(view: &View, id: PhaseId, now: Timestamp) -> String {
+    match view.board.state(id) {
+        State::Pending => waiting(&view.board, id),
+        State::Claimed(hold) => claimed(view, hold, now),
+        State::Done(done) => finished(done, view.changed.contains(&id)),
+    }
+}
+
+fn waiting(board: &Board, id: PhaseId) -> String {
+    let waits: Vec<&str> =
+        board.waits_for(id).into_iter().map(|dep| board.graph.phase(dep).name.as_str()).collect();
+    if waits.is_empty() { String::new() } else { format!("waits for {}", waits.join(", ")) }
+}
+
+fn claimed(view: &View, hold: &Hold, now: Timestamp) -> String {
+    let mut parts = Vec::new();
+    if let Some(then) = hold.claim.claimed_at {
+        parts.push(age(now, then));
+    }
+    parts.push(
+        match hold.life {
+            Life::Alive => "alive",
+            Life::Dead => "process gone",
+            Life::Unknown => "out of sight",
+        }
+        .to_owned(),
+    );
+    if hold.claim.renewed_at.is_some()
+        && let Some(then) = heard(&hold.claim)
+    {
+        parts.push(format!("heard {} ago", age(now, then)));
+    }
+    if relation(&view.me, &hold.claim, hold.life).is_mine() {
+        parts.push("yours".to_owned());
+    }
+    parts.join(", ")
+}
+
+fn finished(done: &Done, changed: bool) -> String {
+    let mut parts = Vec::new();
+    if let Some(commit) = &done.at.commit {
+        let short: String = commit.chars().take(7).collect();
+        parts.push(match &done.at.branch {
+            Some(branch) => format!("{} on {}", safe(&short), safe(branch)),
+            None => safe(&short).into_owned(),
+        });
+        match done.at.dirty {
+            Some(true) => parts.push("dirty".to_owned()),
+            Some(false) => parts.push("clean".to_owned()),
+            None => {}
+        }
+    }
+    if changed {
+        parts.push("artifact changed since".to_owned());
+    }
+    parts.join(", ")
+}
+
+/// The phases that the asker holds, by name.
+fn mine(view: &View, now: Timestamp) -> Vec<&str> {
+    let facts = Facts { me: &view.me, now, stale_after: view.stale_after };
+    let held = decide::mine(&view.board, facts);
+    held.into_iter().map(|id| view.board.graph.phase(id).name.as_str()).collect()
+}
+
+fn you(view: &View, now: Timestamp) -> String {
+    let mine = mine(view, now);
+    let holds = if mine.is_empty() { "nothing".to_owned() } else { mine.join(", ") };
+    format!("you are {} and hold {holds}", safe(&view.me.name))
+}
+
+/// What the asker could do now, for the hint below the table.
+pub(super) fn hint(view: &View, now: Timestamp) -> Option<String> {
+    if let Some(mine) = mine(view, now).first() {
+        return Some(format!("git conductor complete {mine}"));
+    }
+    let facts = Facts { me: &view.me, now, stale_after: view.stale_after };
+    decide::next(&view.board, facts).is_ok().then(|| "git conductor next --claim".to_owned())
+}
+
+/// Cuts a line that does not fit.
+fn fit(line: &str, width: usize) -> String {
+    if line.chars().count() <= width || width == 0 {
+        return line.to_owned();
+    }
+    let mut cut: String = line.chars().take(width - 1).collect();
+    cut.push('…');
+    cut
+}
+
+/// One phase in JSON.
+#[derive(Serialize)]
+struct Phase<'a> {
+    state: &'static str,
+    agent: &'a str,
+    at: Option<Timestamp>,
+    ready: bool,
+    stale: bool,
+    verdict: Option<Verdict>,
+    waits_for: Vec<&'a str>,
+    #[serde(flatten)]
+    more: Map<String, Value>,
+}
+
+fn phase(view: &View, id: PhaseId, now: Timestamp) -> Phase<'_> {
+    let board = &view.board;
+    let mut phase = Phase {
+        state: "pending",
+        agent: "",
+        at: None,
+        ready: board.is_ready(id),
+        stale: look(view, id, now) == Look::Stale,
+        verdict: None,
+        waits_for: Vec::new(),
+        more: Map::new(),
+    };
+    let mut put = |key: &str, value: Value| phase.more.insert(key.to_owned(), value);
+    match board.state(id) {
+        State::Pending => {
+            let name = |dep| board.graph.phase(dep).name.as_str();
+            phase.waits_for = board.waits_for(id).into_iter().map(name).collect();
+        }
+        State::Claimed(hold) => {
+            phase.state = "claimed";
+            phase.agent = &hold.claim.agent;
+            phase.at = hold.claim.claimed_at;
+            put("alive", json!(Alive::from(hold.life)));
+            put("heard", json!(heard(&hold.claim)));
+            put("yours", json!(relation(&view.me, &hold.claim, hold.life).is_mine()));
+            put("worktree", json!(hold.claim.worktree));
+        }
+        State::Done(done) => {
+            phase.state = "done";
+            phase.agent = &done.agent;
+            phase.at = done.completed_at;
+            phase.verdict = Some(done.verdict);
+            put("commit", json!(done.at.commit));
+            put("branch", json!(done.at.branch));
+            put("dirty", json!(done.at.dirty));
+            put("artifact", json!(done.artifact));
+            put("artifact_sha256", json!(done.artifact_sha256));
+            put("artifact_changed", json!(view.changed.contains(&id)));
+        }
+    }
+    phase
+}
+
+/// The board in JSON, phases in the graph's order.
+pub(super) fn json(view: &View, now: Timestamp) -> Value {
+    let board = &view.board;
+    let mut phases = Map::new();
+    for id in board.graph.ids() {
+        phases.insert(board.graph.phase(id).name.clone(), json!(phase(view, id, now)));
+    }
+    json!({
+        "v": VERSION,
+        "sprint_id": board.sprint.sprint_id,
+        "project": board.sprint.project,
+        "status": board.standing(),
+        "goal": board.sprint.goal,
+        "phases": phases,
+        "you": { "agent": view.me.name, "explicit": view.me.explicit, "holds": mine(view, now) },
+    })
+}

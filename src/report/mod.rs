@@ -1,0 +1,334 @@
+//! From an outcome to what is printed: text, table or JSON. The only writer of stdout and stderr.
+//!
+//! Machine output is one line or one JSON object on stdout; what is said to a person goes to stderr
+//! in git's manner. [`render`] makes both as values, [`Printed::write`] writes them.
+
+mod board;
+pub mod text;
+pub mod words;
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::cmd::{Input, Outcome};
+use crate::error::{self, Stop};
+use crate::record::VERSION;
+use crate::rules::Change;
+use crate::store::change::{Completed, Freed, Granted};
+use crate::store::lifecycle::Started;
+use text::{Paint, age, list, safe, safe_json};
+use words::Words;
+
+/// How to print.
+#[derive(Debug, Clone, Copy)]
+pub struct Format {
+    /// One JSON object on stdout.
+    pub json: bool,
+    /// Colours on stdout.
+    pub out: Paint,
+    /// Colours on stderr.
+    pub err: Paint,
+    /// The terminal's width in columns, if stdout is one.
+    pub width: Option<usize>,
+    /// What time it is.
+    pub now: Timestamp,
+}
+
+/// What is to be printed, and the exit code.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Printed {
+    /// For stdout.
+    pub out: String,
+    /// For stderr.
+    pub err: String,
+    /// The exit code.
+    pub exit: u8,
+}
+
+impl Printed {
+    /// Writes both streams; a reader that has gone away ends it quietly.
+    #[must_use]
+    pub fn write(&self) -> u8 {
+        let mut stderr = std::io::stderr().lock();
+        let written = stderr.write_all(self.err.as_bytes()).and_then(|()| stderr.flush());
+        drop(written);
+        let mut stdout = std::io::stdout().lock();
+        match stdout.write_all(self.out.as_bytes()).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => error::ENVIRONMENT,
+            _ => self.exit,
+        }
+    }
+}
+
+/// Collects what is said on stderr.
+struct Say {
+    err: String,
+    paint: Paint,
+}
+
+impl Say {
+    fn line(&mut self, line: &str) {
+        self.err.push_str(line);
+        self.err.push('\n');
+    }
+
+    fn hint(&mut self, hint: &str) {
+        let line = format!("{} {hint}", self.paint.hint("hint:"));
+        self.line(&line);
+    }
+
+    fn warning(&mut self, text: &str) {
+        let line = format!("{} {text}", self.paint.hint("warning:"));
+        self.line(&line);
+    }
+}
+
+/// What a command's end prints.
+#[must_use]
+pub fn render(result: &Result<Outcome, Stop>, format: Format) -> Printed {
+    let mut say = Say { err: String::new(), paint: format.err };
+    let (out, exit) = match result {
+        Ok(outcome) if format.json => (one_line(&outcome_json(outcome, format)), error::OK),
+        Ok(outcome) => (outcome_text(outcome, format, &mut say), error::OK),
+        Err(stop) => {
+            let words = match stop {
+                Stop::Refused(refusal) => words::refusal(refusal, format.now),
+                Stop::Failed(failure) => words::failure(failure),
+            };
+            let out = if format.json { one_line(&stop_json(stop, &words)) } else { String::new() };
+            stop_text(&words, &mut say);
+            (out, words.exit)
+        }
+    };
+    Printed { out, err: say.err, exit }
+}
+
+fn one_line(value: &Value) -> String {
+    format!("{}\n", safe_json(&value.to_string()))
+}
+
+fn stop_text(words: &Words, say: &mut Say) {
+    let line = format!("{} {}", say.paint.error("error:"), words.text);
+    say.line(&line);
+    for hint in &words.hints {
+        say.hint(hint);
+    }
+}
+
+fn stop_json(stop: &Stop, words: &Words) -> Value {
+    let mut value = json!({
+        "v": VERSION,
+        "ok": false,
+        "code": words.code,
+        "error": words.text,
+        "hints": words.hints,
+        "do": words.todo,
+        "retry": words.retry,
+    });
+    if let (Stop::Refused(refusal), Some(object)) = (stop, value.as_object_mut())
+        && let Ok(Value::Object(facts)) = serde_json::to_value(refusal)
+    {
+        object.extend(facts);
+    }
+    value
+}
+
+fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
+    let now = format.now;
+    match outcome {
+        Outcome::Board(view) => {
+            if let Some(hint) = board::hint(view, now) {
+                say.hint(&hint);
+            }
+            board::table(view, now, format.out, format.width)
+        }
+        Outcome::NoSprint => {
+            say.hint("begin one with 'git conductor start'");
+            "no sprint\n".to_owned()
+        }
+        Outcome::Started { started, directory } => {
+            started_text(started, say);
+            format!("{}\n", safe(&directory.display().to_string()))
+        }
+        Outcome::Claimed { granted, inputs, nameless, picked } => {
+            claimed_text(granted, inputs, now, say);
+            if *nameless {
+                say.warning("no process was found that lasts: each call will look like a new agent");
+                say.hint("give yourself a name: --agent NAME, or GIT_CONDUCTOR_AGENT");
+            }
+            if *picked { format!("{}\n", granted.phase) } else { "OK\n".to_owned() }
+        }
+        Outcome::Completed { completed, .. } => {
+            completed_text(completed, now, say);
+            "OK\n".to_owned()
+        }
+        Outcome::Aborted(freed) => {
+            for freed in freed {
+                say.line(&format!("gave up '{}'", freed.phase));
+            }
+            "OK\n".to_owned()
+        }
+        Outcome::Next(phases) => phases.iter().fold(String::new(), |mut out, phase| {
+            // Writing to a String cannot fail.
+            _ = writeln!(out, "{phase}");
+            out
+        }),
+        Outcome::Unstuck(freed) => {
+            unstuck_text(freed, say);
+            "OK\n".to_owned()
+        }
+        Outcome::Batches(batches) => batches
+            .iter()
+            .enumerate()
+            .map(|(n, (kind, phases))| {
+                one_line(&json!({"batch": n + 1, "type": kind, "phases": phases}))
+            })
+            .collect(),
+        Outcome::Archived(board) => {
+            say.line(&archived(board));
+            "OK\n".to_owned()
+        }
+        Outcome::Cleaned(gone) => {
+            let ids: String = gone.iter().map(|id| format!("{}\n", safe(id))).collect();
+            format!("OK\n{ids}")
+        }
+    }
+}
+
+fn archived(board: &crate::rules::Board) -> String {
+    format!(
+        "archived sprint {}, {} of {} phases done",
+        safe(&board.sprint.sprint_id),
+        board.done_count(),
+        board.graph.count()
+    )
+}
+
+fn started_text(started: &Started, say: &mut Say) {
+    if let Some(previous) = &started.previous {
+        say.line(&archived(previous));
+    }
+    if started.kept {
+        say.line("the current sprint goes on");
+    }
+    say.hint("tell your agents to run 'git conductor next --claim'");
+}
+
+fn claimed_text(granted: &Granted, inputs: &[Input], now: Timestamp, say: &mut Say) {
+    let phase = &granted.phase;
+    match (granted.change, &granted.from) {
+        (Change::Renew, _) => {
+            let since = granted.claim.claimed_at.map(|then| format!(" since {} ago", age(now, then)));
+            say.line(&format!("'{phase}' is already yours{}", since.unwrap_or_default()));
+        }
+        (Change::TakeOver, Some(hold)) if hold.claim.agent != granted.claim.agent => {
+            let agent = safe(&hold.claim.agent);
+            say.line(&format!("took '{phase}' over from '{agent}', which is gone"));
+        }
+        (Change::TakeOver, _) => say.line(&format!("'{phase}' is yours again")),
+        _ => {}
+    }
+    for input in inputs {
+        let mut line = format!("builds on '{}' by '{}'", input.phase, safe(&input.agent));
+        if let Some(commit) = &input.commit {
+            let short: String = commit.chars().take(12).collect();
+            _ = write!(line, ", commit {}", safe(&short));
+        }
+        if let Some(branch) = &input.branch {
+            _ = write!(line, " on {}", safe(branch));
+        }
+        say.line(&line);
+        if let Some(artifact) = &input.artifact {
+            say.line(&format!("  {}", safe(artifact)));
+        }
+    }
+    say.hint(&format!("when it is done, run 'git conductor complete {phase}'"));
+}
+
+fn completed_text(completed: &Completed, now: Timestamp, say: &mut Say) {
+    if completed.again {
+        let since = completed.done.completed_at.map(|then| format!(" {} ago", age(now, then)));
+        say.line(&format!("it was complete already{}", since.unwrap_or_default()));
+    }
+    if !completed.opened.is_empty() {
+        say.line(&format!("open now: {}", list(&completed.opened)));
+    }
+}
+
+fn unstuck_text(freed: &Freed, say: &mut Say) {
+    match &freed.hold {
+        Some(hold) => say.line(&format!("freed '{}' from '{}'", freed.phase, safe(&hold.claim.agent))),
+        None => say.line(&format!("nobody held '{}'", freed.phase)),
+    }
+}
+
+fn outcome_json(outcome: &Outcome, format: Format) -> Value {
+    match outcome {
+        Outcome::Board(view) => board::json(view, format.now),
+        Outcome::NoSprint => json!({"v": VERSION, "status": "no_sprint"}),
+        Outcome::Started { started, directory } => json!({
+            "v": VERSION, "ok": true,
+            "sprint_id": started.sprint.sprint_id,
+            "directory": directory.display().to_string(),
+            "kept": started.kept,
+            "archived": started.previous.as_ref().map(|board| json!({
+                "sprint_id": board.sprint.sprint_id,
+                "done": board.done_count(),
+                "phases": board.graph.count(),
+            })),
+        }),
+        Outcome::Claimed { granted, inputs, nameless, .. } => json!({
+            "v": VERSION, "ok": true,
+            "phase": granted.phase,
+            "sprint_id": granted.board.sprint.sprint_id,
+            "agent": granted.claim.agent,
+            "token": granted.claim.token,
+            "claimed_at": granted.claim.claimed_at,
+            "renewed": granted.change == Change::Renew,
+            "taken_over_from": granted.from.as_ref().map(|hold| &hold.claim.agent),
+            "nameless": nameless,
+            "inputs": inputs,
+        }),
+        Outcome::Completed { phase, completed } => json!({
+            "v": VERSION, "ok": true,
+            "phase": phase,
+            "agent": completed.done.agent,
+            "completed_at": completed.done.completed_at,
+            "verdict": completed.done.verdict,
+            "artifact": completed.done.artifact,
+            "artifact_sha256": completed.done.artifact_sha256,
+            "commit": completed.done.at.commit,
+            "dirty": completed.done.at.dirty,
+            "again": completed.again,
+            "opened": completed.opened,
+        }),
+        Outcome::Aborted(freed) => {
+            let phases: Vec<&str> = freed.iter().map(|freed| freed.phase.as_str()).collect();
+            json!({"v": VERSION, "ok": true, "phases": phases})
+        }
+        Outcome::Next(phases) => json!({"v": VERSION, "ok": true, "phases": phases}),
+        Outcome::Unstuck(freed) => json!({
+            "v": VERSION, "ok": true,
+            "phase": freed.phase,
+            "freed_from": freed.hold.as_ref().map(|hold| &hold.claim.agent),
+        }),
+        Outcome::Batches(batches) => {
+            let batches: Vec<Value> = batches
+                .iter()
+                .enumerate()
+                .map(|(n, (kind, phases))| json!({"batch": n + 1, "type": kind, "phases": phases}))
+                .collect();
+            json!({"v": VERSION, "ok": true, "batches": batches})
+        }
+        Outcome::Archived(board) => json!({
+            "v": VERSION, "ok": true,
+            "sprint_id": board.sprint.sprint_id,
+            "done": board.done_count(),
+            "phases": board.graph.count(),
+        }),
+        Outcome::Cleaned(gone) => json!({"v": VERSION, "ok": true, "removed": gone}),
+    }
+}
