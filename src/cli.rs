@@ -15,16 +15,24 @@ use crate::report::{self, Format, Printed, text::Paint};
 
 /// Several agent sessions on one repository without stepping on each other
 ///
-/// A sprint is a graph of phases. An agent claims a phase, does the work, completes it; what waits
-/// for it opens. Without a command, shows the board.
+/// A sprint is a graph of phases. An agent claims a phase, does the work itself,
+/// and completes it with an artifact; whatever waits for it opens. Without a
+/// command, shows the board: who is at what, what is done, what is open.
+///
+/// There is no daemon. The truth is a directory of files, the store, that all
+/// worktrees of a repository share and that changes by atomic steps only. A
+/// repository without a sprint behaves as if this program were not there.
+///
+/// Answers are printed to standard output, one line or, with --json, one JSON
+/// object; what is said about them goes to standard error.
 #[derive(Debug, Parser)]
 #[command(
     name = "git-conductor",
     bin_name = "git conductor",
     version,
     disable_help_subcommand = true,
-    max_term_width = 80,
-    after_help = "Example:\n  git conductor start --goal 'add OAuth login'\n  git conductor next --claim\n  git conductor complete think --artifact notes.md"
+    verbatim_doc_comment,
+    after_help = "Examples:\n  git conductor start --goal 'add OAuth login'\n  git conductor next --claim\n  git conductor complete think --artifact notes.md"
 )]
 struct Cli {
     #[command(flatten)]
@@ -36,21 +44,29 @@ struct Cli {
 /// What every command takes.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Common options")]
+#[expect(clippy::doc_markdown, reason = "the doc comments are the help, where backticks stay")]
 struct Options {
     /// Act under this name [env: GIT_CONDUCTOR_AGENT]
     #[arg(long, global = true, value_name = "NAME")]
     agent: Option<String>,
-    /// The process that lives as long as the agent [env: GIT_CONDUCTOR_PID]
+    /// The process that is the agent [env: GIT_CONDUCTOR_PID]
     #[arg(long, global = true, value_name = "PID")]
     pid: Option<i64>,
-    /// Use this store instead of the repository's [env: GIT_CONDUCTOR_STORE]
+    /// Where the store is, if not here [env: GIT_CONDUCTOR_STORE]
     #[arg(long, global = true, value_name = "DIR")]
     store: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long, global = true)]
     json: bool,
-    /// Colour the output
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
+    /// Colour the output [possible values: auto, always, never]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
     color: When,
 }
 
@@ -70,9 +86,20 @@ enum VerdictWord {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Begin a sprint, and archive the one before it
-    #[command(after_help = "Example:\n  git conductor start --phases think,build,docs:build --goal 'add OAuth login'")]
+    ///
+    /// Prints the sprint's directory. Without --phases, the graph is the one of the
+    /// store's config.json, or else: think, plan, build; then review, qa and
+    /// security side by side; then ship.
+    ///
+    /// In a list, a phase of that default graph keeps its dependencies, and any
+    /// other is given as name:dependency+dependency, or name: for none. It is
+    /// refused while another agent's claim is live.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "Examples:\n  git conductor start --goal 'add OAuth login'\n  git conductor start --phases think,build,docs:build"
+    )]
     Start {
-        /// The phases: a list (think,build,docs:build+think), a JSON file, or - for standard input
+        /// A list (build,docs:build), a JSON file, or - for stdin
         #[arg(long, value_name = "SPEC")]
         phases: Option<String>,
         /// What the sprint is for
@@ -86,31 +113,58 @@ enum Command {
         force: bool,
     },
     /// Own a phase
-    #[command(after_help = "Example:\n  git conductor claim build")]
+    ///
+    /// A phase has one owner at a time. It can be claimed when everything that it
+    /// depends on is done. Claiming what is yours already renews the claim. What
+    /// the phase builds on is told: who did it, at which commit, and where the copy
+    /// of the artifact is.
+    ///
+    /// A claim whose owner's process is gone can be claimed by anybody after
+    /// conductor.staleAfter (1h), and with --takeover at once.
+    #[command(verbatim_doc_comment, after_help = "Examples:\n  git conductor claim build")]
     Claim {
         /// The phase
         phase: String,
-        /// Also from a dead owner before its time is over, or from your other terminal
+        /// Also from an owner that is gone, or your other terminal
         #[arg(long)]
         takeover: bool,
     },
     /// Hand a phase in; what waits for it opens
-    #[command(after_help = "Example:\n  git conductor complete review --artifact review.md --verdict fail")]
+    ///
+    /// Only its owner can. A completed phase stays completed. The artifact is a
+    /// regular file in a worktree of the repository or in the store; its hash is
+    /// recorded and a copy is kept, and so are the commit, the branch, and whether
+    /// the worktree was dirty.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "Examples:\n  git conductor complete build\n  git conductor complete review --artifact review.md --verdict fail"
+    )]
     Complete {
         /// The phase
         phase: String,
         /// The file to hand over: a copy of it is kept
         #[arg(long, value_name = "PATH")]
         artifact: Option<PathBuf>,
-        /// How the work ended; what depends on a failed phase stays closed
-        #[arg(long, default_value = "pass")]
+        /// How it ended; fail opens nothing [default: pass]
+        #[arg(
+            long,
+            value_name = "pass|fail",
+            default_value = "pass",
+            hide_default_value = true,
+            hide_possible_values = true
+        )]
         verdict: VerdictWord,
         /// The commit that the work is [default: HEAD]
         #[arg(long, value_name = "REV")]
         commit: Option<String>,
     },
     /// Give up your claim on a phase, or all of your claims
-    #[command(after_help = "Example:\n  git conductor abort build --reason 'needs a decision'")]
+    ///
+    /// The phase is open again for everybody. Your files stay as they are.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "Examples:\n  git conductor abort build --reason 'needs a decision'"
+    )]
     Abort {
         /// The phase [default: all that you hold]
         phase: Option<String>,
@@ -119,20 +173,33 @@ enum Command {
         reason: String,
     },
     /// Show the board
-    #[command(after_help = "Example:\n  git conductor status --json")]
+    ///
+    /// A phase is pending, ready (it can be claimed), claimed, stale (its owner is
+    /// gone: it can be claimed), done or failed.
+    #[command(verbatim_doc_comment, after_help = "Examples:\n  git conductor status --json")]
     Status,
     /// Show what you could claim now; with --claim, claim it
-    #[command(after_help = "Example:\n  git conductor next --claim")]
+    ///
+    /// Prints the name of the first phase that is open to you, or nothing, and
+    /// ends with 1, if there is none. With --claim it is yours when it is printed;
+    /// that is refused while you hold another one in this worktree.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "Examples:\n  git conductor next --claim\n  git conductor next --all"
+    )]
     Next {
         /// All of it, not only the first
         #[arg(long, conflicts_with = "claim")]
         all: bool,
-        /// Claim the first in the same step: agents that ask at once get different phases
+        /// Claim it at once: agents that ask together get different phases
         #[arg(long)]
         claim: bool,
     },
     /// Free a phase whose owner is gone
-    #[command(after_help = "Example:\n  git conductor unstuck build")]
+    ///
+    /// It is refused while the owner is alive or may be. Whatever the former owner
+    /// does to the phase later is refused.
+    #[command(verbatim_doc_comment, after_help = "Examples:\n  git conductor unstuck build")]
     Unstuck {
         /// The phase
         phase: String,
@@ -140,14 +207,26 @@ enum Command {
         #[arg(long)]
         force: bool,
     },
-    /// Show the phases in execution order, those that may run side by side together
-    #[command(after_help = "Example:\n  git conductor batch")]
+    /// Show the phases in order, those that may run side by side together
+    ///
+    /// Prints one JSON object a line, with the keys batch, type and phases. Phases
+    /// of type read that are open at the same time make one batch; any other makes
+    /// one of its own. This informs; claims do not enforce it.
+    #[command(verbatim_doc_comment, after_help = "Examples:\n  git conductor batch")]
     Batch,
     /// End the sprint
-    #[command(after_help = "Example:\n  git conductor archive")]
+    ///
+    /// It is kept for clean to remove. It is refused while another agent's claim is
+    /// live.
+    #[command(verbatim_doc_comment, after_help = "Examples:\n  git conductor archive")]
     Archive,
     /// Remove sprints that ended a while ago
-    #[command(after_help = "Example:\n  git conductor clean --older-than 30d")]
+    ///
+    /// Prints OK, then the sprints that went.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "Examples:\n  git conductor clean --older-than 30d"
+    )]
     Clean {
         /// How long ago at least: 7d, 12h, 0s
         #[arg(long, value_name = "AGE", default_value = "7d", value_parser = age)]
@@ -171,22 +250,57 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     }
 }
 
+/// The definitions of the command line, for what is generated from them: man pages, completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}
+
 /// What a wrong command line, or one that asks for help, prints.
 fn usage(error: &clap::Error, args: &[OsString]) -> Printed {
     let text = error.render().to_string();
     if !error.use_stderr() {
         return Printed { out: text, err: String::new(), exit: error::OK };
     }
-    let message = text.lines().next().unwrap_or_default();
-    let message = message.strip_prefix("error: ").unwrap_or(message);
-    if args.iter().any(|arg| arg == "--json") {
-        let failure = Failure::new(FailureKind::Usage, message).hint("git conductor -h");
-        let plain = Format { json: true, ..plain() };
-        return report::render(&Err(Stop::Failed(failure)), plain);
+    let json = args.iter().any(|arg| arg == "--json");
+    let (how, help) = usage_line(args);
+    let (problem, tip) = complaint(&text);
+    let mut failure = Failure::new(FailureKind::Usage, problem);
+    failure.hints.extend(tip);
+    failure.hints.push(help);
+    let mut printed = report::render(&Err(Stop::Failed(failure)), Format { json, ..plain() });
+    // As git does it, between the error and the hints.
+    if let Some((problem, hints)) = printed.err.split_once('\n') {
+        printed.err = format!("{problem}\n{how}\n{hints}");
     }
-    // clap quotes what was typed.
-    let err = text.lines().map(|line| format!("{}\n", report::text::safe(line))).collect();
-    Printed { out: String::new(), err, exit: error::USAGE }
+    printed
+}
+
+/// Takes clap's text apart: the problem, and a tip if there is one.
+fn complaint(text: &str) -> (String, Option<String>) {
+    let paragraph = |text: &str| text.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    let mut paragraphs = text.split("\n\n").map(paragraph);
+    let first = paragraphs.next().unwrap_or_default();
+    let problem = first.strip_prefix("error: ").unwrap_or(&first).to_owned();
+    // A guess must not lead anybody to these.
+    let innocent = |tip: &String| !["--force", "--store"].iter().any(|word| tip.contains(word));
+    let tip = paragraphs.find_map(|text| Some(text.strip_prefix("tip: ")?.to_owned()));
+    (problem, tip.filter(innocent))
+}
+
+/// How the command that `args` name is used, and the command line that says more.
+fn usage_line(args: &[OsString]) -> (String, String) {
+    let mut commands = command();
+    commands.build();
+    let words = args.iter().skip(1).filter_map(|arg| arg.to_str());
+    let name = words
+        .take_while(|word| *word != "--")
+        .find(|word| commands.find_subcommand(word).is_some());
+    let (mut named, help) = match name.and_then(|name| commands.find_subcommand(name)) {
+        Some(found) => (found.clone(), format!("git conductor {} -h", found.get_name())),
+        None => (commands, "git conductor -h".to_owned()),
+    };
+    (named.render_usage().to_string().replace("Usage: ", "usage: "), help)
 }
 
 fn plain() -> Format {

@@ -1,4 +1,48 @@
 //! git conductor: several agent sessions on one repository without stepping on each other.
+//!
+//! # Code map, in reading order
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`record`] | what is on disk and on the wire: versioned serde types |
+//! | [`rules`] | a board, a request and the facts give a change or a refusal; pure |
+//! | [`error`] | how a command ends other than well, and the one table of exit codes |
+//! | [`store`] | boards as files that change only by atomic steps; the lock protocol |
+//! | [`git`] | the repository: discovery, configuration, snapshots; the only user of gix |
+//! | [`place`] | which store a repository's agents share |
+//! | [`agent`] | who is asking, and whether a process lives |
+//! | [`cmd`] | one file a command: arguments in, an outcome out |
+//! | [`report`] | from an outcome to text, table or JSON; the only writer |
+//! | [`cli`] | what was typed becomes what is meant, once; the help |
+//!
+//! # Arrows
+//!
+//! A module may use what stands to the left of it, and nothing else:
+//!
+//! ```text
+//! record ← rules ← error ← store       ← cmd ← report ← cli ← main
+//!                          git ← place
+//!                          agent
+//! ```
+//!
+//! `store`, `git` and `agent` do not know each other; `cmd` brings them together. A test
+//! (`tests/it/tidy.rs`) reads the `use` lines and holds them to this.
+//!
+//! # What is absent, and stays so
+//!
+//! - There is no daemon, service or cache: every command reads the truth, which is files, and ends.
+//! - `rules` has no file system, clock, environment, process or git. Who lives and what time it is
+//!   come in as values, so a test can walk every state that can be reached.
+//! - No phase changes state except through [`rules::decide()`] and then one rename. Locks save work;
+//!   no promise hangs on them.
+//! - `store` opens nothing by path below the store's root, follows no link there, and never waits
+//!   for another process longer than about a second.
+//! - Commands do not print, and nothing but `report` writes to the standard streams. No foreign byte
+//!   reaches a terminal that is not printable.
+//! - The clock, the environment and random bits are asked for at the edge, in `cmd` and `cli`; the
+//!   exceptions are listed in the test.
+//! - No message tells an agent to force, to call itself something else or to use another store.
+//! - There is no unsafe code, and no `unwrap` outside of tests.
 
 pub mod agent;
 pub mod cli;

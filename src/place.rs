@@ -206,7 +206,6 @@ fn own(repo: Option<&Repo>, replace_gone: bool) -> Result<Place, Failure> {
 fn gone(store: &Path) -> Failure {
     let text = format!("the store '{}' is gone", tidy(store).display());
     Failure::new(FailureKind::StoreGone, text)
-        .hint("if it was moved, move it back; only 'git conductor start' makes a new one")
 }
 
 /// The check that every way to a store must pass.

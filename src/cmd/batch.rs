@@ -41,9 +41,8 @@ pub fn run(context: &Context) -> Result<Outcome, Stop> {
 /// Where skills are looked for, in this order: the configured roots, the store, the user's.
 fn skill_roots(context: &Context) -> Result<Vec<PathBuf>, Failure> {
     let store = context.store_path();
-    let config: StoreConfig = read_config(store)?
-        .and_then(|text| serde_json::from_str(&text).ok())
-        .unwrap_or_default();
+    let config: StoreConfig =
+        read_config(store)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
     let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
     let mut roots = Vec::new();
     for root in config.skill_roots {
@@ -102,7 +101,10 @@ mod tests {
     #[test]
     fn front_matter_is_read_and_nothing_below_it() {
         assert_eq!(front_matter("---\nname: x\nconcurrency: read\n---\n"), Some(Concurrency::Read));
-        assert_eq!(front_matter("---\nconcurrency: \"exclusive\"\n---"), Some(Concurrency::Exclusive));
+        assert_eq!(
+            front_matter("---\nconcurrency: \"exclusive\"\n---"),
+            Some(Concurrency::Exclusive)
+        );
         assert_eq!(front_matter("---\nname: x\n---\nconcurrency: read\n"), None);
         assert_eq!(front_matter("concurrency: read\n"), None);
         assert_eq!(front_matter("---\nconcurrency: often\n---\n"), None);

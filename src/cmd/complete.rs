@@ -42,7 +42,14 @@ pub fn run(context: &Context, request: &Request) -> Result<Outcome, Stop> {
     let at = match change {
         // Nothing will be written: it was complete before.
         Change::Confirm => Snapshot::default(),
-        _ => snapshot(context, request.commit.as_deref(), opened.as_ref().map(|a| &*a.path))?,
+        Change::Take
+        | Change::Renew
+        | Change::TakeOver
+        | Change::Complete
+        | Change::Free
+        | Change::Nothing => {
+            snapshot(context, request.commit.as_deref(), opened.as_ref().map(|a| &*a.path))?
+        }
     };
     let artifact = match opened {
         Some(artifact) => Some(pin(context, phase, artifact)?),
@@ -111,12 +118,7 @@ fn open_artifact(context: &Context, phase: &str, given: &Path) -> Result<Artifac
     if !meta.is_file() {
         return Err(refuse("it is not a regular file".to_owned()).into());
     }
-    Ok(Artifact {
-        given: given.display().to_string(),
-        mtime: modified(&meta),
-        path,
-        file,
-    })
+    Ok(Artifact { given: given.display().to_string(), mtime: modified(&meta), path, file })
 }
 
 /// Why `path`, which is canonical, is no place for an artifact: it must be in the store or in a
@@ -146,7 +148,10 @@ fn out_of_place(context: &Context, path: &Path) -> Option<String> {
 fn pin(context: &Context, phase: &str, mut artifact: Artifact) -> Result<Pinned, Stop> {
     let limit = match context.config("conductor.maxArtifact") {
         Some(text) => parse_size(&text).ok_or_else(|| {
-            Failure::new(FailureKind::Usage, format!("bad conductor.maxArtifact '{text}': give bytes, or 64m"))
+            Failure::new(
+                FailureKind::Usage,
+                format!("bad conductor.maxArtifact '{text}': give bytes, or 64m"),
+            )
         })?,
         None => MAX_ARTIFACT,
     };

@@ -93,7 +93,9 @@ impl Context {
             Some(text) => parse_duration(&text).ok_or_else(|| {
                 Failure::new(
                     FailureKind::Usage,
-                    format!("bad conductor.staleAfter '{text}': give a duration such as 1h, 30m or 0s"),
+                    format!(
+                        "bad conductor.staleAfter '{text}': give a duration such as 1h, 30m or 0s"
+                    ),
                 )
             })?,
             None => STALE_AFTER,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::{Context, Outcome};
 use crate::error::{Failure, FailureKind, Stop};
-use crate::place;
+use crate::place::{self, Origin};
 use crate::record::{PhaseEntry, StoreConfig};
 use crate::rules::{Refusal, graph::GraphError, spec};
 use crate::store::lifecycle::Plan;
@@ -42,13 +42,18 @@ pub fn run(context: &Context, request: Request) -> Result<Outcome, Stop> {
         if repo.tracked_under(store)? {
             return Err(Failure::new(
                 FailureKind::TrackedStore,
-                format!("the store '{}' has tracked files: git would overwrite live claims", store.display()),
+                format!(
+                    "the store '{}' has tracked files: git would overwrite live claims",
+                    store.display()
+                ),
             )
             .hint(format!("git rm -r --cached '{}'", store.display()))
             .into());
         }
         exclude(context)?;
-        place::write_pointer(repo, store)?;
+        if context.place.origin == Origin::Default {
+            place::write_pointer(repo, store)?;
+        }
     }
     let project = &context.place.project;
     let plan = Plan {
@@ -101,12 +106,19 @@ fn given(text: &str) -> Result<Vec<PhaseEntry>, Failure> {
         if input.starts_with('[') { spec::parse_json(input) } else { spec::parse_list(input) }
     } else if text.trim_start().starts_with('[') {
         spec::parse_json(text)
-    } else if text.contains('/') || text.ends_with(".json") {
+    } else if text.contains('/') || is_json(text) {
         spec::parse_json(&read(&PathBuf::from(text))?)
     } else {
         spec::parse_list(text)
     };
-    parsed.map_err(|error| Failure::new(FailureKind::Usage, format!("invalid phase graph: {error}")))
+    parsed
+        .map_err(|error| Failure::new(FailureKind::Usage, format!("invalid phase graph: {error}")))
+}
+
+/// Whether `text` names a JSON file.
+fn is_json(text: &str) -> bool {
+    let extension = std::path::Path::new(text).extension();
+    extension.is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
 }
 
 fn read(path: &std::path::Path) -> Result<String, Failure> {

@@ -61,55 +61,71 @@ impl Look {
 
 /// The table: at most `width` columns, if it is to fit a terminal.
 pub(super) fn table(view: &View, now: Timestamp, paint: Paint, width: Option<usize>) -> String {
-    let board = &view.board;
-    let mut lines = vec![headline(board, now)];
-    if let Some(goal) = &board.sprint.goal {
-        lines.push(format!("goal   {}", safe(goal)));
+    let fit = |line: String| width.map_or_else(|| line.clone(), |width| fit(&line, width));
+    let mut lines = vec![fit(headline(&view.board, now))];
+    lines.extend(view.board.sprint.goal.as_ref().map(|goal| fit(format!("goal   {}", safe(goal)))));
+    let columns = Columns::of(&view.board);
+    for id in view.board.graph.ids() {
+        let look = look(view, id, now);
+        lines.push(columns.paint(&fit(columns.row(view, id, now)), &view.board, id, look, paint));
     }
-    let agent = |id: PhaseId| match board.state(id) {
+    lines.push(fit(you(view, now)));
+    lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
+}
+
+/// A column grows with what stands in it up to this many characters; what is longer pushes the
+/// rest of its own line only.
+const WIDEST: usize = 24;
+
+/// How wide the columns of names are, in characters.
+struct Columns {
+    name: usize,
+    agent: usize,
+}
+
+impl Columns {
+    fn of(board: &Board) -> Self {
+        let widest = |lengths: &mut dyn Iterator<Item = usize>| {
+            lengths.filter(|&length| length <= WIDEST).max().unwrap_or(0)
+        };
+        let mut names = board.graph.ids().map(|id| board.graph.phase(id).name.chars().count());
+        let mut agents = board.graph.ids().map(|id| agent(board, id).chars().count());
+        Self { name: widest(&mut names), agent: widest(&mut agents) }
+    }
+
+    fn row(&self, view: &View, id: PhaseId, now: Timestamp) -> String {
+        let name = &view.board.graph.phase(id).name;
+        let line = format!(
+            "  {name:names$}  {:7}  {:agents$}  {}",
+            look(view, id, now).word(),
+            agent(&view.board, id),
+            detail(view, id, now),
+            names = self.name,
+            agents = self.agent,
+        );
+        line.trim_end().to_owned()
+    }
+
+    /// Colours the word in a row, if it has not been cut off.
+    fn paint(&self, row: &str, board: &Board, id: PhaseId, look: Look, paint: Paint) -> String {
+        // It stands after two blanks, the name, and two more.
+        let start = board.graph.phase(id).name.chars().count().max(self.name) + 4;
+        let word = look.word();
+        match row.char_indices().nth(start) {
+            Some((at, _)) if row[at..].starts_with(word) => {
+                format!("{}{}{}", &row[..at], look.paint(paint, word), &row[at + word.len()..])
+            }
+            _ => row.to_owned(),
+        }
+    }
+}
+
+fn agent(board: &Board, id: PhaseId) -> String {
+    match board.state(id) {
         State::Pending => String::new(),
         State::Claimed(hold) => known(&hold.claim.agent),
         State::Done(done) => known(&done.agent),
-    };
-    let longest = |texts: &mut dyn Iterator<Item = usize>, most: usize| {
-        texts.filter(|&length| length <= most).max().unwrap_or(0)
-    };
-    let mut names = board.graph.ids().map(|id| board.graph.phase(id).name.chars().count());
-    let names = longest(&mut names, 24);
-    let mut agents = board.graph.ids().map(|id| agent(id).chars().count());
-    let agents = longest(&mut agents, 24);
-    let mut plain: Vec<(String, Option<(usize, Look)>)> =
-        lines.drain(..).map(|line| (line, None)).collect();
-    for id in board.graph.ids() {
-        let look = look(view, id, now);
-        let name = &board.graph.phase(id).name;
-        let line = format!(
-            "  {name:names$}  {:7}  {:agents$}  {}",
-            look.word(),
-            agent(id),
-            detail(view, id, now)
-        );
-        plain.push((line.trim_end().to_owned(), Some((name.chars().count().max(names), look))));
     }
-    plain.push((you(view, now), None));
-    let mut out = String::new();
-    for (line, state) in plain {
-        let line = width.map_or_else(|| line.clone(), |width| fit(&line, width));
-        match state {
-            // The word stands after two blanks, the name, and two more.
-            Some((names, look)) if paint.on && line.chars().count() >= names + 4 + look.word().len() => {
-                let chars: Vec<char> = line.chars().collect();
-                let (before, rest) = chars.split_at(names + 4);
-                let (word, after) = rest.split_at(look.word().len());
-                out.extend(before);
-                out.push_str(&look.paint(paint, &word.iter().collect::<String>()));
-                out.extend(after);
-            }
-            _ => out.push_str(&line),
-        }
-        out.push('\n');
-    }
-    out
 }
 
 fn headline(board: &Board, now: Timestamp) -> String {
@@ -208,7 +224,7 @@ fn you(view: &View, now: Timestamp) -> String {
 /// What the asker could do now, for the hint below the table.
 pub(super) fn hint(view: &View, now: Timestamp) -> Option<String> {
     if let Some(mine) = mine(view, now).first() {
-        return Some(format!("git conductor complete {mine}"));
+        return Some(format!("when '{mine}' is done, run 'git conductor complete {mine}'"));
     }
     let facts = Facts { me: &view.me, now, stale_after: view.stale_after };
     decide::next(&view.board, facts).is_ok().then(|| "git conductor next --claim".to_owned())

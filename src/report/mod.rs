@@ -4,6 +4,7 @@
 //! in git's manner. [`render`] makes both as values, [`Printed::write`] writes them.
 
 mod board;
+mod sentences;
 pub mod text;
 pub mod words;
 
@@ -15,8 +16,8 @@ use serde_json::{Value, json};
 
 use crate::cmd::{Input, Outcome};
 use crate::error::{self, Stop};
-use crate::record::VERSION;
-use crate::rules::Change;
+use crate::record::{VERSION, Verdict};
+use crate::rules::{Change, Hold, Life};
 use crate::store::change::{Completed, Freed, Granted};
 use crate::store::lifecycle::Started;
 use text::{Paint, age, list, safe, safe_json};
@@ -49,14 +50,16 @@ pub struct Printed {
 }
 
 impl Printed {
-    /// Writes both streams; a reader that has gone away ends it quietly.
+    /// Writes both streams, the answer before what is said about it; a reader that has gone away
+    /// ends it quietly.
     #[must_use]
     pub fn write(&self) -> u8 {
-        let mut stderr = std::io::stderr().lock();
-        let written = stderr.write_all(self.err.as_bytes()).and_then(|()| stderr.flush());
-        drop(written);
         let mut stdout = std::io::stdout().lock();
-        match stdout.write_all(self.out.as_bytes()).and_then(|()| stdout.flush()) {
+        let written = stdout.write_all(self.out.as_bytes()).and_then(|()| stdout.flush());
+        let mut stderr = std::io::stderr().lock();
+        // There is nobody left to be told.
+        stderr.write_all(self.err.as_bytes()).and_then(|()| stderr.flush()).ok();
+        match written {
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => error::ENVIRONMENT,
             _ => self.exit,
         }
@@ -146,7 +149,7 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
             board::table(view, now, format.out, format.width)
         }
         Outcome::NoSprint => {
-            say.hint("begin one with 'git conductor start'");
+            say.hint("to share work among several agents, begin one with 'git conductor start'");
             "no sprint\n".to_owned()
         }
         Outcome::Started { started, directory } => {
@@ -156,13 +159,17 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
         Outcome::Claimed { granted, inputs, nameless, picked } => {
             claimed_text(granted, inputs, now, say);
             if *nameless {
-                say.warning("no process was found that lasts: each call will look like a new agent");
-                say.hint("give yourself a name: --agent NAME, or GIT_CONDUCTOR_AGENT");
+                say.warning(
+                    "no process was found that lasts: each call will look like a new agent",
+                );
+                say.hint(
+                    "give the same name with every call: --agent NAME, or GIT_CONDUCTOR_AGENT",
+                );
             }
             if *picked { format!("{}\n", granted.phase) } else { "OK\n".to_owned() }
         }
-        Outcome::Completed { completed, .. } => {
-            completed_text(completed, now, say);
+        Outcome::Completed { phase, completed } => {
+            completed_text(phase, completed, now, say);
             "OK\n".to_owned()
         }
         Outcome::Aborted(freed) => {
@@ -192,8 +199,8 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
             "OK\n".to_owned()
         }
         Outcome::Cleaned(gone) => {
-            let ids: String = gone.iter().map(|id| format!("{}\n", safe(id))).collect();
-            format!("OK\n{ids}")
+            let ids = gone.iter().flat_map(|id| [safe(id), "\n".into()]);
+            std::iter::once("OK\n".into()).chain(ids).collect()
         }
     }
 }
@@ -214,44 +221,64 @@ fn started_text(started: &Started, say: &mut Say) {
     if started.kept {
         say.line("the current sprint goes on");
     }
-    say.hint("tell your agents to run 'git conductor next --claim'");
+    say.hint("each agent takes its work with 'git conductor next --claim'");
 }
 
 fn claimed_text(granted: &Granted, inputs: &[Input], now: Timestamp, say: &mut Say) {
     let phase = &granted.phase;
     match (granted.change, &granted.from) {
         (Change::Renew, _) => {
-            let since = granted.claim.claimed_at.map(|then| format!(" since {} ago", age(now, then)));
+            let since =
+                granted.claim.claimed_at.map(|then| format!(", claimed {} ago", age(now, then)));
             say.line(&format!("'{phase}' is already yours{}", since.unwrap_or_default()));
         }
         (Change::TakeOver, Some(hold)) if hold.claim.agent != granted.claim.agent => {
-            let agent = safe(&hold.claim.agent);
-            say.line(&format!("took '{phase}' over from '{agent}', which is gone"));
+            taken_over_text(granted, hold, say);
         }
         (Change::TakeOver, _) => say.line(&format!("'{phase}' is yours again")),
         _ => {}
     }
     for input in inputs {
-        let mut line = format!("builds on '{}' by '{}'", input.phase, safe(&input.agent));
-        if let Some(commit) = &input.commit {
-            let short: String = commit.chars().take(12).collect();
-            _ = write!(line, ", commit {}", safe(&short));
-        }
-        if let Some(branch) = &input.branch {
-            _ = write!(line, " on {}", safe(branch));
-        }
-        say.line(&line);
-        if let Some(artifact) = &input.artifact {
-            say.line(&format!("  {}", safe(artifact)));
-        }
+        input_text(input, say);
     }
     say.hint(&format!("when it is done, run 'git conductor complete {phase}'"));
 }
 
-fn completed_text(completed: &Completed, now: Timestamp, say: &mut Say) {
+fn taken_over_text(granted: &Granted, hold: &Hold, say: &mut Say) {
+    let agent = safe(&hold.claim.agent);
+    // A person's other terminal may well be alive.
+    let gone = if hold.life == Life::Dead { ", which is gone" } else { "" };
+    say.line(&format!("took '{}' over from '{agent}'{gone}", granted.phase));
+    if let Some(worktree) = &hold.claim.worktree
+        && hold.claim.worktree != granted.claim.worktree
+    {
+        say.line(&format!("what it did may be in '{}'", safe(worktree)));
+    }
+}
+
+fn input_text(input: &Input, say: &mut Say) {
+    let mut line = format!("builds on '{}' by '{}'", input.phase, safe(&input.agent));
+    if let Some(commit) = &input.commit {
+        let short: String = commit.chars().take(12).collect();
+        _ = write!(line, ", commit {}", safe(&short));
+    }
+    if let Some(branch) = &input.branch {
+        _ = write!(line, " on {}", safe(branch));
+    }
+    say.line(&line);
+    if let Some(artifact) = &input.artifact {
+        say.line(&format!("  {}", safe(artifact)));
+    }
+}
+
+fn completed_text(phase: &str, completed: &Completed, now: Timestamp, say: &mut Say) {
+    let done = &completed.done;
     if completed.again {
-        let since = completed.done.completed_at.map(|then| format!(" {} ago", age(now, then)));
-        say.line(&format!("it was complete already{}", since.unwrap_or_default()));
+        let since = done.completed_at.map(|then| format!(", {} ago", age(now, then)));
+        say.line(&format!("you completed '{phase}' already{}", since.unwrap_or_default()));
+    }
+    if done.verdict == Verdict::Fail {
+        say.line(&format!("what waits for '{phase}' stays closed"));
     }
     if !completed.opened.is_empty() {
         say.line(&format!("open now: {}", list(&completed.opened)));
@@ -260,7 +287,9 @@ fn completed_text(completed: &Completed, now: Timestamp, say: &mut Say) {
 
 fn unstuck_text(freed: &Freed, say: &mut Say) {
     match &freed.hold {
-        Some(hold) => say.line(&format!("freed '{}' from '{}'", freed.phase, safe(&hold.claim.agent))),
+        Some(hold) => {
+            say.line(&format!("freed '{}' from '{}'", freed.phase, safe(&hold.claim.agent)));
+        }
         None => say.line(&format!("nobody held '{}'", freed.phase)),
     }
 }

@@ -1,7 +1,7 @@
 //! The board: the whole state of one sprint at one moment.
 //!
 //! A phase is in one of three states, held in one enum. What changes a state is named in
-//! [`super::decide`]; who carries it out is the store.
+//! [`super::decide()`]; who carries it out is the store.
 
 use super::graph::{Graph, PhaseId};
 use super::identity::Life;

@@ -107,7 +107,7 @@ fn claim(board: &Board, id: PhaseId, takeover: bool, facts: Facts<'_>) -> Result
                     return Err(refused(true));
                 }
                 // A script's record has no name of its own to renew under.
-                Relation::Mine if hold.claim.v > 0 => return Ok(Change::Renew),
+                Relation::Mine if hold.claim.v > 0 => Change::Renew,
                 Relation::Mine | Relation::MineFromBefore => Change::TakeOver,
                 Relation::Other if may_take_over(hold, takeover, facts) => Change::TakeOver,
                 Relation::Other => return Err(refused(false)),
@@ -185,7 +185,13 @@ fn complete(
     let name = &board.graph.phase(id).name;
     match board.state(id) {
         State::Pending => Err(Refusal::NotClaimed { phase: name.clone() }),
-        State::Claimed(hold) => owned(name, hold, facts.me).map(|()| Change::Complete),
+        State::Claimed(hold) => {
+            owned(name, hold, facts.me)?;
+            // Mine by a token or by a dead process's name need not be mine to complete: I may be
+            // another than the one that was let claim.
+            check_four_eyes(board, id, facts.me)?;
+            Ok(Change::Complete)
+        }
         State::Done(done) => {
             let same = artifact.is_none() || artifact == done.artifact_sha256.as_deref();
             if same && verdict == done.verdict && completed_by(facts.me, done) {
@@ -304,11 +310,13 @@ pub fn holding(board: &Board, facts: Facts<'_>) -> Option<Refusal> {
     })
 }
 
-/// The phases that the asker holds.
+/// The phases that the asker holds, and could give up.
 #[must_use]
 pub fn mine(board: &Board, facts: Facts<'_>) -> Vec<PhaseId> {
     let held = |id: &PhaseId| match board.state(*id) {
-        State::Claimed(hold) => relation(facts.me, &hold.claim, hold.life).is_mine(),
+        State::Claimed(hold) => {
+            !hold.only_unstuck && relation(facts.me, &hold.claim, hold.life).is_mine()
+        }
         State::Pending | State::Done(_) => false,
     };
     board.graph.ids().filter(held).collect()

@@ -93,7 +93,12 @@ fn same_place(a: &Process, b: &Process) -> bool {
 #[must_use]
 pub fn relation(me: &Me, claim: &Claim, life: Life) -> Relation {
     if me.token.is_some() && me.token == claim.token {
-        return Relation::Mine;
+        // Renewed as it is, the claim would stay that of a dead process, and anyone's to take over.
+        return if life == Life::Dead && me.process.is_some() {
+            Relation::MineFromBefore
+        } else {
+            Relation::Mine
+        };
     }
     if me.explicit != claim.explicit && claim.v > 0 {
         return Relation::Other;

@@ -2,7 +2,7 @@
 //!
 //! No file system, clock, environment, git or anyhow here: who lives and what time it is come in as
 //! values, so that a test can walk every reachable state. Reading order: [`graph`], [`board`],
-//! [`identity`], [`decide`], [`refusal`]; [`spec`] reads graphs that people type.
+//! [`identity`], [`decide()`], [`refusal`]; [`spec`] reads graphs that people type.
 
 pub mod board;
 pub mod decide;

@@ -253,8 +253,7 @@ impl Refusal {
             | Self::FourEyes { .. }
             | Self::Done { .. }
             | Self::Lost { .. }
-            | Self::Finished {}
-            | Self::NotForYou { .. } => Retry::Never,
+            | Self::Finished {} => Retry::Never,
             Self::NoSprint {}
             | Self::Claimed { .. }
             | Self::LiveClaims { .. }
@@ -263,6 +262,8 @@ impl Refusal {
             | Self::NotOwner { .. }
             | Self::Alive { .. }
             | Self::NothingReady { .. }
+            // What opens once another has done these may be for this agent.
+            | Self::NotForYou { .. }
             | Self::Holding { .. }
             | Self::BadArtifact { .. }
             | Self::InvalidGraph { .. } => Retry::AfterChange,

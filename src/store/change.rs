@@ -105,13 +105,16 @@ impl Asker {
     }
 }
 
-/// What a decision on `id` looks at: itself, its dependencies, and whose work it would be checking.
-fn relevant(found: &crate::rules::Graph, id: PhaseId) -> BTreeSet<PhaseId> {
-    let phase = found.phase(id);
-    std::iter::once(id)
-        .chain(phase.depends_on.iter().copied())
-        .chain(phase.not_by.iter().copied())
-        .collect()
+/// What the decision on a claim looks at: the phase, its dependencies, and whose work it checks.
+fn relevant(graph: &crate::rules::Graph, id: PhaseId) -> BTreeSet<PhaseId> {
+    let mut wanted = checking(graph, id);
+    wanted.extend(&graph.phase(id).depends_on);
+    wanted
+}
+
+/// What the decision on a completion looks at: the phase, and whose work it checks.
+fn checking(graph: &crate::rules::Graph, id: PhaseId) -> BTreeSet<PhaseId> {
+    std::iter::once(id).chain(graph.phase(id).not_by.iter().copied()).collect()
 }
 
 impl<W: World> Store<W> {
@@ -296,7 +299,7 @@ impl<W: World> Store<W> {
     ) -> Result<Change, Stop> {
         let found = self.current_or_lost(asker, name)?;
         let id = self.phase_or_lost(asker, &found, name)?;
-        let board = self.read(&found, Some(&BTreeSet::from([id])), None)?;
+        let board = self.read(&found, Some(&checking(&found.graph, id)), None)?;
         let request = Request::Complete { artifact: None, verdict };
         self.decide_mine(asker, &board, id, &request)
     }
@@ -323,7 +326,8 @@ impl<W: World> Store<W> {
             }
             let found = self.current_or_lost(asker, name)?;
             let id = self.phase_or_lost(asker, &found, name)?;
-            let board = self.read(&found, Some(&BTreeSet::from([id])), Some(&asker.maker()))?;
+            let board =
+                self.read(&found, Some(&checking(&found.graph, id)), Some(&asker.maker()))?;
             match (self.decide_mine(asker, &board, id, &request)?, board.state(id)) {
                 (Change::Confirm, State::Done(done)) => Ok(Attempt::Done((done.clone(), true))),
                 (Change::Complete, State::Claimed(hold)) => {

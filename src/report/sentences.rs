@@ -1,0 +1,308 @@
+//! One sentence for each refusal: who, since when and why, that it is normal where it is, and what
+//! to do now. One function for each rule, in the order of [`Refusal`].
+
+use jiff::Timestamp;
+
+use super::text::{age, list, safe};
+use crate::record::Verdict;
+use crate::rules::refusal::{Alive, Held, Holder, Refusal, Wait};
+
+/// What is said of a refusal: the sentence, a hint, and the command that follows it as its own hint.
+pub(super) struct Draft {
+    pub(super) text: String,
+    pub(super) hints: Vec<String>,
+    /// Without `git conductor`; empty if there is nothing to run.
+    pub(super) todo: Vec<String>,
+}
+
+const NEXT: &[&str] = &["next", "--claim"];
+const STATUS: &[&str] = &["status"];
+const NOTHING: &[&str] = &[];
+/// At most so many names stand in one sentence.
+const MANY: usize = 20;
+
+fn draft(text: String, hint: impl Into<String>, todo: &[&str]) -> Draft {
+    Draft {
+        text,
+        hints: vec![hint.into()],
+        todo: todo.iter().map(|word| (*word).to_owned()).collect(),
+    }
+}
+
+/// What a refusal says.
+pub(super) fn sentence(refusal: &Refusal, now: Timestamp) -> Draft {
+    match refusal {
+        Refusal::NoSprint {} => no_sprint(),
+        Refusal::UnknownPhase { phase, phases } => unknown_phase(phase, phases),
+        Refusal::Claimed { phase, holder, same_agent: true, .. } => elsewhere(now, phase, holder),
+        Refusal::Claimed { phase, holder, only_unstuck, .. } => {
+            claimed(now, phase, holder, *only_unstuck)
+        }
+        Refusal::Blocked { phase, waits_for } => blocked(phase, waits_for),
+        Refusal::FourEyes { phase, other, agent } => four_eyes(phase, other, agent),
+        Refusal::Done { phase, agent, at, verdict } => done(now, phase, agent, *at, *verdict),
+        Refusal::NotClaimed { phase } => not_claimed(phase),
+        Refusal::NotOwner { phase, holder } => not_owner(now, phase, holder),
+        Refusal::Lost { phase, holder, ended_sprint } => {
+            lost(now, phase, holder.as_ref(), ended_sprint.as_deref())
+        }
+        Refusal::Alive { phase, holder } => alive(now, phase, holder),
+        Refusal::LiveClaims { claims, starting } => live_claims(now, claims, *starting),
+        Refusal::NothingReady { claimed, failed } => nothing_ready(now, claimed, failed),
+        Refusal::Finished {} => finished(),
+        Refusal::NotForYou { phases } => not_for_you(phases),
+        Refusal::Holding { phase, since } => holding(now, phase, *since),
+        Refusal::BadArtifact { phase, path, why } => bad_artifact(phase, path, why),
+        Refusal::InvalidGraph { file, why } => invalid_graph(file, why),
+    }
+}
+
+fn who(agent: &str) -> String {
+    if agent.is_empty() { "somebody unknown".to_owned() } else { format!("'{}'", safe(agent)) }
+}
+
+fn ago(now: Timestamp, then: Option<Timestamp>) -> String {
+    then.map(|then| format!(" {} ago", age(now, then))).unwrap_or_default()
+}
+
+/// `'a', 'b' and 'c'`, or the first of them and how many more there are.
+fn names(all: &[String]) -> String {
+    let mut names: Vec<String> =
+        all.iter().take(MANY).map(|name| format!("'{}'", safe(name))).collect();
+    if all.len() > MANY {
+        names.push(format!("{} more", all.len() - MANY));
+    }
+    list(&names)
+}
+
+/// `'claude-1' claimed it 12m ago and its process is alive`
+fn owner(now: Timestamp, holder: &Holder) -> String {
+    let life = match holder.alive {
+        Alive::Yes => "and its process is alive",
+        Alive::No => "and its process is gone",
+        Alive::Unknown => "and may be alive: its process cannot be seen from here",
+    };
+    format!("{} claimed it{} {life}", who(&holder.agent), ago(now, holder.since))
+}
+
+fn held(now: Timestamp, claims: &[Held]) -> String {
+    let one = |held: &Held| {
+        let since = ago(now, held.holder.since);
+        let gone = if held.holder.alive == Alive::No { ", its process is gone" } else { "" };
+        format!("'{}' (claimed by {}{since}{gone})", held.phase, who(&held.holder.agent))
+    };
+    list(&claims.iter().map(one).collect::<Vec<_>>())
+}
+
+fn no_sprint() -> Draft {
+    let mut draft = draft(
+        "there is no sprint here".to_owned(),
+        "there is nothing to claim or complete until whoever plans the work begins one; tell them",
+        NOTHING,
+    );
+    draft
+        .hints
+        .push("if you were asked to plan it, run 'git conductor start --if-none'".to_owned());
+    draft
+}
+
+fn unknown_phase(phase: &str, phases: &[String]) -> Draft {
+    let text = format!("this sprint has no phase '{}'", safe(phase));
+    draft(text, format!("its phases are {}", names(phases)), STATUS)
+}
+
+/// The asker's own, in another worktree.
+fn elsewhere(now: Timestamp, phase: &str, holder: &Holder) -> Draft {
+    let place = holder.worktree.as_deref().unwrap_or_default();
+    draft(
+        format!(
+            "'{phase}' is yours already, in another worktree: you claimed it{} in '{}'",
+            ago(now, holder.since),
+            safe(place)
+        ),
+        format!(
+            "go on with it there, or give it up with 'git conductor abort {phase}' to claim it here"
+        ),
+        STATUS,
+    )
+}
+
+fn claimed(now: Timestamp, phase: &str, holder: &Holder, only_unstuck: bool) -> Draft {
+    let text = format!("'{phase}' is taken: {}", owner(now, holder));
+    match holder.alive {
+        _ if only_unstuck => draft(
+            text,
+            "its lock is of an old layout, which must be freed before it can be claimed",
+            &["unstuck", phase],
+        ),
+        Alive::No => draft(
+            text,
+            "this phase opens again after a while; to go on with it now, take it over",
+            &["claim", phase, "--takeover"],
+        ),
+        Alive::Yes | Alive::Unknown => draft(
+            text,
+            "this is normal: another agent is at work on it; leave it alone and take another phase",
+            NEXT,
+        ),
+    }
+}
+
+fn blocked(phase: &str, waits_for: &[Wait]) -> Draft {
+    let one = |wait: &Wait| match (&wait.agent, wait.state) {
+        (Some(agent), "claimed") => format!("'{}' (claimed by {})", wait.phase, who(agent)),
+        (Some(agent), "failed") => format!("'{}' (failed by {})", wait.phase, who(agent)),
+        _ => format!("'{}'", wait.phase),
+    };
+    let waits = list(&waits_for.iter().map(one).collect::<Vec<_>>());
+    let text = format!("'{phase}' is not open: it waits for {waits}");
+    if waits_for.iter().any(|wait| wait.state == "failed") {
+        return draft(text, FAILED, STATUS);
+    }
+    draft(text, "this is normal: it opens when that is completed; take what is open now", NEXT)
+}
+
+/// What there is to say of a failed phase.
+const FAILED: &str =
+    "what depends on a failed phase stays closed in this sprint; tell whoever plans the work";
+
+fn four_eyes(phase: &str, other: &str, agent: &str) -> Draft {
+    draft(
+        format!("'{phase}' is not for you: it checks '{other}', which {} completed", who(agent)),
+        "this is as the sprint wants it, whatever name you go by; leave it to another agent",
+        NEXT,
+    )
+}
+
+fn done(
+    now: Timestamp,
+    phase: &str,
+    agent: &str,
+    at: Option<Timestamp>,
+    verdict: Verdict,
+) -> Draft {
+    let verdict = match verdict {
+        Verdict::Pass => "",
+        Verdict::Fail => " with verdict 'fail'",
+    };
+    draft(
+        format!("'{phase}' is done: {} completed it{}{verdict}", who(agent), ago(now, at)),
+        "a completed phase stays as it is; take another one",
+        NEXT,
+    )
+}
+
+fn not_claimed(phase: &str) -> Draft {
+    draft(
+        format!("'{phase}' is not yours: nobody has claimed it"),
+        "claim a phase before you work on it; only then can it be completed or given up",
+        &["claim", phase],
+    )
+}
+
+fn not_owner(now: Timestamp, phase: &str, holder: &Holder) -> Draft {
+    let text = format!("'{phase}' is not yours: {}", owner(now, holder));
+    match holder.alive {
+        Alive::No => draft(
+            text,
+            "its owner will not come back to it; before you work on it, take it over",
+            &["claim", phase, "--takeover"],
+        ),
+        Alive::Yes | Alive::Unknown => draft(
+            text,
+            "only its owner can complete it or give it up; leave it alone and take another phase",
+            NEXT,
+        ),
+    }
+}
+
+fn lost(now: Timestamp, phase: &str, holder: Option<&Holder>, ended: Option<&str>) -> Draft {
+    let how = match (holder, ended) {
+        (_, Some(sprint)) => format!("its sprint '{}' has ended", safe(sprint)),
+        (Some(holder), None) => {
+            format!("{} took it over{}", who(&holder.agent), ago(now, holder.since))
+        }
+        (None, None) => "it was taken away".to_owned(),
+    };
+    draft(
+        format!("'{phase}' is not yours any more: {how}"),
+        "stop working on it; your files are untouched, tell whoever plans the work about them",
+        STATUS,
+    )
+}
+
+fn alive(now: Timestamp, phase: &str, holder: &Holder) -> Draft {
+    draft(
+        format!("'{phase}' cannot be freed: {}", owner(now, holder)),
+        "leave it to its owner; if you believe that the owner is gone, tell your human",
+        STATUS,
+    )
+}
+
+fn live_claims(now: Timestamp, claims: &[Held], starting: bool) -> Draft {
+    let hint = if starting {
+        "a new sprint would take their phases away; wait until they complete them or give them up"
+    } else {
+        "ending the sprint would take their phases away; wait until they complete them or give them up"
+    };
+    draft(format!("other agents are at work: {}", held(now, claims)), hint, STATUS)
+}
+
+fn nothing_ready(now: Timestamp, claimed: &[Held], failed: &[String]) -> Draft {
+    if claimed.is_empty() {
+        let text =
+            format!("nothing can be claimed: the rest waits for {}, which failed", names(failed));
+        return draft(text, FAILED, STATUS);
+    }
+    let text = format!("nothing can be claimed now: the rest waits for {}", held(now, claimed));
+    match claimed.iter().find(|held| held.holder.alive == Alive::No) {
+        Some(Held { phase, .. }) => draft(
+            text,
+            format!("'{phase}' opens again after a while; to go on with it now, take it over"),
+            &["claim", phase, "--takeover"],
+        ),
+        None => {
+            draft(text, "this is normal: ask again when one of them has been completed", STATUS)
+        }
+    }
+}
+
+fn finished() -> Draft {
+    let text = "nothing can be claimed: every phase is done".to_owned();
+    draft(text, "this is normal: the sprint is finished and needs nothing more", STATUS)
+}
+
+fn not_for_you(phases: &[String]) -> Draft {
+    draft(
+        format!("nothing is ready for you: {} must be done by another agent", names(phases)),
+        "this is normal: it checks what you did, whatever name you go by; leave it to others",
+        STATUS,
+    )
+}
+
+fn holding(now: Timestamp, phase: &str, since: Option<Timestamp>) -> Draft {
+    draft(
+        format!("you hold '{phase}' already: you claimed it{}", ago(now, since)),
+        format!(
+            "go on with it; when it is done, run 'git conductor complete {phase}', \
+             or give it up with 'git conductor abort {phase}'"
+        ),
+        STATUS,
+    )
+}
+
+fn bad_artifact(phase: &str, path: &str, why: &str) -> Draft {
+    draft(
+        format!("'{}' cannot be the artifact of '{phase}': {}", safe(path), safe(why)),
+        format!("'{phase}' stays claimed by you; complete it again with a file that can"),
+        NOTHING,
+    )
+}
+
+fn invalid_graph(file: &str, why: &str) -> Draft {
+    draft(
+        format!("invalid phase_graph in '{}': {}", safe(file), safe(why)),
+        "no sprint was started; the file is for whoever set it up to mend",
+        NOTHING,
+    )
+}

@@ -1,0 +1,163 @@
+//! A repository with agents that live and die, and what is needed to make any situation in it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::sandbox::Sandbox;
+
+/// A repository `repo` with one commit, and agents.
+pub(crate) struct Scene {
+    pub(crate) sandbox: Sandbox,
+    agents: BTreeMap<String, Child>,
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        for agent in self.agents.values_mut() {
+            agent.kill().ok();
+            agent.wait().ok();
+        }
+    }
+}
+
+impl Scene {
+    pub(crate) fn new() -> Self {
+        let sandbox = Sandbox::new();
+        sandbox.repository("repo");
+        Self { sandbox, agents: BTreeMap::new() }
+    }
+
+    /// The process of the agent `name`, which begins to live when it is first asked for.
+    pub(crate) fn pid(&mut self, name: &str) -> u32 {
+        let sandbox = &self.sandbox;
+        let begin = || sandbox.command(".", "sleep").arg("3600").spawn().unwrap();
+        self.agents.entry(name.to_owned()).or_insert_with(begin).id()
+    }
+
+    /// Ends the agent's process.
+    pub(crate) fn dies(&mut self, name: &str) {
+        let mut agent = self.agents.remove(name).unwrap();
+        agent.kill().unwrap();
+        agent.wait().unwrap();
+    }
+
+    /// `git conductor ARGS` as the agent `name`, in `dir`.
+    pub(crate) fn command(&mut self, name: &str, dir: &str, args: &[&str]) -> Command {
+        let pid = self.pid(name).to_string();
+        let mut command = self.sandbox.command(dir, "git");
+        command.arg("conductor").args(args).args(["--agent", name, "--pid", &pid]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs it in `dir`, whatever comes of it.
+    pub(crate) fn asks(&mut self, name: &str, dir: &str, args: &[&str]) -> Output {
+        self.command(name, dir, args).output().unwrap()
+    }
+
+    /// Runs it in the repository, which must succeed.
+    pub(crate) fn does(&mut self, name: &str, args: &[&str]) {
+        self.does_in("repo", name, args);
+    }
+
+    /// Runs it in `dir`, which must succeed.
+    pub(crate) fn does_in(&mut self, dir: &str, name: &str, args: &[&str]) {
+        let output = self.asks(name, dir, args);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{name}: {args:?}: {said}");
+    }
+
+    /// Begins a sprint with these phases.
+    pub(crate) fn sprint(&mut self, phases: &str) {
+        self.does("lead", &["start", "--phases", phases]);
+    }
+
+    /// `name` claims and completes `phase`.
+    pub(crate) fn works(&mut self, name: &str, phase: &str) {
+        self.does(name, &["claim", phase]);
+        self.does(name, &["complete", phase]);
+    }
+
+    /// A linked worktree beside the repository.
+    pub(crate) fn worktree(&self, name: &str) {
+        let path = format!("../{name}");
+        self.sandbox.git("repo", ["worktree", "add", "-q", "-b", name, &path]);
+    }
+
+    /// The store.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.sandbox.join("repo/.nanostack")
+    }
+
+    /// The directory of the current sprint.
+    pub(crate) fn sprint_dir(&self) -> PathBuf {
+        let entries = std::fs::read_dir(self.store().join("conductor")).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths.filter(|path| path.join("sprint.json").exists()).max().unwrap()
+    }
+
+    /// Changes the record of the sprint.
+    pub(crate) fn edit_sprint(&self, change: impl Fn(&mut Value)) {
+        edit(&self.sprint_dir().join("sprint.json"), change);
+    }
+
+    /// Changes the record of the claim on `phase`.
+    pub(crate) fn edit_claim(&self, phase: &str, change: impl Fn(&mut Value)) {
+        for entry in std::fs::read_dir(self.sprint_dir().join(phase).join("lock")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "json") {
+                edit(&path, &change);
+            }
+        }
+    }
+
+    /// The record of the claim on `phase`.
+    pub(crate) fn claim(&self, phase: &str) -> Value {
+        let path = self.sprint_dir().join(phase).join("lock/meta.json");
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    }
+
+    /// Moves the claim on `phase` into the past.
+    pub(crate) fn claimed_ago(&self, phase: &str, seconds: i64) {
+        self.edit_claim(phase, |claim| claim["claimed_at"] = json!(ago(seconds)));
+    }
+
+    /// Lets the process of the claim on `phase` be one of another machine.
+    pub(crate) fn out_of_sight(&self, phase: &str) {
+        self.edit_claim(phase, |claim| {
+            claim["process"]["machine"] = json!("another");
+            claim["process"]["node"] = json!("another");
+        });
+    }
+
+    /// The board, as an agent of no part in it sees it.
+    pub(crate) fn board(&mut self) -> Value {
+        let output = self.asks("onlooker", "repo", &["status", "--json"]);
+        serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
+    }
+
+    /// `text` without what differs from run to run.
+    pub(crate) fn stable(&self, text: &str) -> String {
+        text.replace(&self.sandbox.path().display().to_string(), "/sandbox")
+    }
+}
+
+/// Says that a test could not be made here, and why.
+#[expect(clippy::print_stderr, reason = "who runs the tests is to know")]
+pub(crate) fn skipped(why: &str) {
+    eprintln!("skipped: {why}");
+}
+
+/// So many seconds ago, as records write it.
+pub(crate) fn ago(seconds: i64) -> String {
+    (jiff::Timestamp::now() - jiff::SignedDuration::from_secs(seconds)).to_string()
+}
+
+fn edit(path: &Path, change: impl Fn(&mut Value)) {
+    let mut value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    change(&mut value);
+    std::fs::write(path, value.to_string()).unwrap();
+}

@@ -1,0 +1,282 @@
+//! Every way in which a command can end, as a table: what happened before, who asks what. The
+//! snapshots show what is printed, and another test runs every command that is printed.
+
+use serde_json::json;
+
+use crate::scene::{Scene, ago};
+
+/// Something that happened, and what an agent then asks.
+pub(crate) struct Situation {
+    /// The snapshot's name.
+    pub(crate) name: &'static str,
+    /// What happened before.
+    pub(crate) before: fn(&mut Scene),
+    /// Who asks; `claude-1` is the other one.
+    pub(crate) agent: &'static str,
+    /// Where.
+    pub(crate) dir: &'static str,
+    /// What.
+    pub(crate) args: &'static [&'static str],
+}
+
+const fn case(
+    name: &'static str,
+    args: &'static [&'static str],
+    before: fn(&mut Scene),
+) -> Situation {
+    Situation { name, before, agent: "codex-2", dir: "repo", args }
+}
+
+const fn within(dir: &'static str, mut situation: Situation) -> Situation {
+    situation.dir = dir;
+    situation
+}
+
+fn nothing(_: &mut Scene) {}
+
+fn fresh(scene: &mut Scene) {
+    scene.sprint("think,build,review,qa");
+}
+
+/// `build` can be claimed.
+fn buildable(scene: &mut Scene) {
+    scene.sprint("build,review,qa");
+}
+
+fn held_by_other(scene: &mut Scene) {
+    buildable(scene);
+    scene.does("claude-1", &["claim", "build"]);
+    scene.claimed_ago("build", 12 * 60);
+}
+
+fn held_by_dead(scene: &mut Scene) {
+    held_by_other(scene);
+    scene.dies("claude-1");
+}
+
+fn held_by_unknown(scene: &mut Scene) {
+    held_by_other(scene);
+    scene.out_of_sight("build");
+}
+
+fn held_by_me(scene: &mut Scene) {
+    buildable(scene);
+    scene.does("codex-2", &["claim", "build"]);
+}
+
+fn built(scene: &mut Scene) {
+    buildable(scene);
+    scene.works("claude-1", "build");
+}
+
+fn built_badly(scene: &mut Scene) {
+    buildable(scene);
+    scene.does("claude-1", &["claim", "build"]);
+    scene.does("claude-1", &["complete", "build", "--verdict", "fail"]);
+}
+
+fn two_pairs_of_eyes(scene: &mut Scene) {
+    let graph = r#"[{"name":"build"},{"name":"review","depends_on":["build"],"not_by":["build"]}]"#;
+    scene.sprint(graph);
+    scene.works("codex-2", "build");
+}
+
+fn all_done(scene: &mut Scene) {
+    scene.sprint("build");
+    scene.works("codex-2", "build");
+}
+
+fn old_layout(scene: &mut Scene) {
+    buildable(scene);
+    let phase = scene.sprint_dir().join("build");
+    std::fs::create_dir_all(&phase).unwrap();
+    let claim = json!({"agent": "claude-1", "claimed_at": ago(12 * 60), "pid": 0});
+    std::fs::write(phase.join("lock"), claim.to_string()).unwrap();
+}
+
+/// Refusals: the rules say no.
+pub(crate) const REFUSALS: &[Situation] = &[
+    case("no_sprint", &["claim", "build"], nothing),
+    case("no_sprint-next", &["next", "--claim"], nothing),
+    case("unknown_phase", &["claim", "biuld"], fresh),
+    case("claimed", &["claim", "build"], held_by_other),
+    case("claimed-dead", &["claim", "build"], held_by_dead),
+    case("claimed-unknown", &["claim", "build"], held_by_unknown),
+    case("claimed-old_layout", &["claim", "build"], old_layout),
+    within(
+        "wt",
+        case("claimed-same_agent", &["claim", "build"], |scene| {
+            held_by_me(scene);
+            scene.worktree("wt");
+        }),
+    ),
+    case("blocked", &["claim", "review"], |scene| scene.sprint("build,qa,review:build+qa")),
+    case("blocked-claimed", &["claim", "review"], held_by_other),
+    case("blocked-failed", &["claim", "review"], built_badly),
+    case("four_eyes", &["claim", "review"], two_pairs_of_eyes),
+    case("four_eyes-unknown", &["claim", "review"], |scene| {
+        two_pairs_of_eyes(scene);
+        std::fs::write(scene.sprint_dir().join("build/done"), "").unwrap();
+    }),
+    case("done", &["claim", "build"], built),
+    case("done-failed", &["claim", "build"], built_badly),
+    case("done-complete", &["complete", "build", "--verdict", "fail"], built),
+    case("not_claimed", &["complete", "build"], buildable),
+    case("not_claimed-abort", &["abort", "build"], buildable),
+    case("not_owner", &["complete", "build"], held_by_other),
+    case("not_owner-dead", &["complete", "build"], held_by_dead),
+    case("not_owner-abort", &["abort", "build"], held_by_unknown),
+    case("lost", &["complete", "build"], |scene| {
+        held_by_me(scene);
+        scene.dies("codex-2");
+        scene.does("claude-1", &["claim", "build", "--takeover"]);
+    }),
+    case("lost-ended", &["complete", "build"], |scene| {
+        held_by_me(scene);
+        scene.does("lead", &["start", "--phases", "think,build", "--force"]);
+    }),
+    case("alive", &["unstuck", "build"], held_by_other),
+    case("alive-unknown", &["unstuck", "build"], held_by_unknown),
+    case("claimed-archive", &["archive"], held_by_other),
+    case("claimed-start", &["start"], held_by_other),
+    case("nothing_ready", &["next"], held_by_other),
+    case("nothing_ready-claim", &["next", "--claim"], held_by_dead),
+    case("nothing_ready-failed", &["next"], built_badly),
+    case("finished", &["next", "--claim"], all_done),
+    case("not_for_you", &["next", "--claim"], two_pairs_of_eyes),
+    case("holding", &["next", "--claim"], held_by_me),
+    case("bad_artifact", &["complete", "build", "--artifact", "none.md"], held_by_me),
+    case("bad_artifact-link", &["complete", "build", "--artifact", "link"], |scene| {
+        held_by_me(scene);
+        std::os::unix::fs::symlink("file", scene.sandbox.join("repo/link")).unwrap();
+    }),
+    case("bad_artifact-directory", &["complete", "build", "--artifact", "."], held_by_me),
+    case("bad_artifact-git", &["complete", "build", "--artifact", ".git/HEAD"], held_by_me),
+    case(
+        "bad_artifact-outside",
+        &["complete", "build", "--artifact", "../home/.gitconfig"],
+        held_by_me,
+    ),
+    case("bad_artifact-json", &["complete", "build", "--artifact", "bad.json"], |scene| {
+        held_by_me(scene);
+        scene.sandbox.write("repo/bad.json", "{");
+    }),
+    case("bad_artifact-large", &["complete", "build", "--artifact", "file"], |scene| {
+        held_by_me(scene);
+        scene.sandbox.git("repo", ["config", "conductor.maxArtifact", "4"]);
+    }),
+    case("invalid_graph", &["start"], |scene| {
+        let graph =
+            r#"{"phase_graph":[{"name":"a","depends_on":["b"]},{"name":"b","depends_on":["a"]}]}"#;
+        scene.sandbox.write("repo/.nanostack/config.json", graph);
+    }),
+];
+
+/// Failures: the world is broken. `bug` and what only root can make are in the tests that need them.
+pub(crate) const FAILURES: &[Situation] = &[
+    case("usage", &["claim", "build", "--forec"], nothing),
+    case("usage-argument", &["claim"], nothing),
+    case("usage-option", &["next", "--clam"], nothing),
+    case("usage-command", &["clam"], nothing),
+    case("usage-value", &["clean", "--older-than", "soon"], nothing),
+    case("usage-phases", &["start", "--phases", "build,docs"], nothing),
+    case("usage-cycle", &["start", "--phases", "a:b,b:c,c:a"], nothing),
+    case("usage-staleAfter", &["status"], |scene| {
+        scene.sandbox.git("repo", ["config", "conductor.staleAfter", "often"]);
+    }),
+    case("usage-commit", &["complete", "build", "--commit", "nowhere"], held_by_me),
+    within("home", case("not_a_repository", &["status"], nothing)),
+    case("store_gone", &["status"], |scene| {
+        buildable(scene);
+        std::fs::rename(scene.store(), scene.sandbox.join("moved")).unwrap();
+    }),
+    case("tracked_store", &["start"], |scene| {
+        scene.sandbox.write("repo/.nanostack/notes", "");
+        scene.sandbox.git("repo", ["add", "-f", ".nanostack/notes"]);
+    }),
+    case("read_only", &["start", "--store", "/sys/kernel/conductor"], nothing),
+    case("unreadable", &["status"], |scene| {
+        buildable(scene);
+        std::fs::write(scene.sprint_dir().join("sprint.json"), "{").unwrap();
+    }),
+    case("tampered", &["claim", "build"], |scene| {
+        buildable(scene);
+        let phase = scene.sprint_dir().join("build");
+        std::fs::remove_dir_all(&phase).ok();
+        std::os::unix::fs::symlink("/etc", phase).unwrap();
+    }),
+    case("busy", &["claim", "build"], |scene| {
+        scene.sprint("think,build:");
+        scene.does("claude-1", &["claim", "think"]);
+        let maker = json!({ "process": scene.claim("think")["process"] });
+        let latch = scene.sprint_dir().join("build/lock.d");
+        std::fs::create_dir_all(&latch).unwrap();
+        let name = format!("latch.{}", "0".repeat(32));
+        std::fs::write(latch.join(name), maker.to_string()).unwrap();
+    }),
+    case("io", &["start", "--phases", "./missing.json"], nothing),
+    case("git", &["complete", "build"], |scene| {
+        held_by_me(scene);
+        scene.sandbox.write("repo/.git/index", "this is no index of git");
+    }),
+];
+
+/// What goes well.
+pub(crate) const ANSWERS: &[Situation] = &[
+    case("ok-none", &[], nothing),
+    case("ok-start", &["start", "--goal", "add OAuth login"], nothing),
+    case("ok-start-again", &["start", "--if-none"], built),
+    case("ok-start-next", &["start"], built),
+    case("ok-claim", &["claim", "build"], buildable),
+    case("ok-claim-again", &["claim", "build"], |scene| {
+        held_by_me(scene);
+        scene.claimed_ago("build", 12 * 60);
+    }),
+    case("ok-claim-takeover", &["claim", "build", "--takeover"], held_by_dead),
+    case("ok-claim-stale", &["claim", "build"], |scene| {
+        held_by_dead(scene);
+        scene.claimed_ago("build", 62 * 60);
+    }),
+    case("ok-claim-restarted", &["claim", "build"], |scene| {
+        held_by_me(scene);
+        scene.dies("codex-2");
+    }),
+    case("ok-claim-inputs", &["claim", "review"], |scene| {
+        buildable(scene);
+        scene.does("claude-1", &["claim", "build"]);
+        scene.does("claude-1", &["complete", "build", "--artifact", "file"]);
+    }),
+    case("ok-complete", &["complete", "build", "--artifact", "file"], held_by_me),
+    case("ok-complete-again", &["complete", "build"], |scene| {
+        held_by_me(scene);
+        scene.does("codex-2", &["complete", "build"]);
+    }),
+    case("ok-complete-fail", &["complete", "build", "--verdict", "fail"], held_by_me),
+    case("ok-complete-last", &["complete", "build"], |scene| {
+        scene.sprint("build");
+        scene.does("codex-2", &["claim", "build"]);
+    }),
+    case("ok-abort", &["abort", "build", "--reason", "needs a decision"], held_by_me),
+    case("ok-abort-all", &["abort"], held_by_me),
+    case("ok-abort-none", &["abort"], buildable),
+    case("ok-next", &["next"], built),
+    case("ok-next-all", &["next", "--all"], built),
+    case("ok-next-claim", &["next", "--claim"], built),
+    case("ok-unstuck", &["unstuck", "build"], held_by_dead),
+    case("ok-unstuck-nobody", &["unstuck", "build"], buildable),
+    case("ok-batch", &["batch"], |scene| scene.does("lead", &["start"])),
+    case("ok-archive", &["archive"], built),
+    case("ok-clean", &["clean", "--older-than", "0s"], |scene| {
+        built(scene);
+        scene.does("lead", &["archive"]);
+    }),
+    case("ok-clean-nothing", &["clean"], built),
+    case("ok-status-mine", &["status"], held_by_me),
+    case("ok-status-failed", &["status"], built_badly),
+    case("ok-status-finished", &["status"], all_done),
+    case("ok-status-changed", &["status"], |scene| {
+        held_by_me(scene);
+        scene.does("codex-2", &["complete", "build", "--artifact", "file"]);
+        scene.sandbox.write("repo/file", "something else\n");
+    }),
+];

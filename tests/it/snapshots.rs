@@ -1,0 +1,408 @@
+//! What every command says, as text and as JSON, through the real program run by real git.
+//!
+//! `INSTA_UPDATE=always cargo test --test it snapshots` writes the snapshots; read them afterwards
+//! as a language model would that sees nothing else.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::{Value, json};
+
+use crate::scene::{Scene, ago, skipped};
+use crate::situations::{ANSWERS, FAILURES, REFUSALS, Situation};
+use git_conductor::error::{EXIT_CODES, Failure, FailureKind, Stop};
+use git_conductor::report::{self, Format, text::Paint};
+
+const SNAPSHOTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/snapshots");
+
+/// The commands, as they are typed.
+pub(crate) const COMMANDS: &[&str] = &[
+    "start", "claim", "complete", "abort", "status", "next", "unstuck", "batch", "archive", "clean",
+];
+
+/// Snapshots beside those of the situations.
+const OTHERS: &[&str] = &[
+    "board",
+    "board-color",
+    "board-json",
+    "board-narrow",
+    "bug",
+    "foreign_owner",
+    "help",
+    "hostile",
+];
+
+/// What differs from run to run, and keeps its width.
+const FILTERS: &[(&str, &str)] = &[
+    (r"\b[0-9a-f]{12}-[0-9]{8}-[0-9]{6}\b", "0123456789ab-20260102-030405"),
+    (r"\b[0-9]{8}-[0-9]{6}\b", "20260102-030405"),
+    (r"\b20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z", "2026-01-02T03:04:05Z"),
+    (r#""token": "[0-9a-f]{32}""#, r#""token": "00000000000000000000000000000000""#),
+    (r"\b[0-2]?[0-9]s\b", "0s"),
+    (r"\b[45][0-9]s\b", "40s"),
+    (
+        r"Permission denied \(os error 13\)|Read-only file system \(os error 30\)",
+        "Operation not permitted (os error 1)",
+    ),
+];
+
+fn snapshot(name: &str, text: &str) {
+    let mut settings = insta::Settings::new();
+    settings.set_snapshot_path(SNAPSHOTS);
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    for (from, to) in FILTERS {
+        settings.add_filter(from, *to);
+    }
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}
+
+/// A command line and what came of it.
+fn told(scene: &Scene, args: &[&str], output: &Output) -> String {
+    let mut text = String::from("$ git conductor");
+    for arg in args {
+        let quote = if arg.contains(['[', ' ']) { "'" } else { "" };
+        _ = write!(text, " {quote}{arg}{quote}");
+    }
+    let stdout = String::from_utf8(output.stdout.clone()).unwrap();
+    let stdout = match serde_json::from_str::<Value>(&stdout) {
+        Ok(value) => {
+            assert_eq!(stdout.matches('\n').count(), 1, "one line: {stdout}");
+            format!("{value:#}\n")
+        }
+        Err(_) => stdout,
+    };
+    let stderr = String::from_utf8(output.stderr.clone()).unwrap();
+    _ = write!(text, "\n{stdout}");
+    if !stderr.is_empty() {
+        _ = write!(text, "--- stderr\n{stderr}");
+    }
+    _ = writeln!(text, "--- exit {}", output.status.code().unwrap());
+    scene.stable(&text)
+}
+
+/// Runs the situation's command and gives the scene back.
+fn run(situation: &Situation, json: bool) -> (Scene, Output, Vec<&'static str>) {
+    let mut scene = Scene::new();
+    (situation.before)(&mut scene);
+    let mut args = situation.args.to_vec();
+    if json {
+        args.push("--json");
+    }
+    let output = scene.asks(situation.agent, situation.dir, &args);
+    (scene, output, args)
+}
+
+fn check(situation: &Situation, code: Option<&str>, exit: impl Fn(u8) -> bool) {
+    let (scene, output, args) = run(situation, false);
+    let mut text = told(&scene, &args, &output);
+    let (scene, as_json, args) = run(situation, true);
+    text.push('\n');
+    text.push_str(&told(&scene, &args, &as_json));
+    snapshot(situation.name, &text);
+
+    let name = situation.name;
+    assert_eq!(output.status, as_json.status, "{name}");
+    assert!(exit(u8::try_from(output.status.code().unwrap()).unwrap()), "{name}: {output:?}");
+    harmless(name, &output);
+    harmless(name, &as_json);
+    let lines = String::from_utf8_lossy(&as_json.stdout).into_owned();
+    for line in lines.lines() {
+        let value: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(value["v"], json!(1), "{name}");
+        if let Some(code) = code {
+            assert_eq!(value["code"], json!(code), "{name}");
+            assert_eq!(output.stdout, b"", "{name}: nothing is said on stdout");
+            assert!(value["hints"].as_array().unwrap().len() <= 2, "{name}");
+        }
+    }
+}
+
+/// No raw control byte, and nothing that changes the order of reading.
+fn harmless(name: &str, output: &Output) {
+    for bytes in [&output.stdout, &output.stderr] {
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        let bad = |c: &char| {
+            (c.is_control() && *c != '\n')
+                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        };
+        assert_eq!(text.chars().find(bad), None, "{name}: {text:?}");
+    }
+}
+
+/// The code that a situation is named after.
+fn code(situation: &Situation) -> &'static str {
+    situation.name.split('-').next().unwrap()
+}
+
+#[test]
+fn refusals() {
+    for situation in REFUSALS {
+        check(situation, Some(code(situation)), |exit| exit == 1);
+    }
+}
+
+#[test]
+fn failures() {
+    for situation in FAILURES {
+        let kind = FailureKind::ALL.iter().find(|kind| kind.code() == code(situation)).unwrap();
+        check(situation, Some(kind.code()), |exit| exit == kind.exit());
+    }
+}
+
+#[test]
+fn answers() {
+    for situation in ANSWERS {
+        check(situation, None, |exit| exit == 0);
+    }
+}
+
+fn plain() -> Format {
+    Format {
+        json: false,
+        out: Paint { on: false },
+        err: Paint { on: false },
+        width: None,
+        now: jiff::Timestamp::UNIX_EPOCH,
+    }
+}
+
+#[test]
+fn a_bug_is_owned_up_to() {
+    let say = |json| {
+        let failure = Failure::new(FailureKind::Bug, "cannot encode: a key must be a string");
+        report::render(&Err(Stop::Failed(failure)), Format { json, ..plain() })
+    };
+    let (text, json) = (say(false), say(true));
+    let value: Value = serde_json::from_str(&json.out).unwrap();
+    snapshot("bug", &format!("{}--- exit {}\n\n{value:#}\n", text.err, text.exit));
+    assert_eq!((text.exit, json.exit), (70, 70));
+}
+
+#[test]
+fn anothers_store_is_refused_with_the_way_out() {
+    if !rustix::process::geteuid().is_root() {
+        skipped("only root can give files away");
+        return;
+    }
+    let mut scene = Scene::new();
+    scene.sprint("build");
+    std::os::unix::fs::chown(scene.store(), Some(65534), Some(65534)).unwrap();
+    let text = scene.asks("codex-2", "repo", &["status"]);
+    let json = scene.asks("codex-2", "repo", &["status", "--json"]);
+    let text =
+        told(&scene, &["status"], &text) + "\n" + &told(&scene, &["status", "--json"], &json);
+    snapshot("foreign_owner", &text);
+}
+
+/// The board of the contract's section 7.
+fn seven() -> Scene {
+    let mut scene = Scene::new();
+    let phases = "think:,build:think,docs:build,review:build,qa:build,security:build,ship:review+qa+security";
+    scene.does("lead", &["start", "--goal", "add OAuth login", "--phases", phases]);
+    scene.does("claude-3f9c2a11", &["claim", "think"]);
+    scene.does("claude-3f9c2a11", &["complete", "think"]);
+    scene.worktree("wt/build");
+    scene.does_in("wt/build", "codex-01998a3c", &["claim", "build"]);
+    scene.does_in("wt/build", "codex-01998a3c", &["complete", "build"]);
+    scene.works("codex-01998a3c", "docs");
+    scene.does("claude-77aa0b12", &["claim", "review"]);
+    scene.does("opencode-5512", &["claim", "qa"]);
+    scene.dies("opencode-5512");
+    scene.edit_sprint(|sprint| sprint["started_at"] = json!(ago(2 * 3600 + 14 * 60)));
+    scene.claimed_ago("qa", 62 * 60);
+    scene.edit_claim("review", |claim| {
+        claim["claimed_at"] = json!(ago(12 * 60));
+        claim["renewed_at"] = json!(ago(40));
+    });
+    scene
+}
+
+#[test]
+fn the_board() {
+    let mut scene = seven();
+    let board = scene.asks("codex-01998a3c", "repo", &[]);
+    snapshot("board", &told(&scene, &[], &board));
+    for args in [&["status"][..], &["status", "--color", "never"], &["status", "--color", "auto"]] {
+        let same = scene.asks("codex-01998a3c", "repo", args);
+        assert_eq!(String::from_utf8(same.stdout), String::from_utf8(board.stdout.clone()));
+    }
+    let json = scene.asks("codex-01998a3c", "repo", &["--json"]);
+    snapshot("board-json", &told(&scene, &["--json"], &json));
+
+    let output = scene.asks("codex-01998a3c", "repo", &["--color", "always"]);
+    let painted = told(&scene, &["--color", "always"], &output);
+    snapshot("board-color", &painted.replace('\u{1b}', "ESC"));
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let board = String::from_utf8(board.stdout).unwrap();
+    assert_eq!(without_colours(&stdout), board, "colours change nothing else");
+    let mut command = scene.command("codex-01998a3c", "repo", &["--color", "always"]);
+    let insisted = command.env("NO_COLOR", "1").output().unwrap();
+    assert!(insisted.stdout.contains(&0x1b), "an option is stronger than a variable");
+}
+
+fn without_colours(text: &str) -> String {
+    let mut parts = text.split('\u{1b}');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |out, part| out + part.split_once('m').unwrap().1)
+}
+
+/// What `args` print in a terminal of so many columns; `None` if there is no `script` to make one.
+fn in_a_terminal(scene: &mut Scene, columns: u32, vars: &str, args: &str) -> Option<String> {
+    let pid = scene.pid("codex-01998a3c");
+    let line = format!(
+        "stty cols {columns} && {vars} git conductor --agent codex-01998a3c --pid {pid} {args}"
+    );
+    let output = scene
+        .sandbox
+        .command("repo", "script")
+        .args(["-qec", &line, "/dev/null"])
+        .env("TERM", "xterm")
+        .output();
+    let Ok(output) = output else {
+        skipped("no 'script' here");
+        return None;
+    };
+    Some(String::from_utf8(output.stdout).unwrap().replace("\r\n", "\n"))
+}
+
+#[test]
+fn the_board_in_a_terminal() {
+    let mut scene = seven();
+    let Some(wide) = in_a_terminal(&mut scene, 80, "", "") else { return };
+    assert!(wide.contains("\u{1b}[36mclaimed\u{1b}[0m"), "{wide:?}");
+    let board = String::from_utf8(scene.asks("codex-01998a3c", "repo", &[]).stdout).unwrap();
+    let bare = without_colours(&wide);
+    // An age can be a second older.
+    let same = board.lines().filter(|line| bare.lines().any(|bare| bare == *line)).count();
+    assert!(same >= 8, "{bare}\n{board}");
+    for vars in ["NO_COLOR=1", "TERM=dumb"] {
+        let text = in_a_terminal(&mut scene, 80, vars, "").unwrap();
+        assert!(!text.contains('\u{1b}'), "{vars}: {text:?}");
+    }
+    let narrow = in_a_terminal(&mut scene, 40, "", "--color never").unwrap();
+    assert!(narrow.lines().all(|line| line.chars().count() <= 40), "{narrow}");
+    snapshot("board-narrow", &narrow);
+}
+
+#[test]
+fn nothing_foreign_reaches_a_terminal_raw() {
+    let nasty = "a\u{1b}]0;x\u{7}\u{9b}31m\u{202e}b\u{85}\u{2028}";
+    let mut scene = Scene::new();
+    scene.sprint("think,build,review,qa");
+    scene.works("claude-1", "think");
+    scene.does("claude-1", &["claim", "build"]);
+    scene.edit_sprint(|sprint| sprint["goal"] = json!(nasty));
+    scene.edit_claim("build", |claim| {
+        claim["agent"] = json!(nasty);
+        claim["worktree"] = json!(nasty);
+    });
+    let done = scene.sprint_dir().join("think/done");
+    let mut record: Value = serde_json::from_slice(&std::fs::read(&done).unwrap()).unwrap();
+    for field in ["agent", "branch", "commit", "artifact"] {
+        record[field] = json!(nasty);
+    }
+    std::fs::write(&done, record.to_string()).unwrap();
+    let asked: &[&[&str]] = &[
+        &["status"],
+        &["claim", "build"],
+        &["claim", "think"],
+        &["claim", "review"],
+        &["complete", "build"],
+        &["unstuck", "build"],
+        &["archive"],
+        &["next"],
+        &["claim", nasty],
+        &["claim", "build", nasty],
+        &[nasty],
+        &["clean", "--older-than", nasty],
+        &["complete", "think", "--artifact", nasty],
+        &["start", "--phases", nasty],
+    ];
+    let mut text = String::new();
+    for args in asked {
+        for json in [false, true] {
+            let mut args = args.to_vec();
+            if json {
+                args.push("--json");
+            }
+            let output = scene.asks("codex-2", "repo", &args);
+            harmless(&format!("{args:?}"), &output);
+            if !json {
+                let args: Vec<String> = args.iter().map(|arg| arg.shown(nasty)).collect();
+                let args: Vec<&str> = args.iter().map(String::as_str).collect();
+                text += &told(&scene, &args, &output);
+                text.push('\n');
+            }
+        }
+    }
+    snapshot("hostile", &text);
+}
+
+/// A shorter way to show an argument.
+trait Shown {
+    fn shown(&self, nasty: &str) -> String;
+}
+
+impl Shown for &str {
+    fn shown(&self, nasty: &str) -> String {
+        if *self == nasty { "NASTY".to_owned() } else { (*self).to_owned() }
+    }
+}
+
+#[test]
+fn help() {
+    let scene = Scene::new();
+    let mut text = String::new();
+    let mut asked: Vec<Vec<&str>> = vec![vec!["-h"]];
+    asked.extend(COMMANDS.iter().map(|command| vec![*command, "-h"]));
+    for args in asked {
+        let output = scene.sandbox.try_git("repo", ["conductor"].iter().chain(&args));
+        assert!(output.status.success(), "{args:?}");
+        let said = told(&scene, &args, &output);
+        assert!(said.lines().all(|line| line.chars().count() <= 80), "{said}");
+        text += &said;
+        text.push('\n');
+    }
+    let version = scene.sandbox.git_says("repo", ["conductor", "--version"]);
+    assert_eq!(version, concat!("git-conductor ", env!("CARGO_PKG_VERSION")));
+    snapshot("help", &text);
+}
+
+/// The codes of all refusals, read where they are given.
+fn refusal_codes() -> BTreeSet<String> {
+    let source = include_str!("../../src/rules/refusal.rs");
+    let (_, body) = source.split_once("pub const fn code(&self)").unwrap();
+    let (body, _) = body.split_once("\n    }\n").unwrap();
+    body.split('"').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_code_has_a_snapshot() {
+    let snapshots = std::fs::read_dir(SNAPSHOTS).unwrap();
+    let all: String =
+        snapshots.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
+    let failures = FailureKind::ALL.iter().map(|kind| kind.code().to_owned());
+    let codes: Vec<String> = refusal_codes().into_iter().chain(failures).collect();
+    assert!(codes.len() > 25, "{codes:?}");
+    for code in codes {
+        assert!(all.contains(&format!(r#""code": "{code}""#)), "no snapshot shows '{code}'");
+    }
+    for kind in FailureKind::ALL {
+        assert!(EXIT_CODES.iter().any(|(code, _)| *code == kind.exit()), "{kind:?}");
+    }
+}
+
+#[test]
+fn every_snapshot_is_of_something() {
+    let tables = [REFUSALS, FAILURES, ANSWERS];
+    let situations = tables.into_iter().flatten().map(|situation| situation.name);
+    let known: BTreeSet<&str> = situations.chain(OTHERS.iter().copied()).collect();
+    for entry in std::fs::read_dir(SNAPSHOTS).unwrap() {
+        let path = entry.unwrap().path();
+        let name = Path::new(path.file_name().unwrap()).file_stem().unwrap().to_str().unwrap();
+        assert!(known.contains(name.trim_end_matches(".snap")), "an orphan: {name}");
+    }
+}

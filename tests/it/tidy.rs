@@ -1,0 +1,228 @@
+//! What the code map in `src/lib.rs` promises, held by reading the sources.
+
+use std::path::{Path, PathBuf};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// Each module and those that it may use. `error` knows the refusals, and the rules know no errors.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("record", &[]),
+    ("rules", &["record"]),
+    ("error", &["rules"]),
+    ("store", &["record", "rules", "error"]),
+    ("git", &["record", "error"]),
+    ("place", &["error", "git"]),
+    ("agent", &["record", "rules", "error"]),
+    ("cmd", &["record", "rules", "error", "store", "git", "place", "agent"]),
+    ("report", &["record", "rules", "error", "store", "cmd"]),
+    ("cli", &["record", "error", "cmd", "report"]),
+    ("lib", &[]),
+    ("main", &[]),
+];
+
+/// Who may ask for the clock, the environment or random bits, and for which.
+const ASKING: &[(&str, &str)] = &[
+    // The program's own variables and those of git.
+    ("cmd/context.rs", "env::var"),
+    ("cmd/context.rs", "env::current_dir"),
+    // The home that skills are looked for in.
+    ("cmd/batch.rs", "env::var"),
+    // NO_COLOR and TERM, and what time it is for everything that is printed.
+    ("cli.rs", "env::var"),
+    ("cli.rs", "Timestamp::now"),
+    // `Vars::from_process`.
+    ("agent/mod.rs", "env::var"),
+    // The store's real world.
+    ("cmd/world.rs", "Timestamp::now"),
+    ("cmd/world.rs", "Instant::now"),
+    ("cmd/world.rs", "getrandom::"),
+    // A temporary file's name.
+    ("place/pointer.rs", "getrandom::"),
+    ("main.rs", "env::args_os"),
+];
+
+struct Source {
+    /// Below `src`.
+    path: String,
+    /// Without the tests at its end.
+    code: String,
+    lines: usize,
+}
+
+impl Source {
+    /// The module it belongs to, among those at the top.
+    fn module(&self) -> &str {
+        let first = self.path.split('/').next().unwrap();
+        first.strip_suffix(".rs").unwrap_or(first)
+    }
+
+    /// Its lines of code, numbered, without comments.
+    fn code_lines(&self) -> impl Iterator<Item = (usize, &str)> {
+        let lines = self.code.lines().map(str::trim).enumerate();
+        lines.map(|(n, line)| (n + 1, line)).filter(|(_, line)| !line.starts_with("//"))
+    }
+}
+
+fn files(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(ROOT).join("src");
+    let mut found = Vec::new();
+    files(&root, &mut found);
+    found.sort();
+    let read = |path: PathBuf| {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let code = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap().to_owned();
+        let path = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+        Source { path, code, lines: text.lines().count() }
+    };
+    let all: Vec<Source> = found.into_iter().map(read).collect();
+    assert!(all.len() > 30, "the sources are here");
+    all.into_iter().filter(|source| !source.path.ends_with("/tests.rs")).collect()
+}
+
+/// The modules at the top that a line of code names.
+fn named(line: &str) -> Vec<&str> {
+    let after = line.split("crate::").skip(1);
+    after
+        .map(|text| text.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap())
+        .filter(|name| ARROWS.iter().any(|(module, _)| module == name))
+        .collect()
+}
+
+#[test]
+fn no_arrow_points_back() {
+    for source in sources() {
+        let module = source.module();
+        let Some((_, may)) = ARROWS.iter().find(|(name, _)| *name == module) else {
+            panic!("'{module}' is not on the map: see ARROWS, and the code map in lib.rs");
+        };
+        for (number, line) in source.code_lines() {
+            for name in named(line) {
+                let fine = name == module || may.contains(&name);
+                assert!(fine, "src/{}:{number}: '{module}' must not use '{name}'", source.path);
+            }
+            // Neither could be read line by line.
+            for hidden in ["use super::super", "use crate::{"] {
+                assert!(!line.starts_with(hidden), "src/{}:{number}", source.path);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_map_names_every_module() {
+    let lib = std::fs::read_to_string(Path::new(ROOT).join("src/lib.rs")).unwrap();
+    let declared = lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    for module in declared {
+        assert!(lib.contains(&format!("//! | [`{module}`] |")), "'{module}' is not on the map");
+    }
+}
+
+/// Fails where a file that `may_not` holds has one of the `words`.
+fn forbid(words: &[&str], why: &str, may_not: impl Fn(&Source) -> bool) {
+    for source in sources().iter().filter(|source| may_not(source)) {
+        for (number, line) in source.code_lines() {
+            for word in words {
+                assert!(!line.contains(word), "src/{}:{number}: {word}: {why}", source.path);
+            }
+        }
+    }
+}
+
+#[test]
+fn each_outside_thing_has_its_place() {
+    forbid(&["gix::", "gix "], "gix stays in git", |source| source.module() != "git");
+    forbid(
+        &[
+            "std::fs",
+            "std::env",
+            "std::process",
+            "std::io",
+            "std::net",
+            "std::time",
+            "anyhow",
+            "rustix",
+        ],
+        "the rules are pure",
+        |source| matches!(source.module(), "rules" | "record"),
+    );
+    forbid(
+        &["println!", "eprintln!", "print!(", "dbg!(", "stdout()", "stderr()"],
+        "only report writes",
+        // The command line asks whether they are terminals.
+        |source| !matches!(source.module(), "report" | "cli"),
+    );
+    forbid(&["println!", "eprintln!", "print!(", "dbg!("], "a closed pipe would panic", |_| true);
+    forbid(&["write_all", ".lock()"], "only report writes", |source| source.module() == "cli");
+    forbid(&["process::exit"], "destructors remove temporary files", |_| true);
+}
+
+#[test]
+fn the_world_is_asked_at_the_edge() {
+    const WORDS: &[&str] = &[
+        "env::var",
+        "env::args",
+        "env::current_dir",
+        "env::home_dir",
+        "env::temp_dir",
+        "Timestamp::now",
+        "Zoned::now",
+        "Instant::now",
+        "SystemTime",
+        "getrandom::",
+    ];
+    let mut used = Vec::new();
+    for source in sources() {
+        for (number, line) in source.code_lines() {
+            for word in WORDS.iter().filter(|word| line.contains(**word)) {
+                let allowed = ASKING
+                    .iter()
+                    .find(|(path, asked)| *path == source.path && asked.starts_with(word));
+                assert!(allowed.is_some(), "src/{}:{number}: {word}: see ASKING", source.path);
+                used.extend(allowed);
+            }
+        }
+    }
+    for entry in ASKING {
+        assert!(used.contains(entry), "{entry:?} is not asked any more");
+    }
+}
+
+#[test]
+fn files_are_short() {
+    let mut lengths: Vec<usize> = Vec::new();
+    for source in sources() {
+        assert!(source.lines < 600, "src/{} has {} lines", source.path, source.lines);
+        lengths.push(source.lines);
+    }
+    lengths.sort_unstable();
+    let median = lengths[lengths.len() / 2];
+    assert!(median < 250, "the median is {median} lines");
+}
+
+#[test]
+fn nothing_unwraps() {
+    forbid(
+        &[".unwrap()", ".expect(", ".unwrap_unchecked", "panic!(", "unreachable!(", "todo!("],
+        "say what went wrong",
+        |_| true,
+    );
+}
+
+#[test]
+fn every_module_says_what_it_is_for() {
+    for source in sources() {
+        let first = source.code.lines().next().unwrap();
+        assert!(first.starts_with("//! ") && first.len() > 10, "src/{}", source.path);
+    }
+}
