@@ -92,10 +92,12 @@ impl World for RealWorld {
         let gone = || Failure::new(FailureKind::StoreGone, "the store was removed meanwhile");
         let root = self.open_root()?.ok_or_else(gone)?;
         match root.make_dir(CONDUCTOR) {
-            Ok(()) => root.sync().map_err(|error| self.cannot_make(error))?,
+            Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(self.cannot_make(error)),
         }
+        // Also if another start has just made it: that one may not have come to this line yet.
+        root.sync().map_err(|error| self.cannot_make(error))?;
         self.conductor()?.ok_or_else(gone)
     }
 

@@ -107,7 +107,7 @@ fn claim(board: &Board, id: PhaseId, takeover: bool, facts: Facts<'_>) -> Result
                     return Err(refused(true));
                 }
                 // A script's record has no name of its own to renew under.
-                Relation::Mine if hold.claim.v > 0 => Change::Renew,
+                Relation::Mine if hold.claim.token.is_some() => Change::Renew,
                 Relation::Mine | Relation::MineFromBefore => Change::TakeOver,
                 Relation::Other if may_take_over(hold, takeover, facts) => Change::TakeOver,
                 Relation::Other => return Err(refused(false)),
@@ -265,9 +265,8 @@ pub fn next(board: &Board, facts: Facts<'_>) -> Result<Vec<PhaseId>, Refusal> {
     for id in board.graph.ids() {
         match decide(board, id, &request, facts) {
             Ok(Change::Take | Change::TakeOver) => open.push(id),
-            Ok(_) => {}
             Err(Refusal::FourEyes { phase, .. }) => not_mine.push(phase),
-            Err(_) => {}
+            Ok(_) | Err(_) => {}
         }
     }
     if !open.is_empty() {

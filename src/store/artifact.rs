@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::Store;
 use super::dir::NewFile as _;
-use super::folder::{Step, tidy};
+use super::folder::{Step, retry, tidy};
 use super::world::World;
 use crate::error::{Failure, FailureKind, Stop};
 use crate::rules::Refusal;
@@ -65,7 +65,7 @@ impl<W: World> Store<W> {
         let temporary = format!(".tmp.{}", self.world().token()?);
         let mut file = dir.new_file(&temporary, true)?;
         let copied = copy(source.content, source.limit, |bytes| file.write(bytes))
-            .and_then(|copied| file.sync().map(|()| copied));
+            .and_then(|copied| retry(|| file.sync()).map(|()| copied));
         drop(file);
         let (sha256, size) = match copied {
             Ok(Copied::Whole(sha256, size)) => (sha256, size),

@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 
 use super::Store;
 use super::artifact::Pinned;
-use super::lock::{self, Lock};
+use super::lock::{self, Held};
 use super::phase::{Attempt, Phase};
 use super::read::find_phase;
 use super::sprints::Found;
@@ -219,37 +219,23 @@ impl<W: World> Store<W> {
         let fresh = asker.claim(now);
         let attempt = match (change, judged.as_ref()) {
             (Change::Take, _) => phase.take(fresh)?,
-            (Change::Renew, Some(hold)) => match owned(lock::look(&self.world, &dir)?, hold) {
-                Some(lock) => {
-                    let mut claim = hold.claim.clone();
-                    claim.renewed_at = Some(now);
-                    phase.renew(&lock, claim)?
+            (Change::Renew | Change::TakeOver, Some(hold)) => {
+                match (change, lock::held(&self.world, &dir, &hold.claim)?) {
+                    (Change::Renew, Some(Held::Named { lock, .. })) => {
+                        phase.renew(&lock, Claim { renewed_at: Some(now), ..hold.claim.clone() })?
+                    }
+                    (_, Some(Held::Named { lock, token })) => {
+                        phase.take_over(&lock, &token, fresh)?
+                    }
+                    (_, Some(Held::Script)) => phase.adopt(&hold.claim, fresh)?,
+                    (_, Some(Held::Plain) | None) => Attempt::Raced,
                 }
-                None => Attempt::Raced,
-            },
-            (Change::TakeOver, Some(hold)) => match lock::look(&self.world, &dir)? {
-                Lock::Owned { lock, token, hold: seen } if seen.claim == hold.claim => {
-                    phase.take_over(&lock, &token, fresh)?
-                }
-                Lock::Script { hold: seen, .. } if seen.claim == hold.claim => {
-                    phase.adopt(&hold.claim, fresh)?
-                }
-                _ => Attempt::Raced,
-            },
+            }
             _ => Attempt::Raced,
         };
-        Ok(match attempt {
-            Attempt::Done(claim) => Attempt::Done(Granted {
-                phase: name.clone(),
-                claim,
-                change,
-                from: judged.filter(|_| change == Change::TakeOver),
-                board,
-            }),
-            Attempt::Raced => Attempt::Raced,
-            Attempt::Busy => Attempt::Busy,
-            Attempt::Superseded => Attempt::Superseded,
-        })
+        let name = name.clone();
+        let from = judged.filter(|_| change == Change::TakeOver);
+        Ok(attempt.map(|claim| Granted { phase: name, claim, change, from, board }))
     }
 
     fn log(&self, asker: &Asker, event: &str, granted: &Granted) {
@@ -329,7 +315,13 @@ impl<W: World> Store<W> {
             let board =
                 self.read(&found, Some(&checking(&found.graph, id)), Some(&asker.maker()))?;
             match (self.decide_mine(asker, &board, id, &request)?, board.state(id)) {
-                (Change::Confirm, State::Done(done)) => Ok(Attempt::Done((done.clone(), true))),
+                (Change::Confirm, State::Done(done)) => {
+                    // Who published it may have been killed, or be about to make it durable.
+                    if let Some(dir) = found.phase(name)? {
+                        dir.sync()?;
+                    }
+                    Ok(Attempt::Done((done.clone(), true)))
+                }
                 (Change::Complete, State::Claimed(hold)) => {
                     let attempt = self.try_complete(asker, &found, name, hold, hand_in)?;
                     if matches!(attempt, Attempt::Superseded) {
@@ -370,19 +362,19 @@ impl<W: World> Store<W> {
             maker: &asker.maker(),
             is_current: &|| self.is_current(sprint_id),
         };
-        let (lock, token) = match lock::look(&self.world, &dir)? {
-            Lock::Owned { lock, token, hold: seen } if seen.claim == hold.claim => (lock, token),
-            Lock::Script { hold: seen, .. } if seen.claim == hold.claim => {
+        let (lock, token) = match lock::held(&self.world, &dir, &hold.claim)? {
+            Some(Held::Named { lock, token }) => (lock, token),
+            Some(Held::Script) => {
                 // It gets a name of its own first; the next round completes under that one.
-                let adopted =
-                    Claim { claimed_at: seen.claim.claimed_at, ..asker.claim(self.world.now()) };
+                let mine = asker.claim(self.world.now());
+                let adopted = Claim { claimed_at: hold.claim.claimed_at, ..mine };
                 return Ok(match phase.adopt(&hold.claim, adopted)? {
                     Attempt::Done(_) | Attempt::Raced => Attempt::Raced,
                     Attempt::Busy => Attempt::Busy,
                     Attempt::Superseded => Attempt::Superseded,
                 });
             }
-            _ => return Ok(Attempt::Raced),
+            Some(Held::Plain) | None => return Ok(Attempt::Raced),
         };
         let pinned = hand_in.artifact.as_ref();
         let record = Done {
@@ -404,12 +396,7 @@ impl<W: World> Store<W> {
             at: hand_in.at.clone(),
             rest: crate::record::Rest::new(),
         };
-        Ok(match phase.complete(&lock, &token, &record)? {
-            Attempt::Done(()) => Attempt::Done((record, false)),
-            Attempt::Raced => Attempt::Raced,
-            Attempt::Busy => Attempt::Busy,
-            Attempt::Superseded => Attempt::Superseded,
-        })
+        Ok(phase.complete(&lock, &token, &record)?.map(|()| (record, false)))
     }
 
     /// Gives up one of the asker's claims.
@@ -449,10 +436,10 @@ impl<W: World> Store<W> {
             let id = find_phase(&found.graph, name)?;
             let board = self.read(&found, Some(&BTreeSet::from([id])), Some(&asker.maker()))?;
             let facts = asker.facts(self.world.now());
-            match decide(&board, id, &Request::Unstuck { force }, facts)? {
-                Change::Nothing => Ok(Attempt::Done(Freed { phase: name.to_owned(), hold: None })),
-                _ => self.try_free(asker, &found, &board, id),
+            if decide(&board, id, &Request::Unstuck { force }, facts)? == Change::Nothing {
+                return Ok(Attempt::Done(Freed { phase: name.to_owned(), hold: None }));
             }
+            self.try_free(asker, &found, &board, id)
         })?;
         if let Some(hold) = &freed.hold {
             let sprint = self.current()?.map(|found| found.sprint.sprint_id).unwrap_or_default();
@@ -478,24 +465,13 @@ impl<W: World> Store<W> {
             maker: &asker.maker(),
             is_current: &|| Ok(true),
         };
-        let attempt = match lock::look(&self.world, &dir)? {
-            Lock::Owned { lock, token, hold: seen } if seen.claim == hold.claim => {
-                phase.release(&lock, &token)?
-            }
-            Lock::Script { hold: seen, .. } if seen.claim == hold.claim => {
-                phase.release_script(&hold.claim)?
-            }
-            Lock::Plain { hold: seen } if seen.claim == hold.claim => phase.release_plain()?,
-            _ => Attempt::Raced,
+        let attempt = match lock::held(&self.world, &dir, &hold.claim)? {
+            Some(Held::Named { lock, token }) => phase.release(&lock, &token)?,
+            Some(Held::Script) => phase.release_script(&hold.claim)?,
+            Some(Held::Plain) => phase.release_plain()?,
+            None => Attempt::Raced,
         };
-        Ok(match attempt {
-            Attempt::Done(()) => {
-                Attempt::Done(Freed { phase: name.clone(), hold: Some(hold.clone()) })
-            }
-            Attempt::Raced => Attempt::Raced,
-            Attempt::Busy => Attempt::Busy,
-            Attempt::Superseded => Attempt::Superseded,
-        })
+        Ok(attempt.map(|()| Freed { phase: name.clone(), hold: Some(hold.clone()) }))
     }
 
     /// Decides on what only an owner may do; who is none may have lost it with an ended sprint.
@@ -536,7 +512,7 @@ impl<W: World> Store<W> {
 
     /// The refusal for a claim that ended with its sprint; `None` if the asker had none there.
     fn lost(&self, asker: &Asker, name: &str) -> Result<Option<Refusal>, Stop> {
-        for found in self.archived(3)? {
+        for found in self.former(3)? {
             let Some(dir) = found.phase(name)? else { continue };
             let Ok((State::Claimed(hold), _)) = lock::state(&self.world, &dir) else { continue };
             if relation(&asker.me, &hold.claim, hold.life).is_mine() && hold.life != Life::Dead {
@@ -548,14 +524,6 @@ impl<W: World> Store<W> {
             }
         }
         Ok(None)
-    }
-}
-
-/// The lock, if it is still the one that was judged.
-fn owned<D>(lock: Lock<D>, judged: &Hold) -> Option<super::folder::Folder<D>> {
-    match lock {
-        Lock::Owned { lock, hold, .. } if hold.claim.token == judged.claim.token => Some(lock),
-        _ => None,
     }
 }
 

@@ -73,10 +73,12 @@ impl DiskDir {
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let file = sys::openat(&self.0, name, flags, mode)?;
         let kind = FileType::from_raw_mode(sys::fstat(&file)?.st_mode);
-        match kind {
-            FileType::RegularFile => Ok(file),
-            FileType::Directory => Err(io::Error::from(rustix::io::Errno::ISDIR)),
-            _ => Err(io::Error::from(rustix::io::Errno::INVAL)),
+        if kind.is_file() {
+            Ok(file)
+        } else if kind.is_dir() {
+            Err(io::Error::from(rustix::io::Errno::ISDIR))
+        } else {
+            Err(io::Error::from(rustix::io::Errno::INVAL))
         }
     }
 }
@@ -98,11 +100,14 @@ impl NewFile for DiskFile {
 }
 
 fn kind(file_type: FileType) -> Kind {
-    match file_type {
-        FileType::RegularFile => Kind::File,
-        FileType::Directory => Kind::Dir,
-        FileType::Symlink => Kind::Link,
-        _ => Kind::Other,
+    if file_type.is_file() {
+        Kind::File
+    } else if file_type.is_dir() {
+        Kind::Dir
+    } else if file_type.is_symlink() {
+        Kind::Link
+    } else {
+        Kind::Other
     }
 }
 
@@ -142,12 +147,11 @@ impl Dir for DiskDir {
 
     fn stat(&self, name: &str) -> io::Result<Stat> {
         let stat = sys::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW)?;
-        let seconds = i64::try_from(stat.st_mtime).unwrap_or_default();
         let nanos = i64::try_from(stat.st_mtime_nsec).unwrap_or_default();
         Ok(Stat {
             kind: kind(FileType::from_raw_mode(stat.st_mode)),
             size: u64::try_from(stat.st_size).unwrap_or_default(),
-            mtime: seconds.saturating_mul(1_000_000_000).saturating_add(nanos),
+            mtime: stat.st_mtime.saturating_mul(1_000_000_000).saturating_add(nanos),
         })
     }
 
@@ -163,15 +167,15 @@ impl Dir for DiskDir {
             if entries.len() == limit {
                 return Err(io::Error::from(rustix::io::Errno::FBIG));
             }
-            let kind = match entry.file_type() {
+            let mut kind = kind(entry.file_type());
+            if entry.file_type() == FileType::Unknown {
                 // Some file systems do not say.
-                FileType::Unknown => match self.stat(&name) {
+                kind = match self.stat(&name) {
                     Ok(stat) => stat.kind,
                     Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                     Err(error) => return Err(error),
-                },
-                known => kind(known),
-            };
+                };
+            }
             entries.push(Entry { name: name.into_owned(), kind });
         }
         Ok(entries)

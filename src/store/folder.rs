@@ -44,7 +44,8 @@ pub struct Folder<D> {
     path: String,
 }
 
-fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+/// Repeats a call that a signal interrupted.
+pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -67,14 +68,19 @@ fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 fn stepped(result: io::Result<()>) -> io::Result<Step> {
     match result {
         Ok(()) => Ok(Step::Done),
-        Err(error) => match error.kind() {
-            io::ErrorKind::NotFound => Ok(Step::Gone),
-            io::ErrorKind::AlreadyExists
-            | io::ErrorKind::DirectoryNotEmpty
-            | io::ErrorKind::NotADirectory
-            | io::ErrorKind::IsADirectory => Ok(Step::Exists),
-            _ => Err(error),
-        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Step::Gone),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::AlreadyExists
+                    | io::ErrorKind::DirectoryNotEmpty
+                    | io::ErrorKind::NotADirectory
+                    | io::ErrorKind::IsADirectory
+            ) =>
+        {
+            Ok(Step::Exists)
+        }
+        Err(error) => Err(error),
     }
 }
 

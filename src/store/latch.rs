@@ -2,7 +2,8 @@
 //!
 //! It stands while the lock stands and after `done`, so that a program which knows only
 //! `mkdir lock.d` is refused all that time. `lock.d/latch.<T>` says which command made it; a latch
-//! that outlived its command without a lock behind it is taken over by renaming that name.
+//! that outlived its command without a lock behind it is taken over by renaming that name, and
+//! `lock.d/by.latch.<T>` then says by which.
 
 use super::dir::Dir;
 use super::folder::{FEW, Folder, Keep, Step, from_json, tidy, to_json};
@@ -34,9 +35,13 @@ pub(crate) enum Latched<D> {
 }
 
 /// The markers of a latch: what it was taken under.
-pub(crate) fn markers<D: Dir>(latch: &Folder<D>) -> Result<Vec<String>, Failure> {
+fn markers<D: Dir>(latch: &Folder<D>) -> Result<Vec<String>, Failure> {
     let names = latch.list(FEW)?.into_iter().map(|entry| entry.name);
-    Ok(names.filter(|name| name.strip_prefix("latch.").and_then(Token::parse).is_some()).collect())
+    Ok(names.filter(|name| is_marker(name)).collect())
+}
+
+fn is_marker(name: &str) -> bool {
+    name.strip_prefix("latch.").and_then(Token::parse).is_some()
 }
 
 /// Makes the latch of `phase`, or takes over one that a killed command left.
@@ -51,23 +56,41 @@ pub(crate) fn acquire<W: World>(
         Step::Exists => inspect(world, phase, token, maker),
         Step::Done => {
             let Some(dir) = phase.open(LATCH)? else { return Ok(Latched::Raced) };
-            let marked = mark(dir, token, maker);
-            if marked.is_err() {
+            let latched = mark(dir, token, maker);
+            if latched.is_err() {
                 // Without a marker it would be in everyone's way for a minute.
                 tidy(phase.remove_dir(LATCH));
             }
-            marked
+            latched
         }
     }
 }
 
 /// Writes this command's marker into a latch that has none.
 fn mark<D: Dir>(dir: Folder<D>, token: &Token, maker: &Maker) -> Result<Latched<D>, Failure> {
-    let marker = format!("latch.{token}");
-    Ok(match dir.create(&marker, &to_json(maker)?, Keep::Fleeting)? {
-        Step::Done => Latched::Held(Latch { dir, marker }),
+    let mine = marker(token);
+    Ok(match dir.create(&mine, &to_json(maker)?, Keep::Fleeting)? {
+        Step::Done => settle(dir, mine, &[])?,
         Step::Gone | Step::Exists => Latched::Raced,
     })
+}
+
+/// Looks whether somebody else has marked the latch too: several can find it bare and old. Who marks
+/// looks afterwards, so that of any two at least one sees the other, and gives way.
+fn settle<D: Dir>(
+    dir: Folder<D>,
+    marker: String,
+    outlived: &[String],
+) -> Result<Latched<D>, Failure> {
+    let found = markers(&dir)?;
+    if found.iter().any(|other| *other != marker && !outlived.contains(other)) {
+        remove_marker(&dir, &marker)?;
+        return Ok(Latched::Busy);
+    }
+    for other in found.iter().filter(|other| **other != marker) {
+        remove_marker(&dir, other)?;
+    }
+    Ok(Latched::Held(Latch { dir, marker }))
 }
 
 /// A latch is there: it is taken over only if everyone who marked it is provably gone, or, where
@@ -79,44 +102,93 @@ fn inspect<W: World>(
     maker: &Maker,
 ) -> Result<Latched<W::Dir>, Failure> {
     let Some(dir) = phase.open(LATCH)? else { return Ok(Latched::Raced) };
-    let found = markers(&dir)?;
-    if found.is_empty() {
+    let mut found = markers(&dir)?;
+    found.sort();
+    let Some(first) = found.first() else {
         return match phase.stat(LATCH)? {
             None => Ok(Latched::Raced),
             Some(stat) if is_old(world, stat.mtime) => mark(dir, token, maker),
             Some(_) => Ok(Latched::Busy),
         };
-    }
+    };
     for marker in &found {
-        let Some(bytes) = dir.read(marker, LONGEST)? else { return Ok(Latched::Raced) };
-        let gone = match from_json::<Maker>(&bytes) {
-            // Left behind by an earlier attempt of this very command.
-            Some(theirs) if theirs == *maker => true,
-            Some(theirs) => match world.life_of(&theirs.process) {
-                crate::rules::Life::Dead => true,
-                crate::rules::Life::Alive => false,
-                crate::rules::Life::Unknown => is_old_file(world, &dir, marker)?,
-            },
-            None => is_old_file(world, &dir, marker)?,
-        };
-        if !gone {
-            return Ok(Latched::Busy);
+        match outlived(world, &dir, marker, maker)? {
+            None => return Ok(Latched::Raced),
+            Some(false) => return Ok(Latched::Busy),
+            Some(true) => {}
         }
     }
-    let mine = format!("latch.{token}");
-    // Exactly one of any set of contenders succeeds in this rename.
-    if dir.rename(&found[0], &dir, &mine)? != Step::Done {
+    // Whose the marker is after the rename is written down before it: there is no moment at which
+    // it still tells of its dead maker, and could be taken over once more.
+    let mine = marker(token);
+    if dir.create(&by(&mine), &to_json(maker)?, Keep::Fleeting)? != Step::Done {
         return Ok(Latched::Raced);
     }
-    for other in &found[1..] {
-        dir.remove_file(other)?;
+    // Exactly one of any set of contenders succeeds in this rename.
+    let renamed = dir.rename(first, &dir, &mine);
+    if !matches!(renamed, Ok(Step::Done)) {
+        tidy(dir.remove_file(&by(&mine)));
+        renamed?;
+        return Ok(Latched::Raced);
     }
-    // The marker still tells of its dead maker; until it is replaced another command may take it
-    // over once more. Both then go on, and only one can publish a lock.
-    match dir.put(&mine, maker, token.as_str(), Keep::Fleeting)? {
-        Step::Done => Ok(Latched::Held(Latch { dir, marker: mine })),
-        Step::Gone | Step::Exists => Ok(Latched::Raced),
+    dir.remove_file(&by(first))?;
+    settle(dir, mine, &found)
+}
+
+fn marker(token: &Token) -> String {
+    format!("latch.{token}")
+}
+
+/// The file that tells who took over `marker`; without it the marker itself tells who made it.
+fn by(marker: &str) -> String {
+    format!("by.{marker}")
+}
+
+fn remove_marker<D: Dir>(dir: &Folder<D>, marker: &str) -> Result<Step, Failure> {
+    let removed = dir.remove_file(marker)?;
+    dir.remove_file(&by(marker))?;
+    Ok(removed)
+}
+
+/// Whether the maker of a marker is gone, or is this command; `None` if the marker itself is.
+fn outlived<W: World>(
+    world: &W,
+    dir: &Folder<W::Dir>,
+    marker: &str,
+    me: &Maker,
+) -> Result<Option<bool>, Failure> {
+    let bytes = match dir.read(&by(marker), LONGEST)? {
+        None => dir.read(marker, LONGEST)?,
+        by => by,
+    };
+    let Some(bytes) = bytes else { return Ok(None) };
+    Ok(Some(match from_json::<Maker>(&bytes) {
+        // Left behind by an earlier attempt of this very command.
+        Some(theirs) if theirs == *me => true,
+        Some(theirs) => match world.life_of(&theirs.process) {
+            crate::rules::Life::Dead => true,
+            crate::rules::Life::Alive => false,
+            crate::rules::Life::Unknown => is_old_file(world, dir, marker)?,
+        },
+        None => is_old_file(world, dir, marker)?,
+    }))
+}
+
+/// The markers under which a latch may be given up together with T's claim: T's own, and those that
+/// outlived their makers; `None` if somebody else is about to use it.
+pub(crate) fn disposable<W: World>(
+    world: &W,
+    latch: &Folder<W::Dir>,
+    token: &Token,
+    me: &Maker,
+) -> Result<Option<Vec<String>>, Failure> {
+    let found = markers(latch)?;
+    for other in found.iter().filter(|other| **other != marker(token)) {
+        if outlived(world, latch, other, me)? != Some(true) {
+            return Ok(None);
+        }
     }
+    Ok(Some(found))
 }
 
 fn is_old<W: World>(world: &W, mtime: i64) -> bool {
@@ -143,11 +215,23 @@ pub(crate) fn release_markers<D: Dir>(
     markers: &[String],
 ) -> Result<(), Failure> {
     for marker in markers {
-        if latch.remove_file(marker)? != Step::Done {
+        if remove_marker(latch, marker)? != Step::Done {
             return Ok(());
         }
     }
-    // Refused if somebody has marked it meanwhile.
-    phase.remove_dir(LATCH)?;
+    for _ in 0..4 {
+        let entries = latch.list(FEW)?;
+        if entries.iter().any(|entry| is_marker(&entry.name)) {
+            return Ok(());
+        }
+        // Of commands that were about to take over what has just gone, or of a script that was killed
+        // before it could move the latch: with its record inside it would stay for ever.
+        for entry in &entries {
+            latch.remove_all(entry)?;
+        }
+        if phase.remove_dir(LATCH)? != Step::Exists {
+            return Ok(());
+        }
+    }
     Ok(())
 }

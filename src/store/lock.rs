@@ -29,9 +29,10 @@ pub(crate) fn owner(token: &Token) -> String {
     format!("owner.{token}")
 }
 
-/// The name that commits T's completion.
-pub(crate) fn completing(token: &Token) -> String {
-    format!("completing.{token}")
+/// The name that commits the completion prepared under `record`, a name of its own: two commands of
+/// one owner that complete at once each prepare theirs, and the commit says which one it is.
+pub(crate) fn completing(record: &Token) -> String {
+    format!("completing.{record}")
 }
 
 /// The name that gives T's claim up.
@@ -39,9 +40,9 @@ pub(crate) fn free(token: &Token) -> String {
     format!("free.{token}")
 }
 
-/// The name of T's prepared completion record in the lock.
-pub(crate) fn prepared(token: &Token) -> String {
-    format!("done.{token}")
+/// The name of a prepared completion record in the lock.
+pub(crate) fn prepared(record: &Token) -> String {
+    format!("done.{record}")
 }
 
 /// What `lock` was found to be.
@@ -51,7 +52,7 @@ pub(crate) enum Lock<D> {
     Absent(Option<Folder<D>>),
     /// T owns the phase.
     Owned { lock: Folder<D>, token: Token, hold: Hold },
-    /// T has committed its completion; anyone may finish it.
+    /// The completion prepared under that name is committed; anyone may finish it.
     Committed { lock: Folder<D>, token: Token },
     /// T has given the phase up; anyone may clear what is left.
     Freed { lock: Folder<D>, token: Token },
@@ -59,6 +60,17 @@ pub(crate) enum Lock<D> {
     Script { lock: Folder<D>, hold: Hold },
     /// An old layout's lock, a plain file.
     Plain { hold: Hold },
+}
+
+/// A lock that is still what the rules judged.
+#[derive(Debug)]
+pub(crate) enum Held<D> {
+    /// It is held under a name of its own.
+    Named { lock: Folder<D>, token: Token },
+    /// It is a script's.
+    Script,
+    /// It is of an old layout.
+    Plain,
 }
 
 /// What is in a lock directory, by name.
@@ -114,9 +126,8 @@ pub(crate) fn look<W: World>(world: &W, phase: &Folder<W::Dir>) -> Result<Lock<W
         match names.states.as_slice() {
             [(StateFile::Owner, token)] => {
                 let token = token.clone();
-                match owned(world, &lock, &token, &names.metas)? {
-                    Some(hold) => return Ok(Lock::Owned { lock, token, hold }),
-                    None => continue,
+                if let Some(hold) = owned(world, &lock, &token, &names.metas)? {
+                    return Ok(Lock::Owned { lock, token, hold });
                 }
             }
             [(StateFile::Completing, token)] => {
@@ -124,11 +135,13 @@ pub(crate) fn look<W: World>(world: &W, phase: &Folder<W::Dir>) -> Result<Lock<W
             }
             [(StateFile::Free, token)] => return Ok(Lock::Freed { token: token.clone(), lock }),
             [] if attempt < 2 => {}
-            [] if names.copy => {
-                if let Some(hold) = script(world, &lock)? {
-                    return Ok(Lock::Script { lock, hold });
-                }
-            }
+            [] if names.copy => match script(world, &lock)? {
+                // A copy for the script without an owner: written late by one who has lost it, or
+                // all that a power cut left.
+                Some(hold) if hold.claim.token.is_some() => return Ok(Lock::Absent(Some(lock))),
+                Some(hold) => return Ok(Lock::Script { lock, hold }),
+                None => {}
+            },
             [] => return Ok(Lock::Absent(Some(lock))),
             [_, _, ..] if attempt < 8 => world.pause(attempt),
             [_, _, ..] => {
@@ -140,6 +153,27 @@ pub(crate) fn look<W: World>(world: &W, phase: &Folder<W::Dir>) -> Result<Lock<W
         }
     }
     Err(Failure::new(FailureKind::Busy, format!("'{}/{LOCK}' changes all the time", phase.path())))
+}
+
+/// The lock of `phase`, if it is still held under the record that was judged.
+pub(crate) fn held<W: World>(
+    world: &W,
+    phase: &Folder<W::Dir>,
+    judged: &Claim,
+) -> Result<Option<Held<W::Dir>>, Failure> {
+    Ok(match look(world, phase)? {
+        Lock::Owned { lock, token, hold } if hold.claim == *judged => {
+            Some(Held::Named { lock, token })
+        }
+        Lock::Script { hold, .. } if hold.claim == *judged => Some(Held::Script),
+        Lock::Plain { hold } if hold.claim == *judged => Some(Held::Plain),
+        Lock::Absent(_)
+        | Lock::Owned { .. }
+        | Lock::Committed { .. }
+        | Lock::Freed { .. }
+        | Lock::Script { .. }
+        | Lock::Plain { .. } => None,
+    })
 }
 
 /// The hold of T; `None` if T has ceased to be the owner meanwhile.
@@ -212,9 +246,9 @@ pub(crate) fn done<D: Dir>(phase: &Folder<D>) -> Result<Option<Done>, Failure> {
     Ok(bytes.map(|bytes| from_json(&bytes).unwrap_or_default()))
 }
 
-/// The completion that T has committed, before it is published; `None` if it has been meanwhile.
-pub(crate) fn committed<D: Dir>(lock: &Folder<D>, token: &Token) -> Result<Option<Done>, Failure> {
-    let bytes = lock.read(&prepared(token), LONGEST)?;
+/// The completion that is committed, before it is published; `None` if it has been meanwhile.
+pub(crate) fn committed<D: Dir>(lock: &Folder<D>, record: &Token) -> Result<Option<Done>, Failure> {
+    let bytes = lock.read(&prepared(record), LONGEST)?;
     Ok(bytes.map(|bytes| from_json(&bytes).unwrap_or_default()))
 }
 
@@ -258,7 +292,12 @@ pub(crate) fn clear<W: World>(
         let entries = lock.list(FEW)?;
         if last.is_none() && W::DEFENCES.remove_what_was_judged {
             let names = sort(&entries);
-            if names.copy || !names.states.is_empty() {
+            let is_copy = |bytes: Vec<u8>| {
+                from_json::<Claim>(&bytes).is_some_and(|claim| claim.token.is_some())
+            };
+            if !names.states.is_empty()
+                || (names.copy && !lock.read(META, LONGEST)?.is_none_or(is_copy))
+            {
                 // Misjudged: the listing that found nobody was taken in the middle of a rename.
                 return Ok(());
             }

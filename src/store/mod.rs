@@ -31,7 +31,7 @@ pub struct Store<W: World> {
     world: W,
     /// Only sprints whose id begins so: an explicit store can be shared by several projects.
     only: Option<String>,
-    conductor: OnceCell<Option<Folder<W::Dir>>>,
+    conductor: OnceCell<Folder<W::Dir>>,
 }
 
 impl<W: World> Store<W> {
@@ -47,11 +47,20 @@ impl<W: World> Store<W> {
 
     /// The directory of sprints; `None` if there never was one.
     fn conductor(&self) -> Result<Option<&Folder<W::Dir>>, Failure> {
-        if let Some(Some(folder)) = self.conductor.get() {
+        if let Some(folder) = self.conductor.get() {
             return Ok(Some(folder));
         }
         let found = self.world.conductor()?;
-        Ok(self.conductor.get_or_init(|| found).as_ref())
+        Ok(found.map(|folder| self.conductor.get_or_init(|| folder)))
+    }
+
+    /// The directory of sprints, made if there is none.
+    fn make_conductor(&self) -> Result<&Folder<W::Dir>, Failure> {
+        if let Some(folder) = self.conductor.get() {
+            return Ok(folder);
+        }
+        let made = self.world.make_conductor()?;
+        Ok(self.conductor.get_or_init(|| made))
     }
 
     /// Acts under the mutex, if there is a store to have one.
@@ -60,28 +69,5 @@ impl<W: World> Store<W> {
             Some(conductor) => self.world.under_mutex(conductor, act),
             None => act(),
         })
-    }
-
-    fn make_conductor(&self) -> Result<&Folder<W::Dir>, Failure> {
-        match self.conductor.get() {
-            Some(Some(folder)) => Ok(folder),
-            // Looked for in vain by this very command: it is made below, and is asked for anew.
-            Some(None) => {
-                self.world.make_conductor()?;
-                Err(Failure::new(
-                    crate::error::FailureKind::Busy,
-                    "the store has just been made; try again",
-                ))
-            }
-            None => {
-                let made = self.world.make_conductor()?;
-                self.conductor.get_or_init(|| Some(made)).as_ref().ok_or_else(|| {
-                    Failure::new(
-                        crate::error::FailureKind::Bug,
-                        "a store that was made is not there",
-                    )
-                })
-            }
-        }
     }
 }

@@ -8,7 +8,7 @@
 use super::dir::Kind;
 use super::folder::{FEW, Folder, Keep, Step, tidy, to_json};
 use super::latch::{self, LATCH, Latched};
-use super::lock::{self, LOCK, Lock, META, completing, free, meta, owner, prepared};
+use super::lock::{self, LOCK, Lock, META, completing, free, meta, owner};
 use super::world::World;
 use crate::error::{Failure, FailureKind};
 use crate::record::{Claim, Done, Maker, Token};
@@ -24,6 +24,18 @@ pub(crate) enum Attempt<T> {
     Busy,
     /// The sprint is not the current one any more; the change was undone.
     Superseded,
+}
+
+impl<T> Attempt<T> {
+    /// The same, with `f` of what was done.
+    pub(crate) fn map<U>(self, f: impl FnOnce(T) -> U) -> Attempt<U> {
+        match self {
+            Self::Done(value) => Attempt::Done(f(value)),
+            Self::Raced => Attempt::Raced,
+            Self::Busy => Attempt::Busy,
+            Self::Superseded => Attempt::Superseded,
+        }
+    }
 }
 
 /// One phase's directory, and who changes it.
@@ -70,7 +82,10 @@ impl<W: World> Phase<'_, W> {
                 return Ok(Attempt::Raced);
             }
             Err(failure) => {
-                tidy(latch.release(self.dir));
+                // The rename may have taken effect although its answer was lost.
+                if matches!(self.dir.has(LOCK), Ok(false)) {
+                    tidy(latch.release(self.dir));
+                }
                 return Err(failure);
             }
         }
@@ -102,10 +117,12 @@ impl<W: World> Phase<'_, W> {
             return Ok(Published::Yes);
         }
         self.dir.remove_all(&super::dir::Entry { name, kind: Kind::Dir })?;
-        match renamed? {
+        renamed?;
+        if W::DEFENCES.latch_stays {
+            Ok(Published::StandsForAnother)
+        } else {
             // What `mv` does: it puts the new lock inside the old one, and succeeds.
-            _ if !W::DEFENCES.latch_stays => Ok(Published::Yes),
-            _ => Ok(Published::StandsForAnother),
+            Ok(Published::Yes)
         }
     }
 
@@ -133,7 +150,14 @@ impl<W: World> Phase<'_, W> {
         }
         if W::DEFENCES.latch_stays && !self.dir.has(LATCH)? {
             // Removed by a command that was held up; the script would walk in.
-            self.dir.make(LATCH)?;
+            let made = self.dir.make(LATCH)?;
+            if !lock.has(&owner(token))? {
+                // It went because the claim was ended meanwhile: nobody would remove this one.
+                if made == Step::Done {
+                    self.dir.remove_dir(LATCH)?;
+                }
+                return Ok(Attempt::Raced);
+            }
         }
         if W::DEFENCES.look_again && lock::done(self.dir)?.is_some() {
             self.give_up(&lock, token, false)?;
@@ -162,8 +186,10 @@ impl<W: World> Phase<'_, W> {
         }
         let confirmed = self.confirm(&token, claim)?;
         if !matches!(confirmed, Attempt::Done(_)) && !lock.has(&owner(&token))? {
-            // It was taken away meanwhile, and the record is nobody's.
+            // It was taken away meanwhile, and the record is nobody's. If it was given up, what was
+            // written late must not stay: a script would put its own lock inside.
             lock.remove_file(&meta(&token))?;
+            lock::clear::<W>(self.dir, lock, None)?;
         }
         Ok(confirmed)
     }
@@ -192,26 +218,27 @@ impl<W: World> Phase<'_, W> {
         if lock.create(&mine, &to_json(&claim)?, Keep::Fleeting)? != Step::Done {
             return Ok(Attempt::Raced);
         }
+        // Only the last former owner is remembered, so that it can be told that it has lost. Which
+        // records are older is seen before the rename: later ones may be of a later owner.
+        let older: Vec<String> = lock.list(FEW)?.into_iter().map(|entry| entry.name).collect();
         let mut judged = owner(from);
         if !W::DEFENCES.take_over_by_name {
             // Whoever is the owner by now.
             let owners = lock.list(FEW)?.into_iter().map(|entry| entry.name);
             judged = owners.into_iter().find(|name| name.starts_with("owner.")).unwrap_or(judged);
         }
-        let renamed = lock.rename(&judged, lock, &owner(&token));
-        if !matches!(renamed, Ok(Step::Done)) {
-            tidy(lock.remove_file(&mine));
-            renamed?;
+        // After an error it may have taken effect: then the record must stay.
+        if lock.rename(&judged, lock, &owner(&token))? != Step::Done {
+            lock.remove_file(&mine)?;
+            lock::clear::<W>(self.dir, lock, None)?;
             return Ok(Attempt::Raced);
         }
-        // Only the last former owner is remembered, so that it can be told that it has lost.
-        for entry in lock.list(FEW)? {
-            let keep = entry.name == mine || entry.name == meta(from) || entry.name == META;
-            if entry.name.starts_with("meta.") && !keep {
-                lock.remove_file(&entry.name)?;
+        for name in older {
+            let keep = name == mine || name == meta(from) || name == META;
+            if name.starts_with("meta.") && !keep {
+                lock.remove_file(&name)?;
             }
         }
-        lock.remove_file(&prepared(from))?;
         lock.put(META, &claim, token.as_str(), Keep::Fleeting)?;
         self.confirm(&token, claim)
     }
@@ -226,19 +253,18 @@ impl<W: World> Phase<'_, W> {
             if lock.create(&mine, &to_json(&claim)?, Keep::Fleeting)? != Step::Done {
                 return Ok(false);
             }
-            let renamed = lock.rename(META, lock, &owner(&token))?;
-            if renamed == Step::Done {
+            // A link and not a rename: a script that found no record would break the lock.
+            let linked = lock.link(META, lock, &owner(&token))?;
+            if linked == Step::Done {
                 lock.put(META, &claim, token.as_str(), Keep::Fleeting)?;
             } else {
                 lock.remove_file(&mine)?;
             }
-            Ok(renamed == Step::Done)
+            Ok(linked == Step::Done)
         })?;
         match adopted {
             Attempt::Done(()) => self.confirm(&token, claim),
-            Attempt::Raced => Ok(Attempt::Raced),
-            Attempt::Busy => Ok(Attempt::Busy),
-            Attempt::Superseded => Ok(Attempt::Superseded),
+            Attempt::Raced | Attempt::Busy | Attempt::Superseded => Ok(adopted.map(|()| claim)),
         }
     }
 
@@ -283,19 +309,21 @@ impl<W: World> Phase<'_, W> {
         token: &Token,
         record: &Done,
     ) -> Result<Attempt<()>, Failure> {
-        let unique = self.world.token()?;
-        if lock.put(&prepared(token), record, unique.as_str(), Keep::Frozen)? != Step::Done {
+        let prepared = self.world.token()?;
+        let name = lock::prepared(&prepared);
+        if lock.put(&name, record, prepared.as_str(), Keep::Frozen)? != Step::Done {
             return Ok(Attempt::Raced);
         }
         // The commit must not reach the disk before what it commits.
         lock.sync()?;
         if W::DEFENCES.commit_by_rename
-            && lock.rename(&owner(token), lock, &completing(token))? != Step::Done
+            && lock.rename(&owner(token), lock, &completing(&prepared))? != Step::Done
         {
-            lock.remove_file(&prepared(token))?;
+            lock.remove_file(&name)?;
+            lock::clear::<W>(self.dir, lock, None)?;
             return Ok(Attempt::Raced);
         }
-        self.finish(lock, token)?;
+        self.finish(lock, &prepared)?;
         if lock::done(self.dir)?.as_ref() != Some(record) {
             // Another command of the same agent has completed it otherwise, or a script has.
             return Ok(Attempt::Raced);
@@ -306,10 +334,10 @@ impl<W: World> Phase<'_, W> {
         Ok(Attempt::Done(()))
     }
 
-    /// Publishes T's committed completion and clears the lock; every step may have been done, or be
+    /// Publishes a committed completion and clears the lock; every step may have been done, or be
     /// being done, by another command. The latch stays: it refuses the script.
-    pub(crate) fn finish(&self, lock: &Folder<W::Dir>, token: &Token) -> Result<(), Failure> {
-        if let Some(record) = lock::committed(lock, token)? {
+    pub(crate) fn finish(&self, lock: &Folder<W::Dir>, prepared: &Token) -> Result<(), Failure> {
+        if let Some(record) = lock::committed(lock, prepared)? {
             if let Some(target) = &record.artifact_link {
                 let unique = format!(".tmp.{}", self.world.token()?);
                 if self.dir.symlink(target, &unique)? == Step::Done {
@@ -320,7 +348,7 @@ impl<W: World> Phase<'_, W> {
                     }
                 }
             }
-            lock.link(&prepared(token), self.dir, lock::DONE)?;
+            lock.link(&lock::prepared(prepared), self.dir, lock::DONE)?;
             self.dir.sync()?;
         }
         if !self.dir.has(lock::DONE)? {
@@ -329,7 +357,7 @@ impl<W: World> Phase<'_, W> {
                 format!("'{}' was committed, and its record is gone", self.dir.path()),
             ));
         }
-        lock::clear::<W>(self.dir, lock, Some(&completing(token)))
+        lock::clear::<W>(self.dir, lock, Some(&completing(prepared)))
     }
 
     /// Ends T's claim: the phase is pending again.
@@ -352,7 +380,10 @@ impl<W: World> Phase<'_, W> {
         unlatch: bool,
     ) -> Result<bool, Failure> {
         let latch = if unlatch { self.dir.open(LATCH)? } else { None };
-        let markers = latch.as_ref().map(latch::markers).transpose()?;
+        let markers = match &latch {
+            Some(latch) => latch::disposable(self.world, latch, token, self.maker)?,
+            None => None,
+        };
         if lock.rename(&owner(token), lock, &free(token))? != Step::Done {
             return Ok(false);
         }

@@ -75,17 +75,24 @@ impl<W: World> Store<W> {
     /// The current sprint; `None` if there never was one, or the last has been archived.
     pub(crate) fn current(&self) -> Result<Option<Found<W::Dir>>, Failure> {
         let Some(conductor) = self.conductor()? else { return Ok(None) };
+        let mut none = None;
         'again: for _ in 0..TRIES {
-            for id in self.ids(conductor)? {
-                let Some(folder) = conductor.open(&id)? else { continue 'again };
-                match self.load(folder, &id)? {
+            let ids = self.ids(conductor)?;
+            for id in &ids {
+                let Some(folder) = conductor.open(id)? else { continue 'again };
+                match self.load(folder, id)? {
                     Loaded::Sprint(found) if found.sprint.is_archived() => {}
                     Loaded::Sprint(found) => return Ok(Some(*found)),
                     Loaded::BeingMade => {}
                     Loaded::Moved => continue 'again,
                 }
             }
-            return Ok(None);
+            // A new sprint may have been published while the list was read, and those on it have
+            // been archived for it: that there is none is believed when it is seen twice.
+            if none.as_ref() == Some(&ids) {
+                return Ok(None);
+            }
+            none = Some(ids);
         }
         Err(Failure::new(FailureKind::Busy, "the sprints change all the time"))
     }
@@ -119,19 +126,34 @@ impl<W: World> Store<W> {
         Ok(self.current()?.is_some_and(|found| found.sprint.sprint_id == id))
     }
 
-    /// The latest archived sprints, at most `most`; what cannot be read is left out.
-    pub(crate) fn archived(&self, most: usize) -> Result<Vec<Found<W::Dir>>, Failure> {
+    /// The latest sprints that are over, archived already or not yet; what cannot be read is left out.
+    pub(crate) fn former(&self, most: usize) -> Result<Vec<Found<W::Dir>>, Failure> {
         let Some(conductor) = self.conductor()? else { return Ok(Vec::new()) };
+        let current = self.current()?.map(|found| found.sprint.sprint_id);
         let mut found = Vec::new();
+        // First those that are not moved yet: what moves meanwhile is seen afterwards.
+        self.collect(conductor, most, current.as_deref(), &mut found)?;
         if let Some(archive) = conductor.open(ARCHIVE)? {
-            for id in self.ids(&archive)?.into_iter().take(most) {
-                let Some(folder) = archive.open(&id)? else { continue };
-                if let Ok(Loaded::Sprint(sprint)) = self.load(folder, &id) {
-                    found.push(*sprint);
-                }
-            }
+            self.collect(&archive, most, current.as_deref(), &mut found)?;
         }
         Ok(found)
+    }
+
+    fn collect(
+        &self,
+        place: &Folder<W::Dir>,
+        most: usize,
+        current: Option<&str>,
+        found: &mut Vec<Found<W::Dir>>,
+    ) -> Result<(), Failure> {
+        let over = |id: &String| current.is_none_or(|current| stamp(id) < stamp(current));
+        for id in self.ids(place)?.into_iter().filter(over).take(most) {
+            let Some(folder) = place.open(&id)? else { continue };
+            if let Ok(Loaded::Sprint(sprint)) = self.load(folder, &id) {
+                found.push(*sprint);
+            }
+        }
+        Ok(())
     }
 
     /// Publishes a new sprint and archives all others. `sprint` has all but its id; `hash` is that
@@ -145,7 +167,7 @@ impl<W: World> Store<W> {
     ) -> Result<Option<Sprint>, Failure> {
         let conductor = self.make_conductor()?;
         let now = self.world.now();
-        let stamp = match self.latest_stamp(conductor)? {
+        let stamp = match latest_stamp(conductor)? {
             Some(latest) if W::DEFENCES.own_directory && latest >= stamp_at(now) => {
                 let after =
                     moment(&latest).and_then(|m| m.checked_add(jiff::Span::new().seconds(1)).ok());
@@ -164,7 +186,7 @@ impl<W: World> Store<W> {
         if !W::DEFENCES.publish_first {
             self.archive_before(conductor, &id)?;
         }
-        let built = self.build(conductor, &name, &sprint);
+        let built = build(conductor, &name, &sprint);
         let renamed = built.and_then(|()| conductor.rename(&name, conductor, &id));
         if !matches!(renamed, Ok(Step::Done)) {
             conductor.remove_all(&Entry { name, kind: Kind::Dir })?;
@@ -173,40 +195,13 @@ impl<W: World> Store<W> {
             return Ok(if W::DEFENCES.own_directory { None } else { Some(sprint) });
         }
         conductor.sync()?;
+        if W::DEFENCES.own_directory && !self.is_current(&id)? {
+            // Another start, by a clock that is ahead, has published a later one.
+            self.archive(conductor, &id)?;
+            return Ok(None);
+        }
         self.archive_before(conductor, &id)?;
         Ok(Some(sprint))
-    }
-
-    fn latest_stamp(&self, conductor: &Folder<W::Dir>) -> Result<Option<String>, Failure> {
-        let mut latest: Option<String> = None;
-        // In this order: a sprint that is archived between the two looks is seen at least once.
-        let archive = conductor.open(ARCHIVE)?;
-        for folder in std::iter::once(conductor).chain(archive.as_ref()) {
-            for entry in folder.list(MANY)? {
-                if let Some(stamp) = stamp(&entry.name)
-                    && latest.as_deref().is_none_or(|latest| stamp > latest)
-                {
-                    latest = Some(stamp.to_owned());
-                }
-            }
-        }
-        Ok(latest)
-    }
-
-    fn build(
-        &self,
-        conductor: &Folder<W::Dir>,
-        name: &str,
-        sprint: &Sprint,
-    ) -> Result<(), Failure> {
-        let gone = || Failure::new(FailureKind::Busy, format!("'{name}' was removed meanwhile"));
-        conductor.make(name)?;
-        let folder = conductor.open(name)?.ok_or_else(gone)?;
-        folder.create(RECORD, &to_json(sprint)?, Keep::Durable)?;
-        for phase in &sprint.phases {
-            folder.make(&phase.name)?;
-        }
-        folder.sync()
     }
 
     /// Archives every sprint before `id`, the oldest first, so that none of them can come to be the
@@ -258,7 +253,7 @@ impl<W: World> Store<W> {
         let current = self.current()?.map(|found| found.sprint.sprint_id);
         for id in here {
             let before = |current: &String| (stamp(&id), &id) < (stamp(current), current);
-            let over = current.as_ref().is_some_and(before) || self.is_marked(conductor, &id)?;
+            let over = current.as_ref().is_some_and(before) || is_marked(conductor, &id)?;
             if over {
                 self.archive(conductor, &id)?;
             }
@@ -282,12 +277,6 @@ impl<W: World> Store<W> {
         Ok(gone)
     }
 
-    fn is_marked(&self, conductor: &Folder<W::Dir>, id: &str) -> Result<bool, Failure> {
-        let Some(folder) = conductor.open(id)? else { return Ok(false) };
-        let record = folder.read(RECORD, LONGEST)?;
-        Ok(record.as_deref().and_then(from_json::<Sprint>).is_some_and(|s| s.is_archived()))
-    }
-
     fn remove_litter(&self, folder: &Folder<W::Dir>) -> Result<(), Failure> {
         let now = self.world.now().as_nanosecond();
         for entry in folder.list(MANY)? {
@@ -300,6 +289,42 @@ impl<W: World> Store<W> {
         }
         Ok(())
     }
+}
+
+/// The latest time in the id of any sprint, whoever's it is.
+fn latest_stamp<D: Dir>(conductor: &Folder<D>) -> Result<Option<String>, Failure> {
+    let mut latest: Option<String> = None;
+    // In this order: a sprint that is archived between the two looks is seen at least once.
+    let archive = conductor.open(ARCHIVE)?;
+    for folder in std::iter::once(conductor).chain(archive.as_ref()) {
+        for entry in folder.list(MANY)? {
+            if let Some(stamp) = stamp(&entry.name)
+                && latest.as_deref().is_none_or(|latest| stamp > latest)
+            {
+                latest = Some(stamp.to_owned());
+            }
+        }
+    }
+    Ok(latest)
+}
+
+/// Makes a sprint's directory whole and durable, under a name that nobody looks at.
+fn build<D: Dir>(conductor: &Folder<D>, name: &str, sprint: &Sprint) -> Result<(), Failure> {
+    let gone = || Failure::new(FailureKind::Busy, format!("'{name}' was removed meanwhile"));
+    conductor.make(name)?;
+    let folder = conductor.open(name)?.ok_or_else(gone)?;
+    folder.create(RECORD, &to_json(sprint)?, Keep::Durable)?;
+    for phase in &sprint.phases {
+        folder.make(&phase.name)?;
+    }
+    folder.sync()
+}
+
+/// Whether a sprint's record says that it has ended.
+fn is_marked<D: Dir>(conductor: &Folder<D>, id: &str) -> Result<bool, Failure> {
+    let Some(folder) = conductor.open(id)? else { return Ok(false) };
+    let record = folder.read(RECORD, LONGEST)?;
+    Ok(record.as_deref().and_then(from_json::<Sprint>).is_some_and(|s| s.is_archived()))
 }
 
 /// Removes a sprint's directory, renamed away first so that nobody reads half of it.

@@ -268,6 +268,10 @@ fn a_bare_latch() {
     backdate(&latch, 61);
     bench.run(&["claim", "a"]).ok();
     bench.script_refused(&["claim", "a"], "LOCKED");
+    // Given up, nothing of it is in anyone's way.
+    bench.run(&["abort", "a"]).ok();
+    assert!(!latch.exists());
+    bench.run(&["claim", "a"]).ok();
     bench.run(&["complete", "a"]).ok();
 }
 

@@ -1,10 +1,14 @@
-//! The shipped protocol in the simulated world: what scenarios over it are made of.
+//! The shipped protocol in the simulated world: agents, the commands that they give, and the states
+//! that scenarios begin in.
 
 use std::io;
+use std::rc::Rc;
 
 use git_conductor::error::{Failure, FailureKind, Stop};
-use git_conductor::record::{Claim, Event, PhaseEntry, Process, Token};
+use git_conductor::record::{Claim, Event, Process, Token, Verdict};
+use git_conductor::rules::spec::parse_list;
 use git_conductor::rules::{Life, Me};
+use git_conductor::store::artifact::Source;
 use git_conductor::store::change::{Asker, HandIn};
 use git_conductor::store::dir::Dir;
 use git_conductor::store::lifecycle::Plan as Sprint;
@@ -14,19 +18,25 @@ use jiff::{SignedDuration, Timestamp};
 use rustix::io::Errno;
 
 use crate::dir::SimDir;
-use crate::explore::{Effort, explore, kill_everywhere, must_fail, must_hold};
-use crate::plan::{Mutex, Plan};
 use crate::run::{Outcome, Scenario, View};
 use crate::world::{Ctx, Quiet};
 
 /// The protocol's view of the simulated world; `OFF` is the set of defences that are switched off,
 /// to see that the checker notices. The bits are in the order of the fields of [`Defences`].
-struct SimWorld<'y, const OFF: u16>(Ctx<'y>);
+pub(crate) struct SimWorld<'y, const OFF: u16>(Ctx<'y>);
 
 /// Every defence is in force.
-const NONE: u16 = 0;
-/// All but `latch_stays`.
-const LATCH_STAYS: u16 = 1;
+pub(crate) const NONE: u16 = 0;
+/// All but the one of that name, and so on.
+pub(crate) const LATCH_STAYS: u16 = 1;
+pub(crate) const LOOK_AGAIN: u16 = 2;
+pub(crate) const TAKE_OVER_BY_NAME: u16 = 4;
+pub(crate) const COMMIT_BY_RENAME: u16 = 8;
+pub(crate) const REMOVE_WHAT_WAS_JUDGED: u16 = 16;
+pub(crate) const NEVER_ABSENT: u16 = 32;
+pub(crate) const OWN_DIRECTORY: u16 = 64;
+pub(crate) const PUBLISH_FIRST: u16 = 128;
+pub(crate) const LOOK_FOR_CURRENCY: u16 = 256;
 
 const fn without(off: u16) -> Defences {
     Defences {
@@ -72,10 +82,12 @@ impl<'y, const OFF: u16> World for SimWorld<'y, OFF> {
     fn make_conductor(&self) -> Result<Folder<SimDir<'y>>, Failure> {
         let root = self.0.root();
         match retry(|| root.make_dir("conductor")) {
-            Ok(()) => retry(|| root.sync()).map_err(failure)?,
+            Ok(()) => {}
             Err(error) if Errno::from_io_error(&error) == Some(Errno::EXIST) => {}
             Err(error) => return Err(failure(error)),
         }
+        // As the shipped world does it, also if another start has just made it.
+        retry(|| root.sync()).map_err(failure)?;
         let found = self.conductor()?;
         found.ok_or_else(|| Failure::new(FailureKind::Busy, "'conductor' has just been removed"))
     }
@@ -89,7 +101,18 @@ impl<'y, const OFF: u16> World for SimWorld<'y, OFF> {
     }
 
     fn life(&self, claim: &Claim) -> Life {
-        claim.process.as_ref().map_or(Life::Unknown, |process| self.life_of(process))
+        match &claim.process {
+            Some(process) => self.life_of(process),
+            // A script's record: its pid is all there is.
+            None if claim.v == 0 && claim.pid > 0 => {
+                if self.0.is_alive(claim.pid) {
+                    Life::Alive
+                } else {
+                    Life::Dead
+                }
+            }
+            None => Life::Unknown,
+        }
     }
 
     fn life_of(&self, process: &Process) -> Life {
@@ -121,145 +144,268 @@ fn process(pid: i64, boot: i64) -> Process {
     Process { pid, start: Some(1), boot: Some(format!("boot-{boot}")), ..Process::default() }
 }
 
-/// The store as the agent `name`, whose process is `agent`, sees it in one command.
-fn as_agent<'y, const OFF: u16>(
-    ctx: &Ctx<'y>,
-    name: &str,
-    agent: i64,
-) -> (Store<SimWorld<'y, OFF>>, Asker) {
-    let me = Me {
-        name: name.to_owned(),
-        process: Some(process(agent, ctx.boot())),
+/// An agent: its name, and the process that lives as long as it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Agent {
+    pub(crate) name: &'static str,
+    pub(crate) pid: i64,
+}
+
+/// Who the agent is to one of its commands.
+pub(crate) fn me(ctx: &Ctx<'_>, agent: Agent) -> Me {
+    Me {
+        name: agent.name.to_owned(),
+        explicit: true,
+        process: Some(process(agent.pid, ctx.boot())),
         command: process(ctx.pid(), ctx.boot()),
         worktree: Some("/work".to_owned()),
         ..Me::default()
-    };
-    let asker = Asker { me, stale_after: SignedDuration::from_hours(1) };
+    }
+}
+
+/// The store as the agent sees it in one command.
+fn as_agent<'y, const OFF: u16>(ctx: &Ctx<'y>, agent: Agent) -> (Store<SimWorld<'y, OFF>>, Asker) {
+    let asker = Asker { me: me(ctx, agent), stale_after: SignedDuration::from_hours(1) };
     (Store::new(SimWorld(ctx.clone()), None), asker)
 }
 
-/// A word for how a request ended.
+/// What an agent can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Do {
+    Claim(&'static str),
+    Takeover(&'static str),
+    Next,
+    Complete(&'static str),
+    /// With an artifact of this content.
+    HandIn(&'static str, &'static str),
+    Abort(&'static str),
+    Unstuck(&'static str),
+    /// `unstuck --force`.
+    Force(&'static str),
+    /// With phases as `--phases` takes them.
+    Start(&'static str),
+    /// `start --force`.
+    Restart(&'static str),
+    /// `start --if-none`.
+    IfNone(&'static str),
+    Archive,
+    /// Of everything that is archived.
+    Clean,
+    Status,
+}
+
+/// One word for how a request ended: `OK`, a refusal's code, or a failure's with a `!` before it.
 fn word<T>(result: Result<T, Stop>) -> String {
     match result {
         Ok(_) => "OK".to_owned(),
-        Err(stop) => format!("{stop:?}"),
+        Err(Stop::Refused(refusal)) => refusal.code().to_owned(),
+        Err(Stop::Failed(failure)) => format!("!{} {failure}", failure.kind.code()),
     }
 }
 
-fn claim<const OFF: u16>(ctx: &Ctx<'_>, name: &str, agent: i64, phase: &str) -> String {
-    let (store, asker) = as_agent::<OFF>(ctx, name, agent);
-    let granted = store.claim(&asker, phase, false);
-    if granted.is_ok() {
-        ctx.note("granted", name);
-    }
-    word(granted)
+/// The board in one line: `build=claimed:ann ship=pending`.
+fn board<const OFF: u16>(store: &Store<SimWorld<'_, OFF>>) -> Result<String, Stop> {
+    use git_conductor::rules::State;
+    let Some(board) = store.board()? else { return Ok("none".to_owned()) };
+    let states = board.graph.ids().map(|id| {
+        let name = &board.graph.phase(id).name;
+        match board.state(id) {
+            State::Pending => format!("{name}=pending"),
+            State::Claimed(hold) => format!("{name}=claimed:{}", hold.claim.agent),
+            State::Done(done) => format!("{name}=done:{}", done.agent),
+        }
+    });
+    Ok(states.collect::<Vec<_>>().join(" "))
 }
 
-fn complete<const OFF: u16>(ctx: &Ctx<'_>, name: &str, agent: i64, phase: &str) -> String {
-    let (store, asker) = as_agent::<OFF>(ctx, name, agent);
-    let completed = store.complete(&asker, phase, &HandIn::default());
-    if completed.is_ok() {
-        ctx.note("completed", name);
+fn start_sprint<const OFF: u16>(
+    ctx: &Ctx<'_>,
+    agent: Agent,
+    phases: &str,
+    (if_none, force): (bool, bool),
+) -> String {
+    let (store, asker) = as_agent::<OFF>(ctx, agent);
+    let plan = Sprint {
+        project: "/work".to_owned(),
+        hash: "0123456789ab".to_owned(),
+        phases: parse_list(phases).unwrap(),
+        goal: None,
+        if_none,
+        force,
+    };
+    let started = store.start(&asker, &plan);
+    if let Ok(started) = &started {
+        ctx.note(if started.kept { "kept" } else { "started" }, &started.sprint.sprint_id);
+    }
+    word(started)
+}
+
+/// `<phase> <token>`: what a monitor needs to know of a success.
+fn told(ctx: &Ctx<'_>, what: &'static str, phase: &str, token: Option<&Token>) {
+    ctx.note(what, &format!("{phase} {}", token.map_or("", Token::as_str)));
+}
+
+fn hand_in<const OFF: u16>(
+    ctx: &Ctx<'_>,
+    agent: Agent,
+    phase: &str,
+    content: Option<&str>,
+) -> String {
+    let (store, asker) = as_agent::<OFF>(ctx, agent);
+    let mut handed = HandIn { verdict: Verdict::Pass, ..HandIn::default() };
+    if let Some(content) = content {
+        // As the command does it: asked before an artifact is copied for nothing.
+        if let Err(stop) = store.may_complete(&asker, phase, Verdict::Pass) {
+            return word::<()>(Err(stop));
+        }
+        let source = Source {
+            given: "out.json".to_owned(),
+            path: "/work/out.json".to_owned(),
+            in_store: None,
+            mtime: 1,
+            content: &mut content.as_bytes(),
+            limit: 1 << 20,
+        };
+        match store.pin(phase, source) {
+            Ok(pinned) => handed.artifact = Some(pinned),
+            Err(stop) => return word::<()>(Err(stop)),
+        }
+    }
+    let completed = store.complete(&asker, phase, &handed);
+    if let Ok(completed) = &completed {
+        told(ctx, "completed", phase, completed.done.token.as_ref());
     }
     word(completed)
 }
 
-/// A world with a sprint of one phase, `build`, and two living agents.
-fn sprint() -> (Quiet, [i64; 2]) {
+/// Carries out one command.
+pub(crate) fn act<const OFF: u16>(ctx: &Ctx<'_>, agent: Agent, what: Do) -> String {
+    let (store, asker) = as_agent::<OFF>(ctx, agent);
+    match what {
+        Do::Claim(phase) | Do::Takeover(phase) => {
+            let granted = store.claim(&asker, phase, matches!(what, Do::Takeover(_)));
+            if let Ok(granted) = &granted {
+                told(ctx, "granted", phase, granted.claim.token.as_ref());
+            }
+            word(granted)
+        }
+        Do::Next => {
+            let granted = store.claim_next(&asker);
+            if let Ok(granted) = &granted {
+                told(ctx, "granted", &granted.phase, granted.claim.token.as_ref());
+                return format!("OK {}", granted.phase);
+            }
+            word(granted)
+        }
+        Do::Complete(phase) => hand_in::<OFF>(ctx, agent, phase, None),
+        Do::HandIn(phase, content) => hand_in::<OFF>(ctx, agent, phase, Some(content)),
+        Do::Abort(phase) => word(store.abort(&asker, phase, "")),
+        Do::Unstuck(phase) | Do::Force(phase) => {
+            word(store.unstuck(&asker, phase, matches!(what, Do::Force(_))))
+        }
+        Do::Start(phases) => start_sprint::<OFF>(ctx, agent, phases, (false, false)),
+        Do::Restart(phases) => start_sprint::<OFF>(ctx, agent, phases, (false, true)),
+        Do::IfNone(phases) => start_sprint::<OFF>(ctx, agent, phases, (true, false)),
+        Do::Archive => word(store.archive_current(&asker)),
+        Do::Clean => word(store.clean(&asker, SignedDuration::ZERO)),
+        Do::Status => match board::<OFF>(&store) {
+            Ok(board) => {
+                ctx.note("board", &board);
+                board
+            }
+            Err(stop) => word::<()>(Err(stop)),
+        },
+    }
+}
+
+/// A world with a sprint of `phases`, and four agents that live.
+pub(crate) fn sprint(phases: &'static str) -> (Quiet, [Agent; 4]) {
     let mut quiet = Quiet::new();
-    let agents = [quiet.life.spawn(), quiet.life.spawn()];
-    quiet.run("start", |ctx| {
-        let (store, asker) = as_agent::<NONE>(ctx, "starter", agents[0]);
-        let phases = vec![PhaseEntry { name: "build".to_owned(), ..PhaseEntry::default() }];
-        let plan = Sprint {
-            project: "/work".to_owned(),
-            hash: "0123456789ab".to_owned(),
-            phases,
-            goal: None,
-            if_none: false,
-            force: false,
-        };
-        store.start(&asker, &plan).unwrap();
-    });
+    let agents = ["ann", "bob", "cyd", "dan"].map(|name| Agent { name, pid: quiet.life.spawn() });
+    quiet.go(agents[3], Do::Start(phases), "OK");
     (quiet, agents)
 }
 
-/// I1, for agents that never give a phase up.
-fn one_owner(view: &View<'_, String>) -> Result<(), String> {
-    if view.count("granted") > 1 { Err("two owners".to_owned()) } else { Ok(()) }
+/// One that holds `build`, by the first agent.
+pub(crate) fn held() -> (Quiet, [Agent; 4]) {
+    let (mut quiet, agents) = sprint("build:");
+    quiet.go(agents[0], Do::Claim("build"), "OK");
+    (quiet, agents)
 }
 
-/// I4: in every quiet state a lone claim ends in OK, done or a true refusal.
-fn nothing_is_wedged(view: &View<'_, String>, agent: i64) -> Result<(), String> {
-    let mut quiet = view.quiet();
-    // Longer than a bare latch is respected.
-    quiet.now += 61_000_000_000;
-    let answer = quiet.run("lone", |ctx| claim::<NONE>(ctx, "lone", agent, "build"));
-    let refused = ["Claimed", "Done"].iter().any(|refusal| answer.contains(refusal));
-    if answer == "OK" || refused { Ok(()) } else { Err(format!("wedged: {answer}")) }
+/// The same, but the owner has been dead for two hours.
+pub(crate) fn stale() -> (Quiet, [Agent; 4]) {
+    let (mut quiet, agents) = held();
+    quiet.life.kill(agents[0].pid);
+    quiet.now += 7_200_000_000_000;
+    (quiet, agents)
 }
 
-fn race<const OFF: u16>(name: &'static str) -> Scenario<String> {
-    let (start, [first, second]) = sprint();
-    Scenario::new(name, start)
-        .command("A", move |ctx| claim::<OFF>(ctx, "a", first, "build"))
-        .command("B", move |ctx| claim::<OFF>(ctx, "b", second, "build"))
-        .always(one_owner)
-        .finally(move |view| nothing_is_wedged(view, second))
-}
+impl Quiet {
+    /// Carries out one command alone.
+    pub(crate) fn ask(&mut self, agent: Agent, what: Do) -> String {
+        self.run("alone", |ctx| act::<NONE>(ctx, agent, what))
+    }
 
-#[test]
-fn two_claims_race() {
-    let scenario = race::<NONE>("two claims").finally(|view| {
-        let won = |name| view.outcome(name).and_then(Outcome::done).is_some_and(|o| o == "OK");
-        if won("A") || won("B") { Ok(()) } else { Err("nobody won".to_owned()) }
-    });
-    for mutex in [Mutex::Working, Mutex::Absent, Mutex::Lying] {
-        let plan = Plan { mutex, ..Plan::default() };
-        must_hold(explore(&scenario, &plan, Effort::from_env()));
+    /// The same, which must be answered so.
+    #[track_caller]
+    pub(crate) fn go(&mut self, agent: Agent, what: Do, expected: &str) {
+        assert_eq!(self.ask(agent, what), expected, "{what:?}");
+    }
+
+    /// A new agent that lives.
+    pub(crate) fn newcomer(&mut self, name: &'static str) -> Agent {
+        Agent { name, pid: self.life.spawn() }
     }
 }
 
-#[test]
-fn a_claim_needs_the_latch_to_stay() {
-    let scenario = race::<LATCH_STAYS>("no latch");
-    must_fail(explore(&scenario, &Plan::default(), Effort::of_depth(2)), "two owners");
-}
+/// What several commands at once are to do: the commands' letters, who gives them, and what.
+pub(crate) type Script = &'static [Do];
 
-#[test]
-fn two_claims_race_and_one_is_killed() {
-    let scenario = race::<NONE>("two claims, a kill");
-    for mutex in [Mutex::Working, Mutex::Lying] {
-        let plan = Plan { mutex, ..Plan::default() };
-        must_hold(kill_everywhere(&scenario, &plan, Effort::from_env().lighter(1)));
-    }
-}
-
-#[test]
-fn a_completion_that_is_killed_is_finished_or_repeated() {
-    let (mut start, [first, second]) = sprint();
-    assert_eq!(start.run("claim", |ctx| claim::<NONE>(ctx, "a", first, "build")), "OK");
-    let scenario = Scenario::new("complete", start)
-        .command("A", move |ctx| complete::<NONE>(ctx, "a", first, "build"))
-        .command("B", move |ctx| claim::<NONE>(ctx, "b", second, "build"))
-        .always(one_owner)
-        .finally(move |view| {
-            let again = view.quiet().run("again", |ctx| complete::<NONE>(ctx, "a", first, "build"));
-            if again == "OK" { Ok(()) } else { Err(format!("not complete: {again}")) }
+/// A scenario in which each of `actors` gives its commands one after another. Each is a process of
+/// its own, so that a kill ends one of them and the agent goes on to the next.
+pub(crate) fn together<const OFF: u16>(
+    name: &'static str,
+    start: Quiet,
+    actors: &[(Agent, Script)],
+) -> Scenario<String> {
+    const LETTERS: [&str; 4] = ["A", "B", "C", "D"];
+    let mut scenario = Scenario::new(name, start);
+    for (letter, &(agent, script)) in LETTERS.into_iter().zip(actors) {
+        scenario = scenario.command(letter, move |ctx| {
+            if let [what] = script {
+                return act::<OFF>(ctx, agent, *what);
+            }
+            let answers = script.iter().map(|what| {
+                let answer = ctx.invoke(|ctx| act::<OFF>(ctx, agent, *what));
+                answer.unwrap_or_else(|| "killed".to_owned())
+            });
+            answers.collect::<Vec<_>>().join(",")
         });
-    must_hold(kill_everywhere(&scenario, &Plan::default(), Effort::from_env().lighter(1)));
+    }
+    scenario
 }
 
-/// `cargo test --test model conductor::speed -- --ignored --nocapture`
-#[test]
-#[ignore = "measures, and prints what it measured"]
-fn speed() {
-    let scenario = race::<NONE>("speed of two claims");
-    for preemptions in 1..4 {
-        let begin = std::time::Instant::now();
-        let effort = Effort { preemptions, ..Effort::of_depth(3) };
-        let stats = must_hold(explore(&scenario, &Plan::default(), effort));
-        let each = begin.elapsed() / u32::try_from(stats.runs).unwrap();
-        println!("{preemptions} preemptions: {stats:?}, about {each:?} each");
+/// How each command ended; `killed` where it was, and nothing while it runs.
+pub(crate) fn answers<'v>(view: &'v View<'_, String>) -> Vec<&'v str> {
+    let answer = |outcome: &'v Option<Outcome<String>>| match outcome {
+        Some(Outcome::Done(answer)) => answer.as_str(),
+        Some(Outcome::Killed) => "killed",
+        None => "",
+    };
+    view.outcomes.iter().map(answer).collect()
+}
+
+/// Requires the commands' answers to be one of `allowed`, each written as `OK|claimed`.
+pub(crate) fn one_of(allowed: &'static [&'static str]) -> impl Fn(&View<'_, String>) -> Checked {
+    move |view| {
+        let got = answers(view).join("|");
+        if allowed.contains(&got.as_str()) { Ok(()) } else { Err(format!("answers: {got}")) }
     }
 }
+
+/// What a check says.
+pub(crate) type Checked = Result<(), String>;
+
+/// Something that is looked at after every step.
+pub(crate) type Look = Rc<dyn Fn(&View<'_, String>) -> Checked>;

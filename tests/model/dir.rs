@@ -15,6 +15,9 @@ use crate::world::{Ctx, Go, Step};
 pub(crate) struct SimDir<'y> {
     ctx: Ctx<'y>,
     ino: Ino,
+    /// It is being built under a name of this command's own, and is published by a rename. Only
+    /// `clean` may look into another's, so beside it a few schedules are left out.
+    private: bool,
 }
 
 /// A file that a simulated command has just created.
@@ -23,11 +26,12 @@ pub(crate) struct SimFile<'y> {
     ino: Ino,
     name: String,
     offset: usize,
+    private: bool,
 }
 
 impl<'y> SimDir<'y> {
     pub(crate) fn new(ctx: Ctx<'y>, ino: Ino) -> Self {
-        Self { ctx, ino }
+        Self { ctx, ino, private: false }
     }
 
     fn at(&self, fs: &SimFs, name: &str) -> String {
@@ -41,6 +45,7 @@ impl<'y> SimDir<'y> {
         name: &str,
         effect: impl FnOnce(&mut SimFs, i64) -> Result<T, Errno>,
     ) -> io::Result<T> {
+        self.ctx.privately(self.private);
         self.ctx.act(kind, |fs| format!("{verb} {}", self.at(fs, name)), effect)
     }
 
@@ -61,7 +66,8 @@ impl<'y> Dir for SimDir<'y> {
 
     fn open_dir(&self, name: &str) -> io::Result<Self> {
         let ino = self.act(Step::Look, "open", name, |fs, _| fs.open_dir(self.ino, name))?;
-        Ok(Self { ctx: self.ctx.clone(), ino })
+        let private = self.private || name.starts_with(".tmp.") || name.starts_with(".new.");
+        Ok(Self { ctx: self.ctx.clone(), ino, private })
     }
 
     fn make_dir(&self, name: &str) -> io::Result<()> {
@@ -71,7 +77,13 @@ impl<'y> Dir for SimDir<'y> {
     fn create(&self, name: &str, _frozen: bool) -> io::Result<SimFile<'y>> {
         let create = |fs: &mut SimFs, now| fs.create(self.ino, name, now);
         let ino = self.act(Step::Change, "create", name, create)?;
-        Ok(SimFile { ctx: self.ctx.clone(), ino, name: name.to_owned(), offset: 0 })
+        Ok(SimFile {
+            ctx: self.ctx.clone(),
+            ino,
+            name: name.to_owned(),
+            offset: 0,
+            private: self.private,
+        })
     }
 
     fn read(&self, name: &str, limit: u64) -> io::Result<Vec<u8>> {
@@ -131,7 +143,14 @@ impl<'y> Dir for SimDir<'y> {
 impl NewFile for SimFile<'_> {
     fn write(&mut self, data: &[u8]) -> io::Result<()> {
         let what = |_: &SimFs| format!("write {} bytes to {}", data.len(), self.name);
-        let (kept, result) = match self.ctx.step(Step::Write, what) {
+        self.ctx.privately(self.private);
+        let mut go = self.ctx.step(Step::Write, what);
+        // `write_all` goes on where a signal interrupted it.
+        while matches!(go, Go::Fail(Errno::INTR, _)) {
+            self.ctx.answer(Err(Errno::INTR));
+            go = self.ctx.step(Step::Write, what);
+        }
+        let (kept, result) = match go {
             Go::Dead => return Err(Errno::IO.into()),
             Go::Run => (data.len(), Ok(())),
             Go::Fail(errno, Effect::None) => (0, Err(errno)),

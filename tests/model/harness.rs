@@ -275,8 +275,8 @@ fn every_step_fails_with_every_error() {
     assert_eq!(stats.runs, FAULTS.len() as u64 * 5 + 1);
     let seen = seen.take();
     // For each error: nothing there, an empty file, the whole one; for ENOSPC half of it; and the
-    // run in which nothing failed.
-    assert_eq!(seen.len(), FAULTS.len() * 3 + 1 + 1, "{seen:#?}");
+    // run in which nothing failed. A write that is interrupted goes on, and leaves no empty file.
+    assert_eq!(seen.len(), FAULTS.len() * 3 + 1, "{seen:#?}");
     assert!(seen.contains(r#"ENOSPC ["file 1x \"con\""]"#), "{seen:#?}");
 }
 

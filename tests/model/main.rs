@@ -3,28 +3,50 @@
 //! [`fs`] is a file system in memory, [`power`] what a power cut can lose of it, [`dir`] the
 //! operations on it as steps, [`world`] everything else that commands see of each other. [`run`]
 //! makes one run of a scenario, decision by decision; [`explore`] decides which runs to make.
-//! `conductor` puts the shipped protocol into it. `posix` compares the file system with the real one; `harness`, `cuts` and `naive` test the checker
+//! `conductor` puts the shipped protocol into it, and [`monitor`] looks at it after every step:
+//!
+//! - `claims` and `sprints`: two and three commands at once, in every order with few preemptions and
+//!   in random ones, with the mutex working, absent and granted to everyone; `history`: random runs
+//!   can be explained by the rules applied one after another;
+//! - `kills`: one is killed before any step; `faults`: any operation fails; `cuts_protocol`: the power
+//!   is cut; `verdicts`: the living are judged dead; `scripts`: the shell script is about;
+//! - `broken`: each defence of the protocol switched off, which must be found.
+//!
+//! `posix` compares the file system with the real one; `harness`, `cuts` and `naive` test the checker
 //! itself: it must find what is broken and let pass what is not.
 //!
-//! `MODEL_DEPTH` sets the effort (2 unless set); `MODEL_REPLAY` repeats one run.
+//! `MODEL_DEPTH` sets the effort: the number of preemptions (2 unless set), and ten times the random
+//! runs for each further one. Deeper runs multiply; `--release` is worth while for them.
+//! `MODEL_REPLAY` repeats one run and prints its trace; `--nocapture` shows how many runs were made.
 
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stderr,
-    reason = "the whole crate is a test"
+    clippy::items_after_statements,
+    reason = "the whole crate is a test; a script stands where it is used"
 )]
 
+mod broken;
+mod claims;
 mod conductor;
 mod cuts;
+mod cuts_protocol;
 mod dir;
 mod explore;
+mod faults;
 mod fs;
 mod harness;
+mod history;
+mod kills;
+mod monitor;
 mod naive;
 mod plan;
 mod posix;
 mod power;
 mod rng;
 mod run;
+mod scripts;
+mod sprints;
+mod verdicts;
 mod world;

@@ -306,8 +306,10 @@ impl<O: 'static> Runner<'_, O> {
         let current = current.filter(runs).filter(|command| waits(command).is_none());
         if let Some(command) = current {
             self.choices.push(Choice { command, preempts: false });
-            // No other command can tell whether it took its turn before or after a sync.
-            if hide_syncs && commands[command].next.get() == Step::Sync {
+            // No other command can tell whether it took its turn before or after a sync, or a step
+            // in a directory that only this one looks into.
+            let next = &commands[command];
+            if hide_syncs && (next.next.get() == Step::Sync || next.private.get()) {
                 return;
             }
         }

@@ -96,6 +96,17 @@ impl Life {
         self.version += 1;
     }
 
+    /// Who has died since the boot.
+    pub(crate) fn dead(&self) -> &[i64] {
+        &self.dead
+    }
+
+    /// Everyone who lives.
+    pub(crate) fn living(&self) -> Vec<i64> {
+        let spawned = self.boot * PER_BOOT + 1..=self.boot * PER_BOOT + self.next;
+        spawned.filter(|pid| self.lives(*pid)).collect()
+    }
+
     /// The truth.
     pub(crate) fn lives(&self, pid: i64) -> bool {
         pid > self.boot * PER_BOOT && !self.dead.contains(&pid)
@@ -118,6 +129,8 @@ pub(crate) struct CommandState {
     pub(crate) waiting: Cell<Option<usize>>,
     /// The kind of the step that it is about to take.
     pub(crate) next: Cell<Step>,
+    /// That step is inside a directory that no other command looks into.
+    pub(crate) private: Cell<bool>,
 }
 
 /// All that the commands of one run share.
@@ -164,6 +177,7 @@ impl Shared {
             tokens: Cell::new(0),
             waiting: Cell::new(None),
             next: Cell::new(Step::Other),
+            private: Cell::new(false),
         };
         let commands = names.iter().map(state).collect();
         Self {
@@ -269,6 +283,11 @@ impl<'y> Ctx<'y> {
         self.state().killed.get() || self.shared.over.get()
     }
 
+    /// Says of the next step that no other command can see it, and that it sees none.
+    pub(crate) fn privately(&self, private: bool) {
+        self.state().private.set(private);
+    }
+
     /// The scheduling point before every step; `Err` is how the step fails.
     pub(crate) fn step(&self, kind: Step, what: impl FnOnce(&SimFs) -> String) -> Go {
         let state = self.state();
@@ -287,6 +306,7 @@ impl<'y> Ctx<'y> {
             assert!(self.shared.total.get() < LONG, "{} never ends", state.name);
             self.shared.begin(self.command);
         }
+        state.private.set(false);
         if self.shared.over.get() {
             return Go::Dead;
         }

@@ -1,0 +1,120 @@
+//! Each defence of the protocol, switched off: the checker must find the failure that it defends
+//! against, and must find nothing in the same scenario with all of them on.
+
+use crate::conductor::{
+    Agent, COMMIT_BY_RENAME, Do, LATCH_STAYS, LOOK_AGAIN, LOOK_FOR_CURRENCY, NEVER_ABSENT, NONE,
+    OWN_DIRECTORY, PUBLISH_FIRST, REMOVE_WHAT_WAS_JUDGED, Script, TAKE_OVER_BY_NAME, held, sprint,
+    stale, together,
+};
+use crate::explore::{Effort, Explored, explore, kill_everywhere, must_fail, must_hold};
+use crate::monitor::{Rules, watched};
+use crate::plan::{Mutex, Plan};
+use crate::run::Scenario;
+use crate::world::Quiet;
+
+const CLAIM: Script = &[Do::Claim("build")];
+const COMPLETE: Script = &[Do::Complete("build")];
+
+/// Explores `actors` without the defences `OFF`, as far as it takes, and with all of them.
+fn caught<const OFF: u16>(
+    name: &'static str,
+    start: &Quiet,
+    actors: &[(Agent, Script)],
+    (mutex, preemptions): (Mutex, usize),
+    reason: &str,
+) {
+    // What is asked for is the failure itself, and not what the script would make of it.
+    let rules = Rules { latch: OFF != COMMIT_BY_RENAME, ..Rules::ALL };
+    let explored = |scenario: Scenario<String>| -> Explored {
+        let scenario = watched(scenario, rules, &["build"]);
+        let effort = Effort { preemptions, ..Effort::of_depth(2) };
+        for salt in 1..4 {
+            explore(&scenario, &Plan { mutex, salt, ..Plan::default() }, effort)?;
+        }
+        Ok(crate::explore::Stats::default())
+    };
+    must_hold(explored(together::<NONE>(name, start.clone(), actors)));
+    let failure = must_fail(explored(together::<OFF>(name, start.clone(), actors)), reason);
+    eprintln!("{}\n  MODEL_REPLAY='{}'", failure.reason, failure.replay);
+}
+
+#[test]
+fn the_latch_stays() {
+    let (start, [ann, bob, ..]) = sprint("build:");
+    let actors = [(ann, CLAIM), (bob, CLAIM)];
+    caught::<LATCH_STAYS>("no latch", &start, &actors, (Mutex::Absent, 2), "mkdir lock.d");
+}
+
+#[test]
+fn a_claim_looks_again() {
+    let (start, [ann, bob, ..]) = sprint("build:");
+    const BOTH: Script = &[Do::Claim("build"), Do::Complete("build")];
+    let actors = [(ann, CLAIM), (bob, BOTH)];
+    caught::<LOOK_AGAIN>("no second look", &start, &actors, (Mutex::Absent, 2), "I2");
+}
+
+#[test]
+fn a_claim_is_taken_over_by_its_name() {
+    let (start, [_, bob, cyd, _]) = stale();
+    let actors = [(bob, CLAIM), (cyd, CLAIM)];
+    caught::<TAKE_OVER_BY_NAME>("ABA", &start, &actors, (Mutex::Absent, 2), "I1");
+}
+
+#[test]
+fn a_completion_is_committed_by_a_rename() {
+    let (mut start, [ann, bob, ..]) = held();
+    start.life.kill(ann.pid);
+    let actors = [(ann, COMPLETE), (bob, &[Do::Takeover("build")] as Script)];
+    caught::<COMMIT_BY_RENAME>("zombie", &start, &actors, (Mutex::Absent, 2), "FENCE");
+}
+
+#[test]
+fn what_is_removed_was_judged() {
+    // A lock that is being freed, a claimer that clears it, and another that has claimed meanwhile.
+    let (start, [ann, bob, ..]) = held();
+    let actors = [(ann, &[Do::Abort("build")] as Script), (bob, CLAIM)];
+    let how = (Mutex::Lying, 2);
+    caught::<REMOVE_WHAT_WAS_JUDGED>("removes another's", &start, &actors, how, "");
+}
+
+#[test]
+fn a_lock_is_never_absent() {
+    let (start, [_, bob, cyd, _]) = stale();
+    let actors = [(bob, CLAIM), (cyd, CLAIM)];
+    caught::<NEVER_ABSENT>("half removed", &start, &actors, (Mutex::Absent, 2), "");
+}
+
+#[test]
+fn a_sprint_has_its_own_directory() {
+    let mut start = Quiet::new();
+    let (ann, bob) = (start.newcomer("ann"), start.newcomer("bob"));
+    const START: Script = &[Do::Start("build:")];
+    let actors = [(ann, START), (bob, START)];
+    caught::<OWN_DIRECTORY>("one second", &start, &actors, (Mutex::Absent, 2), "J3");
+}
+
+#[test]
+fn a_sprint_is_published_before_the_old_one_ends() {
+    const START: Script = &[Do::Start("build:")];
+    let (start, [ann, ..]) = sprint("build:");
+    let none = Effort { preemptions: 0, ..Effort::of_depth(2) };
+    let actors = [(ann, START)];
+    let good =
+        watched(together::<NONE>("killed start", start.clone(), &actors), Rules::ALL, &["build"]);
+    must_hold(kill_everywhere(&good, &Plan::default(), none));
+    let bad =
+        watched(together::<PUBLISH_FIRST>("killed start", start, &actors), Rules::ALL, &["build"]);
+    must_fail(kill_everywhere(&bad, &Plan::default(), none), "J1");
+}
+
+#[test]
+fn a_claim_and_a_completion_look_for_currency() {
+    const RESTART: Script = &[Do::Restart("build:")];
+    let (start, [ann, bob, ..]) = sprint("build:");
+    let actors = [(ann, CLAIM), (bob, RESTART)];
+    let how = (Mutex::Absent, 2);
+    caught::<LOOK_FOR_CURRENCY>("claim in a sprint that is over", &start, &actors, how, "J2");
+    let (start, [ann, bob, ..]) = held();
+    let actors = [(ann, COMPLETE), (bob, RESTART)];
+    caught::<LOOK_FOR_CURRENCY>("completion in one", &start, &actors, how, "J2");
+}

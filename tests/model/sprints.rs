@@ -1,0 +1,114 @@
+//! Commands on whole sprints beside each other and beside commands on phases.
+
+use crate::claims::every_mutex;
+use crate::conductor::{Do, NONE, Script, held, one_of, sprint, together};
+use crate::explore::Effort;
+use crate::monitor::{Rules, watched};
+use crate::world::Quiet;
+
+const START: Script = &[Do::Start("build:")];
+const RESTART: Script = &[Do::Restart("build:")];
+const IF_NONE: Script = &[Do::IfNone("build:")];
+const CLAIM: Script = &[Do::Claim("build")];
+const COMPLETE: Script = &[Do::Complete("build")];
+const ARCHIVE: Script = &[Do::Archive];
+const CLEAN: Script = &[Do::Clean];
+
+/// Explores one pair or triple.
+fn hold(
+    name: &'static str,
+    start: Quiet,
+    actors: &[(crate::conductor::Agent, Script)],
+    rules: Rules,
+    allowed: &'static [&'static str],
+) {
+    let scenario = together::<NONE>(name, start, actors).finally(one_of(allowed));
+    let effort = Effort::from_env().lighter(actors.len() - 2);
+    every_mutex(&watched(scenario, rules, &["build"]), effort);
+}
+
+#[test]
+fn start_start() {
+    let (start, [ann, bob, ..]) = sprint("build:");
+    hold("start start", start, &[(ann, START), (bob, START)], Rules::ALL, &["OK|OK"]);
+}
+
+#[test]
+fn the_very_first_start_twice() {
+    let mut start = Quiet::new();
+    let (ann, bob) = (start.newcomer("ann"), start.newcomer("bob"));
+    hold("first start", start, &[(ann, START), (bob, START)], Rules::ALL, &["OK|OK"]);
+}
+
+#[test]
+fn start_if_none_twice() {
+    let mut start = Quiet::new();
+    let (ann, bob) = (start.newcomer("ann"), start.newcomer("bob"));
+    hold("if none", start, &[(ann, IF_NONE), (bob, IF_NONE)], Rules::ALL, &["OK|OK"]);
+}
+
+#[test]
+fn start_claim() {
+    let (start, [ann, bob, ..]) = sprint("build:");
+    let allowed = &["OK|OK", "claimed|OK"];
+    hold("start claim", start, &[(ann, START), (bob, CLAIM)], Rules::ALL, allowed);
+}
+
+#[test]
+fn start_complete() {
+    let (start, [ann, bob, ..]) = held();
+    // What is completed and superseded before it could look again is told as lost.
+    let allowed = &["OK|OK", "claimed|OK", "OK|lost"];
+    hold("start complete", start.clone(), &[(bob, START), (ann, COMPLETE)], Rules::ALL, allowed);
+    let allowed = &["OK|OK", "OK|lost"];
+    hold("restart complete", start, &[(bob, RESTART), (ann, COMPLETE)], Rules::ALL, allowed);
+}
+
+#[test]
+fn start_start_claim() {
+    let (start, [ann, bob, cyd, _]) = sprint("build:");
+    let allowed = &["OK|OK|OK", "claimed|OK|OK", "OK|claimed|OK", "claimed|claimed|OK"];
+    let actors = [(ann, START), (bob, START), (cyd, CLAIM)];
+    hold("start start claim", start, &actors, Rules::ALL, allowed);
+}
+
+#[test]
+fn archive_claim() {
+    let (start, [ann, bob, ..]) = sprint("build:");
+    let allowed = &["OK|OK", "OK|no_sprint", "claimed|OK"];
+    hold("archive claim", start, &[(ann, ARCHIVE), (bob, CLAIM)], Rules::ENDS, allowed);
+}
+
+#[test]
+fn archive_complete() {
+    let (start, [ann, ..]) = held();
+    // By the same agent: its own claim does not stand in the way.
+    let allowed = &["OK|OK", "OK|lost"];
+    hold("archive complete", start, &[(ann, ARCHIVE), (ann, COMPLETE)], Rules::ENDS, allowed);
+}
+
+#[test]
+fn archive_start() {
+    let (start, [ann, bob, ..]) = sprint("build:");
+    let allowed = &["OK|OK"];
+    hold("archive start", start, &[(ann, ARCHIVE), (bob, START)], Rules::ENDS, allowed);
+}
+
+#[test]
+fn readers_beside_a_start() {
+    let (start, [ann, bob, ..]) = sprint("build:");
+    const LOOKS: Script = &[Do::Status, Do::Status];
+    let allowed = &["OK|build=pending,build=pending"];
+    hold("status start", start, &[(ann, START), (bob, LOOKS)], Rules::ALL, allowed);
+}
+
+#[test]
+fn clean_beside_others() {
+    let (mut start, [ann, bob, ..]) = held();
+    start.go(ann, Do::Complete("build"), "OK");
+    start.go(ann, Do::Start("build:"), "OK");
+    let allowed = &["OK|OK"];
+    hold("clean start", start.clone(), &[(ann, CLEAN), (bob, START)], Rules::ALL, allowed);
+    hold("clean claim", start.clone(), &[(ann, CLEAN), (bob, CLAIM)], Rules::ALL, allowed);
+    hold("clean clean", start, &[(ann, CLEAN), (bob, CLEAN)], Rules::ALL, allowed);
+}
