@@ -1,0 +1,290 @@
+//! What the contract says, in terms of agents and incarnations: what is to be answered to each
+//! request, and what a refusal may say.
+
+use git_conductor::rules::Refusal;
+use git_conductor::rules::decide::{Change, Request};
+use git_conductor::rules::identity::Life;
+use git_conductor::rules::refusal::Holder;
+
+use super::agents::Naming;
+use super::sprint::Scenario;
+use super::world::{Age, Author, Finished, Held, Kind, Place, World};
+
+/// How an asker stands to a claim, by the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kin {
+    /// It is the asker's, made by what it is now.
+    Present,
+    /// It is the asker's, from before.
+    Former,
+    Other,
+}
+
+/// The refusal of a claim that is the asker's own, from elsewhere.
+pub(super) const ELSEWHERE_MINE: &str = "claimed, same_agent";
+
+/// What the asker is told, in one word; a change by its own, a refusal by its code.
+pub(super) fn in_a_word(answer: &Result<Change, Refusal>) -> &'static str {
+    match answer {
+        Ok(Change::Take) => "take",
+        Ok(Change::Renew) => "renew",
+        Ok(Change::TakeOver) => "take over",
+        Ok(Change::Complete) => "complete",
+        Ok(Change::Confirm) => "confirm",
+        Ok(Change::Free) => "free",
+        Ok(Change::Nothing) => "nothing",
+        Err(Refusal::Claimed { same_agent: true, .. }) => ELSEWHERE_MINE,
+        Err(refusal) => refusal.code(),
+    }
+}
+
+impl Scenario {
+    /// How `asker` stands to a claim.
+    pub(super) fn kin(&self, world: &World, asker: Author, held: &Held) -> Kin {
+        let me = &self.agents[asker.agent];
+        let owner = &self.agents[held.by.agent];
+        let dead = self.seen(world, asker, held.by) == Life::Dead;
+        let mine = self.process_of(asker);
+        let theirs = self.process_of(held.by);
+        if held.kind != Kind::Ours {
+            // It has no more than a name, and a pid that must be gone.
+            let same = self.name_of(asker) == self.name_of(held.by) && dead;
+            return if same { Kin::Former } else { Kin::Other };
+        }
+        let presented = self.presented(world, asker.agent);
+        if presented.is_some() && presented == held.token {
+            return if dead && mine.is_some() { Kin::Former } else { Kin::Present };
+        }
+        match (me.naming, owner.naming) {
+            (Naming::Explicit(a), Naming::Explicit(b)) if a == b => {
+                let above = theirs.is_some() && Self::above(world, me) == theirs;
+                if mine == theirs || above {
+                    Kin::Present
+                } else if dead {
+                    Kin::Former
+                } else {
+                    Kin::Other
+                }
+            }
+            (Naming::Explicit(_), _) | (_, Naming::Explicit(_)) => Kin::Other,
+            _ if mine.is_some() && mine == theirs => Kin::Present,
+            (Naming::Session(a), Naming::Session(b)) if a == b => {
+                // A sandbox of its own for each call may show no process that lasts.
+                let out_of_sight = theirs.is_none()
+                    || (self.host(mine) == self.host(theirs)
+                        && self.namespace(mine) != self.namespace(theirs));
+                if dead || out_of_sight { Kin::Former } else { Kin::Other }
+            }
+            _ => Kin::Other,
+        }
+    }
+
+    /// Whether `asker` is known by a record, whatever the recorded process has come to: it completed
+    /// it, or once held it.
+    fn once(
+        &self,
+        world: &World,
+        asker: Author,
+        by: Author,
+        process: Option<(usize, usize)>,
+        token: Option<usize>,
+    ) -> bool {
+        let presented = self.presented(world, asker.agent);
+        if presented.is_some() && presented == token {
+            return true;
+        }
+        match (self.agents[asker.agent].naming, self.agents[by.agent].naming) {
+            (Naming::Explicit(a), Naming::Explicit(b)) => a == b,
+            (Naming::Explicit(_), _) | (_, Naming::Explicit(_)) => false,
+            (Naming::Session(a), Naming::Session(b)) if a == b => true,
+            _ => process.is_some() && self.process_of(asker) == process,
+        }
+    }
+
+    /// Whether `held` is the asker's from a worktree other than this one, and perhaps still worked at.
+    pub(super) fn elsewhere(
+        &self,
+        world: &World,
+        asker: Author,
+        worktree: &str,
+        held: &Held,
+    ) -> bool {
+        held.kind == Kind::Ours
+            && held.worktree != worktree
+            && self.seen(world, asker, held.by) != Life::Dead
+    }
+
+    pub(super) fn same_user(&self, asker: Author, held: &Held) -> bool {
+        let user = self.agents[asker.agent].user;
+        held.kind == Kind::Ours && user.is_some() && user == self.agents[held.by.agent].user
+    }
+
+    /// The dependency whose completer the asker is, or might be.
+    fn four_eyes(&self, world: &World, asker: Author, phase: usize) -> bool {
+        let not_by = &self.graph.phase(self.phases[phase]).not_by;
+        not_by.iter().any(|other| match &world.places[other.index()] {
+            Place::Done(Finished { by: None, .. }) => true,
+            Place::Done(Finished { by: Some(by), process, .. }) => {
+                self.name_of(*by) == self.name_of(asker)
+                    || (process.is_some() && *process == self.process_of(asker))
+            }
+            Place::Pending | Place::Held(_) => false,
+        })
+    }
+
+    /// What the contract answers.
+    pub(super) fn expected(
+        &self,
+        world: &World,
+        asker: Author,
+        worktree: &str,
+        phase: usize,
+        request: &Request,
+    ) -> &'static str {
+        let opened = |granted| {
+            if !self.waits_for(world, phase).is_empty() {
+                "blocked"
+            } else if self.four_eyes(world, asker, phase) {
+                "four_eyes"
+            } else {
+                granted
+            }
+        };
+        match (request, &world.places[phase]) {
+            (Request::Complete { artifact, verdict }, Place::Done(done)) => {
+                let same = artifact.is_none() || artifact.as_deref() == done.artifact;
+                let by_me = match done.by {
+                    None => false,
+                    Some(by) if done.script => self.name_of(by) == self.name_of(asker),
+                    Some(by) => self.once(world, asker, by, done.process, done.token),
+                };
+                if same && *verdict == done.verdict && by_me { "confirm" } else { "done" }
+            }
+            (_, Place::Done(_)) => "done",
+            (Request::Claim { .. }, Place::Pending) => opened("take"),
+            (Request::Complete { .. } | Request::Abort, Place::Pending) => "not_claimed",
+            (Request::Unstuck { .. }, Place::Pending) => "nothing",
+            (Request::Claim { takeover }, Place::Held(held)) => {
+                let dead = self.seen(world, asker, held.by) == Life::Dead;
+                match self.kin(world, asker, held) {
+                    _ if held.kind == Kind::Plain => "claimed",
+                    Kin::Present | Kin::Former if self.elsewhere(world, asker, worktree, held) => {
+                        ELSEWHERE_MINE
+                    }
+                    Kin::Present => opened("renew"),
+                    Kin::Former => opened("take over"),
+                    Kin::Other if dead && (held.age == Age::Old || *takeover) => {
+                        opened("take over")
+                    }
+                    Kin::Other if *takeover && self.same_user(asker, held) => opened("take over"),
+                    Kin::Other => "claimed",
+                }
+            }
+            (Request::Complete { .. } | Request::Abort, Place::Held(held)) => {
+                let mine = held.kind != Kind::Plain && self.kin(world, asker, held) != Kin::Other;
+                let once = held.former.is_some_and(|(by, token)| {
+                    self.once(world, asker, by, self.process_of(by), token)
+                }) || self.presented(world, asker.agent).is_some();
+                match request {
+                    _ if !mine && once => "lost",
+                    _ if !mine => "not_owner",
+                    Request::Abort => "free",
+                    _ if self.four_eyes(world, asker, phase) => "four_eyes",
+                    Request::Claim { .. } | Request::Complete { .. } | Request::Unstuck { .. } => {
+                        "complete"
+                    }
+                }
+            }
+            (Request::Unstuck { force }, Place::Held(held)) => {
+                let dead = self.seen(world, asker, held.by) == Life::Dead;
+                if *force || dead { "free" } else { "alive" }
+            }
+        }
+    }
+}
+
+impl Scenario {
+    /// What is not so in a refusal.
+    pub(super) fn wrong(
+        &self,
+        world: &World,
+        asker: Author,
+        phase: usize,
+        refusal: &Refusal,
+    ) -> Option<&'static str> {
+        let held = world.held(phase);
+        let wrong_holder = |holder: &Holder| match held {
+            None => Some("nobody holds it"),
+            Some(held) => {
+                let alive = self.seen(world, asker, held.by).into();
+                (holder.agent != self.name_of(held.by) || holder.alive != alive)
+                    .then_some("another holds it")
+            }
+        };
+        match refusal {
+            Refusal::Claimed { phase: of, holder, same_agent, only_unstuck } => {
+                let mine = held.is_some_and(|held| self.kin(world, asker, held) != Kin::Other);
+                let plain = held.is_some_and(|held| held.kind == Kind::Plain);
+                if of != self.phase(phase) || (*same_agent && !mine) || *only_unstuck != plain {
+                    return Some("its flags");
+                }
+                wrong_holder(holder)
+            }
+            Refusal::NotOwner { phase: of, holder }
+            | Refusal::Alive { phase: of, holder }
+            | Refusal::Lost { phase: of, holder: Some(holder), .. } => {
+                if of == self.phase(phase) {
+                    wrong_holder(holder)
+                } else {
+                    Some("the phase")
+                }
+            }
+            Refusal::Blocked { phase: of, waits_for } => {
+                let waits: Vec<_> = self.waits_for(world, phase);
+                let state = |dep: usize| match &world.places[dep] {
+                    Place::Pending => "pending",
+                    Place::Held(_) => "claimed",
+                    Place::Done(_) => "failed",
+                };
+                let same = waits.len() == waits_for.len()
+                    && waits.iter().zip(waits_for).all(|(dep, wait)| {
+                        wait.phase == *self.phase(*dep) && wait.state == state(*dep)
+                    });
+                (of != self.phase(phase) || !same || waits.is_empty())
+                    .then_some("what it waits for")
+            }
+            Refusal::FourEyes { phase: of, other, agent } => {
+                let author =
+                    (0..self.phases.len()).find(|other_phase| self.phase(*other_phase) == other);
+                let true_author = author.is_some_and(|other| match &world.places[other] {
+                    Place::Done(done) => {
+                        done.by.map(|by| self.name_of(by)).unwrap_or_default() == *agent
+                    }
+                    Place::Pending | Place::Held(_) => false,
+                });
+                (of != self.phase(phase) || !true_author).then_some("whose work it is")
+            }
+            Refusal::Done { phase: of, agent, verdict, .. } => match &world.places[phase] {
+                Place::Done(done) => {
+                    let by = done.by.map(|by| self.name_of(by)).unwrap_or_default();
+                    (of != self.phase(phase) || *agent != by || *verdict != done.verdict)
+                        .then_some("who did it")
+                }
+                Place::Pending | Place::Held(_) => Some("it is not done"),
+            },
+            Refusal::NotClaimed { phase: of } => {
+                (of != self.phase(phase) || held.is_some()).then_some("it is claimed")
+            }
+            Refusal::NoSprint {}
+            | Refusal::UnknownPhase { .. }
+            | Refusal::Lost { holder: None, .. }
+            | Refusal::LiveClaims { .. }
+            | Refusal::NothingReady { .. }
+            | Refusal::Finished {}
+            | Refusal::NotForYou { .. }
+            | Refusal::Holding { .. }
+            | Refusal::BadArtifact { .. }
+            | Refusal::InvalidGraph { .. } => Some("no such refusal here"),
+        }
+    }
+}
