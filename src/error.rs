@@ -135,13 +135,21 @@ impl Failure {
         Self { kind, error: anyhow::Error::msg(text.into()), hints: Vec::new() }
     }
 
-    /// A failed system call: `doing` names the attempt and the path, in the form
-    /// `cannot rename 'a' to 'b'`.
+    /// A failed system call that was to change something: as [`Failure::io`], but being denied it
+    /// is [`FailureKind::ReadOnly`].
     #[must_use]
-    pub fn io(error: std::io::Error, doing: impl fmt::Display) -> Self {
+    pub fn writing(error: std::io::Error, doing: impl fmt::Display) -> Self {
         use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
         let denied = matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem);
         let kind = if denied { FailureKind::ReadOnly } else { FailureKind::Io };
+        Self { kind, ..Self::io(error, doing) }
+    }
+
+    /// A failed system call: `doing` names the attempt and the path, in the form
+    /// `cannot read 'a'`.
+    #[must_use]
+    pub fn io(error: std::io::Error, doing: impl fmt::Display) -> Self {
+        let kind = FailureKind::Io;
         Self {
             kind,
             error: anyhow::Error::new(error).context(doing.to_string()),

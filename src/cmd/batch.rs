@@ -1,6 +1,7 @@
 //! `batch`: the phases in execution order, readers together.
 
 use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{Context, Outcome};
@@ -74,7 +75,12 @@ pub(super) fn read_config(store: &Path) -> Result<Option<String>, Failure> {
 /// The `concurrency` in the front matter of a skill; `None` if there is no such skill or word.
 fn of_skill(root: &Path, phase: &str) -> Option<Concurrency> {
     let mut text = String::new();
-    let file = std::fs::File::open(root.join(phase).join("SKILL.md")).ok()?;
+    // A FIFO does not hold us up.
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed())
+        .open(root.join(phase).join("SKILL.md"))
+        .ok()?;
     if !file.metadata().ok()?.is_file() {
         return None;
     }

@@ -163,15 +163,11 @@ fn pin(context: &Context, phase: &str, mut artifact: Artifact) -> Result<Pinned,
     if artifact.path.extension().is_some_and(|extension| extension == "json") {
         check_json(&artifact.file, limit).map_err(refuse)?;
     }
-    let in_store = context.store_path().canonicalize().ok().and_then(|store| {
-        artifact.path.strip_prefix(store).ok().and_then(Path::to_str).map(str::to_owned)
-    });
     context.store.pin(
         phase,
         Source {
             given: artifact.given.clone(),
             path: artifact.path.display().to_string(),
-            in_store,
             mtime: artifact.mtime,
             content: &mut artifact.file,
             limit,

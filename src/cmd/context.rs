@@ -80,7 +80,9 @@ impl Context {
         };
         let config = |key: &str| setting(repo.as_ref(), outside.as_ref(), key);
         let machine = Machine::read();
-        let worktree = repo.as_ref().and_then(Repo::worktree).unwrap_or(&cwd);
+        // In a bare repository and inside of `.git` it is the repository that stands for a place.
+        let worktree =
+            repo.as_ref().map_or(&*cwd, |repo| repo.worktree().unwrap_or_else(|| repo.anchor()));
         let me = agent::identify(
             &Given { agent: global.agent.clone(), pid: global.pid },
             &Vars::from_process(),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::{Context, Outcome};
 use crate::error::{Failure, FailureKind, Stop};
+use crate::git::{Repo, quoted};
 use crate::place::{self, Origin};
 use crate::record::{PhaseEntry, StoreConfig};
 use crate::rules::{Refusal, graph::GraphError, spec};
@@ -36,24 +37,22 @@ pub fn run(context: &Context, request: Request) -> Result<Outcome, Stop> {
         Some(text) => given(text)?,
         None => configured(store)?.unwrap_or_else(spec::default_phases),
     };
-    if let Some(repo) = &context.repo
-        && !context.place.explicit
-    {
+    if let Some((repo, path)) = in_worktree(context) {
         if repo.tracked_under(store)? {
-            return Err(Failure::new(
-                FailureKind::TrackedStore,
-                format!(
-                    "the store '{}' has tracked files: git would overwrite live claims",
-                    store.display()
-                ),
-            )
-            .hint(format!("git rm -r --cached '{}'", store.display()))
-            .into());
+            let what = "has tracked files: git would overwrite live claims";
+            let failure = format!("the store '{}' {what}", store.display());
+            return Err(Failure::new(FailureKind::TrackedStore, failure)
+                .hint(format!("git rm -r --cached {}", quoted(store)))
+                .into());
         }
-        exclude(context)?;
-        if context.place.origin == Origin::Default {
-            place::write_pointer(repo, store)?;
-        }
+        repo.exclude(&format!("/{}/", escape_pattern(&path)))?;
+    }
+    // The store before its pointer: a pointer to a store that never was would be a failure for all.
+    context.store.make()?;
+    if let Some(repo) = &context.repo
+        && context.place.origin == Origin::Default
+    {
+        place::write_pointer(repo, store)?;
     }
     let project = &context.place.project;
     let plan = Plan {
@@ -69,17 +68,17 @@ pub fn run(context: &Context, request: Request) -> Result<Outcome, Stop> {
     Ok(Outcome::Started { started: Box::new(started), directory })
 }
 
-/// Keeps the store out of `git add -A`, `git stash -u` and `git clean -fd`.
-fn exclude(context: &Context) -> Result<(), Failure> {
-    let (Some(repo), store) = (&context.repo, context.store_path()) else { return Ok(()) };
-    let Some(main) = repo.main_worktree() else { return Ok(()) };
-    if let Ok(inside) = store.strip_prefix(main)
-        && let Some(path) = inside.to_str()
-        && !path.starts_with(".git/")
-    {
-        repo.exclude(&format!("/{}/", escape_pattern(path)))?;
+/// The store's path in the worktree that it is in, however it was found there: `git add -A`,
+/// `git stash -u` and `git clean -fd` would take it, and it must have no tracked files.
+fn in_worktree(context: &Context) -> Option<(&Repo, String)> {
+    let repo = context.repo.as_ref()?;
+    let store = context.store_path();
+    if store.starts_with(repo.common_dir()) {
+        return None;
     }
-    Ok(())
+    let roots = [repo.worktree(), repo.main_worktree()];
+    let inside = roots.into_iter().flatten().find_map(|root| store.strip_prefix(root).ok())?;
+    Some((repo, inside.to_str()?.to_owned())).filter(|(_, path)| !path.is_empty())
 }
 
 /// `path` as a pattern that matches just itself.

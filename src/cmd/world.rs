@@ -55,7 +55,7 @@ impl RealWorld {
     }
 
     fn cannot_make(&self, error: std::io::Error) -> Failure {
-        Failure::io(error, format!("cannot make the store '{}'", self.path.display()))
+        Failure::writing(error, format!("cannot make the store '{}'", self.path.display()))
     }
 
     fn folder(&self, dir: DiskDir) -> Folder<DiskDir> {

@@ -40,7 +40,7 @@ impl Repo {
                 format!("'{}' is reached through a link and not written", path.display()),
             )
             .hint(format!("add the line '{pattern}' to that file yourself")),
-            _ => Failure::io(error, format!("cannot write '{}'", path.display())),
+            _ => Failure::writing(error, format!("cannot write '{}'", path.display())),
         })?;
         Ok(true)
     }

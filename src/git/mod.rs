@@ -11,7 +11,7 @@
 //! a repository that it cannot serve is asked of git (`git rev-parse`, `git config --list`).
 //!
 //! Nothing here reads the process environment: variables come in through a function, once
-//! ([`Env`](env)), and children get exactly those. No command writes git configuration.
+//! ([`Env`](struct@Env)), and children get exactly those. No command writes git configuration.
 
 mod child;
 mod config;
@@ -26,5 +26,5 @@ mod snapshot;
 
 pub use config::{Config, Scope};
 pub use env::Env;
-pub use owner::check_store_owner;
+pub use owner::{check_store_owner, quoted};
 pub use repo::Repo;

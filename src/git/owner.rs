@@ -65,7 +65,8 @@ pub(super) fn foreign(what: &str, path: &Path) -> Failure {
 }
 
 /// `path` as one word of a shell.
-fn quoted(path: &Path) -> String {
+#[must_use]
+pub fn quoted(path: &Path) -> String {
     let text = path.to_string_lossy();
     let plain = |c: char| c.is_alphanumeric() || "/._-+,:@%".contains(c);
     if !text.is_empty() && text.chars().all(plain) {

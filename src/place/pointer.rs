@@ -61,7 +61,7 @@ pub(super) fn write(common_dir: &Path, store: &Path) -> Result<(), Failure> {
         }
         Err(error) => {
             let path = common_dir.join(DIRECTORY).join(FILE);
-            Err(Failure::io(error, format!("cannot write '{}'", path.display())))
+            Err(Failure::writing(error, format!("cannot write '{}'", path.display())))
         }
         Ok(()) => Ok(()),
     }

@@ -57,12 +57,16 @@ impl Printed {
         let mut stdout = std::io::stdout().lock();
         let written = stdout.write_all(self.out.as_bytes()).and_then(|()| stdout.flush());
         let mut stderr = std::io::stderr().lock();
+        let (said, exit) = match written {
+            // What was asked for has been done, or not: the answer is lost, and asking again tells.
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                (format!("error: cannot write the answer: {error}\n{}", self.err), error::BUSY)
+            }
+            _ => (self.err.clone(), self.exit),
+        };
         // There is nobody left to be told.
-        stderr.write_all(self.err.as_bytes()).and_then(|()| stderr.flush()).ok();
-        match written {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => error::ENVIRONMENT,
-            _ => self.exit,
-        }
+        stderr.write_all(said.as_bytes()).and_then(|()| stderr.flush()).ok();
+        exit
     }
 }
 

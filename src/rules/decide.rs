@@ -225,7 +225,7 @@ fn owned(name: &str, hold: &Hold, me: &Me) -> Result<(), Refusal> {
         return Ok(());
     }
     let was_mine = |former: &Claim| relation(me, former, Life::Dead).is_mine();
-    if me.token.is_some() || hold.former.iter().any(was_mine) {
+    if hold.former.iter().any(was_mine) {
         return Err(Refusal::Lost {
             phase: name.to_owned(),
             holder: Some(hold.into()),

@@ -1,6 +1,6 @@
 //! Whose claim is it: compares the asker with a claim's record. Pure; who lives comes in as a value.
 //!
-//! The rule (what counts as *mine*, *dead* and *stale*) is one page of the contract; it is here and
+//! The rule (what counts as *mine*, *dead* and *stale*) is one page; it is here and
 //! nowhere else.
 
 use jiff::{SignedDuration, Timestamp};

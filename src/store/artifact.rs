@@ -38,8 +38,6 @@ pub struct Source<'a> {
     pub given: String,
     /// Its absolute real path.
     pub path: String,
-    /// Its path relative to the store, if it is in there.
-    pub in_store: Option<String>,
     /// Modification time in nanoseconds since 1970.
     pub mtime: i64,
     /// Its content.
@@ -92,15 +90,15 @@ impl<W: World> Store<W> {
         }
         // Before the completion is committed: a commit that a power cut leaves must find it.
         dir.sync()?;
-        // A phase's directory is three levels below the store.
-        let link = source.in_store.map_or(pin, |path| format!("../../../{path}"));
         Ok(Pinned {
             given: source.given,
             path: source.path,
             sha256,
             size,
             mtime: source.mtime,
-            link,
+            // To the pin, wherever the original is: it moves along when the sprint is archived, and
+            // shows what was handed over whatever becomes of the original.
+            link: pin,
         })
     }
 }

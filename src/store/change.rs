@@ -73,6 +73,8 @@ pub struct Completed {
 pub struct Freed {
     /// The phase.
     pub phase: String,
+    /// The sprint's id.
+    pub sprint_id: String,
     /// Whose claim it was; `None` if nobody held the phase.
     pub hold: Option<Hold>,
 }
@@ -411,8 +413,7 @@ impl<W: World> Store<W> {
             self.decide_mine(asker, &board, id, &Request::Abort)?;
             self.try_free(asker, &found, &board, id)
         })?;
-        let sprint = self.current()?.map(|found| found.sprint.sprint_id).unwrap_or_default();
-        self.record(asker, "abort", name, reason.to_owned(), &sprint);
+        self.record(asker, "abort", name, reason.to_owned(), &freed.sprint_id);
         Ok(freed)
     }
 
@@ -437,13 +438,17 @@ impl<W: World> Store<W> {
             let board = self.read(&found, Some(&BTreeSet::from([id])), Some(&asker.maker()))?;
             let facts = asker.facts(self.world.now());
             if decide(&board, id, &Request::Unstuck { force }, facts)? == Change::Nothing {
-                return Ok(Attempt::Done(Freed { phase: name.to_owned(), hold: None }));
+                return Ok(Attempt::Done(Freed {
+                    phase: name.to_owned(),
+                    sprint_id: found.sprint.sprint_id,
+                    hold: None,
+                }));
             }
             self.try_free(asker, &found, &board, id)
         })?;
         if let Some(hold) = &freed.hold {
-            let sprint = self.current()?.map(|found| found.sprint.sprint_id).unwrap_or_default();
-            self.record(asker, "unstuck", name, format!("from {}", hold.claim.agent), &sprint);
+            let detail = format!("from {}", hold.claim.agent);
+            self.record(asker, "unstuck", name, detail, &freed.sprint_id);
         }
         Ok(freed)
     }
@@ -471,7 +476,11 @@ impl<W: World> Store<W> {
             Some(Held::Plain) => phase.release_plain()?,
             None => Attempt::Raced,
         };
-        Ok(attempt.map(|()| Freed { phase: name.clone(), hold: Some(hold.clone()) }))
+        Ok(attempt.map(|()| Freed {
+            phase: name.clone(),
+            sprint_id: found.sprint.sprint_id.clone(),
+            hold: Some(hold.clone()),
+        }))
     }
 
     /// Decides on what only an owner may do; who is none may have lost it with an ended sprint.
@@ -513,7 +522,9 @@ impl<W: World> Store<W> {
     /// The refusal for a claim that ended with its sprint; `None` if the asker had none there.
     fn lost(&self, asker: &Asker, name: &str) -> Result<Option<Refusal>, Stop> {
         for found in self.former(3)? {
-            let Some(dir) = found.phase(name)? else { continue };
+            // What was asked for becomes a path only if it is a phase's name.
+            let Some(id) = found.graph.find(name) else { continue };
+            let Some(dir) = found.phase(&found.graph.phase(id).name)? else { continue };
             let Ok((State::Claimed(hold), _)) = lock::state(&self.world, &dir) else { continue };
             if relation(&asker.me, &hold.claim, hold.life).is_mine() && hold.life != Life::Dead {
                 return Ok(Some(Refusal::Lost {

@@ -54,6 +54,26 @@ pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T>
     }
 }
 
+/// A link, a FIFO or a directory where a record belongs: nobody's crash leaves that.
+fn is_planted(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotADirectory
+            | io::ErrorKind::IsADirectory
+            | io::ErrorKind::InvalidInput
+            | io::ErrorKind::FileTooLarge
+    ) || rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::LOOP)
+}
+
+/// The failure of a change.
+fn cannot(error: io::Error, doing: String) -> Failure {
+    if is_planted(&error) {
+        Failure { kind: FailureKind::Tampered, ..Failure::io(error, doing) }
+    } else {
+        Failure::writing(error, doing)
+    }
+}
+
 /// Tidying up after an error that is reported already: a second error would say nothing more.
 pub(crate) fn tidy<T, E>(_: Result<T, E>) {}
 
@@ -111,22 +131,34 @@ impl<D: Dir> Folder<D> {
         &self.path
     }
 
+    /// A failed look at `name`.
     fn fail<T>(&self, result: io::Result<T>, verb: &str, name: &str) -> Result<T, Failure> {
+        let doing = || format!("cannot {verb} '{}/{name}'", self.path);
         result.map_err(|error| {
-            // A link, a FIFO or a directory where a record belongs: nobody's crash leaves that.
-            let planted = matches!(
-                error.kind(),
-                io::ErrorKind::NotADirectory
-                    | io::ErrorKind::IsADirectory
-                    | io::ErrorKind::InvalidInput
-                    | io::ErrorKind::FileTooLarge
-            ) || rustix::io::Errno::from_io_error(&error)
-                == Some(rustix::io::Errno::LOOP);
-            let mut failure = Failure::io(error, format!("cannot {verb} '{}/{name}'", self.path));
-            if planted {
-                failure.kind = FailureKind::Tampered;
+            if is_planted(&error) {
+                Failure { kind: FailureKind::Tampered, ..Failure::io(error, doing()) }
+            } else {
+                Failure::io(error, doing())
             }
-            failure
+        })
+    }
+
+    /// A failed change of `name`.
+    fn fail_to<T>(&self, result: io::Result<T>, verb: &str, name: &str) -> Result<T, Failure> {
+        result.map_err(|error| cannot(error, format!("cannot {verb} '{}/{name}'", self.path)))
+    }
+
+    /// A failed change that gives `from` the name `to`.
+    fn fail_from<T>(
+        &self,
+        result: io::Result<T>,
+        verb: &str,
+        from: &str,
+        to: (&Self, &str),
+    ) -> Result<T, Failure> {
+        result.map_err(|error| {
+            let target = format!("'{}/{}'", to.0.path, to.1);
+            cannot(error, format!("cannot {verb} '{}/{from}' to {target}", self.path))
         })
     }
 
@@ -171,7 +203,7 @@ impl<D: Dir> Folder<D> {
 
     /// Makes a directory; `Gone` when this one has been removed.
     pub(crate) fn make(&self, name: &str) -> Result<Step, Failure> {
-        self.fail(stepped(retry(|| self.dir.make_dir(name))), "create", name)
+        self.fail_to(stepped(retry(|| self.dir.make_dir(name))), "create", name)
     }
 
     /// Creates a file that must not exist, with all of its content. On an error nothing is left
@@ -179,7 +211,7 @@ impl<D: Dir> Folder<D> {
     pub(crate) fn create(&self, name: &str, content: &[u8], keep: Keep) -> Result<Step, Failure> {
         let mut file = match retry(|| self.dir.create(name, keep == Keep::Frozen)) {
             Ok(file) => file,
-            Err(error) => return self.fail(stepped(Err(error)), "create", name),
+            Err(error) => return self.fail_to(stepped(Err(error)), "create", name),
         };
         let mut written = file.write(content);
         if keep != Keep::Fleeting && written.is_ok() {
@@ -188,7 +220,7 @@ impl<D: Dir> Folder<D> {
         if let Err(error) = written {
             // A half-written record must not be taken for a whole one.
             tidy(retry(|| self.dir.remove_file(name)));
-            return self.fail(Err(error), "write", name);
+            return self.fail_to(Err(error), "write", name);
         }
         Ok(Step::Done)
     }
@@ -221,7 +253,7 @@ impl<D: Dir> Folder<D> {
 
     /// A new empty file that must not exist, to be written bit by bit.
     pub(crate) fn new_file(&self, name: &str, frozen: bool) -> Result<D::File, Failure> {
-        self.fail(retry(|| self.dir.create(name, frozen)), "create", name)
+        self.fail_to(retry(|| self.dir.create(name, frozen)), "create", name)
     }
 
     /// Reads a whole file of at most `limit` bytes; `None` if it is not there.
@@ -248,28 +280,28 @@ impl<D: Dir> Folder<D> {
     /// Renames; `Gone` when `from` is, `Exists` when the target is something that stays.
     pub(crate) fn rename(&self, from: &str, to: &Self, name: &str) -> Result<Step, Failure> {
         let result = retry(|| self.dir.rename(from, &to.dir, name));
-        self.fail(stepped(result), &format!("rename to '{}/{name}'", to.path), from)
+        self.fail_from(stepped(result), "rename", from, (to, name))
     }
 
     /// Gives a file a second name.
     pub(crate) fn link(&self, from: &str, to: &Self, name: &str) -> Result<Step, Failure> {
         let result = retry(|| self.dir.link(from, &to.dir, name));
-        self.fail(stepped(result), &format!("link to '{}/{name}'", to.path), from)
+        self.fail_from(stepped(result), "link", from, (to, name))
     }
 
     /// Makes a symbolic link.
     pub(crate) fn symlink(&self, target: &str, name: &str) -> Result<Step, Failure> {
-        self.fail(stepped(retry(|| self.dir.symlink(target, name))), "link", name)
+        self.fail_to(stepped(retry(|| self.dir.symlink(target, name))), "link", name)
     }
 
     /// Removes a file; `Gone` if it was not there.
     pub(crate) fn remove_file(&self, name: &str) -> Result<Step, Failure> {
-        self.fail(stepped(retry(|| self.dir.remove_file(name))), "remove", name)
+        self.fail_to(stepped(retry(|| self.dir.remove_file(name))), "remove", name)
     }
 
     /// Removes an empty directory; `Exists` if it is not empty or no directory.
     pub(crate) fn remove_dir(&self, name: &str) -> Result<Step, Failure> {
-        self.fail(stepped(retry(|| self.dir.remove_dir(name))), "remove", name)
+        self.fail_to(stepped(retry(|| self.dir.remove_dir(name))), "remove", name)
     }
 
     /// Removes a name and all below it, never through a link; what vanishes meanwhile is fine.
@@ -295,7 +327,7 @@ impl<D: Dir> Folder<D> {
 
     /// Makes all changes of this directory's entries so far survive a power cut.
     pub(crate) fn sync(&self) -> Result<(), Failure> {
-        self.fail(retry(|| self.dir.sync()), "sync", ".")
+        self.fail_to(retry(|| self.dir.sync()), "sync", ".")
     }
 }
 

@@ -59,7 +59,12 @@ impl<W: World> Store<W> {
         let previous = match self.board() {
             Ok(previous) => previous,
             // What cannot be read cannot be asked about live claims.
-            Err(failure) if plan.force && failure.kind == FailureKind::Unreadable => None,
+            Err(failure)
+                if plan.force
+                    && matches!(failure.kind, FailureKind::Unreadable | FailureKind::Tampered) =>
+            {
+                None
+            }
             Err(failure) => return Err(failure.into()),
         };
         if let Some(board) = &previous {

@@ -5,6 +5,25 @@
 //! `latch` and `lock` (what a phase's directory holds), `phase` (the steps by which it changes
 //! hands), `sprints` (how sprints begin and end), `read` and `change` (what commands call). [`disk`]
 //! is the real world. This module must not print, and knows neither git nor the command line.
+//!
+//! # A phase's directory
+//!
+//! ```text
+//! lock.d/latch.<T>        the latch; stands while the lock stands, and after done
+//! lock.d/by.latch.<T>     which command took that marker over; without it the marker itself says
+//! lock/owner.<T>          held under token T; every change of ownership is one rename of this name
+//! lock/meta.<T>.json      who T is (the authority); a former owner's stays, so that it can be told
+//! lock/meta.json          a copy for the script, there whenever an owner is
+//! lock/done.<U>           a completion that is prepared under a name of its own
+//! lock/completing.<U>     that completion is committed (once `owner.<T>`); anyone may finish it
+//! lock/free.<T>           T has given the phase up; anyone may clear what is left
+//! pin.<sha256>            an artifact as it was handed over
+//! done                    the phase is complete, for ever
+//! ```
+//!
+//! A lock that was given up is cleared through the handle that it was judged by, and a new one is
+//! published in its place: no claim ever grows out of what another left. A script's lock, whose
+//! record has no name of its own, is adopted behind a latch, by a second link to that record.
 
 pub mod artifact;
 pub mod change;
@@ -52,6 +71,14 @@ impl<W: World> Store<W> {
         }
         let found = self.world.conductor()?;
         Ok(found.map(|folder| self.conductor.get_or_init(|| folder)))
+    }
+
+    /// Makes the store, durably, if it is not there.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn make(&self) -> Result<(), Failure> {
+        self.make_conductor().map(|_| ())
     }
 
     /// The directory of sprints, made if there is none.

@@ -182,11 +182,17 @@ impl<W: World> Store<W> {
         let id = format!("{hash}-{stamp}");
         sprint.sprint_id.clone_from(&id);
         sprint.started_at = Some(now);
+        let record = to_json(&sprint)?;
+        if record.len() as u64 > LONGEST {
+            // Published, it would be there and could not be read by anyone.
+            let what = format!("the sprint's record would be larger than {LONGEST} bytes");
+            return Err(Failure::new(FailureKind::Usage, what));
+        }
         let name = format!(".new.{}", self.world.token()?);
         if !W::DEFENCES.publish_first {
             self.archive_before(conductor, &id)?;
         }
-        let built = build(conductor, &name, &sprint);
+        let built = build(conductor, &name, &sprint, &record);
         let renamed = built.and_then(|()| conductor.rename(&name, conductor, &id));
         if !matches!(renamed, Ok(Step::Done)) {
             conductor.remove_all(&Entry { name, kind: Kind::Dir })?;
@@ -309,11 +315,16 @@ fn latest_stamp<D: Dir>(conductor: &Folder<D>) -> Result<Option<String>, Failure
 }
 
 /// Makes a sprint's directory whole and durable, under a name that nobody looks at.
-fn build<D: Dir>(conductor: &Folder<D>, name: &str, sprint: &Sprint) -> Result<(), Failure> {
+fn build<D: Dir>(
+    conductor: &Folder<D>,
+    name: &str,
+    sprint: &Sprint,
+    record: &[u8],
+) -> Result<(), Failure> {
     let gone = || Failure::new(FailureKind::Busy, format!("'{name}' was removed meanwhile"));
     conductor.make(name)?;
     let folder = conductor.open(name)?.ok_or_else(gone)?;
-    folder.create(RECORD, &to_json(sprint)?, Keep::Durable)?;
+    folder.create(RECORD, record, Keep::Durable)?;
     for phase in &sprint.phases {
         folder.make(&phase.name)?;
     }

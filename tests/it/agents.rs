@@ -384,7 +384,7 @@ fn whoever_has_the_token_is_the_owner() {
     let with = |token: &str| {
         format!("export GIT_CONDUCTOR_TOKEN={token}; git conductor complete p000 --json")
     };
-    assert_eq!(other.call(&with(&wrong))["code"], "lost");
+    assert_eq!(other.call(&with(&wrong))["code"], "not_owner");
     assert_eq!(other.call(&with(&token))["ok"], true);
     // An old token is worth nothing.
     owner.ok("claim p001");
@@ -392,7 +392,7 @@ fn whoever_has_the_token_is_the_owner() {
     other.ok("claim p001");
     let late =
         format!("export GIT_CONDUCTOR_TOKEN={token}; git conductor abort p001 --json --agent x");
-    assert_eq!(owner.call(&late)["code"], "lost");
+    assert_eq!(owner.call(&late)["code"], "not_owner");
 }
 
 /// The JSON answers in what a terminal or a pipe shows.

@@ -93,16 +93,12 @@ fn what_is_kept() {
         bench.complete("repo", &phase, "another").refused("done");
         fs::remove_file(sandbox.join("repo/another")).unwrap();
     }
-    // The link leads to the original in the store, to the pin elsewhere.
-    let link = |phase: &str| fs::read_link(bench.phase(phase).join("artifact.json")).unwrap();
-    assert!(
-        link("p000").starts_with(format!(
-            "pin.{}",
-            bench.done("p000")["artifact_sha256"].as_str().unwrap()
-        ))
-    );
-    assert_eq!(link("p005"), Path::new("../../../artifacts/x.json"));
-    assert_eq!(link("p005").file_name(), Some("x.json".as_ref()));
+    // The link leads to the pin, also from an original in the store.
+    for phase in ["p000", "p005"] {
+        let link = fs::read_link(bench.phase(phase).join("artifact.json")).unwrap();
+        let sha256 = bench.done(phase)["artifact_sha256"].as_str().unwrap().to_owned();
+        assert_eq!(link, Path::new(&format!("pin.{sha256}")));
+    }
 }
 
 #[test]

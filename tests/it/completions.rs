@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::process::Command;
 
 use crate::generated::definitions;
-use crate::scene::{Scene, skipped};
+use crate::scene::{Scene, wanting};
 
 /// An option: its name, what it is for, and whether a value follows.
 struct Opt {
@@ -253,7 +253,7 @@ fn bash_completes() {
     for git in loaders() {
         let offers = |words: &[&str]| bash_offers(&scene, &git, words);
         let Some(commands) = offers(&[""]) else {
-            skipped("no bash here");
+            wanting("bash");
             return;
         };
         let names: Vec<String> =
@@ -276,7 +276,7 @@ fn bash_completes() {
 fn shell(scene: &Scene, program: &str, args: &[&str]) -> Option<String> {
     let mut command: Command = scene.sandbox.command("repo", program);
     let Ok(output) = command.args(args).env("TERM", "dumb").output() else {
-        skipped(&format!("no {program} here"));
+        wanting(program);
         return None;
     };
     assert!(output.status.success() && output.stderr.is_empty(), "{program}: {output:?}");

@@ -8,6 +8,7 @@ mod checkout;
 mod commands;
 mod completions;
 mod drive;
+mod edges;
 mod generated;
 mod histories;
 mod identity;

@@ -151,6 +151,13 @@ pub(crate) fn skipped(why: &str) {
     eprintln!("skipped: {why}");
 }
 
+/// Says that a test could not be made here for want of a program; where everything is checked, none
+/// may be wanting.
+pub(crate) fn wanting(program: &str) {
+    assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{program} must be installed here");
+    skipped(&format!("no {program} here"));
+}
+
 /// So many seconds ago, as records write it.
 pub(crate) fn ago(seconds: i64) -> String {
     (jiff::Timestamp::now() - jiff::SignedDuration::from_secs(seconds)).to_string()

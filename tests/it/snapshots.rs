@@ -10,7 +10,7 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, ago, skipped};
+use crate::scene::{Scene, ago, skipped, wanting};
 use crate::situations::{ANSWERS, FAILURES, REFUSALS, Situation};
 use git_conductor::error::{EXIT_CODES, Failure, FailureKind, Stop};
 use git_conductor::report::{self, Format, text::Paint};
@@ -262,7 +262,7 @@ fn in_a_terminal(scene: &mut Scene, columns: u32, vars: &str, args: &str) -> Opt
         .env("TERM", "xterm")
         .output();
     let Ok(output) = output else {
-        skipped("no 'script' here");
+        wanting("script");
         return None;
     };
     Some(String::from_utf8(output.stdout).unwrap().replace("\r\n", "\n"))

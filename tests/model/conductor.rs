@@ -158,7 +158,7 @@ pub(crate) fn me(ctx: &Ctx<'_>, agent: Agent) -> Me {
         explicit: true,
         process: Some(process(agent.pid, ctx.boot())),
         command: process(ctx.pid(), ctx.boot()),
-        worktree: Some("/work".to_owned()),
+        worktree: Some("/project".to_owned()),
         ..Me::default()
     }
 }
@@ -226,7 +226,7 @@ fn start_sprint<const OFF: u16>(
 ) -> String {
     let (store, asker) = as_agent::<OFF>(ctx, agent);
     let plan = Sprint {
-        project: "/work".to_owned(),
+        project: "/project".to_owned(),
         hash: "0123456789ab".to_owned(),
         phases: parse_list(phases).unwrap(),
         goal: None,
@@ -260,8 +260,7 @@ fn hand_in<const OFF: u16>(
         }
         let source = Source {
             given: "out.json".to_owned(),
-            path: "/work/out.json".to_owned(),
-            in_store: None,
+            path: "/project/out.json".to_owned(),
             mtime: 1,
             content: &mut content.as_bytes(),
             limit: 1 << 20,

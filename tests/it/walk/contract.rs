@@ -184,7 +184,7 @@ impl Scenario {
                 let mine = held.kind != Kind::Plain && self.kin(world, asker, held) != Kin::Other;
                 let once = held.former.is_some_and(|(by, token)| {
                     self.once(world, asker, by, self.process_of(by), token)
-                }) || self.presented(world, asker.agent).is_some();
+                });
                 match request {
                     _ if !mine && once => "lost",
                     _ if !mine => "not_owner",

@@ -1,0 +1,108 @@
+//! What was found wrong by trying the program as a stranger would.
+
+use std::fs;
+use std::path::Path;
+
+use crate::drive::Agent;
+use crate::sandbox::Sandbox;
+
+fn repository() -> (Sandbox, Agent) {
+    let sandbox = Sandbox::new();
+    sandbox.repository("repo");
+    (sandbox, Agent::new("me"))
+}
+
+#[test]
+fn a_sprint_that_nobody_could_read_is_not_published() {
+    let (sandbox, me) = repository();
+    let goal = "x".repeat(1_000);
+    let about = "y".repeat(1_048_300);
+    sandbox.write("repo/big.json", format!(r#"[{{"name":"a","about":"{about}"}}]"#));
+    let start = ["start", "--goal", &goal, "--phases", "./big.json"];
+    assert_eq!(sandbox.run("repo", &me, &start).said(), (Some(129), "usage"));
+    assert_eq!(sandbox.board("repo").json["status"], "no_sprint");
+    sandbox.run("repo", &me, &["start"]).ok();
+}
+
+#[test]
+fn a_store_that_an_override_puts_into_the_worktree_is_kept_out_of_gits_way() {
+    let (mut sandbox, me) = repository();
+    sandbox.set("NANOSTACK_STORE", sandbox.join("repo/.nanostack"));
+    sandbox.run("repo", &me, &["start"]).ok();
+    sandbox.git("repo", ["stash", "-u"]);
+    assert_eq!(sandbox.board("repo").json["status"], "active");
+}
+
+#[test]
+fn a_start_that_fails_leaves_no_pointer() {
+    let (sandbox, me) = repository();
+    // A dangling link: a store cannot be made there, whoever asks.
+    std::os::unix::fs::symlink("nowhere/at/all", sandbox.join("repo/.nanostack")).unwrap();
+    assert_eq!(sandbox.run("repo", &me, &["start"]).exit, Some(128));
+    fs::remove_file(sandbox.join("repo/.nanostack")).unwrap();
+    assert_eq!(sandbox.board("repo").json["status"], "no_sprint");
+}
+
+#[test]
+fn an_artifact_that_lies_where_its_link_goes_is_kept() {
+    let (sandbox, me) = repository();
+    sandbox.run("repo", &me, &["start", "--phases", "a:"]).ok();
+    sandbox.run("repo", &me, &["claim", "a"]).ok();
+    let sprint = sandbox.sprint("repo/.nanostack");
+    let artifact = sprint.join("a/artifact.json");
+    fs::write(&artifact, "{}").unwrap();
+    let given = artifact.to_str().unwrap();
+    sandbox.run("repo", &me, &["complete", "a", "--artifact", given]).ok();
+    assert_eq!(fs::read_to_string(&artifact).unwrap(), "{}");
+    // It is so when the sprint has been moved, too.
+    sandbox.run("repo", &me, &["archive"]).ok();
+    let id = sprint.file_name().unwrap();
+    let archived = sandbox.join("repo/.nanostack/conductor/archive").join(id);
+    assert_eq!(fs::read_to_string(archived.join("a/artifact.json")).unwrap(), "{}");
+}
+
+#[test]
+fn a_skill_that_is_a_fifo_holds_nobody_up() {
+    let (sandbox, me) = repository();
+    sandbox.run("repo", &me, &["start", "--phases", "docs:"]).ok();
+    let skill = sandbox.write("repo/.nanostack/skills/docs/SKILL.md", "");
+    fs::remove_file(&skill).unwrap();
+    let made = sandbox.command(".", "mkfifo").arg(&skill).status().unwrap();
+    assert!(made.success());
+    let batch = sandbox.run("repo", &me, &["batch"]).ok();
+    assert_eq!(batch.json["batches"][0]["type"], "write");
+}
+
+#[test]
+fn only_a_phases_name_becomes_a_path() {
+    let (sandbox, me) = repository();
+    sandbox.run("repo", &me, &["start", "--phases", "a:"]).ok();
+    sandbox.run("repo", &me, &["start", "--phases", "a:"]).ok();
+    for name in ["sprint.json", "../x", &"x".repeat(300)] {
+        sandbox.run("repo", &me, &["complete", name]).refused("unknown_phase");
+        sandbox.run("repo", &me, &["abort", name]).refused("unknown_phase");
+    }
+}
+
+#[test]
+fn a_bare_repository_is_one_place() {
+    let (sandbox, me) = repository();
+    sandbox.git(".", ["clone", "-q", "--bare", "repo", "bare.git"]);
+    sandbox.run("bare.git", &me, &["start", "--phases", "a:"]).ok();
+    sandbox.run("bare.git", &me, &["claim", "a"]).ok();
+    let again = sandbox.run(Path::new("bare.git/refs"), &me, &["claim", "a"]).ok();
+    assert_eq!(again.json["renewed"], true);
+}
+
+#[test]
+fn an_answer_that_cannot_be_written_is_said_to_be_lost() {
+    let (sandbox, me) = repository();
+    sandbox.run("repo", &me, &["start", "--phases", "a:"]).ok();
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut claim = sandbox.binary("repo", &me, &["claim", "a"]);
+    let output = claim.stdout(full).stderr(std::process::Stdio::piped()).output().unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    assert!(
+        String::from_utf8(output.stderr).unwrap().starts_with("error: cannot write the answer")
+    );
+}
