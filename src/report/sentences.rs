@@ -130,7 +130,7 @@ fn elsewhere(now: Timestamp, phase: &str, holder: &Holder) -> Draft {
 fn claimed(now: Timestamp, phase: &str, holder: &Holder, only_unstuck: bool) -> Draft {
     let text = format!("'{phase}' is taken: {}", owner(now, holder));
     match holder.alive {
-        _ if only_unstuck => draft(
+        Alive::No if only_unstuck => draft(
             text,
             "its lock is of an old layout, which must be freed before it can be claimed",
             &["unstuck", phase],
