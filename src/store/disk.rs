@@ -137,7 +137,9 @@ impl Dir for DiskDir {
 
     fn read(&self, name: &str, limit: u64) -> io::Result<Vec<u8>> {
         let file = File::from(self.open_file(name, OFlags::RDONLY, Mode::empty())?);
-        let mut content = Vec::new();
+        // Room for all of it at once: most records are read in one call.
+        let size = file.metadata()?.len().min(limit);
+        let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
         file.take(limit + 1).read_to_end(&mut content)?;
         if content.len() as u64 > limit {
             return Err(io::Error::from(rustix::io::Errno::FBIG));
