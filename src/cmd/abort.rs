@@ -8,13 +8,9 @@ use crate::error::Stop;
 /// # Errors
 /// The rule that says no; or what the system says.
 pub fn run(context: &Context, phase: Option<&str>, reason: &str) -> Result<Outcome, Stop> {
-    let phases = match phase {
-        Some(phase) => vec![phase.to_owned()],
-        None => context.store.held_by(&context.asker)?,
+    let freed = match phase {
+        Some(phase) => vec![context.store.abort(&context.asker, phase, reason)?],
+        None => context.store.abort_all(&context.asker, reason)?,
     };
-    let mut freed = Vec::new();
-    for phase in &phases {
-        freed.push(context.store.abort(&context.asker, phase, reason)?);
-    }
     Ok(Outcome::Aborted(freed))
 }

@@ -417,14 +417,29 @@ impl<W: World> Store<W> {
         Ok(freed)
     }
 
-    /// The phases that the asker holds; none without a sprint.
+    /// Gives up all of the asker's claims; there may be none, nor a sprint.
     ///
     /// # Errors
-    /// The store cannot be read.
-    pub fn held_by(&self, asker: &Asker) -> Result<Vec<String>, Stop> {
-        let Some(board) = self.board()? else { return Ok(Vec::new()) };
-        let mine = decide::mine(&board, asker.facts(self.world.now()));
-        Ok(mine.into_iter().map(|id| board.graph.phase(id).name.clone()).collect())
+    /// The store cannot be read or written.
+    pub fn abort_all(&self, asker: &Asker, reason: &str) -> Result<Vec<Freed>, Stop> {
+        let mut freed: Vec<Freed> = Vec::new();
+        self.rounds(|| {
+            let Some(found) = self.current()? else { return Ok(Attempt::Done(())) };
+            let board = self.read(&found, None, Some(&asker.maker()))?;
+            for id in decide::mine(&board, asker.facts(self.world.now())) {
+                match self.try_free(asker, &found, &board, id)? {
+                    Attempt::Done(one) => freed.push(one),
+                    other @ (Attempt::Raced | Attempt::Busy | Attempt::Superseded) => {
+                        return Ok(other.map(|_| ()));
+                    }
+                }
+            }
+            Ok(Attempt::Done(()))
+        })?;
+        for one in &freed {
+            self.record(asker, "abort", &one.phase, reason.to_owned(), &one.sprint_id);
+        }
+        Ok(freed)
     }
 
     /// Frees a phase that its owner left.
