@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cmd::context::{Need, parse_duration};
@@ -241,7 +241,14 @@ fn age(text: &str) -> Result<SignedDuration, String> {
 /// Runs the program: `args` begins with its name. Gives the exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     let args: Vec<OsString> = args.into_iter().collect();
-    match Cli::try_parse_from(&args) {
+    let mut command = command();
+    let parsed = command
+        .try_get_matches_from_mut(&args)
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+        .map_err(|error| error.format(&mut command));
+    // Thousands of small pieces, which the end of the process gives back at once.
+    std::mem::forget(command);
+    match parsed {
         Ok(cli) => {
             let format = format(&cli.options);
             report::render(&execute(cli), format).write()

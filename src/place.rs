@@ -187,7 +187,13 @@ fn own(repo: Option<&Repo>, replace_gone: bool) -> Result<Place, Failure> {
     };
     if let Some(store) = pointer::read(repo.common_dir())? {
         match store.metadata() {
-            Ok(meta) if meta.is_dir() => return Ok(place(located(&store), Origin::Pointer)),
+            Ok(meta) if meta.is_dir() => {
+                let known = [repo.main_worktree(), Some(repo.common_dir())];
+                // Nearly always; it spares a look at each of the path's components.
+                let is_canonical = store.parent().is_some_and(|dir| known.contains(&Some(dir)));
+                let store = if is_canonical { store } else { located(&store) };
+                return Ok(place(store, Origin::Pointer));
+            }
             Err(error)
                 if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
             {

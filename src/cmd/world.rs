@@ -1,6 +1,6 @@
 //! The real world behind the store: the disk, the clock, random bits, processes, the flock.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -28,12 +28,15 @@ pub struct RealWorld {
     path: PathBuf,
     machine: Machine,
     root: OnceCell<DiskDir>,
+    /// Verdicts of this command. An agent that holds many phases is looked at once: whoever was dead
+    /// stays so, and one that dies meanwhile died after the command looked.
+    verdicts: RefCell<Vec<(Process, Life)>>,
 }
 
 impl RealWorld {
     /// The store at `path`, which need not exist.
     pub(super) const fn new(path: PathBuf, machine: Machine) -> Self {
-        Self { path, machine, root: OnceCell::new() }
+        Self { path, machine, root: OnceCell::new(), verdicts: RefCell::new(Vec::new()) }
     }
 
     /// The store's path.
@@ -114,7 +117,21 @@ impl World for RealWorld {
     }
 
     fn life(&self, claim: &Claim) -> Life {
-        agent::life(&self.machine, claim)
+        // The verdict on a process of this boot does not hang on what else the claim says.
+        let Some(process) = claim
+            .process
+            .as_ref()
+            .filter(|process| process.boot.is_some() && process.boot == self.machine.boot)
+        else {
+            return agent::life(&self.machine, claim);
+        };
+        let known = |(other, life): &(Process, Life)| (other == process).then_some(*life);
+        if let Some(life) = self.verdicts.borrow().iter().find_map(known) {
+            return life;
+        }
+        let life = agent::life(&self.machine, claim);
+        self.verdicts.borrow_mut().push((process.clone(), life));
+        life
     }
 
     fn life_of(&self, process: &Process) -> Life {

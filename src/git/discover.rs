@@ -2,7 +2,7 @@
 //! `setup_git_directory_gently_1`, step by step.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -44,7 +44,7 @@ pub(super) fn find(cwd: &Path, env: &Env) -> Result<Option<Found>, Failure> {
     if let Some(named) = env.get("GIT_DIR") {
         let path = cwd.join(named);
         let target = read_gitfile(&path)?.unwrap_or(path);
-        return match git_directory(&target, cwd, env)? {
+        return match git_directory(&target, Path::canonicalize, cwd, env)? {
             Some(repository) => Ok(Some(repository.come_by(How::Named))),
             None => Err(not_a_repository(Path::new(named))),
         };
@@ -57,14 +57,14 @@ pub(super) fn find(cwd: &Path, env: &Env) -> Result<Option<Found>, Failure> {
     loop {
         let dot_git = dir.join(".git");
         if let Some(target) = read_gitfile(&dot_git)? {
-            let repository =
-                git_directory(&target, cwd, env)?.ok_or_else(|| not_a_repository(&target))?;
+            let repository = git_directory(&target, Path::canonicalize, cwd, env)?
+                .ok_or_else(|| not_a_repository(&target))?;
             return Ok(Some(repository.come_by(How::DotGit(dir.to_owned()))));
         }
-        if let Some(repository) = git_directory(&dot_git, cwd, env)? {
+        if let Some(repository) = git_directory(&dot_git, canonical_entry, cwd, env)? {
             return Ok(Some(repository.come_by(How::DotGit(dir.to_owned()))));
         }
-        if let Some(repository) = git_directory(dir, cwd, env)? {
+        if let Some(repository) = git_directory(dir, |dir| Ok(dir.to_owned()), cwd, env)? {
             return Ok(Some(repository.come_by(How::Inside)));
         }
         let Some(parent) = dir.parent() else { return Ok(None) };
@@ -137,11 +137,22 @@ pub(super) fn read_gitfile(path: &Path) -> Result<Option<PathBuf>, Failure> {
     Ok(Some(base.join(std::ffi::OsStr::from_bytes(target))))
 }
 
-/// Whether `dir` is a git directory (`is_git_directory`): a sane `HEAD`, and objects and references
-/// where its common directory says.
-fn git_directory(dir: &Path, cwd: &Path, env: &Env) -> Result<Option<Found>, Failure> {
+/// The canonical path of an entry of a directory whose own path is canonical: one system call, not
+/// one for each component.
+fn canonical_entry(path: &Path) -> io::Result<PathBuf> {
+    if path.symlink_metadata()?.is_symlink() { path.canonicalize() } else { Ok(path.to_owned()) }
+}
+
+/// Whether `dir`, which `canonical` resolves, is a git directory (`is_git_directory`): a sane `HEAD`,
+/// and objects and references where its common directory says.
+fn git_directory(
+    dir: &Path,
+    canonical: impl FnOnce(&Path) -> io::Result<PathBuf>,
+    cwd: &Path,
+    env: &Env,
+) -> Result<Option<Found>, Failure> {
     let Some(head) = read_head(&dir.join("HEAD")) else { return Ok(None) };
-    let Ok(git_dir) = dir.canonicalize() else { return Ok(None) };
+    let Ok(git_dir) = canonical(dir) else { return Ok(None) };
     let named = match env.path("GIT_COMMON_DIR") {
         Some(common) => Some(cwd.join(common)),
         None => read_commondir(&git_dir)?,

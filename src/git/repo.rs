@@ -36,8 +36,8 @@ pub struct Repo {
 }
 
 impl Repo {
-    /// Finds the repository of `cwd` (an absolute path) as git would with the variables that `vars`
-    /// returns; `None` outside of any. No child process, unless gix cannot serve the repository.
+    /// Finds the repository of `cwd` (as `getcwd` gives it: absolute, and without links) as git would
+    /// with the variables that `vars` returns; `None` outside of any. No child process, unless gix cannot serve the repository.
     ///
     /// # Errors
     /// [`FailureKind::NotARepository`] where git stops rather than go on looking (`GIT_DIR` or a
@@ -49,27 +49,24 @@ impl Repo {
         vars: &dyn Fn(&str) -> Option<OsString>,
     ) -> Result<Option<Self>, Failure> {
         let env = Env::read(vars);
-        let cwd = cwd.canonicalize().map_err(|error| {
-            Failure::io(error, format!("cannot resolve the directory '{}'", cwd.display()))
-        })?;
-        let Some(found) = discover::find(&cwd, &env)? else { return Ok(None) };
-        check_owner(&found, &env, &cwd)?;
+        let Some(found) = discover::find(cwd, &env)? else { return Ok(None) };
+        check_owner(&found, &env, cwd)?;
         let opened = open(&found, &env);
         let (layout, config, asked) = match opened {
             Ok((layout, config)) if layout.known => (layout, config, None),
-            Ok((layout, config)) => (layout, config, Some(ask(&env, &cwd)?)),
+            Ok((layout, config)) => (layout, config, Some(ask(&env, cwd)?)),
             Err(unparsed) => {
-                let asked = ask(&env, &cwd)?;
-                let config = Config::listed(&env, child::git(&env, &cwd), &unparsed)?;
+                let asked = ask(&env, cwd)?;
+                let config = Config::listed(&env, child::git(&env, cwd), &unparsed)?;
                 let shape = config.repository_file();
                 (Layout::read(&found, &shape)?, config, Some(asked))
             }
         };
         if found.how == How::Inside && config.protects_bare() && !is_implicit(&found.git_dir) {
             // Refused by `safe.bareRepository`; git says it best.
-            ask(&env, &cwd)?;
+            ask(&env, cwd)?;
         }
-        let mut worktree = layout.worktree(&found, &cwd, &env);
+        let mut worktree = layout.worktree(&found, cwd, &env);
         let Found { mut git_dir, mut common_dir, .. } = found.clone();
         let gix_sees_refs =
             layout.ref_files && asked.is_none() && env.get("GIT_COMMON_DIR").is_none();

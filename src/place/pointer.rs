@@ -39,7 +39,20 @@ pub(super) fn read(common_dir: &Path) -> Result<Option<PathBuf>, Failure> {
     if line.is_empty() || line.len() > MOST || line.iter().any(|byte| matches!(byte, 0 | b'\n')) {
         return Err(tampered(&path, "does not hold one path"));
     }
-    Ok(Some(common_dir.join(OsStr::from_bytes(line))))
+    Ok(Some(from(common_dir, Path::new(OsStr::from_bytes(line)))))
+}
+
+/// `line` as seen from `common_dir`, which is canonical: there, `..` means what its text says.
+fn from(common_dir: &Path, line: &Path) -> PathBuf {
+    let mut base = common_dir.to_owned();
+    let mut parts = line.components();
+    loop {
+        let rest = parts.as_path();
+        if parts.next() != Some(Component::ParentDir) {
+            return base.join(rest);
+        }
+        base.pop();
+    }
 }
 
 /// Makes the pointer name `store`; see [`super::write_pointer`].

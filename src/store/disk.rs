@@ -68,13 +68,18 @@ impl DiskDir {
         self.open_file(name, flags, Mode::from_raw_mode(0o666)).map(File::from)
     }
 
-    /// Opens a regular file; without `O_NONBLOCK` a planted FIFO would hold us for ever.
     fn open_file(&self, name: &str, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
+        Ok(self.open_stat(name, flags, mode)?.0)
+    }
+
+    /// Opens a regular file; without `O_NONBLOCK` a planted FIFO would hold us for ever.
+    fn open_stat(&self, name: &str, flags: OFlags, mode: Mode) -> io::Result<(OwnedFd, sys::Stat)> {
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let file = sys::openat(&self.0, name, flags, mode)?;
-        let kind = FileType::from_raw_mode(sys::fstat(&file)?.st_mode);
+        let stat = sys::fstat(&file)?;
+        let kind = FileType::from_raw_mode(stat.st_mode);
         if kind.is_file() {
-            Ok(file)
+            Ok((file, stat))
         } else if kind.is_dir() {
             Err(io::Error::from(rustix::io::Errno::ISDIR))
         } else {
@@ -136,17 +141,18 @@ impl Dir for DiskDir {
     }
 
     fn read(&self, name: &str, limit: u64) -> io::Result<Vec<u8>> {
-        let file = File::from(self.open_file(name, OFlags::RDONLY, Mode::empty())?);
+        let (file, stat) = self.open_stat(name, OFlags::RDONLY, Mode::empty())?;
         // Room for all of it at once: most records are read in one call.
-        let size = file.metadata()?.len().min(limit);
+        let size = u64::try_from(stat.st_size).unwrap_or_default().min(limit);
         let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
-        file.take(limit + 1).read_to_end(&mut content)?;
+        File::from(file).take(limit + 1).read_to_end(&mut content)?;
         if content.len() as u64 > limit {
             return Err(io::Error::from(rustix::io::Errno::FBIG));
         }
         Ok(content)
     }
 
+    #[allow(clippy::useless_conversion, reason = "the field's size is the platform's")]
     fn stat(&self, name: &str) -> io::Result<Stat> {
         let stat = sys::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW)?;
         let nanos = i64::try_from(stat.st_mtime_nsec).unwrap_or_default();

@@ -138,7 +138,9 @@ impl Sandbox {
 
     /// What the library finds in `dir`.
     pub(crate) fn discover(&self, dir: impl AsRef<Path>) -> Result<Option<Repo>, Failure> {
-        Repo::discover(&self.join(dir), &|name| self.var(name))
+        // As `getcwd` gives it.
+        let dir = self.join(dir);
+        Repo::discover(&dir.canonicalize().unwrap_or(dir), &|name| self.var(name))
     }
 
     /// The repository of `dir`, which must be there.
