@@ -3,6 +3,8 @@
 //! A tool call is usually `agent → sh -c … → git → git-conductor`, so neither the parent nor the
 //! session leader need be the agent. A known agent is found by its name. For anybody else, session by
 //! session going up: the leader, if it lasts; else the outermost process of that session that does.
+//! A session whose leader is not above us was left behind by its parents: what it hangs on now has
+//! adopted it, as it adopts everybody's, and is not asked.
 //! What serves many agents at once (init, sshd, tmux, cron, a desktop) is never taken, nor anything
 //! above it: two agents that recorded the same process would own each other's claims.
 
@@ -11,8 +13,9 @@ use std::cell::OnceCell;
 use super::family::Family;
 use super::process::{Entry, Table};
 
-/// Ancestors are followed no further than this.
-const HIGHEST: usize = 64;
+/// Ancestors are followed no further than this: far beyond what builds within builds come to, so that
+/// an agent is not missed for being high above.
+const HIGHEST: usize = 1024;
 
 /// The inode of the pid namespace that a machine boots with (`PROC_PID_INIT_INO`).
 const FIRST_PID_NS: u64 = 0xEFFF_FFFC;
@@ -194,6 +197,10 @@ impl<'t, T: Table> Chain<'t, T> {
             if let Some(found) = leader.or_else(|| members().rev().find(lasting)) {
                 return Some(found.entry.clone());
             }
+            // A leader outside of the pid namespace, 0, cannot be seen in any case.
+            if session > 0 && !members().any(|link| link.entry.pid == session) {
+                break;
+            }
         }
         // A command in the background whose parents have ended keeps its session.
         let session = self.command()?.session;
@@ -204,6 +211,13 @@ impl<'t, T: Table> Chain<'t, T> {
         let link = Link { entry, args: OnceCell::new() };
         let lasting = link.entry.comm.is_empty() || self.span(&link) == Span::Lasting;
         lasting.then_some(link.entry)
+    }
+
+    /// Whether `pid` is this command, or a `git` that waits for nothing else.
+    pub(super) fn ends_with_command(&self, pid: i64) -> bool {
+        let own = self.links.iter().take(1);
+        let git = self.links.iter().skip(1).take_while(|link| link.entry.comm == "git");
+        own.chain(git).any(|link| link.entry.pid == pid)
     }
 
     fn args<'l>(&self, link: &'l Link) -> &'l [String] {

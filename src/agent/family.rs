@@ -90,9 +90,13 @@ pub const CI: Family = row(
     &[],
 );
 
-/// What tells the jobs of one run apart, where the first of [`CI`]'s ids is all that is set: jobs of
-/// a matrix have the same run and job, and would otherwise own each other's claims.
-const CI_JOB: &[&str] = &["GITHUB_JOB", "RUNNER_NAME"];
+/// What tells the jobs of one run apart, where an id of [`CI`] is one that they share: jobs of a
+/// matrix, parallel ones and stages on several nodes would otherwise own each other's claims.
+const CI_JOB: &[(&str, &[&str])] = &[
+    ("GITHUB_RUN_ID", &["GITHUB_JOB", "RUNNER_NAME"]),
+    ("CIRCLE_WORKFLOW_JOB_ID", &["CIRCLE_NODE_INDEX"]),
+    ("BUILD_TAG", &["NODE_NAME", "EXECUTOR_NUMBER"]),
+];
 
 /// The longest session id that is believed, in bytes.
 const LONGEST_ID: usize = 256;
@@ -138,11 +142,12 @@ pub(super) fn from_vars(vars: &Vars) -> Option<Detected> {
     let job = || {
         let mut detected = CI.detected(vars);
         let session = detected.session.as_mut().filter(|_| is_on(vars, "CI"))?;
-        if vars.get("GITHUB_RUN_ID") == Some(session.as_str()) {
-            for part in CI_JOB.iter().filter_map(|variable| vars.get(variable)) {
-                session.push('/');
-                session.push_str(part);
-            }
+        let id = session.clone();
+        let shared = CI_JOB.iter().find(|(variable, _)| vars.get(variable) == Some(id.as_str()));
+        let parts = shared.into_iter().flat_map(|(_, parts)| *parts);
+        for part in parts.filter_map(|variable| vars.get(variable)) {
+            session.push('/');
+            session.push_str(part);
         }
         Some(detected)
     };

@@ -15,6 +15,10 @@ use crate::rules::{Life, identity};
 /// computed, and claims rounded.
 const SLACK: SignedDuration = SignedDuration::from_secs(2);
 
+/// Whether a record without a boot id means one of the process numbers that we see. Where there is a
+/// `/proc` it was made in a sandbox that shows none, and may have numbers of its own as well.
+const ONE_TABLE: bool = !cfg!(any(target_os = "linux", target_os = "android"));
+
 /// Whether the process that `claim` records lives.
 #[must_use]
 pub fn life(machine: &Machine, claim: &Claim) -> Life {
@@ -57,20 +61,8 @@ fn of_process(machine: &Machine, table: &impl Table, process: &Process, before_b
         (Some(_), Some(_)) if same_machine && machine.machine.is_some() && before_boot => {
             Life::Dead
         }
-        (Some(_), _) => Life::Unknown,
-        // No boot id, as where there is no `/proc`: by number, unless it is from somewhere else.
-        (None, _) => {
-            let elsewhere =
-                |then: Option<&String>, now: Option<&String>| then.is_some() && then != now;
-            if elsewhere(process.machine.as_ref(), machine.machine.as_ref())
-                || elsewhere(process.node.as_ref(), machine.node.as_ref())
-                || (process.pid_ns.is_some() && process.pid_ns != machine.pid_ns)
-            {
-                Life::Unknown
-            } else {
-                by_number(table, process.pid)
-            }
-        }
+        (None, None) if ONE_TABLE && same_machine => by_number(table, process.pid),
+        _ => Life::Unknown,
     }
 }
 
@@ -207,9 +199,15 @@ mod tests {
         assert_eq!(script(-1), Life::Unknown);
         let newer = Claim { v: 9, pid: 999, ..Claim::default() };
         assert_eq!(of_claim(&machine(), &table(), &newer), Life::Unknown);
-        let bare = |process: Process| of_claim(&machine(), &table(), &claim(process, NOON));
-        assert_eq!(bare(Process { pid: 999, ..Process::default() }), Life::Dead);
-        let elsewhere = Process { pid: 999, node: Some("other".into()), ..Process::default() };
-        assert_eq!(bare(elsewhere), Life::Unknown);
+    }
+
+    #[test]
+    fn records_of_a_sandbox_without_proc() {
+        let process = Process { boot: None, pid_ns: None, time_ns: None, ..record(&table()) };
+        let gone = claim(Process { pid: 999, start: None, ..process }, NOON);
+        assert_eq!(of_claim(&machine(), &table(), &gone), Life::Unknown);
+        let without = Machine { boot: None, pid_ns: None, time_ns: None, ..machine() };
+        let seen = of_claim(&without, &table(), &gone);
+        assert_eq!(seen, if ONE_TABLE { Life::Dead } else { Life::Unknown });
     }
 }

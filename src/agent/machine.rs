@@ -5,6 +5,9 @@ use jiff::Timestamp;
 use super::process::{Entry, System, Table, read_once};
 use crate::record::Process;
 
+/// The inode of the time namespace that a machine boots with (`PROC_TIME_INIT_INO`).
+const FIRST_TIME_NS: u64 = 0xEFFF_FFFA;
+
 /// The facts that all processes here share, read once per command.
 #[derive(Debug, Clone, Default)]
 pub struct Machine {
@@ -18,7 +21,8 @@ pub struct Machine {
     pub pid_ns: Option<u64>,
     /// Inode of this process's time namespace.
     pub time_ns: Option<u64>,
-    /// When this boot began by today's clock; a clock that is set moves it.
+    /// When this boot began by today's clock; a clock that is set moves it. Absent where the time
+    /// since boot may be shifted: in a time namespace, and where that cannot be known.
     pub booted_at: Option<Timestamp>,
     /// The user (real uid) that this command runs as.
     pub user: u32,
@@ -30,15 +34,18 @@ impl Machine {
     /// Asks the system. What cannot be read is absent.
     #[must_use]
     pub fn read() -> Self {
+        let (pid_ns, time_ns) = (inode("/proc/self/ns/pid"), inode("/proc/self/ns/time"));
+        // Kernels that have pid namespaces and no time namespaces shift nothing.
+        let shifted = time_ns.map_or(pid_ns.is_none(), |ns| ns != FIRST_TIME_NS);
         let node = rustix::system::uname().nodename().to_string_lossy().into_owned();
         Self {
             boot: line("/proc/sys/kernel/random/boot_id"),
             machine: line("/etc/machine-id")
                 .filter(|id| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())),
             node: Some(node).filter(|node| !node.is_empty()),
-            pid_ns: inode("/proc/self/ns/pid"),
-            time_ns: inode("/proc/self/ns/time"),
-            booted_at: boot_time(),
+            pid_ns,
+            time_ns,
+            booted_at: boot_time().filter(|_| !shifted),
             user: rustix::process::getuid().as_raw(),
             table: System::read(),
         }

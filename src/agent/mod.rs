@@ -105,7 +105,7 @@ pub fn identify(
         None => family::from_vars(vars),
     };
     let anchor = match given_pid(given, vars)? {
-        Some((pid, origin)) => Some(living(table, pid, origin)?),
+        Some((pid, origin)) => Some(living(table, &chain, pid, origin)?),
         None => agent.map(|(entry, _)| entry.clone()).or_else(|| chain.anchor()),
     };
     let command = chain.command().cloned().unwrap_or_default();
@@ -200,8 +200,19 @@ fn given_pid(given: &Given, vars: &Vars) -> Result<Option<(i64, &'static str)>, 
     Ok(Some((pid, PID_VARIABLE)))
 }
 
-/// Looks at a process that was given, which must live.
-fn living(table: &impl Table, pid: i64, origin: &str) -> Result<Entry, Failure> {
+/// Looks at a process that was given, which must live, and longer than this command. A thread's
+/// number stands for its process, as it does for `kill`.
+fn living<T: Table>(
+    table: &T,
+    chain: &Chain<'_, T>,
+    pid: i64,
+    origin: &str,
+) -> Result<Entry, Failure> {
+    let pid = table.process_of(pid);
+    if chain.ends_with_command(pid) {
+        // `$$` of a shell that became the command.
+        return Err(no_process(format!("process '{pid}' from {origin} ends with this command")));
+    }
     let gone = || no_process(format!("process '{pid}' from {origin} does not exist or has ended"));
     match table.entry(pid) {
         Some(entry) if !entry.ended => Ok(entry),

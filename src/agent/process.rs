@@ -36,6 +36,9 @@ pub trait Table {
     /// Looks at `pid`; `None` when it is not there or cannot be seen.
     fn entry(&self, pid: i64) -> Option<Entry>;
 
+    /// The process that `pid` is a thread of: `pid` itself, unless a thread's number was given.
+    fn process_of(&self, pid: i64) -> i64;
+
     /// What `pid` was started as, the program's own name first; empty when it cannot be read. Long
     /// command lines are cut.
     fn args(&self, pid: i64) -> Vec<String>;
@@ -89,6 +92,19 @@ impl Table for System {
             session: session_of(Some(raw)),
             ..Entry::default()
         })
+    }
+
+    fn process_of(&self, pid: i64) -> i64 {
+        // The name, which comes first, is escaped there and has 64 bytes at most.
+        let mut buffer = [0; 512];
+        let status = if self.proc && number(pid).is_some() {
+            read_once(&format!("/proc/{pid}/status"), &mut buffer)
+        } else {
+            None
+        };
+        let text = String::from_utf8_lossy(status.unwrap_or_default());
+        let group = text.lines().find_map(|line| line.strip_prefix("Tgid:"));
+        group.and_then(|group| group.trim().parse().ok()).unwrap_or(pid)
     }
 
     fn args(&self, pid: i64) -> Vec<String> {

@@ -38,6 +38,9 @@ impl Table for Fake {
     fn entry(&self, pid: i64) -> Option<Entry> {
         self.entries.get(&pid).cloned()
     }
+    fn process_of(&self, pid: i64) -> i64 {
+        pid
+    }
     fn args(&self, pid: i64) -> Vec<String> {
         self.lines
             .get(&pid)
