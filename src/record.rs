@@ -278,6 +278,24 @@ pub struct Done {
     pub rest: Rest,
 }
 
+impl Done {
+    /// The claim that was completed, as far as this record tells of it.
+    #[must_use]
+    pub fn claim(&self) -> Claim {
+        Claim {
+            v: self.v,
+            agent: self.agent.clone(),
+            claimed_at: self.completed_at,
+            pid: self.process.as_ref().map_or(0, |process| process.pid),
+            token: self.token.clone(),
+            explicit: self.explicit,
+            session: self.session.clone(),
+            process: self.process.clone(),
+            ..Claim::default()
+        }
+    }
+}
+
 /// The repository as it was when a phase was completed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {

@@ -46,7 +46,8 @@ pub(super) fn sentence(refusal: &Refusal, now: Timestamp) -> Draft {
         Refusal::Lost { phase, holder, ended_sprint } => {
             lost(now, phase, holder.as_ref(), ended_sprint.as_deref())
         }
-        Refusal::Alive { phase, holder } => alive(now, phase, holder),
+        Refusal::Alive { phase, holder, same_agent: true } => own(now, phase, holder),
+        Refusal::Alive { phase, holder, .. } => alive(now, phase, holder),
         Refusal::LiveClaims { claims, starting } => live_claims(now, claims, *starting),
         Refusal::NothingReady { claimed, failed } => nothing_ready(now, claimed, failed),
         Refusal::Finished {} => finished(),
@@ -127,6 +128,24 @@ fn elsewhere(now: Timestamp, phase: &str, holder: &Holder) -> Draft {
     )
 }
 
+/// What there is to say of an owner that goes by the asker's own name. In a sandbox that shows each
+/// call other processes it may be the asker, and only the token can tell.
+fn namesake(holder: &Holder) -> Option<&'static str> {
+    if !holder.same_name {
+        return None;
+    }
+    Some(match holder.alive {
+        Alive::Unknown => {
+            "it has your name: if you claimed it in an earlier call, set GIT_CONDUCTOR_TOKEN to the \
+             token that 'claim --json' gave you; else leave it alone and take another phase"
+        }
+        Alive::Yes | Alive::No => {
+            "another process has your name and is at work on it; \
+             leave it alone and take another phase"
+        }
+    })
+}
+
 fn claimed(now: Timestamp, phase: &str, holder: &Holder, only_unstuck: bool) -> Draft {
     let text = format!("'{phase}' is taken: {}", owner(now, holder));
     match holder.alive {
@@ -142,7 +161,10 @@ fn claimed(now: Timestamp, phase: &str, holder: &Holder, only_unstuck: bool) -> 
         ),
         Alive::Yes | Alive::Unknown => draft(
             text,
-            "this is normal: another agent is at work on it; leave it alone and take another phase",
+            namesake(holder).unwrap_or(
+                "this is normal: another agent is at work on it; \
+                 leave it alone and take another phase",
+            ),
             NEXT,
         ),
     }
@@ -194,8 +216,9 @@ fn done(
 
 fn not_claimed(phase: &str) -> Draft {
     draft(
-        format!("'{phase}' is not yours: nobody has claimed it"),
-        "claim a phase before you work on it; only then can it be completed or given up",
+        format!("'{phase}' is not yours: nobody holds it"),
+        "claim a phase before you work on it; if you had claimed it, it was freed meanwhile: \
+         go on only if you can claim it again",
         &["claim", phase],
     )
 }
@@ -210,7 +233,10 @@ fn not_owner(now: Timestamp, phase: &str, holder: &Holder) -> Draft {
         ),
         Alive::Yes | Alive::Unknown => draft(
             text,
-            "only its owner can complete it or give it up; leave it alone and take another phase",
+            namesake(holder).unwrap_or(
+                "only its owner can complete it or give it up; \
+                 leave it alone and take another phase",
+            ),
             NEXT,
         ),
     }
@@ -236,6 +262,15 @@ fn alive(now: Timestamp, phase: &str, holder: &Holder) -> Draft {
         format!("'{phase}' cannot be freed: {}", owner(now, holder)),
         "leave it to its owner; if you believe that the owner is gone, tell your human",
         STATUS,
+    )
+}
+
+/// The asker's own, which was to be freed as another's.
+fn own(now: Timestamp, phase: &str, holder: &Holder) -> Draft {
+    draft(
+        format!("'{phase}' is yours: you claimed it{}", ago(now, holder.since)),
+        "only what another has left is to be freed; to give up what is yours, run",
+        &["abort", phase],
     )
 }
 

@@ -40,6 +40,8 @@ pub struct Board {
     pub graph: Graph,
     /// Where each phase is, in the graph's order.
     states: Vec<State>,
+    /// Whether the process of who completed each phase lives.
+    completers: Vec<Life>,
 }
 
 /// What the whole sprint amounts to.
@@ -59,7 +61,8 @@ impl Board {
     #[must_use]
     pub fn new(sprint: Sprint, graph: Graph) -> Self {
         let states = vec![State::Pending; graph.count()];
-        Self { sprint, graph, states }
+        let completers = vec![Life::Dead; graph.count()];
+        Self { sprint, graph, states, completers }
     }
 
     /// Where `id` is.
@@ -71,6 +74,18 @@ impl Board {
     /// Records where `id` was found to be.
     pub fn set(&mut self, id: PhaseId, state: State) {
         self.states[id.index()] = state;
+    }
+
+    /// Whether the process of who completed `id` lives. Dead, as long as nobody has looked: then who
+    /// goes by the completer's name counts as the completer, started again.
+    #[must_use]
+    pub fn completer(&self, id: PhaseId) -> Life {
+        self.completers[id.index()]
+    }
+
+    /// Records whether the process of who completed `id` lives.
+    pub fn set_completer(&mut self, id: PhaseId, life: Life) {
+        self.completers[id.index()] = life;
     }
 
     /// The dependencies that keep `id` from being claimed: not done, or failed.

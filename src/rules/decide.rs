@@ -82,7 +82,7 @@ pub fn decide(
             complete(board, id, artifact.as_deref(), *verdict, facts)
         }
         Request::Abort => abort(board, id, facts),
-        Request::Unstuck { force } => unstuck(board, id, *force),
+        Request::Unstuck { force } => unstuck(board, id, *force, facts.me),
     }
 }
 
@@ -94,7 +94,7 @@ fn claim(board: &Board, id: PhaseId, takeover: bool, facts: Facts<'_>) -> Result
         State::Claimed(hold) => {
             let refused = |same_agent| Refusal::Claimed {
                 phase: name.clone(),
-                holder: hold.into(),
+                holder: if same_agent { hold.into() } else { Holder::seen_by(facts.me, hold) },
                 same_agent,
                 only_unstuck: hold.only_unstuck,
             };
@@ -194,7 +194,8 @@ fn complete(
         }
         State::Done(done) => {
             let same = artifact.is_none() || artifact == done.artifact_sha256.as_deref();
-            if same && verdict == done.verdict && completed_by(facts.me, done) {
+            if same && verdict == done.verdict && completed_by(facts.me, done, board.completer(id))
+            {
                 Ok(Change::Confirm)
             } else {
                 Err(Refusal::done(name, done))
@@ -203,25 +204,20 @@ fn complete(
     }
 }
 
-/// Whether `done` is the asker's own doing: a claim's record with the completer's facts would be its.
-fn completed_by(me: &Me, done: &Done) -> bool {
-    let claim = Claim {
-        v: done.v,
-        agent: done.agent.clone(),
-        token: done.token.clone(),
-        explicit: done.explicit,
-        session: done.session.clone(),
-        process: done.process.clone(),
-        ..Claim::default()
-    };
-    // The completer may have restarted since; nobody else can have come to be called the same and
-    // have completed this phase, so its former process counts as dead.
-    relation(me, &claim, Life::Dead).is_mine()
+/// Whether the asker completed `id`: the completer's claim would be the asker's. Who completed it may
+/// have been started again since; but another process of its name that lives is another agent.
+fn completed_by(me: &Me, done: &Done, completer: Life) -> bool {
+    relation(me, &done.claim(), completer).is_mine()
+}
+
+/// Whether the asker could complete or give up what `hold` is of.
+fn is_mine(me: &Me, hold: &Hold) -> bool {
+    !hold.only_unstuck && relation(me, &hold.claim, hold.life).is_mine()
 }
 
 /// Whether the asker owns `hold`; else that it never did, or that it has lost it.
 fn owned(name: &str, hold: &Hold, me: &Me) -> Result<(), Refusal> {
-    if !hold.only_unstuck && relation(me, &hold.claim, hold.life).is_mine() {
+    if is_mine(me, hold) {
         return Ok(());
     }
     let was_mine = |former: &Claim| relation(me, former, Life::Dead).is_mine();
@@ -232,7 +228,7 @@ fn owned(name: &str, hold: &Hold, me: &Me) -> Result<(), Refusal> {
             ended_sprint: None,
         });
     }
-    Err(Refusal::NotOwner { phase: name.to_owned(), holder: hold.into() })
+    Err(Refusal::NotOwner { phase: name.to_owned(), holder: Holder::seen_by(me, hold) })
 }
 
 fn abort(board: &Board, id: PhaseId, facts: Facts<'_>) -> Result<Change, Refusal> {
@@ -244,12 +240,16 @@ fn abort(board: &Board, id: PhaseId, facts: Facts<'_>) -> Result<Change, Refusal
     }
 }
 
-fn unstuck(board: &Board, id: PhaseId, force: bool) -> Result<Change, Refusal> {
+fn unstuck(board: &Board, id: PhaseId, force: bool, me: &Me) -> Result<Change, Refusal> {
     let name = &board.graph.phase(id).name;
     match board.state(id) {
         State::Pending => Ok(Change::Nothing),
         State::Claimed(hold) if force || hold.life == Life::Dead => Ok(Change::Free),
-        State::Claimed(hold) => Err(Refusal::Alive { phase: name.clone(), holder: hold.into() }),
+        State::Claimed(hold) => Err(Refusal::Alive {
+            phase: name.clone(),
+            holder: hold.into(),
+            same_agent: is_mine(me, hold),
+        }),
         State::Done(done) => Err(Refusal::done(name, done)),
     }
 }
@@ -313,12 +313,22 @@ pub fn holding(board: &Board, facts: Facts<'_>) -> Option<Refusal> {
 #[must_use]
 pub fn mine(board: &Board, facts: Facts<'_>) -> Vec<PhaseId> {
     let held = |id: &PhaseId| match board.state(*id) {
-        State::Claimed(hold) => {
-            !hold.only_unstuck && relation(facts.me, &hold.claim, hold.life).is_mine()
-        }
+        State::Claimed(hold) => is_mine(facts.me, hold),
         State::Pending | State::Done(_) => false,
     };
     board.graph.ids().filter(held).collect()
+}
+
+/// Whether the asker knows of this sprint: it began it, or has claimed or completed something in it.
+/// Then a former sprint's claims say nothing about what it may do here.
+#[must_use]
+pub fn takes_part(board: &Board, me: &Me) -> bool {
+    let own = |id: PhaseId| match board.state(id) {
+        State::Pending => false,
+        State::Claimed(hold) => is_mine(me, hold),
+        State::Done(done) => completed_by(me, done, board.completer(id)),
+    };
+    board.sprint.started_by == me.name || board.graph.ids().any(own)
 }
 
 /// Whether the sprint may be ended, for good or for a new one: no other agent's claim is live.

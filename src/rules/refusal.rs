@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::board::Hold;
-use super::identity::{Life, heard};
+use super::identity::{Life, Me, heard};
 use crate::record::{Done, Verdict};
 
 /// Who holds a phase, as a refusal tells it.
@@ -20,6 +20,9 @@ pub struct Holder {
     pub alive: Alive,
     /// The worktree it claimed from.
     pub worktree: Option<String>,
+    /// Whether it goes by the name that the asker was given, from another process.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub same_name: bool,
 }
 
 /// [`Life`] in the words of JSON.
@@ -52,7 +55,16 @@ impl From<&Hold> for Holder {
             heard: heard(&hold.claim),
             alive: hold.life.into(),
             worktree: hold.claim.worktree.clone(),
+            same_name: false,
         }
+    }
+}
+
+impl Holder {
+    /// The owner, as it looks to one who is another.
+    pub(super) fn seen_by(me: &Me, hold: &Hold) -> Self {
+        let same_name = me.explicit && hold.claim.explicit && me.name == hold.claim.agent;
+        Self { same_name, ..hold.into() }
     }
 }
 
@@ -174,6 +186,8 @@ pub enum Refusal {
         /// Who.
         #[serde(flatten)]
         holder: Holder,
+        /// Whether it is the asker itself.
+        same_agent: bool,
     },
     /// Other agents' live claims stand in the way of ending the sprint.
     LiveClaims {

@@ -287,7 +287,8 @@ impl<W: World> Store<W> {
     ) -> Result<Change, Stop> {
         let found = self.current_or_lost(asker, name)?;
         let id = self.phase_or_lost(asker, &found, name)?;
-        let board = self.read(&found, Some(&checking(&found.graph, id)), None)?;
+        let mut board = self.read(&found, Some(&checking(&found.graph, id)), None)?;
+        self.see_completer(&mut board, id);
         let request = Request::Complete { artifact: None, verdict };
         self.decide_mine(asker, &board, id, &request)
     }
@@ -314,8 +315,9 @@ impl<W: World> Store<W> {
             }
             let found = self.current_or_lost(asker, name)?;
             let id = self.phase_or_lost(asker, &found, name)?;
-            let board =
+            let mut board =
                 self.read(&found, Some(&checking(&found.graph, id)), Some(&asker.maker()))?;
+            self.see_completer(&mut board, id);
             match (self.decide_mine(asker, &board, id, &request)?, board.state(id)) {
                 (Change::Confirm, State::Done(done)) => {
                     // Who published it may have been killed, or be about to make it durable.
@@ -346,6 +348,16 @@ impl<W: World> Store<W> {
             self.record(asker, "complete", name, verdict.to_owned(), &sprint);
         }
         Ok(Completed { done, again, opened })
+    }
+
+    /// Looks whether the process of who completed the phase lives: another of its name is another
+    /// agent then. Records that tell of no process are of scripts and old versions.
+    fn see_completer(&self, board: &mut Board, id: PhaseId) {
+        let State::Done(done) = board.state(id) else { return };
+        if done.process.is_some() {
+            let life = self.world.life(&done.claim());
+            board.set_completer(id, life);
+        }
     }
 
     fn try_complete(
@@ -534,8 +546,12 @@ impl<W: World> Store<W> {
         }
     }
 
-    /// The refusal for a claim that ended with its sprint; `None` if the asker had none there.
+    /// The refusal for a claim that ended with its sprint; `None` if the asker had none there, or
+    /// knows of the present sprint and is judged by that one.
     fn lost(&self, asker: &Asker, name: &str) -> Result<Option<Refusal>, Stop> {
+        if self.board()?.is_some_and(|board| decide::takes_part(&board, &asker.me)) {
+            return Ok(None);
+        }
         for found in self.former(3)? {
             // What was asked for becomes a path only if it is a phase's name.
             let Some(id) = found.graph.find(name) else { continue };

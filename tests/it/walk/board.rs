@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::agents::Agent;
 use super::sprint::Scenario;
-use super::world::{Age, Author, Held, Kind, Place, World};
+use super::world::{Age, Author, Finished, Held, Kind, Place, World};
 
 pub(super) const STALE_AFTER: SignedDuration = SignedDuration::from_hours(1);
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
@@ -62,7 +62,17 @@ impl Scenario {
 
     /// What `asker` can prove of a claim's process.
     pub(super) fn seen(&self, world: &World, asker: Author, owner: Author) -> Life {
-        let Some((slot, incarnation)) = self.process_of(owner) else { return Life::Unknown };
+        self.seen_process(world, asker, self.process_of(owner))
+    }
+
+    /// What `asker` can prove of a recorded process.
+    pub(super) fn seen_process(
+        &self,
+        world: &World,
+        asker: Author,
+        owner: Option<(usize, usize)>,
+    ) -> Life {
+        let Some((slot, incarnation)) = owner else { return Life::Unknown };
         let mine = self.process_of(asker);
         let theirs = Some((slot, incarnation));
         let visible =
@@ -151,6 +161,9 @@ impl Scenario {
         let mut board = Board::new(self.sprint.clone(), self.graph.clone());
         for (&id, place) in self.phases.iter().zip(&world.places) {
             board.set(id, self.state(world, asker, place));
+            if let Place::Done(Finished { process: Some(process), .. }) = place {
+                board.set_completer(id, self.seen_process(world, asker, Some(*process)));
+            }
         }
         board
     }

@@ -41,18 +41,29 @@ pub(super) fn in_a_word(answer: &Result<Change, Refusal>) -> &'static str {
 impl Scenario {
     /// How `asker` stands to a claim.
     pub(super) fn kin(&self, world: &World, asker: Author, held: &Held) -> Kin {
-        let me = &self.agents[asker.agent];
-        let owner = &self.agents[held.by.agent];
         let dead = self.seen(world, asker, held.by) == Life::Dead;
-        let mine = self.process_of(asker);
-        let theirs = self.process_of(held.by);
         if held.kind != Kind::Ours {
             // It has no more than a name, and a pid that must be gone.
             let same = self.name_of(asker) == self.name_of(held.by) && dead;
             return if same { Kin::Former } else { Kin::Other };
         }
+        self.kin_of(world, asker, (held.by, self.process_of(held.by), held.token), dead)
+    }
+
+    /// How `asker` stands to a record: who made it, with which process and token, and whether that
+    /// process is dead.
+    fn kin_of(
+        &self,
+        world: &World,
+        asker: Author,
+        (by, theirs, token): (Author, Option<(usize, usize)>, Option<usize>),
+        dead: bool,
+    ) -> Kin {
+        let me = &self.agents[asker.agent];
+        let owner = &self.agents[by.agent];
+        let mine = self.process_of(asker);
         let presented = self.presented(world, asker.agent);
-        if presented.is_some() && presented == held.token {
+        if presented.is_some() && presented == token {
             return if dead && mine.is_some() { Kin::Former } else { Kin::Present };
         }
         match (me.naming, owner.naming) {
@@ -79,8 +90,19 @@ impl Scenario {
         }
     }
 
-    /// Whether `asker` is known by a record, whatever the recorded process has come to: it completed
-    /// it, or once held it.
+    /// Whether `asker` completed what `done` tells of: another living process of its name did not.
+    fn completed(&self, world: &World, asker: Author, done: &Finished) -> bool {
+        let Some(by) = done.by else { return false };
+        if done.script {
+            return self.name_of(by) == self.name_of(asker);
+        }
+        let dead =
+            done.process.is_none() || self.seen_process(world, asker, done.process) == Life::Dead;
+        self.kin_of(world, asker, (by, done.process, done.token), dead) != Kin::Other
+    }
+
+    /// Whether `asker` is known by a record, whatever the recorded process has come to: it once held
+    /// the phase.
     fn once(
         &self,
         world: &World,
@@ -153,11 +175,7 @@ impl Scenario {
         match (request, &world.places[phase]) {
             (Request::Complete { artifact, verdict }, Place::Done(done)) => {
                 let same = artifact.is_none() || artifact.as_deref() == done.artifact;
-                let by_me = match done.by {
-                    None => false,
-                    Some(by) if done.script => self.name_of(by) == self.name_of(asker),
-                    Some(by) => self.once(world, asker, by, done.process, done.token),
-                };
+                let by_me = self.completed(world, asker, done);
                 if same && *verdict == done.verdict && by_me { "confirm" } else { "done" }
             }
             (_, Place::Done(_)) => "done",
@@ -217,7 +235,14 @@ impl Scenario {
             None => Some("nobody holds it"),
             Some(held) => {
                 let alive = self.seen(world, asker, held.by).into();
-                (holder.agent != self.name_of(held.by) || holder.alive != alive)
+                // Agents that go by one name are told; a script's record has no name that is given.
+                let namesake = held.kind == Kind::Ours
+                    && self.agents[asker.agent].naming.is_explicit()
+                    && self.agents[held.by.agent].naming.is_explicit()
+                    && self.name_of(asker) == self.name_of(held.by);
+                (holder.agent != self.name_of(held.by)
+                    || holder.alive != alive
+                    || (holder.same_name && !namesake))
                     .then_some("another holds it")
             }
         };
@@ -230,8 +255,16 @@ impl Scenario {
                 }
                 wrong_holder(holder)
             }
+            Refusal::Alive { same_agent, .. }
+                if *same_agent
+                    != held.is_some_and(|held| {
+                        held.kind != Kind::Plain && self.kin(world, asker, held) != Kin::Other
+                    }) =>
+            {
+                Some("whose it is")
+            }
             Refusal::NotOwner { phase: of, holder }
-            | Refusal::Alive { phase: of, holder }
+            | Refusal::Alive { phase: of, holder, .. }
             | Refusal::Lost { phase: of, holder: Some(holder), .. } => {
                 if of == self.phase(phase) {
                     wrong_holder(holder)
