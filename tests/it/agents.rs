@@ -1,13 +1,12 @@
 //! Who is who, with processes that are called as agents are: each tool call is a shell of its own,
 //! and what one call has claimed the next one completes.
 
-use std::io::{BufRead as _, BufReader, Lines, Write as _};
-use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
 
 use crate::drive::{Agent, independent};
+use crate::fake::{Fake, answers, called, looping};
 use crate::sandbox::Sandbox;
 
 fn repository() -> Sandbox {
@@ -16,105 +15,6 @@ fn repository() -> Sandbox {
     sandbox.repository("repo");
     sandbox.run("repo", &Agent::new("starter"), &["start", "--phases", &independent(60)]).ok();
     sandbox
-}
-
-/// A shell under another name, as the process table has it. A link, and no copy: a program that was
-/// just written cannot be run while another thread's child still has it open.
-fn called(sandbox: &Sandbox, name: &str) -> PathBuf {
-    let path = sandbox.join("bin").join(name);
-    if !path.exists() {
-        std::fs::create_dir_all(sandbox.join("bin")).unwrap();
-        std::os::unix::fs::symlink("/bin/bash", &path).unwrap();
-    }
-    path
-}
-
-/// The script of [`Fake`]; written once, since a shell reads on in what it runs.
-fn looping(sandbox: &Sandbox) -> PathBuf {
-    let path = sandbox.join("loop.sh");
-    if path.exists() { path } else { sandbox.write("loop.sh", LOOP) }
-}
-
-/// A process that runs what it is told, each line as an agent's tool call: in a new shell.
-struct Fake {
-    child: Child,
-    calls: ChildStdin,
-    lines: Lines<BufReader<ChildStdout>>,
-}
-
-/// Runs each line of its input in a shell; an odd one in a session of its own.
-const LOOP: &str = r#"n=0
-while read -r line; do
-    n=$((n + 1))
-    if [ $((n % 2)) = 1 ]; then sh -c "$line; true"; else setsid -w bash -ec "$line"; fi </dev/null
-    echo "end $?"
-done
-"#;
-
-impl Fake {
-    /// One called `name`, in the repository's directory.
-    fn new(sandbox: &Sandbox, name: &str, vars: &[(&str, &str)]) -> Self {
-        let script = looping(sandbox);
-        let mut command = sandbox.command("repo", called(sandbox, name).to_str().unwrap());
-        command.arg(script).envs(vars.iter().copied());
-        Self::spawn(command)
-    }
-
-    fn spawn(mut command: Command) -> Self {
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().unwrap();
-        let calls = child.stdin.take().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { child, calls, lines }
-    }
-
-    fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// One tool call: what it answered.
-    fn call(&mut self, line: &str) -> Value {
-        writeln!(self.calls, "{line}").unwrap();
-        let mut answer = Value::Null;
-        for line in self.lines.by_ref() {
-            let line = line.unwrap();
-            if line.starts_with("end ") {
-                break;
-            }
-            answer = serde_json::from_str(&line).unwrap_or(answer);
-        }
-        answer
-    }
-
-    fn git(&mut self, args: &str) -> Value {
-        self.call(&format!("git conductor {args} --json"))
-    }
-
-    #[track_caller]
-    fn ok(&mut self, args: &str) -> Value {
-        let answer = self.git(args);
-        assert_eq!(answer["ok"], true, "{args}: {answer}");
-        answer
-    }
-
-    #[track_caller]
-    fn refused(&mut self, args: &str, code: &str) -> Value {
-        let answer = self.git(args);
-        assert_eq!(answer["code"], code, "{args}: {answer}");
-        answer
-    }
-
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Fake {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
 }
 
 /// Whether a known agent runs these tests: everything without a nearer one is then that one's.
@@ -393,13 +293,6 @@ fn whoever_has_the_token_is_the_owner() {
     let late =
         format!("export GIT_CONDUCTOR_TOKEN={token}; git conductor abort p001 --json --agent x");
     assert_eq!(owner.call(&late)["code"], "not_owner");
-}
-
-/// The JSON answers in what a terminal or a pipe shows.
-fn answers(shown: &[u8]) -> Vec<Value> {
-    let shown = String::from_utf8_lossy(shown);
-    let from = |line: &str| line.find("{\"v\"").map(|at| line[at..].trim().to_owned());
-    shown.lines().filter_map(from).map(|line| serde_json::from_str(&line).unwrap()).collect()
 }
 
 /// A person's calls: nothing is known about who it is but the processes.

@@ -3,17 +3,21 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 mod agents;
+mod apart;
 mod artifacts;
 mod checkout;
 mod commands;
 mod completions;
 mod drive;
 mod edges;
+mod fake;
 mod generated;
 mod histories;
 mod identity;
 mod kills;
 mod linear;
+mod namespace;
+mod owners;
 mod places;
 mod printed;
 mod race;
@@ -27,3 +31,4 @@ mod snapshots;
 mod starting;
 mod tidy;
 mod walk;
+mod wrapped;

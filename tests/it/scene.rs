@@ -6,6 +6,8 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::drive::independent;
+use crate::fake::answer;
 use crate::sandbox::Sandbox;
 
 /// A repository `repo` with one commit, and agents.
@@ -58,6 +60,12 @@ impl Scene {
         self.command(name, dir, args).output().unwrap()
     }
 
+    /// Runs it in the repository, with JSON: what it answers.
+    #[track_caller]
+    pub(crate) fn said(&mut self, name: &str, args: &[&str]) -> Value {
+        answer(self.command(name, "repo", args).arg("--json"))
+    }
+
     /// Runs it in the repository, which must succeed.
     pub(crate) fn does(&mut self, name: &str, args: &[&str]) {
         self.does_in("repo", name, args);
@@ -79,6 +87,14 @@ impl Scene {
     pub(crate) fn works(&mut self, name: &str, phase: &str) {
         self.does(name, &["claim", phase]);
         self.does(name, &["complete", phase]);
+    }
+
+    /// One with `phases` that wait for nothing, in which the user is called `alice`.
+    pub(crate) fn with_phases(phases: usize) -> Self {
+        let mut scene = Self::new();
+        scene.sandbox.set("USER", "alice");
+        scene.sprint(&independent(phases));
+        scene
     }
 
     /// A linked worktree beside the repository.
