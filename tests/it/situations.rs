@@ -54,6 +54,12 @@ fn held_by_dead(scene: &mut Scene) {
     scene.dies("claude-1");
 }
 
+/// It may be the asker, in a sandbox that cannot be looked into.
+fn held_by_a_namesake(scene: &mut Scene) {
+    held_by_me(scene);
+    scene.out_of_sight("build");
+}
+
 fn held_by_unknown(scene: &mut Scene) {
     held_by_other(scene);
     scene.out_of_sight("build");
@@ -137,6 +143,9 @@ pub(crate) const REFUSALS: &[Situation] = &[
     }),
     case("alive", &["unstuck", "build"], held_by_other),
     case("alive-unknown", &["unstuck", "build"], held_by_unknown),
+    case("alive-same_agent", &["unstuck", "build"], held_by_me),
+    case("claimed-same_name", &["claim", "build"], held_by_a_namesake),
+    case("not_owner-same_name", &["complete", "build"], held_by_a_namesake),
     case("claimed-archive", &["archive"], held_by_other),
     case("claimed-start", &["start"], held_by_other),
     case("nothing_ready", &["next"], held_by_other),
