@@ -34,7 +34,7 @@ use crate::report::{self, Format, Printed, text::Paint};
     verbatim_doc_comment,
     after_help = "Examples:\n  git conductor start --goal 'add OAuth login'\n  git conductor next --claim\n  git conductor complete think --artifact notes.md"
 )]
-struct Cli {
+pub struct Cli {
     #[command(flatten)]
     options: Options,
     #[command(subcommand)]
@@ -241,20 +241,29 @@ fn age(text: &str) -> Result<SignedDuration, String> {
 /// Runs the program: `args` begins with its name. Gives the exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     let args: Vec<OsString> = args.into_iter().collect();
-    let mut command = command();
-    let parsed = command
-        .try_get_matches_from_mut(&args)
-        .and_then(|matches| Cli::from_arg_matches(&matches))
-        .map_err(|error| error.format(&mut command));
+    let mut known = command();
+    let parsed = parse(&mut known, &args);
     // Thousands of small pieces, which the end of the process gives back at once.
-    std::mem::forget(command);
+    std::mem::forget(known);
     match parsed {
         Ok(cli) => {
             let format = format(&cli.options);
             report::render(&execute(cli), format).write()
         }
-        Err(error) => usage(&error, &args).write(),
+        Err(printed) => printed.write(),
     }
+}
+
+/// Reads a command line, which begins with the program's name, by what [`command`] defines; nothing
+/// is done yet.
+///
+/// # Errors
+/// What is printed instead of doing it: what is wrong, or the help or version that was asked for.
+pub fn parse(known: &mut clap::Command, args: &[OsString]) -> Result<Cli, Printed> {
+    known
+        .try_get_matches_from_mut(args)
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+        .map_err(|error| usage(&error.format(known), args))
 }
 
 /// The definitions of the command line, for what is generated from them: man pages, completions.

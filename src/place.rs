@@ -4,7 +4,7 @@
 //! Every linked worktree, subdirectory, hook and `git -C` call of one repository must reach the same
 //! store, so everything but what the user says is derived from the common directory.
 
-mod pointer;
+pub mod pointer;
 
 use std::ffi::OsString;
 use std::fmt::Write as _;

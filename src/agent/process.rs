@@ -28,6 +28,33 @@ pub struct Entry {
     pub ended: bool,
 }
 
+impl Entry {
+    /// Takes a `/proc/<pid>/stat` apart; `None` if it is none. The name may hold anything, `) R 1` and
+    /// line feeds included, but nothing after it holds a parenthesis, so the last one ends it.
+    #[must_use]
+    pub fn parse(stat: &[u8]) -> Option<Self> {
+        let open = stat.iter().position(|byte| *byte == b'(')?;
+        let close = stat.iter().rposition(|byte| *byte == b')')?;
+        let pid = std::str::from_utf8(stat.get(..open)?).ok()?.trim().parse().ok()?;
+        let comm = String::from_utf8_lossy(stat.get(open + 1..close)?).into_owned();
+        let rest = std::str::from_utf8(stat.get(close + 1..)?).ok()?;
+        // The first is field 3 of proc_pid_stat(5): state ppid pgrp session tty_nr …
+        let fields: Vec<&str> = rest.split_ascii_whitespace().take(20).collect();
+        let field = |number: usize| fields.get(number - 3).copied();
+        let threads: u64 = field(20)?.parse().ok()?;
+        Some(Self {
+            pid,
+            comm,
+            ppid: field(4)?.parse().ok()?,
+            session: field(6)?.parse().ok()?,
+            tty: field(7)?.parse().ok()?,
+            start: Some(field(22)?.parse().ok()?),
+            // A process whose first thread has ended looks like a zombie while the others run on.
+            ended: matches!(field(3)?, "Z" | "X" | "x") && threads <= 1,
+        })
+    }
+}
+
 /// The process table of one pid namespace.
 pub trait Table {
     /// This command's own entry.
@@ -170,34 +197,10 @@ pub(super) fn read_once<'b>(path: &str, buffer: &'b mut [u8]) -> Option<&'b [u8]
     buffer.get(..length)
 }
 
-/// Reads a `/proc/<pid>/stat`.
+/// Looks at the process whose `/proc/<pid>/stat` this is.
 fn read_stat(path: &str) -> Option<Entry> {
     let mut buffer = [0; 1024];
-    parse_stat(read_once(path, &mut buffer)?)
-}
-
-/// Takes a `/proc/<pid>/stat` apart. The name may hold anything, `) R 1` and line feeds included, but
-/// nothing after it holds a parenthesis, so the last one ends it.
-fn parse_stat(stat: &[u8]) -> Option<Entry> {
-    let open = stat.iter().position(|byte| *byte == b'(')?;
-    let close = stat.iter().rposition(|byte| *byte == b')')?;
-    let pid = std::str::from_utf8(stat.get(..open)?).ok()?.trim().parse().ok()?;
-    let comm = String::from_utf8_lossy(stat.get(open + 1..close)?).into_owned();
-    let rest = std::str::from_utf8(stat.get(close + 1..)?).ok()?;
-    // The first is field 3 of proc_pid_stat(5): state ppid pgrp session tty_nr …
-    let fields: Vec<&str> = rest.split_ascii_whitespace().take(20).collect();
-    let field = |number: usize| fields.get(number - 3).copied();
-    let threads: u64 = field(20)?.parse().ok()?;
-    Some(Entry {
-        pid,
-        comm,
-        ppid: field(4)?.parse().ok()?,
-        session: field(6)?.parse().ok()?,
-        tty: field(7)?.parse().ok()?,
-        start: Some(field(22)?.parse().ok()?),
-        // A process whose first thread has ended looks like a zombie while the others run on.
-        ended: matches!(field(3)?, "Z" | "X" | "x") && threads <= 1,
-    })
+    Entry::parse(read_once(path, &mut buffer)?)
 }
 
 #[cfg(test)]
@@ -213,7 +216,7 @@ mod tests {
     #[test]
     fn a_name_may_hold_anything() {
         for comm in ["bash", "tmux: server", "a) R 1 2 3 (b", ")", "(", "", "x\n1 (y) Z 1", "é"] {
-            let entry = parse_stat(stat(comm, "S", 1).as_bytes()).unwrap();
+            let entry = Entry::parse(stat(comm, "S", 1).as_bytes()).unwrap();
             assert_eq!(entry.comm, comm);
             assert_eq!((entry.pid, entry.ppid, entry.session, entry.tty), (42, 7, 9, 34816));
             assert_eq!((entry.start, entry.ended), (Some(1476), false));
@@ -222,14 +225,14 @@ mod tests {
 
     #[test]
     fn only_a_whole_zombie_has_ended() {
-        assert!(parse_stat(stat("x", "Z", 1).as_bytes()).unwrap().ended);
-        assert!(!parse_stat(stat("x", "Z", 3).as_bytes()).unwrap().ended);
+        assert!(Entry::parse(stat("x", "Z", 1).as_bytes()).unwrap().ended);
+        assert!(!Entry::parse(stat("x", "Z", 3).as_bytes()).unwrap().ended);
     }
 
     #[test]
     fn what_is_no_stat_is_nothing() {
         for text in ["", "42", "42 (x", "42 x) S", "42 (x) S 1 2", "x (x) S 7 42 9 0"] {
-            assert_eq!(parse_stat(text.as_bytes()), None, "{text:?}");
+            assert_eq!(Entry::parse(text.as_bytes()), None, "{text:?}");
         }
     }
 

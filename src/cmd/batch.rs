@@ -88,8 +88,10 @@ fn of_skill(root: &Path, phase: &str) -> Option<Concurrency> {
     front_matter(&text)
 }
 
-/// Reads `concurrency: WORD` between the first two lines of `---`.
-fn front_matter(text: &str) -> Option<Concurrency> {
+/// Reads `concurrency: WORD` between the first two lines of `---` of a `SKILL.md`; the first such word
+/// counts. `None` if there is none, or no such part.
+#[must_use]
+pub fn front_matter(text: &str) -> Option<Concurrency> {
     let mut lines = text.lines();
     if lines.next()?.trim_end() != "---" {
         return None;

@@ -191,8 +191,10 @@ fn check_json(file: &File, limit: u64) -> Result<(), String> {
     }
 }
 
-/// Reads a number of bytes as git does: `k`, `m` and `g` multiply by 1024.
-fn parse_size(text: &str) -> Option<u64> {
+/// Reads a number of bytes as git does: `k`, `m` and `g` multiply by 1024; `None` if it is no number,
+/// or one of more than 64 bits.
+#[must_use]
+pub fn parse_size(text: &str) -> Option<u64> {
     let text = text.trim();
     let (digits, factor) = match text.as_bytes().last()?.to_ascii_lowercase() {
         b'k' => (&text[..text.len() - 1], 1 << 10),

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use super::dotgit;
 use super::env::Env;
 use crate::error::{Failure, FailureKind};
 
@@ -83,8 +84,7 @@ impl Found {
 
     /// What `HEAD` points at, unless it is detached.
     pub(super) fn head_target(&self) -> Option<&str> {
-        let target = self.head.strip_prefix(b"ref:")?.trim_ascii();
-        std::str::from_utf8(target).ok()
+        dotgit::head_target(&self.head)
     }
 }
 
@@ -129,12 +129,9 @@ pub(super) fn read_gitfile(path: &Path) -> Result<Option<PathBuf>, Failure> {
     }
     let content = fs::read(path)
         .map_err(|error| Failure::io(error, format!("cannot read '{}'", path.display())))?;
-    let target = content.strip_prefix(b"gitdir: ").map(line).ok_or_else(invalid)?;
-    if target.is_empty() {
-        return Err(invalid());
-    }
+    let target = dotgit::gitfile(&content).ok_or_else(invalid)?;
     let base = path.parent().unwrap_or(Path::new("/"));
-    Ok(Some(base.join(std::ffi::OsStr::from_bytes(target))))
+    Ok(Some(base.join(target)))
 }
 
 /// The canonical path of an entry of a directory whose own path is canonical: one system call, not
@@ -187,29 +184,17 @@ fn read_head(path: &Path) -> Option<Vec<u8>> {
     if !meta.is_file() || meta.len() > 4096 {
         return None;
     }
-    let head = fs::read(path).ok()?;
-    let head = line(&head);
-    let sane = match head.strip_prefix(b"ref:") {
-        Some(target) => target.trim_ascii().starts_with(b"refs/"),
-        None => head.len() >= 40 && head[..40].iter().all(u8::is_ascii_hexdigit),
-    };
-    sane.then(|| head.to_vec())
+    dotgit::head(&fs::read(path).ok()?).map(<[u8]>::to_vec)
 }
 
 /// The directory that `<git dir>/commondir` names, relative to it.
 fn read_commondir(git_dir: &Path) -> Result<Option<PathBuf>, Failure> {
     let path = git_dir.join("commondir");
     match fs::read(&path) {
-        Ok(content) => Ok(Some(git_dir.join(std::ffi::OsStr::from_bytes(line(&content))))),
+        Ok(content) => Ok(Some(git_dir.join(dotgit::commondir(&content)))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Failure::io(error, format!("cannot read '{}'", path.display()))),
     }
-}
-
-/// `content` without its final newlines, as git reads files of one path.
-fn line(content: &[u8]) -> &[u8] {
-    let end = content.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r'));
-    &content[..end.map_or(0, |end| end + 1)]
 }
 
 fn not_a_repository(path: &Path) -> Failure {

@@ -16,11 +16,12 @@
 mod child;
 mod config;
 mod discover;
+pub mod dotgit;
 mod env;
 mod exclude;
 mod layout;
 mod owner;
-mod parameters;
+pub mod parameters;
 mod repo;
 mod snapshot;
 

@@ -2,42 +2,38 @@
 //! read it. The format is git's `config.c`, `parse_config_env_list`.
 
 /// One setting: the key as it was typed, and its value (`None`: given without one, which is true).
-pub(super) type Setting = (Vec<u8>, Option<Vec<u8>>);
+pub type Setting = (Vec<u8>, Option<Vec<u8>>);
 
 /// Reads a list of settings, or `None` if it is not in a form that git writes.
 ///
-/// Both forms may be mixed: `'key=value'` up to git 2.30, `'key'='value'` since.
-pub(super) fn parse(mut text: &[u8]) -> Option<Vec<Setting>> {
+/// Both forms may be mixed: `'key=value'` up to git 2.30, `'key'='value'` since. Keys come as they
+/// were typed: whether they are any is not looked at.
+#[must_use]
+pub fn parse(mut text: &[u8]) -> Option<Vec<Setting>> {
     let mut settings = Vec::new();
-    text = text.trim_ascii_start();
     while !text.is_empty() {
         let (key, rest) = dequote(text)?;
-        text = match rest.split_first() {
-            None => {
-                settings.push(old_style(&key));
-                rest
+        let (setting, rest) = match rest {
+            [b'=', value @ ..] if value.starts_with(b"'") => {
+                let (value, rest) = dequote(value)?;
+                ((key, Some(value)), rest)
             }
-            Some((byte, rest)) if byte.is_ascii_whitespace() => {
-                settings.push(old_style(&key));
-                rest
-            }
-            Some((b'=', rest)) if rest.first() == Some(&b'\'') => {
-                let (value, rest) = dequote(rest)?;
-                settings.push((key, Some(value)));
-                rest
-            }
-            Some((b'=', rest)) => {
-                settings.push((key, None));
-                rest
-            }
-            Some(_) => return None,
+            [b'=', rest @ ..] => ((key, None), rest),
+            _ => (old_style(&key), rest),
         };
-        if text.first().is_some_and(|byte| !byte.is_ascii_whitespace()) && !text.starts_with(b"'") {
+        settings.push(setting);
+        let blanks = rest.iter().take_while(|byte| is_space(**byte)).count();
+        if blanks == 0 && !rest.is_empty() {
             return None;
         }
-        text = text.trim_ascii_start();
+        text = &rest[blanks..];
     }
     Some(settings)
+}
+
+/// What git takes for a blank (`ctype.c`): fewer than Rust does.
+const fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
 /// `key=value` in one piece; the key ends at the first `=`.
@@ -91,7 +87,18 @@ mod tests {
 
     #[test]
     fn what_git_does_not_write() {
-        for text in ["a.b=c", "'a.b", "'a.b'x", "'a.b'=c", "'a.b'='c", "'a'='b'x"] {
+        for text in [
+            "a.b=c",
+            "'a.b",
+            "'a.b'x",
+            "'a.b'=c",
+            "'a.b'='c",
+            "'a'='b'x",
+            " 'a.b'",
+            "'a.b'='c''d.e'='f'",
+            "'a.b'\x0c'c.d'",
+            "'a.b'=\x0c",
+        ] {
             assert_eq!(parse(text.as_bytes()), None, "{text}");
         }
     }

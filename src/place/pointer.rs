@@ -35,11 +35,8 @@ pub(super) fn read(common_dir: &Path) -> Result<Option<PathBuf>, Failure> {
             return Err(Failure::io(error.into(), format!("cannot read '{}'", path.display())));
         }
     };
-    let line = content.strip_suffix(b"\n").unwrap_or(&content);
-    if line.is_empty() || line.len() > MOST || line.iter().any(|byte| matches!(byte, 0 | b'\n')) {
-        return Err(tampered(&path, "does not hold one path"));
-    }
-    Ok(Some(from(common_dir, Path::new(OsStr::from_bytes(line)))))
+    let store = parse(&content).ok_or_else(|| tampered(&path, "does not hold one path"))?;
+    Ok(Some(from(common_dir, store)))
 }
 
 /// `line` as seen from `common_dir`, which is canonical: there, `..` means what its text says.
@@ -53,6 +50,16 @@ fn from(common_dir: &Path, line: &Path) -> PathBuf {
         }
         base.pop();
     }
+}
+
+/// The path that the content of a pointer is, relative to the common directory or absolute; `None` if
+/// it is not one line of 1 to 4096 bytes.
+#[must_use]
+pub fn parse(content: &[u8]) -> Option<&Path> {
+    let line = content.strip_suffix(b"\n").unwrap_or(content);
+    let fits = !line.is_empty() && line.len() <= MOST;
+    let one_path = fits && !line.iter().any(|byte| matches!(byte, 0 | b'\n'));
+    one_path.then(|| Path::new(OsStr::from_bytes(line)))
 }
 
 /// Makes the pointer name `store`; see [`super::write_pointer`].
@@ -153,8 +160,9 @@ fn put(common_dir: &Path, line: &[u8], replace: bool) -> io::Result<()> {
     placed.and_then(|()| Ok(rustix::fs::fsync(&directory)?))
 }
 
-/// The path that leads from the directory `from` to `to`, both absolute and tidy.
-fn relative(from: &Path, to: &Path) -> PathBuf {
+/// The path that leads from the directory `from` to `to`, both absolute and tidy (no `.` or `..`).
+#[must_use]
+pub fn relative(from: &Path, to: &Path) -> PathBuf {
     let shared = from.components().zip(to.components()).take_while(|(a, b)| a == b).count();
     let up = from.components().skip(shared).map(|_| Component::ParentDir);
     let path: PathBuf = up.chain(to.components().skip(shared)).collect();

@@ -18,6 +18,7 @@ mod kills;
 mod linear;
 mod namespace;
 mod owners;
+mod parameters;
 mod places;
 mod printed;
 mod race;
