@@ -353,3 +353,24 @@ pub struct StoreConfig {
     #[serde(default, deserialize_with = "lenient")]
     pub skill_roots: Vec<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Claim;
+
+    #[test]
+    fn what_is_not_known_is_written_back_unchanged() {
+        for number in
+            ["21e30", "2.1e+31", "0.1", "1.7976931348623157e308", "5e-324", "9007199254740993"]
+        {
+            let text = format!(r#"{{"agent":"ann","later":{number}}}"#);
+            let claim: Claim = serde_json::from_str(&text).unwrap();
+            let written = serde_json::to_string(&claim).unwrap();
+            let again: Claim = serde_json::from_str(&written).unwrap();
+            assert_eq!(again, claim, "{number}");
+            let kept: f64 =
+                written.split("later\":").nth(1).unwrap().trim_end_matches('}').parse().unwrap();
+            assert_eq!(kept.to_bits(), number.parse::<f64>().unwrap().to_bits(), "{written}");
+        }
+    }
+}
