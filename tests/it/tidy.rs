@@ -226,3 +226,36 @@ fn every_module_says_what_it_is_for() {
         assert!(first.starts_with("//! ") && first.len() > 10, "src/{}", source.path);
     }
 }
+
+/// The names of the files in `fuzz/<dir>`, without what stands after the first dot.
+fn in_fuzz(dir: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(Path::new(ROOT).join("fuzz").join(dir)).unwrap();
+    let name = |entry: std::io::Result<std::fs::DirEntry>| {
+        entry.unwrap().file_name().to_str().unwrap().split('.').next().unwrap().to_owned()
+    };
+    let mut names: Vec<String> = entries.map(name).collect();
+    names.sort();
+    names
+}
+
+/// CI runs whatever is in `fuzz_targets`; each has what such a run needs, and is explained.
+#[test]
+fn every_fuzz_target_is_whole() {
+    let read = |path: &str| std::fs::read_to_string(Path::new(ROOT).join(path)).unwrap();
+    let targets = in_fuzz("fuzz_targets");
+    assert!(targets.len() > 10, "{targets:?}");
+    assert_eq!(in_fuzz("corpus"), targets, "seeds");
+    assert_eq!(in_fuzz("dictionaries"), targets, "dictionaries");
+    let (manifest, readme) = (read("fuzz/Cargo.toml"), read("fuzz/README.md"));
+    let declared: Vec<&str> = manifest
+        .lines()
+        .filter_map(|line| line.strip_prefix("path = \"fuzz_targets/")?.strip_suffix(".rs\""))
+        .collect();
+    assert_eq!(declared, targets, "fuzz/Cargo.toml");
+    for target in &targets {
+        assert!(readme.contains(&format!("\n| `{target}` |")), "fuzz/README.md: '{target}'");
+        let seeds = in_fuzz(&format!("corpus/{target}"));
+        assert!(seeds.iter().any(|name| name.len() != 40), "'{target}' has no seed");
+    }
+    assert!(read(".ci/run").lines().any(|line| line == "fuzz/run"), "CI fuzzes");
+}

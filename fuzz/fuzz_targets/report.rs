@@ -1,0 +1,183 @@
+//! What is printed, of any records: the first line is a `sprint.json`; of each further one, `c` and a
+//! claim, `d` and a completion, or anything else for a pending phase, in the graph's order.
+#![no_main]
+
+use std::path::PathBuf;
+
+use git_conductor::agent::name;
+use git_conductor::cmd::{Input, Outcome, View};
+use git_conductor::error::{Failure, FailureKind, Stop};
+use git_conductor::record::{Claim, Done, Sprint, Verdict};
+use git_conductor::report::{Format, render, text::Paint};
+use git_conductor::rules::graph::Names;
+use git_conductor::rules::{
+    Board, Facts, Graph, Hold, Life, Me, PhaseId, Request, State, decide, decide::next,
+};
+use git_conductor::store::change::{Completed, Freed, Granted};
+use git_conductor::store::lifecycle::Started;
+use git_conductor_fuzz::check_printed;
+use jiff::{SignedDuration, Timestamp};
+use libfuzzer_sys::fuzz_target;
+
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+fn state(line: &str) -> State {
+    let record = line.get(1..).unwrap_or_default();
+    let hold = |claim: Claim| {
+        let life = match claim.pid {
+            0 => Life::Unknown,
+            pid if pid % 2 == 0 => Life::Alive,
+            _ => Life::Dead,
+        };
+        Hold { former: vec![claim.clone()], only_unstuck: claim.pid == 4, claim, life }
+    };
+    match line.chars().next() {
+        Some('c') => {
+            serde_json::from_str(record).map_or(State::Pending, |c| State::Claimed(hold(c)))
+        }
+        Some('d') => serde_json::from_str(record).map_or(State::Pending, State::Done),
+        _ => State::Pending,
+    }
+}
+
+fn board(text: &str) -> Option<Board> {
+    let mut lines = text.lines();
+    let sprint: Sprint = serde_json::from_str(lines.next()?).ok()?;
+    let graph = Graph::new(&sprint.phases, Names::Existing).ok()?;
+    let mut board = Board::new(sprint, graph);
+    for (id, line) in board.graph.ids().zip(lines) {
+        board.set(id, state(line));
+    }
+    Some(board)
+}
+
+/// The asker: of two that are about, one is whoever holds the first claim.
+fn askers(board: &Board) -> Vec<Me> {
+    let claims = board.graph.ids().find_map(|id| match board.state(id) {
+        State::Claimed(hold) => Some(&hold.claim),
+        State::Pending | State::Done(_) => None,
+    });
+    let owner = claims.filter(|claim| name::check(&claim.agent, "").is_ok()).map(|claim| Me {
+        name: claim.agent.clone(),
+        explicit: claim.explicit,
+        process: claim.process.clone(),
+        token: claim.token.clone(),
+        ..Me::default()
+    });
+    let ann = Me { name: "ann".to_owned(), explicit: true, ..Me::default() };
+    std::iter::once(ann).chain(owner).collect()
+}
+
+fn answers(board: &Board, me: &Me, now: Timestamp) -> Vec<Result<Outcome, Stop>> {
+    let facts = Facts { me, now, stale_after: HOUR };
+    let view = View {
+        board: board.clone(),
+        me: me.clone(),
+        stale_after: HOUR,
+        changed: board.graph.ids().take(1).collect(),
+    };
+    let names = board.graph.ids().map(|id| board.graph.phase(id).name.clone()).collect();
+    let failure =
+        Failure::new(FailureKind::Unreadable, format!("{:.300}", board.sprint.started_by));
+    let started = Started {
+        sprint: board.sprint.clone(),
+        path: "conductor/x".to_owned(),
+        kept: true,
+        previous: Some(board.clone()),
+    };
+    let project = PathBuf::from(&board.sprint.project);
+    let mut all = vec![
+        Ok(Outcome::Board(Box::new(view))),
+        Ok(Outcome::Started { started: Box::new(started), directory: project }),
+        Ok(Outcome::Next(names)),
+        Ok(Outcome::Archived(Box::new(board.clone()))),
+        Ok(Outcome::Cleaned(vec![board.sprint.sprint_id.clone()])),
+        Err(Stop::Failed(failure)),
+    ];
+    all.extend(next(board, facts).err().map(|refusal| Err(refusal.into())));
+    for id in board.graph.ids() {
+        all.extend(
+            requests()
+                .into_iter()
+                .filter_map(|request| Some(Err(decide(board, id, &request, facts).err()?.into()))),
+        );
+        all.extend(outcomes(board, id));
+    }
+    all
+}
+
+fn requests() -> [Request; 4] {
+    [
+        Request::Claim { takeover: false },
+        Request::Complete { artifact: None, verdict: Verdict::Pass },
+        Request::Abort,
+        Request::Unstuck { force: false },
+    ]
+}
+
+/// How a command on the phase could end well, given what is recorded of it.
+fn outcomes(board: &Board, id: PhaseId) -> Vec<Result<Outcome, Stop>> {
+    let phase = board.graph.phase(id).name.clone();
+    match board.state(id) {
+        State::Pending => Vec::new(),
+        State::Claimed(hold) => {
+            let change = decide::Change::TakeOver;
+            let (claim, from) = (hold.claim.clone(), Some(hold.clone()));
+            let granted =
+                Granted { phase: phase.clone(), claim, change, from, board: board.clone() };
+            let sprint_id = board.sprint.sprint_id.clone();
+            let freed = Freed { phase: phase.clone(), sprint_id, hold: Some(hold.clone()) };
+            let input = Input {
+                phase,
+                agent: hold.claim.agent.clone(),
+                commit: hold.claim.session.clone(),
+                branch: hold.claim.worktree.clone(),
+                artifact: hold.claim.worktree.clone(),
+            };
+            let granted = Box::new(granted);
+            vec![
+                Ok(Outcome::Claimed { granted, inputs: vec![input], nameless: true, picked: true }),
+                Ok(Outcome::Aborted(vec![freed.clone()])),
+                Ok(Outcome::Unstuck(Box::new(freed))),
+            ]
+        }
+        State::Done(done) => vec![completed(phase, done)],
+    }
+}
+
+fn completed(phase: String, done: &Done) -> Result<Outcome, Stop> {
+    let completed = Completed { done: done.clone(), again: true, opened: vec![phase.clone()] };
+    Ok(Outcome::Completed { phase, completed: Box::new(completed) })
+}
+
+fuzz_target!(|text: &str| {
+    let Some(board) = board(text).filter(|board| board.graph.count() <= 8) else { return };
+    let now = Timestamp::constant(1_795_000_000, 0);
+    let plain = Paint { on: false };
+    for me in askers(&board) {
+        for answer in answers(&board, &me, now) {
+            for json in [false, true] {
+                let format = Format { json, out: plain, err: plain, width: None, now };
+                check_printed(&render(&answer, format), json);
+            }
+            if matches!(answer, Ok(Outcome::Board(_))) {
+                narrow(&answer, now);
+            }
+        }
+    }
+});
+
+/// A table that is to fit a terminal does.
+fn narrow(answer: &Result<Outcome, Stop>, now: Timestamp) {
+    let plain = Paint { on: false };
+    for width in [1, 40, 80] {
+        let format = Format { json: false, out: plain, err: plain, width: Some(width), now };
+        let table = render(answer, format).out;
+        assert!(table.lines().all(|line| line.chars().count() <= width), "{width}: {table}");
+    }
+    let format = Format { json: false, out: Paint { on: true }, err: plain, width: None, now };
+    let coloured = render(answer, format).out;
+    assert!(
+        !coloured.replace("\u{1b}[", "").contains(|c| c != '\n' && git_conductor_fuzz::is_raw(c))
+    );
+}
