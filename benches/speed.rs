@@ -1,8 +1,8 @@
 //! How fast the commands are: `cargo bench` prints the table.
 //!
 //! Each command runs as a whole process, in turn with `git rev-parse --show-toplevel` in the same
-//! repository, so that a noisy machine slows both down; what counts is the ratio. `RUNS=n` sets how
-//! many times (default 200).
+//! repository, or with itself where there is little of what there is much of here. What counts is the
+//! ratio; the bar is what it must not pass. `RUNS=n` sets how many times (default 200).
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and may fail")]
 
@@ -14,8 +14,6 @@ use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_git-conductor");
-/// Contenders in the race.
-const CONTENDERS: usize = 16;
 
 fn command(program: &str, dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(program);
@@ -50,35 +48,55 @@ fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
+/// One command in two places, or two commands in one: run in turn, so that a noisy machine slows both
+/// down. What counts is the median of the ratios of neighbours.
+struct Pair {
+    ours: Duration,
+    theirs: Duration,
+    ratio: f64,
+}
+
+fn pair(runs: usize, ours: impl Fn() -> Duration, theirs: impl Fn() -> Duration) -> Pair {
+    let mut times = (Vec::new(), Vec::new(), Vec::new());
+    for run in 0..runs + 5 {
+        let (one, other) = (ours(), theirs());
+        // The first few warm the caches.
+        if run >= 5 {
+            times.0.push(one);
+            times.1.push(other);
+            times.2.push(one.as_secs_f64() / other.as_secs_f64());
+        }
+    }
+    times.2.sort_by(f64::total_cmp);
+    let ratio = times.2[times.2.len() / 2];
+    Pair { ours: median(times.0), theirs: median(times.1), ratio }
+}
+
+/// A line of a table: what, the two medians, their ratio, and the ratio that it must not pass.
+fn line(what: &str, pair: &Pair, bar: f64) {
+    let over = if pair.ratio > bar { " **over**" } else { "" };
+    println!(
+        "| {what} | {:.2} ms | {:.2} ms | {:.2}{over} | {bar} |",
+        ms(pair.ours),
+        ms(pair.theirs),
+        pair.ratio
+    );
+}
+
 /// Times `args` in turn with `git rev-parse`; `before` and `after` put the world back.
 fn compare(dir: &Path, runs: usize, args: &[&str], before: &[&[&str]], after: &[&[&str]]) {
-    let mut ours = Vec::new();
-    let mut theirs = Vec::new();
-    let mut ratios = Vec::new();
-    for run in 0..runs + 5 {
+    let ours = || {
         for args in before {
             time(BINARY, dir, args);
         }
-        let one = time(BINARY, dir, args);
+        let taken = time(BINARY, dir, args);
         for args in after {
             time(BINARY, dir, args);
         }
-        let other = time("git", dir, &["rev-parse", "--show-toplevel"]);
-        // The first few warm the caches.
-        if run >= 5 {
-            ours.push(one);
-            theirs.push(other);
-            ratios.push(one.as_secs_f64() / other.as_secs_f64());
-        }
-    }
-    ratios.sort_by(f64::total_cmp);
-    println!(
-        "| `{}` | {:.2} ms | {:.2} ms | {:.2} |",
-        args.join(" "),
-        ms(median(ours)),
-        ms(median(theirs)),
-        ratios[ratios.len() / 2]
-    );
+        taken
+    };
+    let theirs = || time("git", dir, &["rev-parse", "--show-toplevel"]);
+    line(&format!("`{}`", args.join(" ")), &pair(runs, ours, theirs), 1.5);
 }
 
 /// A repository with one commit.
@@ -108,17 +126,23 @@ fn complete(dir: &Path, runs: usize) {
         theirs.push(begin.elapsed());
     }
     println!(
-        "| `complete --artifact` (one `git status`, 5 fsyncs) | {:.2} ms | 5 × write+fsync {:.2} ms | |",
+        "| `complete --artifact` (one `git status`, 5 fsyncs) | {:.2} ms | 5 × write+fsync {:.2} ms | | |",
         ms(median(ours)),
         ms(median(theirs))
     );
 }
 
-/// Processes that contend: how many claims a second, and the longest wait for an answer.
-fn contend(dir: &Path) {
-    let phases: Vec<String> = (0..CONTENDERS * 8).map(|n| format!("p{n}:")).collect();
-    time(BINARY, dir, &["start", "--force", "--phases", &phases.join(",")]);
-    let barrier = Barrier::new(CONTENDERS);
+/// `contenders` processes at once on `phases` phases, each claiming what is open and, if `give_up`,
+/// giving it up again, `rounds` times: how long all of it took, and the longest wait for an answer.
+fn contend(
+    dir: &Path,
+    contenders: usize,
+    phases: usize,
+    rounds: usize,
+    give_up: bool,
+) -> [Duration; 2] {
+    start(dir, phases);
+    let barrier = Barrier::new(contenders);
     let begin = Instant::now();
     let waits: Vec<Duration> = std::thread::scope(|scope| {
         let contender = |n: usize| {
@@ -127,30 +151,151 @@ fn contend(dir: &Path) {
                 let agent = format!("agent-{n}");
                 barrier.wait();
                 let claim = |_| {
-                    let args = ["next", "--claim", "--agent", &agent];
-                    // It holds each only for a moment, as far as the next claim is concerned.
-                    let taken = time(BINARY, dir, &args);
-                    let held = time_abort(dir, &agent);
-                    taken.max(held)
+                    let taken = time(BINARY, dir, &["next", "--claim", "--agent", &agent]);
+                    if give_up {
+                        taken.max(time(BINARY, dir, &["abort", "--agent", &agent]))
+                    } else {
+                        taken
+                    }
                 };
-                (0..8).map(claim).max().unwrap_or_default()
+                (0..rounds).map(claim).max().unwrap_or_default()
             })
         };
-        let threads: Vec<_> = (0..CONTENDERS).map(contender).collect();
+        let threads: Vec<_> = (0..contenders).map(contender).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
-    let claims = u32::try_from(CONTENDERS * 8).unwrap();
-    let rate = f64::from(claims) / begin.elapsed().as_secs_f64();
-    let longest = waits.into_iter().max().unwrap_or_default();
-    println!();
-    println!(
-        "{CONTENDERS} processes at once, each claiming and giving up in turn: {rate:.0} claims a second, the longest wait was {:.0} ms",
-        ms(longest)
-    );
+    [begin.elapsed(), waits.into_iter().max().unwrap_or_default()]
 }
 
-fn time_abort(dir: &Path, agent: &str) -> Duration {
-    time(BINARY, dir, &["abort", "--agent", agent])
+/// A new sprint of `phases` phases that wait for nothing.
+fn start(dir: &Path, phases: usize) {
+    let list: Vec<String> = (0..phases).map(|n| format!("p{n}:")).collect();
+    time(BINARY, dir, &["start", "--force", "--phases", &list.join(",")]);
+}
+
+/// A sprint of which `done` phases are done, and `claimed` more are claimed by an agent each.
+fn at_work(dir: &Path, phases: usize, done: usize, claimed: usize) {
+    start(dir, phases);
+    for n in 0..done + claimed {
+        let (agent, phase) = (format!("agent-{n}"), format!("p{n}"));
+        time(BINARY, dir, &["claim", &phase, "--agent", &agent]);
+        if n < done {
+            time(BINARY, dir, &["complete", &phase, "--agent", &agent]);
+        }
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
+/// Multiplies the one sprint in the archive to `count`.
+fn multiply(dir: &Path, count: usize) {
+    let archive = dir.join(".nanostack/conductor/archive");
+    let one = std::fs::read_dir(&archive).unwrap().next().unwrap().unwrap();
+    let id = one.file_name().into_string().unwrap();
+    let record = std::fs::read_to_string(one.path().join("sprint.json")).unwrap();
+    let (hash, _) = id.split_once('-').unwrap();
+    for n in 1..count {
+        let (hour, minute, second) = (n / 3600, n / 60 % 60, n % 60);
+        let copied = format!("{hash}-20200101-{hour:02}{minute:02}{second:02}");
+        let to = archive.join(&copied);
+        copy(&one.path(), &to);
+        std::fs::write(to.join("sprint.json"), record.replace(&id, &copied)).unwrap();
+    }
+}
+
+/// A repository with one archived sprint, of which a phase was completed, and a current one.
+fn archived(dir: &Path) {
+    repository(dir);
+    time(BINARY, dir, &["start"]);
+    time(BINARY, dir, &["claim", "think"]);
+    time(BINARY, dir, &["complete", "think"]);
+    time(BINARY, dir, &["start"]);
+}
+
+/// What grows: archived sprints, phases, the audit log, contenders.
+fn scale(dir: &Path, runs: usize) {
+    let sub = |name: &str| {
+        let dir = dir.join(name);
+        std::fs::create_dir(&dir).unwrap();
+        dir
+    };
+    println!();
+    println!("| at scale | much | little | ratio | bar |");
+    println!("|---|---|---|---|---|");
+
+    let (many, one) = (sub("many"), sub("one"));
+    archived(&many);
+    archived(&one);
+    multiply(&many, 10_000);
+    let status = |dir: &Path| time(BINARY, dir, &["status"]);
+    line(
+        "`status` beside 10,000 archived sprints, and beside one",
+        &pair(runs, || status(&many), || status(&one)),
+        1.2,
+    );
+
+    let (large, small) = (sub("large"), sub("small"));
+    for (dir, phases) in [(&large, 256), (&small, 7)] {
+        repository(dir);
+        start(dir, phases);
+    }
+    line(
+        "`status` of 256 phases, and of 7",
+        &pair(runs, || status(&large), || status(&small)),
+        3.0,
+    );
+    at_work(&large, 256, 100, 20);
+    at_work(&small, 7, 3, 2);
+    line(
+        "the same at work: 100 of 256 done and 20 claimed, 3 of 7 done and 2 claimed",
+        &pair(runs, || status(&large), || status(&small)),
+        3.0,
+    );
+
+    let claim = |dir: &Path| {
+        let taken = time(BINARY, dir, &["claim", "think"]);
+        taken + time(BINARY, dir, &["abort"])
+    };
+    let line_of_log = std::fs::read(one.join(".nanostack/audit.log")).unwrap();
+    let line_of_log = line_of_log.split_inclusive(|&byte| byte == b'\n').next().unwrap();
+    std::fs::write(many.join(".nanostack/audit.log"), line_of_log.repeat(1_000_000)).unwrap();
+    std::fs::remove_dir_all(many.join(".nanostack/conductor/archive")).unwrap();
+    line(
+        "`claim` and `abort` beside an audit log of a million lines, and of a few",
+        &pair(runs, || claim(&many), || claim(&one)),
+        1.1,
+    );
+
+    multiply(&one, 10_000);
+    let taken = time(BINARY, &one, &["clean", "--older-than", "0s"]);
+    let left = std::fs::read_dir(one.join(".nanostack/conductor/archive")).unwrap().count();
+    assert_eq!(left, 0, "clean leaves sprints");
+    println!();
+    println!("- `clean` of 10,000 sprints of 7 phases: {:.1} s", taken.as_secs_f64());
+
+    let [taken, longest] = contend(&small, 16, 16 * 8, 8, true);
+    println!(
+        "- 16 processes at once, each claiming and giving up in turn: {:.0} claims a second, the longest wait was {:.0} ms",
+        128.0 / taken.as_secs_f64(),
+        ms(longest)
+    );
+    let [taken, longest] = contend(&small, 64, 64, 1, false);
+    println!(
+        "- 64 processes at once get 64 different phases in {:.0} ms, the longest wait was {:.0} ms",
+        ms(taken),
+        ms(longest)
+    );
 }
 
 fn main() {
@@ -159,14 +304,14 @@ fn main() {
     let dir = temporary.path();
     repository(dir);
     time(BINARY, dir, &["start", "--goal", "measure"]);
-    println!("| command | median | `git rev-parse` | ratio |");
-    println!("|---|---|---|---|");
+    println!("| command | median | `git rev-parse` | ratio | bar |");
+    println!("|---|---|---|---|---|");
     compare(dir, runs, &["status"], &[], &[]);
     compare(dir, runs, &["next"], &[], &[]);
     compare(dir, runs, &["claim", "think"], &[], &[&["abort"]]);
     compare(dir, runs, &["abort"], &[&["claim", "think"]], &[]);
     complete(dir, runs.min(50));
-    contend(dir);
+    scale(dir, runs);
     let size = std::fs::metadata(BINARY).unwrap().len();
-    println!("the binary has {}.{:02} MB", size / 1_000_000, size % 1_000_000 / 10_000);
+    println!("- the program has {}.{:02} MB", size / 1_000_000, size % 1_000_000 / 10_000);
 }
