@@ -39,10 +39,11 @@ pub enum Origin {
 }
 
 /// A store and the project that asks for it. Both paths are absolute, and canonical as far as they
-/// exist; only the last component of a store that the user did not name may be a link.
+/// exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// The store's directory; it need not be there yet.
+    /// The store's directory; it need not be there yet. It is no link: where links lead was either
+    /// the user's own choice, and has been followed, or is refused.
     pub store: PathBuf,
     /// What a sprint's `project` says: [`Repo::anchor`], or without a repository the current
     /// directory.
@@ -66,14 +67,19 @@ pub struct Place {
 /// # Errors
 /// [`FailureKind::NotARepository`] without repository and explicit store,
 /// [`FailureKind::StoreGone`] if the pointer's store is not there, [`FailureKind::Tampered`] for a
-/// pointer that this program does not write, [`FailureKind::ForeignOwner`] for another user's store.
+/// pointer that this program does not write and for a store that a checkout could have redirected by
+/// a link, [`FailureKind::ForeignOwner`] for another user's store.
 pub fn find(
     given: Option<&Path>,
     vars: &dyn Fn(&str) -> Option<OsString>,
     cwd: &Path,
     repo: Option<&Repo>,
 ) -> Result<Place, Failure> {
-    finish(overridden(given, vars, cwd, repo).map_or_else(|| own(repo, false), Ok)?, vars, repo)
+    let place = match overridden(given, vars, cwd, repo)? {
+        Some(place) => place,
+        None => own(repo, false)?,
+    };
+    finish(place, vars, repo)
 }
 
 /// Like [`find`], but where the pointer's store is gone it says where `start` makes a new one.
@@ -86,7 +92,11 @@ pub fn find_for_start(
     cwd: &Path,
     repo: Option<&Repo>,
 ) -> Result<Place, Failure> {
-    finish(overridden(given, vars, cwd, repo).map_or_else(|| own(repo, true), Ok)?, vars, repo)
+    let place = match overridden(given, vars, cwd, repo)? {
+        Some(place) => place,
+        None => own(repo, true)?,
+    };
+    finish(place, vars, repo)
 }
 
 /// The repository's own store, whatever the environment, the user's configuration or the command
@@ -98,7 +108,7 @@ pub fn find_own(repo: &Repo, vars: &dyn Fn(&str) -> Option<OsString>) -> Result<
     let configured = repo.configuration().repository_path("conductor.store");
     let place = match configured {
         Some(store) => Place {
-            store: resolve(&repo.anchor().join(store)),
+            store: resolve_in(repo, &repo.anchor().join(store))?,
             project: repo.anchor().to_owned(),
             explicit: false,
             origin: Origin::Config,
@@ -137,28 +147,31 @@ fn overridden(
     vars: &dyn Fn(&str) -> Option<OsString>,
     cwd: &Path,
     repo: Option<&Repo>,
-) -> Option<Place> {
+) -> Result<Option<Place>, Failure> {
     let named = |name: &str| vars(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let place = |store: &Path, origin: Origin, explicit: bool| Place {
-        store: resolve(store),
-        project: repo.map_or_else(|| resolve(cwd), |repo| repo.anchor().to_owned()),
-        explicit,
-        origin,
+    let place = |store: PathBuf, origin: Origin, explicit: bool| {
+        let project = repo.map_or_else(|| resolve(cwd), |repo| repo.anchor().to_owned());
+        Ok(Some(Place { store, project, explicit, origin }))
     };
     if let Some(store) = given.map(Path::to_owned).or_else(|| named("GIT_CONDUCTOR_STORE")) {
-        return Some(place(&cwd.join(store), Origin::Given, true));
+        return place(resolve(&cwd.join(store)), Origin::Given, true);
     }
     if let Some(store) = named("NANOSTACK_STORE") {
         let store = cwd.join(store);
         if !repo.is_some_and(|repo| is_own_of_linked(&store, repo)) {
-            return Some(place(&store, Origin::Nanostack, true));
+            return place(resolve(&store), Origin::Nanostack, true);
         }
     }
-    let repo = repo?;
-    let store = repo.configuration().path("conductor.store")?;
+    let Some(repo) = repo else { return Ok(None) };
+    let Some(store) = repo.configuration().path("conductor.store") else { return Ok(None) };
     // One setting of a user's serves all repositories, so it must be shared like `--store`.
     let explicit = repo.configuration().scope("conductor.store") != Some(Scope::Repository);
-    Some(place(&repo.anchor().join(store), Origin::Config, explicit))
+    let store = if explicit && store.is_absolute() {
+        resolve(&store)
+    } else {
+        resolve_in(repo, &repo.anchor().join(store))?
+    };
+    place(store, Origin::Config, explicit)
 }
 
 /// Whether `store` is what the older scripts export in a linked worktree: that worktree's own
@@ -188,11 +201,7 @@ fn own(repo: Option<&Repo>, replace_gone: bool) -> Result<Place, Failure> {
     if let Some(store) = pointer::read(repo.common_dir())? {
         match store.metadata() {
             Ok(meta) if meta.is_dir() => {
-                let known = [repo.main_worktree(), Some(repo.common_dir())];
-                // Nearly always; it spares a look at each of the path's components.
-                let is_canonical = store.parent().is_some_and(|dir| known.contains(&Some(dir)));
-                let store = if is_canonical { store } else { located(&store) };
-                return Ok(place(store, Origin::Pointer));
+                return Ok(place(resolve_in(repo, &store)?, Origin::Pointer));
             }
             Err(error)
                 if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
@@ -227,17 +236,37 @@ fn finish(
         read = Env::read(vars);
         &read
     };
-    check_store_owner(&place.store, &place.project, env, repo)?;
+    match place.store.symlink_metadata() {
+        // Links that the user named have been followed, so this one came with a checkout or leads
+        // nowhere.
+        Ok(meta) if meta.is_symlink() => return Err(is_link(&place.store)),
+        Ok(meta) => check_store_owner(&place.store, &meta, &place.project, env, repo)?,
+        // Not there yet, or not to be seen: whoever opens it says so.
+        Err(_) => {}
+    }
     Ok(place)
 }
 
-/// `path` (absolute) with links resolved on the way to it, but not its own: a `.nanostack` that is a
-/// link can come with a checkout, and whoever opens the store must see it.
-fn located(path: &Path) -> PathBuf {
-    match (path.parent(), path.file_name()) {
-        (Some(parent), Some(name)) => resolve(parent).join(name),
-        _ => resolve(path),
+/// `path` (absolute) with links resolved, except that within a worktree none may be: what is checked
+/// out comes from anywhere, and a link in it must not choose which files are read and written.
+fn resolve_in(repo: &Repo, path: &Path) -> Result<PathBuf, Failure> {
+    let plain = tidy(path);
+    // The usual place, which needs no look: the root is canonical, and `finish` looks at the rest.
+    if plain.parent().is_some_and(|parent| repo.main_worktree() == Some(parent)) {
+        return Ok(plain);
     }
+    let found = resolve(path);
+    let mut roots = [repo.main_worktree(), repo.worktree()].into_iter().flatten();
+    if plain != found && roots.any(|root| plain.starts_with(root)) {
+        return Err(is_link(&plain));
+    }
+    Ok(found)
+}
+
+fn is_link(store: &Path) -> Failure {
+    let text = format!("the store '{}' is a link, or reached through one", store.display());
+    Failure::new(FailureKind::Tampered, text)
+        .hint("a link can come with what is checked out, so it is not followed: ask your human")
 }
 
 /// `path` (absolute) with links resolved as far as it exists, and the rest made tidy.

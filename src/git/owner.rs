@@ -75,19 +75,19 @@ pub fn quoted(path: &Path) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// Refuses a store that another user owns, unless `safe.directory` names it or the project that it
-/// is in. A store that is not there yet is nobody's.
+/// Refuses a store (`meta` is its own) that another user owns, unless `safe.directory` names it or
+/// the project that it is in.
 ///
 /// # Errors
 /// [`FailureKind::ForeignOwner`], and what reading the user's configuration can fail with.
 pub fn check_store_owner(
     store: &Path,
+    meta: &Metadata,
     project: &Path,
     env: &Env,
     repo: Option<&Repo>,
 ) -> Result<(), Failure> {
-    let Ok(meta) = store.metadata() else { return Ok(()) };
-    if is_ours(&meta, env) {
+    if is_ours(meta, env) {
         return Ok(());
     }
     let global;

@@ -36,20 +36,7 @@ pub(super) fn read(common_dir: &Path) -> Result<Option<PathBuf>, Failure> {
         }
     };
     let store = parse(&content).ok_or_else(|| tampered(&path, "does not hold one path"))?;
-    Ok(Some(from(common_dir, store)))
-}
-
-/// `line` as seen from `common_dir`, which is canonical: there, `..` means what its text says.
-fn from(common_dir: &Path, line: &Path) -> PathBuf {
-    let mut base = common_dir.to_owned();
-    let mut parts = line.components();
-    loop {
-        let rest = parts.as_path();
-        if parts.next() != Some(Component::ParentDir) {
-            return base.join(rest);
-        }
-        base.pop();
-    }
+    Ok(Some(common_dir.join(store)))
 }
 
 /// The path that the content of a pointer is, relative to the common directory or absolute; `None` if

@@ -23,13 +23,13 @@ const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 impl DiskDir {
-    /// Opens a directory by its path; the path's own links are followed, as the user meant them.
+    /// Opens a directory by its path. That must be canonical as far as the user chose it: links on
+    /// the way are followed, but one in the last place is not.
     ///
     /// # Errors
-    /// `ENOENT`, `ENOTDIR`, …
+    /// `ENOENT`; `ENOTDIR` for anything else than a directory, a link too; …
     pub fn open(path: &Path) -> io::Result<Self> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(Self(sys::open(path, flags, Mode::empty())?))
+        Ok(Self(sys::open(path, DIRECTORY, Mode::empty())?))
     }
 
     /// The user (uid) that the directory belongs to.

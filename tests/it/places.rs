@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use git_conductor::error::{Failure, FailureKind};
 use git_conductor::place::{self, Origin, Place};
 
+use crate::drive::Agent;
 use crate::sandbox::{Sandbox, kind};
 
 pub(crate) fn find(sandbox: &Sandbox, dir: impl AsRef<Path>) -> Result<Place, Failure> {
@@ -337,15 +338,77 @@ fn two_first_starts_at_once() {
 }
 
 #[test]
-fn a_store_that_is_a_link() {
+fn a_link_that_came_with_a_checkout() {
+    let mut sandbox = Sandbox::new();
+    let main = sandbox.repository("origin");
+    let elsewhere = sandbox.join("elsewhere");
+    fs::create_dir_all(elsewhere.join("boards")).unwrap();
+    symlink(&elsewhere, main.join(".nanostack")).unwrap();
+    symlink(&elsewhere, main.join("tools")).unwrap();
+    sandbox.git("origin", ["add", "-f", ".nanostack", "tools"]);
+    sandbox.git("origin", ["commit", "-q", "-m", "links"]);
+    sandbox.git(".", ["clone", "-q", "origin", "clone"]);
+    sandbox.git("clone", ["worktree", "add", "-q", "../linked"]);
+    let me = Agent::new("me");
+    let refused = |sandbox: &Sandbox, what: &str| {
+        for dir in ["clone", "linked", "clone/.git"] {
+            let found = find(sandbox, dir);
+            assert_eq!(kind(found), FailureKind::Tampered, "{what} from {dir}");
+            let repo = sandbox.repo(dir);
+            let vars = |name: &str| sandbox.var(name);
+            let own = place::find_own(&repo, &vars);
+            assert_eq!(kind(own), FailureKind::Tampered, "{what} from {dir}");
+            for command in ["start", "status", "next", "archive", "clean"] {
+                let said = sandbox.run(dir, &me, &[command]);
+                assert_eq!(said.said(), (Some(128), "tampered"), "{what}, {command}: {said:?}");
+            }
+        }
+        let there = fs::read_dir(&elsewhere).unwrap().count();
+        assert_eq!((there, fs::read_dir(elsewhere.join("boards")).unwrap().count()), (1, 0));
+    };
+    refused(&sandbox, "the default");
+    // A setting that names a path in the worktree does not name what the checkout makes of it.
+    for setting in ["tools/boards", "./tools/../.nanostack", ".nanostack"] {
+        sandbox.git("clone", ["config", "conductor.store", setting]);
+        refused(&sandbox, setting);
+    }
+    sandbox.git("clone", ["config", "--unset", "conductor.store"]);
+    sandbox.write("clone/.git/conductor/store", "../tools/boards\n");
+    refused(&sandbox, "a pointer through a link");
+    sandbox.write("clone/.git/conductor/store", "../.nanostack\n");
+    refused(&sandbox, "a pointer to a link");
+    // A relative setting of the user's names a place in each repository, and no link there.
+    fs::remove_dir_all(sandbox.join("clone/.git/conductor")).unwrap();
+    sandbox.git(".", ["config", "--global", "conductor.store", "tools/boards"]);
+    assert_eq!(kind(find(&sandbox, "clone")), FailureKind::Tampered);
+    // What the user names in full is the user's choice.
+    let chosen = sandbox.join("clone/.nanostack");
+    sandbox.git(".", ["config", "--global", "conductor.store", chosen.to_str().unwrap()]);
+    assert_eq!(store(&sandbox, "linked"), elsewhere);
+    sandbox.git(".", ["config", "--global", "--unset", "conductor.store"]);
+    sandbox.set("GIT_CONDUCTOR_STORE", &chosen);
+    assert_eq!(store(&sandbox, "linked"), elsewhere);
+    sandbox.unset("GIT_CONDUCTOR_STORE");
+    sandbox.set("NANOSTACK_STORE", &chosen);
+    assert_eq!(store(&sandbox, "clone"), elsewhere);
+    sandbox.unset("NANOSTACK_STORE");
+    let given = ["start", "--store", chosen.to_str().unwrap()];
+    sandbox.run("clone", &me, &given).ok();
+    assert!(elsewhere.join("conductor").is_dir());
+}
+
+#[test]
+fn a_link_outside_of_the_worktrees_is_the_users_own() {
     let sandbox = Sandbox::new();
-    let main = sandbox.repository("repo");
+    sandbox.repository("repo");
+    sandbox.git("repo", ["worktree", "add", "-q", "../linked"]);
     fs::create_dir(sandbox.join("boards")).unwrap();
-    symlink(sandbox.join("boards"), main.join(".nanostack")).unwrap();
-    // Before and after the pointer it has the same name, and whoever opens it sees the link.
-    assert_eq!(store(&sandbox, "repo"), main.join(".nanostack"));
-    place::write_pointer(&sandbox.repo("repo"), &main.join(".nanostack")).unwrap();
-    assert_eq!(store(&sandbox, "repo"), main.join(".nanostack"));
+    symlink("boards", sandbox.join("alias")).unwrap();
+    sandbox.git("repo", ["config", "conductor.store", "../alias"]);
+    all_reach(&sandbox, &["repo", "linked", "repo/.git"], "boards");
+    sandbox.git("repo", ["config", "--unset", "conductor.store"]);
+    sandbox.write("repo/.git/conductor/store", "../../alias\n");
+    all_reach(&sandbox, &["repo", "linked", "repo/.git"], "boards");
 }
 
 #[test]
