@@ -248,7 +248,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     match parsed {
         Ok(cli) => {
             let format = format(&cli.options);
-            report::render(&execute(cli), format).write()
+            let (result, warning) = execute(cli);
+            let printed = report::render(&result, format);
+            match warning {
+                Some(text) => printed.warning(&text, format),
+                None => printed,
+            }
+            .write()
         }
         Err(printed) => printed.write(),
     }
@@ -349,33 +355,46 @@ fn format(options: &Options) -> Format {
     }
 }
 
-fn execute(cli: Cli) -> Result<Outcome, Stop> {
+/// Runs the command; beside what it comes to there may be something to warn of.
+fn execute(cli: Cli) -> (Result<Outcome, Stop>, Option<String>) {
     let global =
         Global { agent: cli.options.agent, pid: cli.options.pid, store: cli.options.store };
     let need = match &cli.command {
         Some(Command::Start { .. }) => Need::Nothing,
         _ => Need::Store,
     };
-    let context = Context::open(&global, need)?;
-    match cli.command.unwrap_or(Command::Status) {
+    let context = match Context::open(&global, need) {
+        Ok(context) => context,
+        Err(failure) => return (Err(failure.into()), None),
+    };
+    let command = cli.command.unwrap_or(Command::Status);
+    // Those that show what is stale; those that act by it fail.
+    let shows = matches!(command, Command::Status | Command::Next { claim: false, .. });
+    let bad = context.bad_stale_after().filter(|_| shows);
+    let warning = bad.map(|failure| format!("{failure}; until then nothing counts as stale"));
+    (run_command(&context, command), warning)
+}
+
+fn run_command(context: &Context, command: Command) -> Result<Outcome, Stop> {
+    match command {
         Command::Start { phases, goal, if_none, force } => {
-            cmd::start::run(&context, cmd::start::Request { phases, goal, if_none, force })
+            cmd::start::run(context, cmd::start::Request { phases, goal, if_none, force })
         }
-        Command::Claim { phase, takeover } => cmd::claim::run(&context, &phase, takeover),
+        Command::Claim { phase, takeover } => cmd::claim::run(context, &phase, takeover),
         Command::Complete { phase, artifact, verdict, commit } => {
             let verdict = match verdict {
                 VerdictWord::Pass => Verdict::Pass,
                 VerdictWord::Fail => Verdict::Fail,
             };
             let request = cmd::complete::Request { phase, artifact, verdict, commit };
-            cmd::complete::run(&context, &request)
+            cmd::complete::run(context, &request)
         }
-        Command::Abort { phase, reason } => cmd::abort::run(&context, phase.as_deref(), &reason),
-        Command::Status => cmd::status::run(&context),
-        Command::Next { all, claim } => cmd::next::run(&context, all, claim),
-        Command::Unstuck { phase, force } => cmd::unstuck::run(&context, &phase, force),
-        Command::Batch => cmd::batch::run(&context),
-        Command::Archive => cmd::archive::run(&context),
-        Command::Clean { older_than } => cmd::clean::run(&context, older_than),
+        Command::Abort { phase, reason } => cmd::abort::run(context, phase.as_deref(), &reason),
+        Command::Status => cmd::status::run(context),
+        Command::Next { all, claim } => cmd::next::run(context, all, claim),
+        Command::Unstuck { phase, force } => cmd::unstuck::run(context, &phase, force),
+        Command::Batch => cmd::batch::run(context),
+        Command::Archive => cmd::archive::run(context),
+        Command::Clean { older_than } => cmd::clean::run(context, older_than),
     }
 }

@@ -10,6 +10,9 @@ use crate::store::change::Granted;
 /// # Errors
 /// The rule that says no; or what the system says.
 pub fn run(context: &Context, phase: &str, takeover: bool) -> Result<Outcome, Stop> {
+    if let Some(failure) = context.bad_stale_after() {
+        return Err(failure.into());
+    }
     let granted = context.store.claim(&context.asker, phase, takeover)?;
     Ok(outcome(context, granted, false))
 }

@@ -148,10 +148,7 @@ fn out_of_place(context: &Context, path: &Path) -> Option<String> {
 fn pin(context: &Context, phase: &str, mut artifact: Artifact) -> Result<Pinned, Stop> {
     let limit = match context.config("conductor.maxArtifact") {
         Some(text) => parse_size(&text).ok_or_else(|| {
-            Failure::new(
-                FailureKind::Usage,
-                format!("bad conductor.maxArtifact '{text}': give bytes, or 64m"),
-            )
+            context.bad_setting("conductor.maxArtifact", "give bytes, or a size such as 64m")
         })?,
         None => MAX_ARTIFACT,
     };

@@ -14,7 +14,10 @@ use crate::store::Store;
 use crate::store::change::Asker;
 
 /// How long a dead owner must have been silent before anyone may reclaim.
-const STALE_AFTER: SignedDuration = SignedDuration::from_hours(1);
+const AN_HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+/// The setting that changes it.
+const STALE_AFTER: &str = "conductor.staleAfter";
 
 /// The options that every command takes.
 #[derive(Debug, Clone, Default)]
@@ -39,6 +42,8 @@ pub struct Context {
     pub asker: Asker,
     /// git's configuration outside of a repository.
     outside: Option<Config>,
+    /// Whether `conductor.staleAfter` makes sense. If not, nothing counts as stale.
+    stale_after_is_bad: bool,
 }
 
 /// Whether the store must exist.
@@ -91,26 +96,50 @@ impl Context {
             || config("conductor.agent"),
             Some(worktree.display().to_string()),
         )?;
-        let stale_after = match config("conductor.staleAfter") {
-            Some(text) => parse_duration(&text).ok_or_else(|| {
-                Failure::new(
-                    FailureKind::Usage,
-                    format!(
-                        "bad conductor.staleAfter '{text}': give a duration such as 1h, 30m or 0s"
-                    ),
-                )
-            })?,
-            None => STALE_AFTER,
+        let stale_after = config(STALE_AFTER).map(|text| parse_duration(&text));
+        let stale_after_is_bad = stale_after == Some(None);
+        let stale_after = match stale_after {
+            // Nobody may be robbed of a claim because of a slip of the pen.
+            Some(None) => SignedDuration::MAX,
+            Some(Some(duration)) => duration,
+            None => AN_HOUR,
         };
         let only = place.explicit.then(|| place::project_hash(&place.project));
         let store = Store::new(RealWorld::new(place.store.clone(), machine), only);
-        Ok(Self { repo, place, store, asker: Asker { me, stale_after }, outside })
+        Ok(Self {
+            repo,
+            place,
+            store,
+            asker: Asker { me, stale_after },
+            outside,
+            stale_after_is_bad,
+        })
     }
 
     /// A setting of git's configuration, the repository's included.
     #[must_use]
     pub fn config(&self, key: &str) -> Option<String> {
         setting(self.repo.as_ref(), self.outside.as_ref(), key)
+    }
+
+    /// What is wrong with the setting `key` and where it is, in git's manner; `wanted` says how it
+    /// should read.
+    #[must_use]
+    pub fn bad_setting(&self, key: &str, wanted: &str) -> Failure {
+        let config = self.repo.as_ref().map(Repo::configuration).or(self.outside.as_ref());
+        let value = self.config(key).unwrap_or_default();
+        let file = config.and_then(|config| config.file_of(key));
+        let place = file.map(|file| format!(" in file '{}'", file.display())).unwrap_or_default();
+        let text = format!("bad config value '{value}' for '{key}'{place}: {wanted}");
+        Failure::new(FailureKind::Git, text)
+    }
+
+    /// What is wrong with `conductor.staleAfter`. As with git's own settings, only a command that
+    /// acts by it fails; one that shows the board warns.
+    #[must_use]
+    pub fn bad_stale_after(&self) -> Option<Failure> {
+        let wanted = "give a duration such as 1h, 30m or 0s";
+        self.stale_after_is_bad.then(|| self.bad_setting(STALE_AFTER, wanted))
     }
 
     /// What time it is.

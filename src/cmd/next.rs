@@ -10,6 +10,9 @@ use crate::rules::{Facts, Refusal, decide};
 /// Why there is none; or what the system says.
 pub fn run(context: &Context, all: bool, claim: bool) -> Result<Outcome, Stop> {
     if claim {
+        if let Some(failure) = context.bad_stale_after() {
+            return Err(failure.into());
+        }
         let granted = context.store.claim_next(&context.asker)?;
         return Ok(super::claim::outcome(context, granted, true));
     }

@@ -173,6 +173,14 @@ impl Config {
         })
     }
 
+    /// The file that the last value of `key` is in; `None` if it is in none, or if git was asked.
+    #[must_use]
+    pub fn file_of(&self, key: &str) -> Option<&Path> {
+        let parsed = KeyRef::parse_unvalidated(BStr::new(key))?;
+        let (_, section) = self.file.raw_value_with_section(parsed).ok()?;
+        section.meta().path.as_deref()
+    }
+
     /// The last value of `key` in the repository's own files, as a path.
     #[must_use]
     pub fn repository_path(&self, key: &str) -> Option<PathBuf> {

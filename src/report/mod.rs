@@ -50,6 +50,15 @@ pub struct Printed {
 }
 
 impl Printed {
+    /// The same with a warning before all that is said.
+    #[must_use]
+    pub fn warning(mut self, text: &str, format: Format) -> Self {
+        let mut say = Say { err: String::new(), paint: format.err };
+        say.warning(&safe(text));
+        self.err.insert_str(0, &say.err);
+        self
+    }
+
     /// Writes both streams, the answer before what is said about it; a reader that has gone away
     /// ends it quietly.
     #[must_use]

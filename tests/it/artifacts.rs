@@ -149,7 +149,7 @@ fn what_is_refused() {
     bench.complete("repo", "p000", "fits").ok();
     sandbox.git("repo", ["config", "conductor.maxArtifact", "lots"]);
     bench.claim("p001");
-    assert_eq!(bench.complete("repo", "p001", "fits").said(), (Some(129), "usage"));
+    assert_eq!(bench.complete("repo", "p001", "fits").said(), (Some(128), "git"));
     sandbox.git("repo", ["config", "--unset", "conductor.maxArtifact"]);
     bench.complete("repo", "p001", "large").ok();
 }

@@ -6,6 +6,7 @@ use std::os::unix::fs::chown;
 use git_conductor::error::FailureKind;
 
 use crate::checkout::snapshot_agrees;
+use crate::drive::Agent;
 use crate::places::{all_reach, find};
 use crate::sandbox::{Sandbox, kind};
 
@@ -146,6 +147,57 @@ fn values_in_git_s_terms() {
     // What git cannot read, we do not guess at.
     fs::write(&file, "[core\n").unwrap();
     assert_eq!(kind(sandbox.discover("repo")), FailureKind::Git);
+}
+
+#[test]
+fn a_bad_setting_stops_only_what_acts_by_it() {
+    let sandbox = Sandbox::new();
+    sandbox.repository("repo");
+    let (mut gone, me) = (Agent::new("gone"), Agent::new("me"));
+    let run = |agent: &Agent, args: &[&str]| sandbox.run("repo", agent, args);
+    run(&me, &["start", "--phases", "a:,b:"]).ok();
+    run(&gone, &["claim", "a"]).ok();
+    gone.kill();
+    for bad in ["often", "", "1x", "-1h", "1h\u{1b}[31m"] {
+        sandbox.git("repo", ["config", "conductor.staleAfter", bad]);
+        let file = sandbox.join("repo/.git/config");
+        for args in [&["claim", "a"][..], &["claim", "b"], &["next", "--claim"]] {
+            let said = run(&me, args);
+            assert_eq!(said.said(), (Some(128), "git"), "{bad:?} {args:?} {said:?}");
+            let text = said.json["error"].as_str().unwrap();
+            assert!(text.contains(file.to_str().unwrap()), "{text}");
+            assert!(!said.err.contains('\u{1b}'), "{text}");
+        }
+        let status = run(&me, &["status"]).ok();
+        // An hour is not over, but nobody can tell that it should be an hour.
+        assert_eq!(status.state("a"), "claimed");
+        assert_eq!(status.json["phases"]["a"]["stale"], false);
+        let next = run(&me, &["next", "--all"]).ok();
+        assert_eq!(next.json["phases"], serde_json::json!(["b"]), "{next:?}");
+        for said in [status, next] {
+            assert!(said.err.starts_with("warning: bad config value '"), "{}", said.err);
+            assert!(!said.err.contains('\u{1b}'), "{}", said.err);
+        }
+        for args in [&["batch"][..], &["complete", "b"], &["abort"], &["clean"]] {
+            let said = run(&me, args);
+            assert!(matches!(said.exit, Some(0 | 1)) && !said.err.contains("warning"), "{said:?}");
+        }
+    }
+    // `git -c` is in no file.
+    let output = sandbox.git("repo", ["-c", "conductor.staleAfter=0s", "conductor", "status"]);
+    assert!(String::from_utf8(output.stdout).unwrap().contains("stale"));
+    let output =
+        sandbox.try_git("repo", ["-c", "conductor.staleAfter=x", "conductor", "claim", "b"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.starts_with("error: bad config value 'x' for 'conductor.staleAfter': "), "{said}");
+    sandbox.git("repo", ["config", "--unset", "conductor.staleAfter"]);
+    run(&me, &["claim", "b"]).ok();
+    // The same for the other one: work without an artifact can be handed in.
+    sandbox.git("repo", ["config", "conductor.maxArtifact", "lots"]);
+    sandbox.write("repo/out.json", "{}");
+    let said = run(&me, &["complete", "b", "--artifact", "out.json"]);
+    assert_eq!(said.said(), (Some(128), "git"), "{said:?}");
+    run(&me, &["complete", "b"]).ok();
 }
 
 #[test]

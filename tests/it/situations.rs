@@ -190,7 +190,8 @@ pub(crate) const FAILURES: &[Situation] = &[
     case("usage-value", &["clean", "--older-than", "soon"], nothing),
     case("usage-phases", &["start", "--phases", "build,docs"], nothing),
     case("usage-cycle", &["start", "--phases", "a:b,b:c,c:a"], nothing),
-    case("usage-staleAfter", &["status"], |scene| {
+    case("git-staleAfter", &["claim", "build"], |scene| {
+        buildable(scene);
         scene.sandbox.git("repo", ["config", "conductor.staleAfter", "often"]);
     }),
     case("usage-commit", &["complete", "build", "--commit", "nowhere"], held_by_me),
