@@ -16,7 +16,9 @@ use gix::config::{File, KeyRef, Source};
 
 use super::child;
 use super::env::{self, Env};
+use super::includes::{Seen, is_understood, is_understood_in_parameters};
 use super::parameters::{self, Setting};
+use super::system;
 use crate::error::{Failure, FailureKind};
 
 /// Where a value comes from.
@@ -44,8 +46,11 @@ pub(super) struct Local<'a> {
     pub worktree: Option<File>,
     /// For `includeIf.gitdir`.
     pub git_dir: &'a Path,
-    /// `HEAD`'s target, for `includeIf.onbranch`.
-    pub head: Option<&'a str>,
+    /// `HEAD`'s target, for `includeIf.onbranch`: none if it is detached; not known at all where
+    /// references are not files.
+    pub head: Option<Option<&'a BStr>>,
+    /// Whether the git directory has no other name that `includeIf.gitdir` could mean.
+    pub has_one_name: &'a dyn Fn() -> bool,
 }
 
 impl Config {
@@ -67,14 +72,18 @@ impl Config {
     /// Everything, or why gix cannot read it.
     pub(super) fn load(env: &Env, local: Option<Local<'_>>) -> Result<Self, Failure> {
         let mut file = File::new(Metadata::from(Source::System));
-        for (path, source) in outside(env) {
+        for (path, source) in outside(env)? {
             if let Some(more) = read(&path, source)? {
                 join(&mut file, more)?;
             }
         }
         let home = env.path("HOME");
         let mut context = includes::conditional::Context::default();
-        let head = local.as_ref().and_then(|local| local.head);
+        let seen = Seen {
+            branch: local.as_ref().is_none_or(|local| local.head.is_some()),
+            git_dir: local.as_ref().map_or(&|| true, |local| local.has_one_name),
+        };
+        let head = local.as_ref().and_then(|local| local.head.flatten());
         let head = head.and_then(|head| gix::refs::FullName::try_from(head).ok());
         if let Some(local) = local {
             context.git_dir = Some(local.git_dir);
@@ -92,11 +101,17 @@ impl Config {
         follow.err_on_missing_config_path = false;
         let options = init::Options { includes: follow, ..options() };
         file.resolve_includes(options).map_err(|error| unreadable(&error))?;
-        if !file.sections().all(|section| is_understood(&section)) {
+        if !file.sections().all(|section| is_understood(&section, seen)) {
             return Err(bad("a section that gix reads otherwise than git"));
         }
         if let Some(mut given) = given(env)? {
+            if !given.sections().all(|section| is_understood_in_parameters(&section)) {
+                return Err(bad("a setting that gix reads otherwise than git"));
+            }
             given.resolve_includes(options).map_err(|error| unreadable(&error))?;
+            if !given.sections().all(|section| is_understood(&section, seen)) {
+                return Err(bad("a section that gix reads otherwise than git"));
+            }
             join(&mut file, given)?;
         }
         Ok(Self { file, home })
@@ -259,51 +274,32 @@ fn options() -> init::Options<'static> {
 }
 
 /// The files that no repository owns, lowest precedence first (`config.c`, `do_git_config_sequence`).
-fn outside(env: &Env) -> Vec<(PathBuf, Source)> {
+fn outside(env: &Env) -> Result<Vec<(PathBuf, Source)>, Failure> {
     let mut files = Vec::with_capacity(3);
-    if !env.boolean("GIT_CONFIG_NOSYSTEM").unwrap_or(false) {
-        let path = env.get("GIT_CONFIG_SYSTEM").map_or_else(|| system(env), PathBuf::from);
-        files.push((path, Source::System));
+    if !env.flag("GIT_CONFIG_NOSYSTEM")? {
+        let path = env.get("GIT_CONFIG_SYSTEM").map(PathBuf::from);
+        files.push((path.map_or_else(|| system::path(env), Ok)?, Source::System));
     }
     if let Some(path) = env.get("GIT_CONFIG_GLOBAL") {
         files.push((path.into(), Source::User));
-        return files;
+    } else {
+        let home = env.path("HOME");
+        let xdg = env.path("XDG_CONFIG_HOME").or_else(|| Some(home.as_ref()?.join(".config")));
+        files.extend(xdg.map(|dir| (dir.join("git/config"), Source::Git)));
+        files.extend(home.map(|dir| (dir.join(".gitconfig"), Source::User)));
     }
-    let home = env.path("HOME");
-    let xdg = env.path("XDG_CONFIG_HOME").or_else(|| Some(home.as_ref()?.join(".config")));
-    files.extend(xdg.map(|dir| (dir.join("git/config"), Source::Git)));
-    files.extend(home.map(|dir| (dir.join(".gitconfig"), Source::User)));
-    files
-}
-
-/// Where the git that is first in `PATH` was built to look for the system's configuration:
-/// `<prefix>/etc/gitconfig`, and `/etc/gitconfig` for `/usr`. Only git knows for sure, but asking
-/// costs a process; `GIT_CONFIG_SYSTEM` settles it where the guess is wrong.
-fn system(env: &Env) -> PathBuf {
-    let found = env.get("PATH").and_then(|path| {
-        std::env::split_paths(path).find(|dir| dir.is_absolute() && dir.join("git").is_file())
-    });
-    // git puts `<prefix>/libexec/git-core` first in the PATH of its subcommands.
-    let prefix = found.as_deref().and_then(|dir| match dir {
-        dir if dir.ends_with("libexec/git-core") || dir.ends_with("lib/git-core") => {
-            dir.parent()?.parent()
-        }
-        dir if dir.ends_with("bin") => dir.parent(),
-        _ => None,
-    });
-    match prefix {
-        Some(prefix) if prefix != Path::new("/usr") && !prefix.starts_with("/nix") => {
-            prefix.join("etc/gitconfig")
-        }
-        _ => PathBuf::from("/etc/gitconfig"),
+    // What such a path is relative to depends on how far git has come when it reads it.
+    if files.iter().any(|(path, _)| path.is_relative() && !path.as_os_str().is_empty()) {
+        return Err(bad("a configuration file is named by a relative path"));
     }
+    Ok(files)
 }
 
 /// `GIT_CONFIG_COUNT`, then `GIT_CONFIG_PARAMETERS`.
 fn given(env: &Env) -> Result<Option<File>, Failure> {
     let mut settings: Vec<Setting> = Vec::new();
     if let Some(count) = env.get("GIT_CONFIG_COUNT").filter(|count| !count.is_empty()) {
-        let count = count.to_str().and_then(|count| count.trim().parse::<usize>().ok());
+        let count = count.to_str().and_then(|count| count.trim_start().parse::<usize>().ok());
         let Some(count) = count else { return Err(bad("bogus count in GIT_CONFIG_COUNT")) };
         for n in 0..count {
             let get = |what: &str| {
@@ -326,6 +322,9 @@ fn from_settings(source: Source, settings: &[Setting]) -> Result<File, Failure> 
     for (key, value) in settings {
         let wrong = || bad(format!("bogus config parameter: '{}'", key.as_bstr()));
         let parsed = KeyRef::parse_unvalidated(key.as_bstr()).ok_or_else(wrong)?;
+        if parsed.section_name.is_empty() {
+            return Err(wrong());
+        }
         let mut section = file
             .section_mut_or_create_new(parsed.section_name, parsed.subsection_name)
             .map_err(|_| wrong())?;
@@ -334,16 +333,6 @@ fn from_settings(source: Source, settings: &[Setting]) -> Result<File, Failure> 
             .map_err(|_| wrong())?;
     }
     Ok(file)
-}
-
-/// Whether gix reads the section as git does: it follows `include` only in lower case, and does not
-/// fold the case of `[section.Sub]`, which git still does.
-fn is_understood(section: &gix::config::file::SectionRef<'_>) -> bool {
-    let name = section.header().name();
-    let include = ["include", "includeIf"]
-        .iter()
-        .any(|known| name.eq_ignore_ascii_case(known.as_bytes()) && name != known.as_bytes());
-    !include && !section.header().is_legacy()
 }
 
 fn join(file: &mut File, more: File) -> Result<(), Failure> {

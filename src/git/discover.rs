@@ -7,6 +7,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use gix::bstr::BStr;
+use rustix::fs::{Access, access};
+
 use super::dotgit;
 use super::env::Env;
 use crate::error::{Failure, FailureKind};
@@ -34,6 +37,8 @@ pub(super) struct Found {
     pub common_dir: PathBuf,
     /// Whether the common directory was named, by a `commondir` file or `GIT_COMMON_DIR`.
     pub has_common: bool,
+    /// The path that named it, before links were resolved; git resolves those in a `.git` file.
+    pub named: PathBuf,
     /// How it was come by.
     pub how: How,
     /// What `HEAD` holds, without the final newline.
@@ -44,14 +49,19 @@ pub(super) struct Found {
 pub(super) fn find(cwd: &Path, env: &Env) -> Result<Option<Found>, Failure> {
     if let Some(named) = env.get("GIT_DIR") {
         let path = cwd.join(named);
-        let target = read_gitfile(&path)?.unwrap_or(path);
-        return match git_directory(&target, Path::canonicalize, cwd, env)? {
+        let found = match read_gitfile(&path)? {
+            Some(target) => {
+                git_directory(&target, Path::canonicalize, cwd, env)?.map(Found::by_file)
+            }
+            None => git_directory(&path, Path::canonicalize, cwd, env)?,
+        };
+        return match found {
             Some(repository) => Ok(Some(repository.come_by(How::Named))),
             None => Err(not_a_repository(Path::new(named))),
         };
     }
     let ceiling = ceiling(cwd, env);
-    let across = env.boolean("GIT_DISCOVERY_ACROSS_FILESYSTEM").unwrap_or(false);
+    let across = env.flag("GIT_DISCOVERY_ACROSS_FILESYSTEM")?;
     let device = |dir: &Path| fs::metadata(dir).ok().map(|meta| meta.dev());
     let first = if across { None } else { device(cwd) };
     let mut dir = cwd;
@@ -60,7 +70,7 @@ pub(super) fn find(cwd: &Path, env: &Env) -> Result<Option<Found>, Failure> {
         if let Some(target) = read_gitfile(&dot_git)? {
             let repository = git_directory(&target, Path::canonicalize, cwd, env)?
                 .ok_or_else(|| not_a_repository(&target))?;
-            return Ok(Some(repository.come_by(How::DotGit(dir.to_owned()))));
+            return Ok(Some(repository.by_file().come_by(How::DotGit(dir.to_owned()))));
         }
         if let Some(repository) = git_directory(&dot_git, canonical_entry, cwd, env)? {
             return Ok(Some(repository.come_by(How::DotGit(dir.to_owned()))));
@@ -82,9 +92,14 @@ impl Found {
         self
     }
 
+    fn by_file(mut self) -> Self {
+        self.named.clone_from(&self.git_dir);
+        self
+    }
+
     /// What `HEAD` points at, unless it is detached.
-    pub(super) fn head_target(&self) -> Option<&str> {
-        dotgit::head_target(&self.head)
+    pub(super) fn head_target(&self) -> Option<&BStr> {
+        dotgit::head_target(&self.head).map(BStr::new)
     }
 }
 
@@ -150,7 +165,9 @@ fn git_directory(
 ) -> Result<Option<Found>, Failure> {
     let Some(head) = read_head(&dir.join("HEAD")) else { return Ok(None) };
     let Ok(git_dir) = canonical(dir) else { return Ok(None) };
-    let named = match env.path("GIT_COMMON_DIR") {
+    let named = match env.get("GIT_COMMON_DIR") {
+        // git looks for `/objects` then.
+        Some(common) if common.is_empty() => return Ok(None),
         Some(common) => Some(cwd.join(common)),
         None => read_commondir(&git_dir)?,
     };
@@ -162,13 +179,23 @@ fn git_directory(
             Err(_) => return Ok(None),
         },
     };
-    let objects = env
-        .path("GIT_OBJECT_DIRECTORY")
-        .map_or_else(|| common_dir.join("objects"), |objects| cwd.join(objects));
-    if !objects.is_dir() || !common_dir.join("refs").is_dir() {
+    let objects = match env.get("GIT_OBJECT_DIRECTORY") {
+        Some(objects) if objects.is_empty() => return Ok(None),
+        Some(objects) => cwd.join(objects),
+        None => common_dir.join("objects"),
+    };
+    let searchable = |path: &Path| access(path, Access::EXEC_OK).is_ok();
+    if !searchable(&objects) || !searchable(&common_dir.join("refs")) {
         return Ok(None);
     }
-    Ok(Some(Found { git_dir, common_dir, has_common, how: How::Inside, head }))
+    Ok(Some(Found {
+        git_dir,
+        common_dir,
+        has_common,
+        named: dir.to_owned(),
+        how: How::Inside,
+        head,
+    }))
 }
 
 /// What `HEAD` holds if it is sane (`validate_headref`): a link into `refs/`, a reference below

@@ -31,10 +31,10 @@ pub fn head(content: &[u8]) -> Option<&[u8]> {
     sane.then_some(head)
 }
 
-/// What a sane `HEAD` points at; `None` if it is detached, or names no text.
+/// What a sane `HEAD` points at; `None` if it is detached.
 #[must_use]
-pub fn head_target(head: &[u8]) -> Option<&str> {
-    std::str::from_utf8(head.strip_prefix(b"ref:")?.trim_ascii()).ok()
+pub fn head_target(head: &[u8]) -> Option<&[u8]> {
+    Some(head.strip_prefix(b"ref:")?.trim_ascii())
 }
 
 /// `content` without its final newlines, as git reads files of one path.

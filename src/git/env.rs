@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+use crate::error::{Failure, FailureKind};
+
 /// Variables that bind a process to one repository, worktree or index, or change what a pathspec
 /// means (`git rev-parse --local-env-vars`, less configuration and object directories). git exports
 /// some of them to hooks; a child that is told its repository on the command line must not see them.
@@ -39,6 +41,9 @@ const OTHERS: &[&str] = &[
     "HOME",
     "XDG_CONFIG_HOME",
     "PATH",
+    "GIT_EXEC_PATH",
+    // Under which name the shell came to the current directory: `includeIf.gitdir` asks.
+    "PWD",
     "SUDO_UID",
 ];
 
@@ -61,7 +66,7 @@ impl Env {
             known.filter_map(|&name| Some((Cow::Borrowed(name), vars(name)?))).collect();
         let find = |set: &[(Cow<'static, str>, OsString)]| {
             let (_, count) = set.iter().find(|(name, _)| name == "GIT_CONFIG_COUNT")?;
-            count.to_str()?.trim().parse::<usize>().ok()
+            count.to_str()?.trim_start().parse::<usize>().ok()
         };
         for n in 0..find(&set).unwrap_or(0).min(MOST_PAIRS) {
             for name in [format!("GIT_CONFIG_KEY_{n}"), format!("GIT_CONFIG_VALUE_{n}")] {
@@ -94,6 +99,16 @@ impl Env {
             return Some(false);
         }
         value.parse::<i64>().ok().map(|number| number != 0)
+    }
+
+    /// As [`Env::boolean`], and false if it is not set; what is not a boolean is an error, as in git.
+    pub(super) fn flag(&self, name: &str) -> Result<bool, Failure> {
+        let Some(value) = self.get(name) else { return Ok(false) };
+        self.boolean(name).ok_or_else(|| {
+            let value = value.to_string_lossy();
+            let text = format!("bad boolean environment value '{value}' for '{name}'");
+            Failure::new(FailureKind::Git, text)
+        })
     }
 
     /// Every variable that is set, for a child.

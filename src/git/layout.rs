@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use gix::config::file::SectionRef;
 use gix::config::{File, Source};
 
 use super::config;
@@ -17,6 +18,20 @@ pub(super) struct Shape {
 }
 
 impl Shape {
+    /// Whether what `file` says of it can be read.
+    fn is_readable(file: &File) -> bool {
+        let mut sections = file.sections_by_name("core").into_iter().flatten();
+        // What is given without a value is an error where git wants more than yes or no.
+        let is_bare = |key: &str, section: &SectionRef<'_>| {
+            section.header().subsection_name().is_none()
+                && section.value_implicit(key) == Some(None)
+        };
+        let without_value = sections.any(|section| {
+            is_bare("worktree", &section) || is_bare("repositoryFormatVersion", &section)
+        });
+        file.boolean("core.bare").is_ok() && !without_value
+    }
+
     /// Values of `file`, and of `over` where it has some.
     fn of(file: &File, over: Option<&File>) -> Self {
         let bare = |file: &File| file.boolean("core.bare").ok().flatten();
@@ -81,9 +96,18 @@ impl Layout {
             here,
             main,
             ref_files: storage.is_none_or(|storage| storage == "files"),
-            known: is_known(local),
+            known: is_known(local, worktree_config.as_ref()),
             worktree_config,
         })
+    }
+
+    /// Whether `core.worktree` names a directory that is not there: git is asked then, since it
+    /// stops for some of its commands and places.
+    pub(super) fn is_worktree_lost(&self, found: &Found, env: &Env) -> bool {
+        let applies = self.here.bare != Some(true) && env.get("GIT_WORK_TREE").is_none();
+        let lost =
+            |path: &PathBuf| path.as_os_str().is_empty() || !found.git_dir.join(path).is_dir();
+        applies && self.here.worktree.as_ref().is_some_and(lost)
     }
 
     /// Whether the repository is bare.
@@ -126,8 +150,9 @@ impl Layout {
     }
 }
 
-/// Whether git's rules for versions and extensions say that we may go on. If not, git is asked.
-fn is_known(local: &File) -> bool {
+/// Whether git's rules for versions and extensions say that we may go on, and all that decides on
+/// the shape can be read. If not, git is asked.
+fn is_known(local: &File, worktree: Option<&File>) -> bool {
     let version = match local.integer("core.repositoryFormatVersion") {
         Ok(version) => version.unwrap_or(0),
         Err(_) => return false,
@@ -135,9 +160,13 @@ fn is_known(local: &File) -> bool {
     if !(0..=1).contains(&version) {
         return false;
     }
-    if let Some(storage) = local.string("extensions.refStorage")
-        && storage != "files"
-        && storage != "reftable"
+    let one_of = |key: &str, known: [&str; 2]| {
+        local.string(key).is_none_or(|value| known.iter().any(|&known| value == known))
+    };
+    if !one_of("extensions.refStorage", ["files", "reftable"])
+        || !one_of("extensions.objectFormat", ["sha1", "sha256"])
+        || local.boolean("extensions.worktreeConfig").is_err()
+        || ![Some(local), worktree].into_iter().flatten().all(Shape::is_readable)
     {
         return false;
     }
@@ -146,9 +175,9 @@ fn is_known(local: &File) -> bool {
         section.value_names().map(|name| name.to_ascii_lowercase()).collect::<Vec<_>>()
     });
     let mut allowed = names.map(|name| {
-        // git refuses these in a version 0 repository.
-        let late = matches!(name.as_str(), "objectformat" | "refstorage" | "relativeworktrees");
-        EXTENSIONS.contains(&name.as_str()) && (version == 1 || !late)
+        // git refuses the others in a version 0 repository.
+        let early = ["noop", "preciousobjects", "partialclone", "worktreeconfig"];
+        EXTENSIONS.contains(&name.as_str()) && (version == 1 || early.contains(&name.as_str()))
     });
     allowed.all(|allowed| allowed)
 }

@@ -19,11 +19,13 @@ mod discover;
 pub mod dotgit;
 mod env;
 mod exclude;
+mod includes;
 mod layout;
 mod owner;
 pub mod parameters;
 mod repo;
 mod snapshot;
+mod system;
 
 pub use config::{Config, Scope};
 pub use env::Env;

@@ -12,6 +12,7 @@ use super::child;
 use super::config::{self, Config, Local};
 use super::discover::{self, Found, How};
 use super::env::Env;
+use super::includes;
 use super::layout::Layout;
 use super::owner;
 use crate::error::{Failure, FailureKind};
@@ -51,9 +52,15 @@ impl Repo {
         let env = Env::read(vars);
         let Some(found) = discover::find(cwd, &env)? else { return Ok(None) };
         check_owner(&found, &env, cwd)?;
-        let opened = open(&found, &env);
+        if env.get("GIT_WORK_TREE").is_some_and(OsStr::is_empty) {
+            let text = "the empty string is not a valid path for GIT_WORK_TREE";
+            return Err(Failure::new(FailureKind::Git, text));
+        }
+        let opened = open(&found, &env, cwd);
         let (layout, config, asked) = match opened {
-            Ok((layout, config)) if layout.known => (layout, config, None),
+            Ok((layout, config)) if layout.known && !layout.is_worktree_lost(&found, &env) => {
+                (layout, config, None)
+            }
             Ok((layout, config)) => (layout, config, Some(ask(&env, cwd)?)),
             Err(unparsed) => {
                 let asked = ask(&env, cwd)?;
@@ -213,7 +220,7 @@ fn check_owner(found: &Found, env: &Env, cwd: &Path) -> Result<(), Failure> {
 }
 
 /// What gix can read of the repository.
-fn open(found: &Found, env: &Env) -> Result<(Layout, Config), Failure> {
+fn open(found: &Found, env: &Env, cwd: &Path) -> Result<(Layout, Config), Failure> {
     let path = found.common_dir.join("config");
     let local = config::read(&path, Source::Local)?;
     let file = local.unwrap_or_else(|| File::new(Metadata::from(Source::Local).at(path)));
@@ -222,7 +229,9 @@ fn open(found: &Found, env: &Env) -> Result<(Layout, Config), Failure> {
         file,
         worktree: layout.worktree_config.take(),
         git_dir: &found.git_dir,
-        head: found.head_target(),
+        // Of references that are not files, `HEAD` says nothing.
+        head: layout.ref_files.then(|| found.head_target()),
+        has_one_name: &|| includes::has_one_name(found, env, cwd),
     };
     Ok((layout, Config::load(env, Some(local))?))
 }

@@ -1,6 +1,8 @@
 //! Where the repository and its store are found, against real git.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
@@ -21,18 +23,20 @@ pub(crate) fn store(sandbox: &Sandbox, dir: impl AsRef<Path>) -> PathBuf {
 }
 
 /// What `discover` found in `dir` is what git says, in the same environment.
-fn agrees_with_git(sandbox: &Sandbox, dir: &str) {
+pub(crate) fn agrees_with_git(sandbox: &Sandbox, dir: impl AsRef<Path>) {
+    let dir = &dir.as_ref();
     let repo = sandbox.repo(dir);
     let ask = |what: &str| {
         let output = sandbox.try_git(dir, ["rev-parse", "--path-format=absolute", what]);
         output.status.success().then(|| {
-            let line = String::from_utf8(output.stdout).unwrap();
-            Path::new(line.trim_end()).canonicalize().unwrap()
+            let line = output.stdout.strip_suffix(b"\n").unwrap();
+            let path = PathBuf::from(OsStr::from_bytes(line));
+            path.canonicalize().unwrap_or(path)
         })
     };
-    assert_eq!(Some(repo.git_dir()), ask("--git-dir").as_deref(), "git dir from {dir}");
-    assert_eq!(Some(repo.common_dir()), ask("--git-common-dir").as_deref(), "common, {dir}");
-    assert_eq!(repo.worktree(), ask("--show-toplevel").as_deref(), "worktree from {dir}");
+    assert_eq!(Some(repo.git_dir()), ask("--git-dir").as_deref(), "git dir from {dir:?}");
+    assert_eq!(Some(repo.common_dir()), ask("--git-common-dir").as_deref(), "common, {dir:?}");
+    assert_eq!(repo.worktree(), ask("--show-toplevel").as_deref(), "worktree from {dir:?}");
 }
 
 /// All of `dirs` reach `expected`, and git agrees on where each of them is.
@@ -182,8 +186,6 @@ fn named_by_the_environment() {
 
 #[test]
 fn recorded_worktree() {
-    use std::os::unix::ffi::OsStrExt as _;
-
     let mut sandbox = Sandbox::new();
     let main = sandbox.repository("repo");
     sandbox.git("repo", ["worktree", "add", "-q", "../linked"]);
@@ -194,7 +196,7 @@ fn recorded_worktree() {
     fs::remove_dir_all(sandbox.join("files")).unwrap();
     assert_eq!(store(&sandbox, "linked"), main.join(".git/nanostack"));
     // A shared directory that is named, and a path that is not text.
-    let odd = sandbox.join(std::ffi::OsStr::from_bytes(b"not \xfftext"));
+    let odd = sandbox.join(OsStr::from_bytes(b"not \xfftext"));
     fs::create_dir(&odd).unwrap();
     sandbox.git(&odd, ["init", "-q"]);
     assert_eq!(store(&sandbox, &odd), odd.join(".nanostack"));
