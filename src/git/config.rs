@@ -46,9 +46,10 @@ pub(super) struct Local<'a> {
     pub worktree: Option<File>,
     /// For `includeIf.gitdir`.
     pub git_dir: &'a Path,
-    /// `HEAD`'s target, for `includeIf.onbranch`: none if it is detached; not known at all where
-    /// references are not files.
-    pub head: Option<Option<&'a BStr>>,
+    /// `HEAD`'s target, for `includeIf.onbranch`; none if it is detached.
+    pub head: Option<&'a BStr>,
+    /// Whether `HEAD` says it, as it does where references are files.
+    pub head_is_file: bool,
     /// Whether the git directory has no other name that `includeIf.gitdir` could mean.
     pub has_one_name: &'a dyn Fn() -> bool,
 }
@@ -80,10 +81,10 @@ impl Config {
         let home = env.path("HOME");
         let mut context = includes::conditional::Context::default();
         let seen = Seen {
-            branch: local.as_ref().is_none_or(|local| local.head.is_some()),
+            branch: local.as_ref().is_none_or(|local| local.head_is_file),
             git_dir: local.as_ref().map_or(&|| true, |local| local.has_one_name),
         };
-        let head = local.as_ref().and_then(|local| local.head.flatten());
+        let head = local.as_ref().and_then(|local| local.head);
         let head = head.and_then(|head| gix::refs::FullName::try_from(head).ok());
         if let Some(local) = local {
             context.git_dir = Some(local.git_dir);

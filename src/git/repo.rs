@@ -229,8 +229,8 @@ fn open(found: &Found, env: &Env, cwd: &Path) -> Result<(Layout, Config), Failur
         file,
         worktree: layout.worktree_config.take(),
         git_dir: &found.git_dir,
-        // Of references that are not files, `HEAD` says nothing.
-        head: layout.ref_files.then(|| found.head_target()),
+        head: found.head_target(),
+        head_is_file: layout.ref_files,
         has_one_name: &|| includes::has_one_name(found, env, cwd),
     };
     Ok((layout, Config::load(env, Some(local))?))

@@ -46,20 +46,20 @@ pub(super) fn path(env: &Env) -> Result<PathBuf, Failure> {
 /// By the directory of git's subcommands.
 fn of_exec_path(dir: &Path) -> Option<PathBuf> {
     let core = dir.ends_with("libexec/git-core") || dir.ends_with("lib/git-core");
-    core.then(|| of_prefix(dir.parent()?.parent()?)).flatten()
+    core.then(|| Some(of_prefix(dir.parent()?.parent()?))).flatten()
 }
 
 /// By the directory of the program.
 fn of_directory(dir: &Path) -> Option<PathBuf> {
     // git puts its own directory first in the `PATH` of its subcommands.
-    if dir.ends_with("bin") { of_prefix(dir.parent()?) } else { of_exec_path(dir) }
+    if dir.ends_with("bin") { Some(of_prefix(dir.parent()?)) } else { of_exec_path(dir) }
 }
 
-fn of_prefix(prefix: &Path) -> Option<PathBuf> {
+fn of_prefix(prefix: &Path) -> PathBuf {
     // Packagers build these to read the system's own file: distributions and Apple (below some
     // `usr`), Nix and Guix (which have no place for settings beside the program).
     if prefix.ends_with("usr") || prefix.starts_with("/nix") || prefix.starts_with("/gnu") {
-        return Some(USUAL.into());
+        return USUAL.into();
     }
     // Homebrew keeps each version in a directory of its own, and settings in one for all.
     let shared = prefix
@@ -70,7 +70,7 @@ fn of_prefix(prefix: &Path) -> Option<PathBuf> {
         .and_then(
             |dir| if dir.ends_with("Cellar") { dir.parent() } else { dir.parent()?.parent() },
         );
-    Some(shared.unwrap_or(prefix).join("etc/gitconfig"))
+    shared.unwrap_or(prefix).join("etc/gitconfig")
 }
 
 /// Whether the program is a text that some other program runs.

@@ -33,5 +33,6 @@ mod snapshots;
 mod starting;
 mod strange;
 mod tidy;
+mod vantage;
 mod walk;
 mod wrapped;
