@@ -24,7 +24,7 @@ pub(crate) fn store(sandbox: &Sandbox, dir: impl AsRef<Path>) -> PathBuf {
 
 /// What `discover` found in `dir` is what git says, in the same environment.
 pub(crate) fn agrees_with_git(sandbox: &Sandbox, dir: impl AsRef<Path>) {
-    let dir = &dir.as_ref();
+    let (dir, from) = (dir.as_ref(), dir.as_ref().display());
     let repo = sandbox.repo(dir);
     let ask = |what: &str| {
         let output = sandbox.try_git(dir, ["rev-parse", "--path-format=absolute", what]);
@@ -34,9 +34,9 @@ pub(crate) fn agrees_with_git(sandbox: &Sandbox, dir: impl AsRef<Path>) {
             path.canonicalize().unwrap_or(path)
         })
     };
-    assert_eq!(Some(repo.git_dir()), ask("--git-dir").as_deref(), "git dir from {dir:?}");
-    assert_eq!(Some(repo.common_dir()), ask("--git-common-dir").as_deref(), "common, {dir:?}");
-    assert_eq!(repo.worktree(), ask("--show-toplevel").as_deref(), "worktree from {dir:?}");
+    assert_eq!(Some(repo.git_dir()), ask("--git-dir").as_deref(), "git dir from {from}");
+    assert_eq!(Some(repo.common_dir()), ask("--git-common-dir").as_deref(), "common, {from}");
+    assert_eq!(repo.worktree(), ask("--show-toplevel").as_deref(), "worktree from {from}");
 }
 
 /// All of `dirs` reach `expected`, and git agrees on where each of them is.

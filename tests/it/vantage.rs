@@ -44,7 +44,7 @@ fn seen(sandbox: &Sandbox, expected: &[&str]) {
     let mut names = Vec::new();
     for line in text.lines() {
         let (name, json) = line.split_once(' ').unwrap();
-        let json: Value = serde_json::from_str(json).unwrap_or_else(|_| panic!("{line}"));
+        let json: Value = serde_json::from_str(json).map_err(|_| line).unwrap();
         assert_eq!(json["sprint_id"], id.to_str().unwrap(), "{line}");
         assert_eq!(json["project"], sandbox.join("repo").to_str().unwrap(), "{line}");
         names.push(name);
@@ -126,8 +126,8 @@ fn from_submodules() {
         sandbox.run(dir, &lead, &["start", "--phases", "a:"]).ok();
     }
     let project = |text: &str| {
-        let json: Value = serde_json::from_str(text).unwrap_or_else(|_| panic!("{text}"));
-        PathBuf::from(json["project"].as_str().unwrap_or_else(|| panic!("{text}")))
+        let json: Value = serde_json::from_str(text).map_err(|_| text).unwrap();
+        PathBuf::from(json["project"].as_str().ok_or(text).unwrap())
     };
     let each = "git conductor status --json --agent me";
     let said = sandbox.git_says("super", ["submodule", "--quiet", "foreach", each]);
@@ -185,7 +185,7 @@ fn mounted_at_another_path() {
         return;
     };
     let said = succeeded(&output);
-    let (common, boards) = said.lines().rev().next().zip(Some(said.lines().take(5))).unwrap();
+    let (common, boards) = said.lines().next_back().zip(Some(said.lines().take(5))).unwrap();
     assert_eq!(Path::new(common).canonicalize().ok(), None, "only there: {common}");
     for board in boards {
         let board: Value = serde_json::from_str(board).unwrap();
