@@ -29,5 +29,5 @@ complete -c git-conductor -n '__fish_seen_subcommand_from abort' -l reason -x -d
 complete -c git-conductor -n '__fish_seen_subcommand_from next' -l all -d 'All of it, not only the first'
 complete -c git-conductor -n '__fish_seen_subcommand_from next' -l claim -d 'Claim it at once: agents that ask together get different phases'
 complete -c git-conductor -n '__fish_seen_subcommand_from unstuck' -l force -d 'Also from an owner that is alive, or may be'
-complete -c git-conductor -n '__fish_seen_subcommand_from clean' -l older-than -x -d 'How long ago at least: 7d, 12h, 0s'
+complete -c git-conductor -n '__fish_seen_subcommand_from clean' -l older-than -x -d 'How long ago at least: 7d, 12h'
 complete -c git-conductor -n '__fish_seen_subcommand_from claim' -a '(git conductor next --all 2>/dev/null)'

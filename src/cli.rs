@@ -228,14 +228,14 @@ enum Command {
         after_help = "Examples:\n  git conductor clean --older-than 30d"
     )]
     Clean {
-        /// How long ago at least: 7d, 12h, 0s
+        /// How long ago at least: 7d, 12h
         #[arg(long, value_name = "AGE", default_value = "7d", value_parser = age)]
         older_than: SignedDuration,
     },
 }
 
 fn age(text: &str) -> Result<SignedDuration, String> {
-    parse_duration(text).ok_or_else(|| "give a duration such as 7d, 12h or 0s".to_owned())
+    parse_duration(text).ok_or_else(|| "give a duration such as 7d or 12h".to_owned())
 }
 
 /// Runs the program: `args` begins with its name. Gives the exit code.
@@ -305,7 +305,8 @@ fn complaint(text: &str) -> (String, Option<String>) {
     let first = paragraphs.next().unwrap_or_default();
     let problem = first.strip_prefix("error: ").unwrap_or(&first).to_owned();
     // A guess must not lead anybody to these.
-    let innocent = |tip: &String| !["--force", "--store"].iter().any(|word| tip.contains(word));
+    let harm = ["--force", "--store", "'clean'", "'archive'", "'unstuck'", "'abort'", "'start'"];
+    let innocent = |tip: &String| !harm.iter().any(|word| tip.contains(word));
     let tip = paragraphs.find_map(|text| Some(text.strip_prefix("tip: ")?.to_owned()));
     (problem, tip.filter(innocent))
 }

@@ -95,9 +95,12 @@ fn open_artifact(context: &Context, phase: &str, given: &Path) -> Result<Artifac
         path: given.display().to_string(),
         why,
     };
-    let kind = std::fs::symlink_metadata(given).map_err(|error| refuse(error.to_string()))?;
+    let kind = std::fs::symlink_metadata(given).map_err(|error| {
+        let gone = error.kind() == std::io::ErrorKind::NotFound;
+        refuse(if gone { "there is no such file".to_owned() } else { error.to_string() })
+    })?;
     if kind.is_symlink() {
-        return Err(refuse("it is a symbolic link".to_owned()).into());
+        return Err(refuse("it is a symbolic link; name the file itself".to_owned()).into());
     }
     if !kind.is_file() {
         return Err(refuse("it is not a regular file".to_owned()).into());
@@ -183,7 +186,9 @@ fn check_json(file: &File, limit: u64) -> Result<(), String> {
     file.rewind().map_err(|error| error.to_string())?;
     // What is too large is refused as such, when it is copied.
     match parsed {
-        Err(error) if reader.limit() > 0 => Err(format!("it is not JSON: {error}")),
+        Err(error) if reader.limit() > 0 => {
+            Err(format!("its name ends in .json, and it is not JSON: {error}"))
+        }
         _ => Ok(()),
     }
 }

@@ -42,7 +42,7 @@ pub fn run(context: &Context, request: Request) -> Result<Outcome, Stop> {
             let what = "has tracked files: git would overwrite live claims";
             let failure = format!("the store '{}' {what}", store.display());
             return Err(Failure::new(FailureKind::TrackedStore, failure)
-                .hint(format!("git rm -r --cached {}", quoted(store)))
+                .hint(format!("only by your human: git rm -r --cached {}", quoted(store)))
                 .into());
         }
         repo.exclude(&format!("/{}/", escape_pattern(&path)))?;
@@ -110,8 +110,10 @@ fn given(text: &str) -> Result<Vec<PhaseEntry>, Failure> {
     } else {
         spec::parse_list(text)
     };
-    parsed
-        .map_err(|error| Failure::new(FailureKind::Usage, format!("invalid phase graph: {error}")))
+    parsed.map_err(|error| {
+        Failure::new(FailureKind::Usage, format!("invalid phase graph: {error}"))
+            .hint("no sprint was started; ask whoever gave you these phases")
+    })
 }
 
 /// Whether `text` names a JSON file.

@@ -60,8 +60,10 @@ pub(super) fn is_declared_safe(config: &Config, path: &Path, cwd: &Path) -> bool
 /// The refusal, in git's words, with git's way out.
 pub(super) fn foreign(what: &str, path: &Path) -> Failure {
     let text = format!("detected dubious ownership in {what} at '{}'", path.display());
-    Failure::new(FailureKind::ForeignOwner, text)
-        .hint(format!("git config --global --add safe.directory {}", quoted(path)))
+    Failure::new(FailureKind::ForeignOwner, text).hint(format!(
+        "only by your human: git config --global --add safe.directory {}",
+        quoted(path)
+    ))
 }
 
 /// `path` as one word of a shell.

@@ -194,4 +194,5 @@ fn pathspec(magic: &str, path: &Path) -> OsString {
 
 fn unknown(rev: &str) -> Failure {
     Failure::new(FailureKind::Usage, format!("'{rev}' is not a commit"))
+        .hint("nothing was completed; name the commit that holds your work, as 'git log' shows it")
 }

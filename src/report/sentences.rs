@@ -41,7 +41,7 @@ pub(super) fn sentence(refusal: &Refusal, now: Timestamp) -> Draft {
         Refusal::Blocked { phase, waits_for } => blocked(phase, waits_for),
         Refusal::FourEyes { phase, other, agent } => four_eyes(phase, other, agent),
         Refusal::Done { phase, agent, at, verdict } => done(now, phase, agent, *at, *verdict),
-        Refusal::NotClaimed { phase } => not_claimed(phase),
+        Refusal::NotClaimed { phase, giving_up } => not_claimed(phase, *giving_up),
         Refusal::NotOwner { phase, holder } => not_owner(now, phase, holder),
         Refusal::Lost { phase, holder, ended_sprint } => {
             lost(now, phase, holder.as_ref(), ended_sprint.as_deref())
@@ -96,20 +96,17 @@ fn held(now: Timestamp, claims: &[Held]) -> String {
 }
 
 fn no_sprint() -> Draft {
-    let mut draft = draft(
-        "there is no sprint here".to_owned(),
-        "there is nothing to claim or complete until whoever plans the work begins one; tell them",
+    draft(
+        "this repository has no sprint now".to_owned(),
+        "there is nothing to claim or complete: tell your human, and stop; \
+         beginning one is for whoever plans the work",
         NOTHING,
-    );
-    draft
-        .hints
-        .push("if you were asked to plan it, run 'git conductor start --if-none'".to_owned());
-    draft
+    )
 }
 
 fn unknown_phase(phase: &str, phases: &[String]) -> Draft {
     let text = format!("this sprint has no phase '{}'", safe(phase));
-    draft(text, format!("its phases are {}", names(phases)), STATUS)
+    draft(text, format!("its phases are {}", names(phases)), NEXT)
 }
 
 /// The asker's own, in another worktree.
@@ -122,9 +119,10 @@ fn elsewhere(now: Timestamp, phase: &str, holder: &Holder) -> Draft {
             safe(place)
         ),
         format!(
-            "go on with it there, or give it up with 'git conductor abort {phase}' to claim it here"
+            "go on with it in that worktree; to move here with it, \
+             give it up first with 'git conductor abort {phase}'"
         ),
-        STATUS,
+        NOTHING,
     )
 }
 
@@ -154,11 +152,7 @@ fn claimed(now: Timestamp, phase: &str, holder: &Holder, only_unstuck: bool) -> 
             "its lock is of an old layout, which must be freed before it can be claimed",
             &["unstuck", phase],
         ),
-        Alive::No => draft(
-            text,
-            "this phase opens again after a while; to go on with it now, take it over",
-            &["claim", phase, "--takeover"],
-        ),
+        Alive::No => draft(text, left_behind(holder), &["claim", phase, "--takeover"]),
         Alive::Yes | Alive::Unknown => draft(
             text,
             namesake(holder).unwrap_or(
@@ -170,6 +164,15 @@ fn claimed(now: Timestamp, phase: &str, holder: &Holder, only_unstuck: bool) -> 
     }
 }
 
+/// What there is to say before a dead owner's phase is taken over.
+fn left_behind(holder: &Holder) -> String {
+    let place = holder.worktree.as_deref().map(|place| format!(" in '{}'", safe(place)));
+    format!(
+        "take another phase; or take this one over, and look first at what its owner left{}",
+        place.unwrap_or_default()
+    )
+}
+
 fn blocked(phase: &str, waits_for: &[Wait]) -> Draft {
     let one = |wait: &Wait| match (&wait.agent, wait.state) {
         (Some(agent), "claimed") => format!("'{}' (claimed by {})", wait.phase, who(agent)),
@@ -179,19 +182,30 @@ fn blocked(phase: &str, waits_for: &[Wait]) -> Draft {
     let waits = list(&waits_for.iter().map(one).collect::<Vec<_>>());
     let text = format!("'{phase}' is not open: it waits for {waits}");
     if waits_for.iter().any(|wait| wait.state == "failed") {
-        return draft(text, FAILED, STATUS);
+        return draft(text, FAILED, NOTHING);
     }
-    draft(text, "this is normal: it opens when that is completed; take what is open now", NEXT)
+    let all = if waits_for.len() == 1 { "that is" } else { "all of them are" };
+    draft(
+        text,
+        format!("this is normal: it opens when {all} completed; take what is open now"),
+        NEXT,
+    )
 }
 
 /// What there is to say of a failed phase.
-const FAILED: &str =
-    "what depends on a failed phase stays closed in this sprint; tell whoever plans the work";
+const FAILED: &str = "what waits for a failed phase stays closed: tell your human, who decides how to go on, and stop";
 
 fn four_eyes(phase: &str, other: &str, agent: &str) -> Draft {
+    let text =
+        format!("'{phase}' is not for you: it checks '{other}', which {} completed", who(agent));
+    if agent.is_empty() {
+        let hint =
+            "nobody can be shown to be another agent than that one: tell your human, and stop";
+        return draft(text, hint, NOTHING);
+    }
     draft(
-        format!("'{phase}' is not for you: it checks '{other}', which {} completed", who(agent)),
-        "this is as the sprint wants it, whatever name you go by; leave it to another agent",
+        text,
+        "this is normal: another agent has to check what you did, and a name does not make you one",
         NEXT,
     )
 }
@@ -209,16 +223,20 @@ fn done(
     };
     draft(
         format!("'{phase}' is done: {} completed it{}{verdict}", who(agent), ago(now, at)),
-        "a completed phase stays as it is; take another one",
+        "a completed phase stays as it is, and nothing was recorded now; take another one",
         NEXT,
     )
 }
 
-fn not_claimed(phase: &str) -> Draft {
+fn not_claimed(phase: &str, giving_up: bool) -> Draft {
+    let text = format!("'{phase}' is not yours: nobody holds it");
+    if giving_up {
+        return draft(text, "there is nothing to give up; take what is open now", NEXT);
+    }
     draft(
-        format!("'{phase}' is not yours: nobody holds it"),
-        "claim a phase before you work on it; if you had claimed it, it was freed meanwhile: \
-         go on only if you can claim it again",
+        text,
+        "if you had claimed it, that claim was ended; \
+         claim it, and look at the work again before you complete it",
         &["claim", phase],
     )
 }
@@ -226,20 +244,16 @@ fn not_claimed(phase: &str) -> Draft {
 fn not_owner(now: Timestamp, phase: &str, holder: &Holder) -> Draft {
     let text = format!("'{phase}' is not yours: {}", owner(now, holder));
     match holder.alive {
-        Alive::No => draft(
-            text,
-            "its owner will not come back to it; before you work on it, take it over",
-            &["claim", phase, "--takeover"],
-        ),
-        Alive::Yes | Alive::Unknown => draft(
-            text,
-            namesake(holder).unwrap_or(
-                "only its owner can complete it or give it up; \
-                 leave it alone and take another phase",
-            ),
-            NEXT,
-        ),
+        Alive::No => draft(text, left_behind(holder), &["claim", phase, "--takeover"]),
+        Alive::Yes | Alive::Unknown => {
+            draft(text, namesake(holder).map_or_else(|| not_yours(holder), str::to_owned), NEXT)
+        }
     }
+}
+
+fn not_yours(holder: &Holder) -> String {
+    let you = holder.you.as_deref().map(|you| format!("you are {}, and ", who(you)));
+    format!("{}another name would not make it yours; take another phase", you.unwrap_or_default())
 }
 
 fn lost(now: Timestamp, phase: &str, holder: Option<&Holder>, ended: Option<&str>) -> Draft {
@@ -252,16 +266,17 @@ fn lost(now: Timestamp, phase: &str, holder: Option<&Holder>, ended: Option<&str
     };
     draft(
         format!("'{phase}' is not yours any more: {how}"),
-        "stop working on it; your files are untouched, tell whoever plans the work about them",
-        STATUS,
+        "stop working on it, and do not take it back; tell your human what you have, \
+         which is all still there",
+        NOTHING,
     )
 }
 
 fn alive(now: Timestamp, phase: &str, holder: &Holder) -> Draft {
     draft(
         format!("'{phase}' cannot be freed: {}", owner(now, holder)),
-        "leave it to its owner; if you believe that the owner is gone, tell your human",
-        STATUS,
+        "leave it to its owner and take another phase; if it must be freed, tell your human",
+        NEXT,
     )
 }
 
@@ -275,43 +290,53 @@ fn own(now: Timestamp, phase: &str, holder: &Holder) -> Draft {
 }
 
 fn live_claims(now: Timestamp, claims: &[Held], starting: bool) -> Draft {
-    let hint = if starting {
-        "a new sprint would take their phases away; wait until they complete them or give them up"
-    } else {
-        "ending the sprint would take their phases away; wait until they complete them or give them up"
-    };
-    draft(format!("other agents are at work: {}", held(now, claims)), hint, STATUS)
+    let text = format!("other agents are at work: {}", held(now, claims));
+    if starting {
+        let hint =
+            "a sprint is going on, and a new one would take their phases away: take part in it";
+        return draft(text, hint, NEXT);
+    }
+    let hint = "the end of the sprint would take their phases away: \
+                wait until they have completed them, or tell your human";
+    draft(text, hint, STATUS)
 }
 
 fn nothing_ready(now: Timestamp, claimed: &[Held], failed: &[String]) -> Draft {
     if claimed.is_empty() {
         let text =
             format!("nothing can be claimed: the rest waits for {}, which failed", names(failed));
-        return draft(text, FAILED, STATUS);
+        return draft(text, FAILED, NOTHING);
     }
     let text = format!("nothing can be claimed now: the rest waits for {}", held(now, claimed));
     match claimed.iter().find(|held| held.holder.alive == Alive::No) {
-        Some(Held { phase, .. }) => draft(
-            text,
-            format!("'{phase}' opens again after a while; to go on with it now, take it over"),
-            &["claim", phase, "--takeover"],
-        ),
-        None => {
-            draft(text, "this is normal: ask again when one of them has been completed", STATUS)
+        Some(Held { phase, holder }) => {
+            let place = holder.worktree.as_deref().map(|place| format!(" in '{}'", safe(place)));
+            let hint = format!(
+                "to go on with '{phase}' take it over, and look first at what its owner left{}",
+                place.unwrap_or_default()
+            );
+            draft(text, hint, &["claim", phase, "--takeover"])
         }
+        None => draft(
+            text,
+            "this is normal: ask again in five minutes; \
+             when an hour has changed nothing, tell your human, and stop",
+            STATUS,
+        ),
     }
 }
 
 fn finished() -> Draft {
     let text = "nothing can be claimed: every phase is done".to_owned();
-    draft(text, "this is normal: the sprint is finished and needs nothing more", STATUS)
+    draft(text, "this is normal: the sprint is finished; tell your human, and stop", NOTHING)
 }
 
 fn not_for_you(phases: &[String]) -> Draft {
     draft(
         format!("nothing is ready for you: {} must be done by another agent", names(phases)),
-        "this is normal: it checks what you did, whatever name you go by; leave it to others",
-        STATUS,
+        "this is normal: it checks what you did, and a name does not make you another; \
+         tell your human that another agent is needed, and stop",
+        NOTHING,
     )
 }
 
@@ -319,17 +344,16 @@ fn holding(now: Timestamp, phase: &str, since: Option<Timestamp>) -> Draft {
     draft(
         format!("you hold '{phase}' already: you claimed it{}", ago(now, since)),
         format!(
-            "go on with it; when it is done, run 'git conductor complete {phase}', \
-             or give it up with 'git conductor abort {phase}'"
+            "do the work of '{phase}' now; when it is done, run 'git conductor complete {phase}'"
         ),
-        STATUS,
+        NOTHING,
     )
 }
 
 fn bad_artifact(phase: &str, path: &str, why: &str) -> Draft {
     draft(
         format!("'{}' cannot be the artifact of '{phase}': {}", safe(path), safe(why)),
-        format!("'{phase}' stays claimed by you; complete it again with a file that can"),
+        format!("'{phase}' stays claimed by you: complete it with the file that holds your result"),
         NOTHING,
     )
 }
@@ -337,7 +361,7 @@ fn bad_artifact(phase: &str, path: &str, why: &str) -> Draft {
 fn invalid_graph(file: &str, why: &str) -> Draft {
     draft(
         format!("invalid phase_graph in '{}': {}", safe(file), safe(why)),
-        "no sprint was started; the file is for whoever set it up to mend",
+        "no sprint was started: ask your human to correct that file",
         NOTHING,
     )
 }

@@ -74,29 +74,33 @@ pub fn failure(failure: &Failure) -> Words {
 /// What the reader may do about a failure of this kind; before the failure's own hints.
 const fn advice(kind: FailureKind) -> Option<&'static str> {
     match kind {
-        FailureKind::Busy => {
-            Some("this is normal when many commands run at once: run the same command again")
-        }
+        FailureKind::Busy => Some(
+            "this is normal when many commands run at once: run the same command again in a second, \
+                  and tell your human when it goes on for two minutes",
+        ),
         FailureKind::ReadOnly => {
             Some("ask your human to allow writing there; do not choose another store")
         }
         FailureKind::Bug => Some("this is a bug in git conductor; please report it"),
         FailureKind::StoreGone => Some(
-            "ask your human where it went; \
-             a new one ('git conductor start') would know nothing of the present sprint",
+            "stop, and ask your human where it went; \
+             a new sprint would make another one, which knows nothing of this sprint",
         ),
         FailureKind::Tampered | FailureKind::Unreadable => Some(
-            "this program does not write that; ask your human to look, and mend nothing yourself",
+            "the store was damaged, or changed by something else: \
+             ask your human to look, and mend nothing yourself",
         ),
         FailureKind::ForeignOwner => {
-            Some("ask your human whether that user can be trusted; if so, they allow it themselves")
+            Some("stop, and ask your human; who trusts that user can say so to git, as below")
         }
         FailureKind::TrackedStore => {
-            Some("ask your human; this takes them out of git's index and leaves them in place")
+            Some("stop, and ask your human, who can take them out of git's index, as below")
         }
-        FailureKind::Usage | FailureKind::NotARepository | FailureKind::Io | FailureKind::Git => {
-            None
+        FailureKind::NotARepository => {
+            Some("go to the repository that you were told to work in; do not make one")
         }
+        FailureKind::Git => Some("ask your human, and change or remove nothing of git's yourself"),
+        FailureKind::Usage | FailureKind::Io => None,
     }
 }
 

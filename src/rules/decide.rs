@@ -184,7 +184,7 @@ fn complete(
 ) -> Result<Change, Refusal> {
     let name = &board.graph.phase(id).name;
     match board.state(id) {
-        State::Pending => Err(Refusal::NotClaimed { phase: name.clone() }),
+        State::Pending => Err(Refusal::NotClaimed { phase: name.clone(), giving_up: false }),
         State::Claimed(hold) => {
             owned(name, hold, facts.me)?;
             // Mine by a token or by a dead process's name need not be mine to complete: I may be
@@ -234,7 +234,7 @@ fn owned(name: &str, hold: &Hold, me: &Me) -> Result<(), Refusal> {
 fn abort(board: &Board, id: PhaseId, facts: Facts<'_>) -> Result<Change, Refusal> {
     let name = &board.graph.phase(id).name;
     match board.state(id) {
-        State::Pending => Err(Refusal::NotClaimed { phase: name.clone() }),
+        State::Pending => Err(Refusal::NotClaimed { phase: name.clone(), giving_up: true }),
         State::Claimed(hold) => owned(name, hold, facts.me).map(|()| Change::Free),
         State::Done(done) => Err(Refusal::done(name, done)),
     }

@@ -23,6 +23,9 @@ pub struct Holder {
     /// Whether it goes by the name that the asker was given, from another process.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub same_name: bool,
+    /// What the asker is called, to whom that may be news.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub you: Option<String>,
 }
 
 /// [`Life`] in the words of JSON.
@@ -56,6 +59,7 @@ impl From<&Hold> for Holder {
             alive: hold.life.into(),
             worktree: hold.claim.worktree.clone(),
             same_name: false,
+            you: None,
         }
     }
 }
@@ -64,7 +68,7 @@ impl Holder {
     /// The owner, as it looks to one who is another.
     pub(super) fn seen_by(me: &Me, hold: &Hold) -> Self {
         let same_name = me.explicit && hold.claim.explicit && me.name == hold.claim.agent;
-        Self { same_name, ..hold.into() }
+        Self { same_name, you: Some(me.name.clone()), ..hold.into() }
     }
 }
 
@@ -159,6 +163,9 @@ pub enum Refusal {
     NotClaimed {
         /// The phase.
         phase: String,
+        /// Whether it was to be given up, rather than completed.
+        #[serde(skip)]
+        giving_up: bool,
     },
     /// Somebody else holds the phase.
     NotOwner {

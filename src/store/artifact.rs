@@ -72,7 +72,10 @@ impl<W: World> Store<W> {
                 return Err(Refusal::BadArtifact {
                     phase: name.to_owned(),
                     path: source.given,
-                    why: format!("it is larger than {} bytes", source.limit),
+                    why: format!(
+                        "it is larger than {} bytes (conductor.maxArtifact)",
+                        source.limit
+                    ),
                 }
                 .into());
             }

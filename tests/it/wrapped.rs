@@ -52,7 +52,7 @@ fn through_whatever_runs_the_command() {
         let mut agent = Fake::spawn(command);
         let pid = agent.pid();
         for (n, wrapped) in WRAPPED.iter().enumerate() {
-            let program = wrapped.split([' ', '(']).find(|word| !word.is_empty()).unwrap();
+            let program = wrapped.split([' ', '(', ')']).find(|word| !word.is_empty()).unwrap();
             let there = Command::new("sh").args(["-c", &format!("command -v {program}")]).output();
             if program != "$C" && !there.unwrap().status.success() {
                 wanting(program);

@@ -305,7 +305,7 @@ impl Scenario {
                 }
                 Place::Pending | Place::Held(_) => Some("it is not done"),
             },
-            Refusal::NotClaimed { phase: of } => {
+            Refusal::NotClaimed { phase: of, .. } => {
                 (of != self.phase(phase) || held.is_some()).then_some("it is claimed")
             }
             Refusal::NoSprint {}
