@@ -72,6 +72,17 @@ where
     Ok(serde_json::from_value(value).unwrap_or_default())
 }
 
+/// Reads a verdict. A record without one, as a script writes it, is a pass; what cannot be understood
+/// is not, so that a newer program's "not yet" opens nothing here.
+fn verdict<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Verdict, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(if value.is_null() {
+        Verdict::Pass
+    } else {
+        serde_json::from_value(value).unwrap_or(Verdict::Fail)
+    })
+}
+
 /// `sprint.json`: one sprint and its phase graph.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sprint {
@@ -252,8 +263,8 @@ pub struct Done {
     /// What `artifact.json` is to point at, relative to the phase's directory.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub artifact_link: Option<String>,
-    /// What became of the work.
-    #[serde(default, deserialize_with = "lenient")]
+    /// What became of the work; a word that this version does not know is no pass.
+    #[serde(default, deserialize_with = "verdict")]
     pub verdict: Verdict,
     /// The token that it was completed under; absent in a script's record.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
@@ -343,12 +354,17 @@ pub struct Event {
     pub sprint: String,
 }
 
-/// `config.json` of a store: read, never written.
+/// What `start` reads of a store's `config.json`, which is never written.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-pub struct StoreConfig {
-    /// The graph that `start` uses when `--phases` is not given.
+pub struct GraphConfig {
+    /// The graph when `--phases` is not given.
     #[serde(default)]
     pub phase_graph: Option<Vec<PhaseEntry>>,
+}
+
+/// What `batch` reads of it; a graph that is wrong does not hide the skills.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct SkillConfig {
     /// Further directories that hold `<skill>/SKILL.md`.
     #[serde(default, deserialize_with = "lenient")]
     pub skill_roots: Vec<String>,

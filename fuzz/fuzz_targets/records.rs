@@ -4,7 +4,7 @@
 
 use std::fmt::Debug;
 
-use git_conductor::record::{Claim, Done, Event, Maker, Sprint, StoreConfig};
+use git_conductor::record::{Claim, Done, Event, GraphConfig, Maker, SkillConfig, Sprint};
 use libfuzzer_sys::fuzz_target;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -44,8 +44,8 @@ fuzz_target!(|text: &str| {
     keeps::<Done>(text);
     same_again::<Maker>(text);
     same_again::<Event>(text);
-    // Read only.
-    if let Ok(config) = serde_json::from_str::<StoreConfig>(text) {
-        assert_eq!(Some(config), serde_json::from_str(text).ok());
+    // Read only: a graph that is wrong hides no skills.
+    if serde_json::from_str::<GraphConfig>(text).is_ok() {
+        assert!(serde_json::from_str::<SkillConfig>(text).is_ok());
     }
 });

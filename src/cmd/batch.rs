@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Context, Outcome};
 use crate::error::{Failure, Stop};
-use crate::record::StoreConfig;
+use crate::record::SkillConfig;
 use crate::rules::{Refusal, graph::Concurrency};
 
 /// A configuration or a skill is no longer than this, in bytes.
@@ -42,7 +42,7 @@ pub fn run(context: &Context) -> Result<Outcome, Stop> {
 /// Where skills are looked for, in this order: the configured roots, the store, the user's.
 fn skill_roots(context: &Context) -> Result<Vec<PathBuf>, Failure> {
     let store = context.store_path();
-    let config: StoreConfig =
+    let config: SkillConfig =
         read_config(store)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
     let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
     let mut roots = Vec::new();
@@ -63,13 +63,16 @@ fn skill_roots(context: &Context) -> Result<Vec<PathBuf>, Failure> {
 
 /// The store's `config.json`; `None` if there is none.
 pub(super) fn read_config(store: &Path) -> Result<Option<String>, Failure> {
-    use crate::store::{dir::Dir as _, disk::DiskDir};
-    let path = store.join("config.json");
-    match DiskDir::open(store).and_then(|dir| dir.read("config.json", LONGEST)) {
-        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Failure::io(error, format!("cannot read '{}'", path.display()))),
-    }
+    use crate::store::{Folder, disk::DiskDir};
+    let dir = match DiskDir::open(store) {
+        Ok(dir) => Folder::new(dir, store.display().to_string()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            return Err(Failure::io(error, format!("cannot open the store '{}'", store.display())));
+        }
+    };
+    let bytes = dir.read("config.json", LONGEST)?;
+    Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 /// The `concurrency` in the front matter of a skill; `None` if there is no such skill or word.

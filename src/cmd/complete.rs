@@ -9,7 +9,7 @@ use super::{Context, Outcome};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::record::{Snapshot, Verdict};
 use crate::rules::{Change, Refusal};
-use crate::store::artifact::{Pinned, Source};
+use crate::store::artifact::{Pinned, Source, sha256};
 use crate::store::change::HandIn;
 
 /// An artifact is no longer than this, in bytes, unless `conductor.maxArtifact` says otherwise.
@@ -52,7 +52,7 @@ pub fn run(context: &Context, request: &Request) -> Result<Outcome, Stop> {
         }
     };
     let artifact = match opened {
-        Some(artifact) => Some(pin(context, phase, artifact)?),
+        Some(artifact) => Some(take(context, phase, artifact, change)?),
         None => None,
     };
     let hand_in = HandIn { artifact, verdict: request.verdict, at };
@@ -148,7 +148,13 @@ fn out_of_place(context: &Context, path: &Path) -> Option<String> {
     (!inside).then(|| "it is outside of the project's worktrees and of the store".to_owned())
 }
 
-fn pin(context: &Context, phase: &str, mut artifact: Artifact) -> Result<Pinned, Stop> {
+/// Pins the artifact; of a phase that is done already only its hash is asked for, and nothing is kept.
+fn take(
+    context: &Context,
+    phase: &str,
+    mut artifact: Artifact,
+    change: Change,
+) -> Result<Pinned, Stop> {
     let limit = match context.config("conductor.maxArtifact") {
         Some(text) => parse_size(&text).ok_or_else(|| {
             context.bad_setting("conductor.maxArtifact", "give bytes, or a size such as 64m")
@@ -160,6 +166,14 @@ fn pin(context: &Context, phase: &str, mut artifact: Artifact) -> Result<Pinned,
         path: artifact.given.clone(),
         why,
     };
+    let size = artifact.file.metadata().map_err(|error| refuse(error.to_string()))?.len();
+    if size > limit {
+        return Err(refuse(format!("it is larger than {limit} bytes")).into());
+    }
+    if change == Change::Confirm {
+        let hash = sha256(&mut artifact.file, limit).map_err(|error| refuse(error.to_string()))?;
+        return Ok(Pinned { sha256: hash.unwrap_or_default(), ..Pinned::default() });
+    }
     if artifact.path.extension().is_some_and(|extension| extension == "json") {
         check_json(&artifact.file, limit).map_err(refuse)?;
     }

@@ -7,7 +7,7 @@ use super::{Context, Outcome};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::git::{Repo, quoted};
 use crate::place::{self, Origin};
-use crate::record::{PhaseEntry, StoreConfig};
+use crate::record::{GraphConfig, PhaseEntry};
 use crate::rules::{Refusal, graph::GraphError, spec};
 use crate::store::lifecycle::Plan;
 
@@ -135,7 +135,7 @@ fn configured(store: &std::path::Path) -> Result<Option<Vec<PhaseEntry>>, Stop> 
     let path = store.join("config.json");
     let invalid = |why: String| Refusal::InvalidGraph { file: path.display().to_string(), why };
     let Some(text) = super::batch::read_config(store)? else { return Ok(None) };
-    let config: StoreConfig = serde_json::from_str(&text).map_err(|e| invalid(e.to_string()))?;
+    let config: GraphConfig = serde_json::from_str(&text).map_err(|e| invalid(e.to_string()))?;
     let Some(entries) = config.phase_graph else { return Ok(None) };
     Ok(Some(spec::checked(entries).map_err(|error: GraphError| invalid(error.to_string()))?))
 }

@@ -74,10 +74,9 @@ pub fn failure(failure: &Failure) -> Words {
 /// What the reader may do about a failure of this kind; before the failure's own hints.
 const fn advice(kind: FailureKind) -> Option<&'static str> {
     match kind {
-        FailureKind::Busy => Some(
-            "this is normal when many commands run at once: run the same command again in a second, \
-                  and tell your human when it goes on for two minutes",
-        ),
+        FailureKind::Busy => {
+            Some("this is normal when many commands run at once: run the same command again")
+        }
         FailureKind::ReadOnly => {
             Some("ask your human to allow writing there; do not choose another store")
         }

@@ -51,6 +51,23 @@ pub(crate) fn pin_name(sha256: &str) -> String {
     format!("pin.{sha256}")
 }
 
+/// Whether `name` is that of a pin.
+pub(crate) fn is_pin(name: &str) -> bool {
+    let hash = name.strip_prefix("pin.").unwrap_or_default();
+    hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The SHA-256 of `content`, in hexadecimal, of at most `limit` bytes of it.
+///
+/// # Errors
+/// It cannot be read.
+pub fn sha256(content: &mut dyn Read, limit: u64) -> std::io::Result<Option<String>> {
+    Ok(match copy(content, limit, |_| Ok(()))? {
+        Copied::Whole(sha256, _) => Some(sha256),
+        Copied::TooLarge => None,
+    })
+}
+
 impl<W: World> Store<W> {
     /// Copies `source` into the directory of phase `name`, durably, hashing what is copied: the hash
     /// is that of the copy, whatever becomes of the original meanwhile.

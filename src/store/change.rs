@@ -14,7 +14,7 @@ use super::lock::{self, Held};
 use super::phase::{Attempt, Phase};
 use super::read::find_phase;
 use super::sprints::Found;
-use super::world::{TRIES, World};
+use super::world::{LATCH_SECONDS, TRIES, World};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::record::{Claim, Done, Event, Maker, Snapshot, VERSION, Verdict};
 use crate::rules::identity::relation;
@@ -121,7 +121,12 @@ fn checking(graph: &crate::rules::Graph, id: PhaseId) -> BTreeSet<PhaseId> {
 
 impl<W: World> Store<W> {
     fn busy<T>() -> Result<T, Stop> {
-        Err(Failure::new(FailureKind::Busy, "another command is in the middle of a change").into())
+        Err(Failure::new(FailureKind::Busy, "another command is in the middle of a change")
+            .hint(format!(
+                "if that one was killed, this can last for {LATCH_SECONDS} seconds; \
+                 if it lasts longer, tell your human"
+            ))
+            .into())
     }
 
     /// Runs `round` under the mutex until it has an answer, for about a second.

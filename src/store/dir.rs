@@ -4,7 +4,7 @@
 //! real handles that never follow a link, and the model checker implements it in memory, where it
 //! can interleave, kill, fail and cut the power between any two steps. Each method is at most one
 //! system call that other processes can see, unless it says otherwise. Every name is a single path
-//! component; the handle decides what directory it is looked up in, so a path cannot be swapped
+//! component (anything else is `EINVAL`); the handle decides what directory it is looked up in, so a path cannot be swapped
 //! underneath, and through a handle of a removed directory nothing can be created (`ENOENT`).
 
 use std::io;
@@ -25,7 +25,8 @@ pub enum Kind {
 /// One entry of a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Its name; a name that is not UTF-8 is listed lossily and so matches nothing of ours.
+    /// Its name. One that is not UTF-8 is listed with a `/` in it, so that it matches nothing of ours;
+    /// the methods of [`Dir`] know it by that.
     pub name: String,
     /// What it is.
     pub kind: Kind,

@@ -2,12 +2,17 @@
 //! a link. A name cannot be swapped for a link between a check and its use, because there is no
 //! check: the system call itself refuses.
 
+use std::borrow::Cow;
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
 
 use rustix::fs::{self as sys, AtFlags, FileType, Mode, OFlags};
+use rustix::io::Errno;
 
 use super::dir::{Dir, Entry, Kind, NewFile, Stat};
 
@@ -21,6 +26,32 @@ pub struct DiskFile(File);
 
 const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// How a name is listed. One that is not UTF-8 gets a `/`, which no name has, and its bytes in
+/// hexadecimal: it matches nothing of ours, and can be removed all the same.
+fn listed(name: &[u8]) -> String {
+    let strange = || {
+        name.iter().fold("/".to_owned(), |mut text, byte| {
+            // Writing to a String cannot fail.
+            _ = write!(text, "{byte:02x}");
+            text
+        })
+    };
+    std::str::from_utf8(name).map_or_else(|_| strange(), str::to_owned)
+}
+
+/// The name that was listed so. Nothing else with a `/` is a name: it would be a path.
+fn component(name: &str) -> Result<Cow<'_, OsStr>, Errno> {
+    let Some(digits) = name.strip_prefix('/') else {
+        let is_path = name.contains('/') || matches!(name, "" | "." | "..");
+        return if is_path { Err(Errno::INVAL) } else { Ok(Cow::Borrowed(OsStr::new(name))) };
+    };
+    let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+    let bytes: Option<Vec<u8>> = (0..digits.len()).step_by(2).map(byte).collect();
+    let strange =
+        bytes.filter(|bytes| std::str::from_utf8(bytes).is_err() && !bytes.contains(&b'/'));
+    Ok(Cow::Owned(OsString::from_vec(strange.ok_or(Errno::INVAL)?)))
+}
 
 impl DiskDir {
     /// Opens a directory by its path. That must be canonical as far as the user chose it: links on
@@ -75,15 +106,19 @@ impl DiskDir {
     /// Opens a regular file; without `O_NONBLOCK` a planted FIFO would hold us for ever.
     fn open_stat(&self, name: &str, flags: OFlags, mode: Mode) -> io::Result<(OwnedFd, sys::Stat)> {
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let file = sys::openat(&self.0, name, flags, mode)?;
+        let file = match sys::openat(&self.0, &*component(name)?, flags, mode) {
+            // What is said of a socket, and of a FIFO that nobody reads.
+            Err(Errno::NXIO) => return Err(Errno::INVAL.into()),
+            opened => opened?,
+        };
         let stat = sys::fstat(&file)?;
         let kind = FileType::from_raw_mode(stat.st_mode);
         if kind.is_file() {
             Ok((file, stat))
         } else if kind.is_dir() {
-            Err(io::Error::from(rustix::io::Errno::ISDIR))
+            Err(io::Error::from(Errno::ISDIR))
         } else {
-            Err(io::Error::from(rustix::io::Errno::INVAL))
+            Err(io::Error::from(Errno::INVAL))
         }
     }
 }
@@ -120,24 +155,22 @@ impl Dir for DiskDir {
     type File = DiskFile;
 
     fn open_dir(&self, name: &str) -> io::Result<Self> {
-        match sys::openat(&self.0, name, DIRECTORY, Mode::empty()) {
+        match sys::openat(&self.0, &*component(name)?, DIRECTORY, Mode::empty()) {
             Ok(dir) => Ok(Self(dir)),
             // Linux says ENOTDIR for a link opened so, other systems ELOOP or EMLINK.
-            Err(rustix::io::Errno::LOOP | rustix::io::Errno::MLINK) => {
-                Err(io::Error::from(rustix::io::Errno::NOTDIR))
-            }
+            Err(Errno::LOOP | Errno::MLINK) => Err(io::Error::from(Errno::NOTDIR)),
             Err(error) => Err(error.into()),
         }
     }
 
     fn make_dir(&self, name: &str) -> io::Result<()> {
-        Ok(sys::mkdirat(&self.0, name, Mode::from_raw_mode(0o777))?)
+        Ok(sys::mkdirat(&self.0, &*component(name)?, Mode::from_raw_mode(0o777))?)
     }
 
     fn create(&self, name: &str, frozen: bool) -> io::Result<DiskFile> {
         let mode = Mode::from_raw_mode(if frozen { 0o444 } else { 0o666 });
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        Ok(DiskFile(File::from(sys::openat(&self.0, name, flags, mode)?)))
+        Ok(DiskFile(File::from(sys::openat(&self.0, &*component(name)?, flags, mode)?)))
     }
 
     fn read(&self, name: &str, limit: u64) -> io::Result<Vec<u8>> {
@@ -147,14 +180,14 @@ impl Dir for DiskDir {
         let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
         File::from(file).take(limit + 1).read_to_end(&mut content)?;
         if content.len() as u64 > limit {
-            return Err(io::Error::from(rustix::io::Errno::FBIG));
+            return Err(io::Error::from(Errno::FBIG));
         }
         Ok(content)
     }
 
     #[allow(clippy::useless_conversion, reason = "the field's size is the platform's")]
     fn stat(&self, name: &str) -> io::Result<Stat> {
-        let stat = sys::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        let stat = sys::statat(&self.0, &*component(name)?, AtFlags::SYMLINK_NOFOLLOW)?;
         let nanos = i64::try_from(stat.st_mtime_nsec).unwrap_or_default();
         Ok(Stat {
             kind: kind(FileType::from_raw_mode(stat.st_mode)),
@@ -168,12 +201,12 @@ impl Dir for DiskDir {
         // A handle of its own: the position in a directory belongs to the open file.
         for entry in sys::Dir::read_from(&self.0)? {
             let entry = entry?;
-            let name = entry.file_name().to_string_lossy();
+            let name = listed(entry.file_name().to_bytes());
             if name == "." || name == ".." {
                 continue;
             }
             if entries.len() == limit {
-                return Err(io::Error::from(rustix::io::Errno::FBIG));
+                return Err(io::Error::from(Errno::FBIG));
             }
             let mut kind = kind(entry.file_type());
             if entry.file_type() == FileType::Unknown {
@@ -184,29 +217,35 @@ impl Dir for DiskDir {
                     Err(error) => return Err(error),
                 };
             }
-            entries.push(Entry { name: name.into_owned(), kind });
+            entries.push(Entry { name, kind });
         }
         Ok(entries)
     }
 
     fn rename(&self, from: &str, to: &Self, to_name: &str) -> io::Result<()> {
-        Ok(sys::renameat(&self.0, from, &to.0, to_name)?)
+        Ok(sys::renameat(&self.0, &*component(from)?, &to.0, &*component(to_name)?)?)
     }
 
     fn link(&self, from: &str, to: &Self, to_name: &str) -> io::Result<()> {
-        Ok(sys::linkat(&self.0, from, &to.0, to_name, AtFlags::empty())?)
+        Ok(sys::linkat(
+            &self.0,
+            &*component(from)?,
+            &to.0,
+            &*component(to_name)?,
+            AtFlags::empty(),
+        )?)
     }
 
     fn symlink(&self, target: &str, name: &str) -> io::Result<()> {
-        Ok(sys::symlinkat(target, &self.0, name)?)
+        Ok(sys::symlinkat(target, &self.0, &*component(name)?)?)
     }
 
     fn remove_file(&self, name: &str) -> io::Result<()> {
-        Ok(sys::unlinkat(&self.0, name, AtFlags::empty())?)
+        Ok(sys::unlinkat(&self.0, &*component(name)?, AtFlags::empty())?)
     }
 
     fn remove_dir(&self, name: &str) -> io::Result<()> {
-        Ok(sys::unlinkat(&self.0, name, AtFlags::REMOVEDIR)?)
+        Ok(sys::unlinkat(&self.0, &*component(name)?, AtFlags::REMOVEDIR)?)
     }
 
     fn sync(&self) -> io::Result<()> {

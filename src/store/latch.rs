@@ -7,7 +7,7 @@
 
 use super::dir::Dir;
 use super::folder::{FEW, Folder, Keep, Step, from_json, tidy, to_json};
-use super::world::{LATCH_SECONDS, World};
+use super::world::{LATCH_SECONDS, World, is_older};
 use crate::error::Failure;
 use crate::record::{Maker, Token};
 
@@ -192,8 +192,7 @@ pub(crate) fn disposable<W: World>(
 }
 
 fn is_old<W: World>(world: &W, mtime: i64) -> bool {
-    let now = world.now().as_nanosecond();
-    now - i128::from(mtime) >= i128::from(LATCH_SECONDS) * 1_000_000_000
+    is_older(world, mtime, LATCH_SECONDS)
 }
 
 fn is_old_file<W: World>(world: &W, dir: &Folder<W::Dir>, name: &str) -> Result<bool, Failure> {

@@ -257,7 +257,8 @@ pub(crate) fn state<W: World>(
     world: &W,
     phase: &Folder<W::Dir>,
 ) -> Result<(State, Lock<W::Dir>), Failure> {
-    for _ in 0..TRIES {
+    let mut missing: Option<Token> = None;
+    for attempt in 0..TRIES {
         let lock = look(world, phase)?;
         if let Some(done) = done(phase)? {
             return Ok((State::Done(done), lock));
@@ -269,13 +270,24 @@ pub(crate) fn state<W: World>(
             }
             Lock::Committed { lock, token } => match committed(lock, token)? {
                 Some(done) => State::Done(done),
-                // It has been finished and cleared between the two looks.
-                None => continue,
+                // It has been finished and cleared between the two looks; but only once.
+                None if attempt > 8 && missing.as_ref() == Some(token) => {
+                    return Err(Failure::new(FailureKind::Tampered, record_gone(phase)));
+                }
+                None => {
+                    missing = Some(token.clone());
+                    continue;
+                }
             },
         };
         return Ok((state, lock));
     }
     Err(Failure::new(FailureKind::Busy, format!("'{}' changes all the time", phase.path())))
+}
+
+/// What is said where a completion was committed, and there is no record of it.
+pub(crate) fn record_gone<D: Dir>(phase: &Folder<D>) -> String {
+    format!("'{}' was committed, and its record is gone", phase.path())
 }
 
 /// Clears a lock that holds nobody's claim any more: `last`, its state file, goes last, so that what

@@ -5,6 +5,7 @@
 //! [`super::change`] ask them again whenever a step answers [`Attempt::Raced`]. What a kill leaves
 //! between any two steps, and what the next command makes of it, is listed at each.
 
+use super::artifact::is_pin;
 use super::dir::Kind;
 use super::folder::{FEW, Folder, Keep, Step, tidy, to_json};
 use super::latch::{self, LATCH, Latched};
@@ -180,7 +181,8 @@ impl<W: World> Phase<'_, W> {
         let Some(token) = claim.token.clone() else { return Ok(Attempt::Raced) };
         let unique = self.world.token()?;
         for name in [meta(&token), META.to_owned()] {
-            if lock.put(&name, &claim, unique.as_str(), Keep::Fleeting)? != Step::Done {
+            // A directory in the place of the script's copy stays: the claim does not hang on it.
+            if lock.put(&name, &claim, unique.as_str(), Keep::Fleeting)? == Step::Gone {
                 return Ok(Attempt::Raced);
             }
         }
@@ -338,7 +340,8 @@ impl<W: World> Phase<'_, W> {
     /// being done, by another command. The latch stays: it refuses the script.
     pub(crate) fn finish(&self, lock: &Folder<W::Dir>, prepared: &Token) -> Result<(), Failure> {
         if let Some(record) = lock::committed(lock, prepared)? {
-            if let Some(target) = &record.artifact_link {
+            // Another program may have prepared it: the link leads to the pin and nowhere else.
+            if let Some(target) = record.artifact_link.as_ref().filter(|name| is_pin(name)) {
                 let unique = format!(".tmp.{}", self.world.token()?);
                 if self.dir.symlink(target, &unique)? == Step::Done {
                     let placed = self.dir.rename(&unique, self.dir, &link_name(&record));
@@ -352,10 +355,7 @@ impl<W: World> Phase<'_, W> {
             self.dir.sync()?;
         }
         if !self.dir.has(lock::DONE)? {
-            return Err(Failure::new(
-                FailureKind::Tampered,
-                format!("'{}' was committed, and its record is gone", self.dir.path()),
-            ));
+            return Err(Failure::new(FailureKind::Tampered, lock::record_gone(self.dir)));
         }
         lock::clear::<W>(self.dir, lock, Some(&completing(prepared)))
     }

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use super::Store;
 use super::dir::{Dir, Entry, Kind};
 use super::folder::{Folder, Keep, MANY, Step, from_json, to_json};
-use super::world::{TRIES, World};
+use super::world::{TRIES, World, is_older};
 use crate::error::{Failure, FailureKind};
 use crate::record::Sprint;
 use crate::rules::{Graph, graph::Names, identity::age};
@@ -61,13 +61,14 @@ fn moment(stamp: &str) -> Option<Timestamp> {
 }
 
 impl<W: World> Store<W> {
-    /// The ids of this project's sprints in `folder`, latest first.
+    /// The ids of this project's sprints in `folder`, latest first; whatever has such a name is one,
+    /// if only to be found unreadable: a link in place of the current sprint is not "no sprint".
     fn ids(&self, folder: &Folder<W::Dir>) -> Result<Vec<String>, Failure> {
         let ours = |id: &String| {
             stamp(id).is_some() && self.only.as_ref().is_none_or(|hash| id.starts_with(hash))
         };
-        let names = folder.list(MANY)?.into_iter().filter(|entry| entry.kind == Kind::Dir);
-        let mut ids: Vec<String> = names.map(|entry| entry.name).filter(ours).collect();
+        let names = folder.list(MANY)?.into_iter().map(|entry| entry.name);
+        let mut ids: Vec<String> = names.filter(ours).collect();
         ids.sort_by(|a, b| (stamp(b), b).cmp(&(stamp(a), a)));
         Ok(ids)
     }
@@ -105,11 +106,13 @@ impl<W: World> Store<W> {
         let Some(bytes) = folder.read(RECORD, LONGEST)? else {
             let Some(conductor) = self.conductor()? else { return Ok(Loaded::Moved) };
             let Some(stat) = conductor.stat(id)? else { return Ok(Loaded::Moved) };
-            let age = self.world.now().as_nanosecond() - i128::from(stat.mtime);
-            if age < i128::from(MAKING_SECONDS) * 1_000_000_000 {
+            if !is_older(&self.world, stat.mtime, MAKING_SECONDS) {
                 return Ok(Loaded::BeingMade);
             }
-            return Err(unreadable("it is missing".to_owned()));
+            let what = format!("'{}' is called like a sprint and has no {RECORD}", folder.path());
+            return Err(Failure::new(FailureKind::Unreadable, what).hint(
+                "if no sprint was ever begun there, your human can take that directory away",
+            ));
         };
         let sprint: Sprint =
             serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
@@ -148,7 +151,7 @@ impl<W: World> Store<W> {
     ) -> Result<(), Failure> {
         let over = |id: &String| current.is_none_or(|current| stamp(id) < stamp(current));
         for id in self.ids(place)?.into_iter().filter(over).take(most) {
-            let Some(folder) = place.open(&id)? else { continue };
+            let Some(folder) = readable(place.open(&id))?.flatten() else { continue };
             if let Ok(Loaded::Sprint(sprint)) = self.load(folder, &id) {
                 found.push(*sprint);
             }
@@ -168,12 +171,13 @@ impl<W: World> Store<W> {
         let conductor = self.make_conductor()?;
         let now = self.world.now();
         let stamp = match latest_stamp(conductor)? {
-            Some(latest) if W::DEFENCES.own_directory && latest >= stamp_at(now) => {
+            Some((latest, path)) if W::DEFENCES.own_directory && latest >= stamp_at(now) => {
                 let after =
                     moment(&latest).and_then(|m| m.checked_add(jiff::Span::new().seconds(1)).ok());
                 let no_later = || {
-                    let what = format!("a sprint of the far future is in the way: '{latest}'");
+                    let what = format!("no sprint can come after '{path}', by its name");
                     Failure::new(FailureKind::Unreadable, what)
+                        .hint("if it is of no use, your human can take it away")
                 };
                 stamp_at(after.ok_or_else(no_later)?)
             }
@@ -232,10 +236,15 @@ impl<W: World> Store<W> {
     /// Marks one sprint archived and moves it away; both steps may have been done, or be being
     /// done, by another command.
     fn archive(&self, conductor: &Folder<W::Dir>, id: &str) -> Result<(), Failure> {
-        let Some(folder) = conductor.open(id)? else { return Ok(()) };
+        let Some(folder) = readable(conductor.open(id))? else {
+            // No directory at all, only called like one.
+            let (archive, _) = conductor.open_or_make(ARCHIVE)?;
+            conductor.rename(id, &archive, id)?;
+            return Ok(());
+        };
+        let Some(folder) = folder else { return Ok(()) };
         // A record that cannot be read is moved as it is.
-        if let Some(mut sprint) =
-            folder.read(RECORD, LONGEST)?.as_deref().and_then(from_json::<Sprint>)
+        if let Some(mut sprint) = record_of(&folder)?
             && !sprint.is_archived()
         {
             Sprint::ARCHIVED.clone_into(&mut sprint.status);
@@ -266,9 +275,9 @@ impl<W: World> Store<W> {
         }
         if let Some(archive) = conductor.open(ARCHIVE)? {
             for id in self.ids(&archive)?.into_iter().rev() {
-                let Some(folder) = archive.open(&id)? else { continue };
-                let record = folder.read(RECORD, LONGEST)?;
-                let since = record.as_deref().and_then(from_json::<Sprint>).map_or_else(
+                // What only is called like a sprint is not for us to remove.
+                let Some(folder) = readable(archive.open(&id))?.flatten() else { continue };
+                let since = record_of(&folder)?.map_or_else(
                     || stamp(&id).and_then(moment),
                     |sprint| sprint.archived_at.or(sprint.started_at),
                 );
@@ -284,11 +293,10 @@ impl<W: World> Store<W> {
     }
 
     fn remove_litter(&self, folder: &Folder<W::Dir>) -> Result<(), Failure> {
-        let now = self.world.now().as_nanosecond();
         for entry in folder.list(MANY)? {
             if entry.name.starts_with(".new.") || entry.name.starts_with(".gone.") {
                 let Some(stat) = folder.stat(&entry.name)? else { continue };
-                if now - i128::from(stat.mtime) >= i128::from(LITTER_SECONDS) * 1_000_000_000 {
+                if is_older(&self.world, stat.mtime, LITTER_SECONDS) {
                     folder.remove_all(&entry)?;
                 }
             }
@@ -297,17 +305,17 @@ impl<W: World> Store<W> {
     }
 }
 
-/// The latest time in the id of any sprint, whoever's it is.
-fn latest_stamp<D: Dir>(conductor: &Folder<D>) -> Result<Option<String>, Failure> {
-    let mut latest: Option<String> = None;
+/// The latest time in the id of any sprint, whoever's it is, and what has that id.
+fn latest_stamp<D: Dir>(conductor: &Folder<D>) -> Result<Option<(String, String)>, Failure> {
+    let mut latest: Option<(String, String)> = None;
     // In this order: a sprint that is archived between the two looks is seen at least once.
     let archive = conductor.open(ARCHIVE)?;
     for folder in std::iter::once(conductor).chain(archive.as_ref()) {
         for entry in folder.list(MANY)? {
             if let Some(stamp) = stamp(&entry.name)
-                && latest.as_deref().is_none_or(|latest| stamp > latest)
+                && latest.as_ref().is_none_or(|(latest, _)| stamp > latest.as_str())
             {
-                latest = Some(stamp.to_owned());
+                latest = Some((stamp.to_owned(), format!("{}/{}", folder.path(), entry.name)));
             }
         }
     }
@@ -333,18 +341,35 @@ fn build<D: Dir>(
 
 /// Whether a sprint's record says that it has ended.
 fn is_marked<D: Dir>(conductor: &Folder<D>, id: &str) -> Result<bool, Failure> {
-    let Some(folder) = conductor.open(id)? else { return Ok(false) };
-    let record = folder.read(RECORD, LONGEST)?;
-    Ok(record.as_deref().and_then(from_json::<Sprint>).is_some_and(|s| s.is_archived()))
+    let Some(folder) = readable(conductor.open(id))?.flatten() else { return Ok(false) };
+    Ok(record_of(&folder)?.is_some_and(|sprint| sprint.is_archived()))
+}
+
+/// What was read; `None` if it is not what it should be. Of a sprint that is over, or is to be, that
+/// must not be in anybody's way.
+fn readable<T>(read: Result<T, Failure>) -> Result<Option<T>, Failure> {
+    match read {
+        Ok(value) => Ok(Some(value)),
+        Err(failure) if failure.kind == FailureKind::Tampered => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// The record of a sprint that is over, or is to be; `None` if it cannot be understood.
+fn record_of<D: Dir>(folder: &Folder<D>) -> Result<Option<Sprint>, Failure> {
+    let record = readable(folder.read(RECORD, LONGEST))?.flatten();
+    Ok(record.as_deref().and_then(from_json))
 }
 
 /// Removes a sprint's directory, renamed away first so that nobody reads half of it.
 fn remove_aside<D: Dir>(archive: &Folder<D>, id: &str) -> Result<(), Failure> {
     let aside = format!(".gone.{id}");
-    match archive.rename(id, archive, &aside)? {
-        Step::Gone => Ok(()),
-        Step::Done | Step::Exists => archive.remove_all(&Entry { name: aside, kind: Kind::Dir }),
+    // What an earlier `clean` left there goes first.
+    while archive.rename(id, archive, &aside)? == Step::Exists {
+        let Some(stat) = archive.stat(&aside)? else { continue };
+        archive.remove_all(&Entry { name: aside.clone(), kind: stat.kind })?;
     }
+    archive.remove_all(&Entry { name: aside, kind: Kind::Dir })
 }
 
 /// What a sprint's directory turned out to be.

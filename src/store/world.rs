@@ -17,6 +17,18 @@ pub const TRIES: u32 = 40;
 /// maker lives: it is a script's, or another machine's.
 pub const LATCH_SECONDS: i64 = 60;
 
+/// How far in the future, in seconds, a time is nonsense rather than a clock that was set back.
+const NONSENSE_SECONDS: i64 = 24 * 3600;
+
+/// Whether `mtime` (nanoseconds since 1970) is at least so many seconds ago. A time that is a little
+/// in the future is of a clock that was set back, and counts as now; one that is days ahead would keep
+/// everybody waiting for ever, and counts as old.
+pub(super) fn is_older<W: World>(world: &W, mtime: i64, seconds: i64) -> bool {
+    let ago = world.now().as_nanosecond() - i128::from(mtime);
+    ago >= i128::from(seconds) * 1_000_000_000
+        || ago <= -i128::from(NONSENSE_SECONDS) * 1_000_000_000
+}
+
 /// The outside, as the protocol sees it.
 pub trait World {
     /// A directory of the store.

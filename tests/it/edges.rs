@@ -106,3 +106,79 @@ fn an_answer_that_cannot_be_written_is_said_to_be_lost() {
         String::from_utf8(output.stderr).unwrap().starts_with("error: cannot write the answer")
     );
 }
+
+#[test]
+fn a_refused_completion_keeps_nothing() {
+    let (sandbox, me) = repository();
+    sandbox.run("repo", &me, &["start", "--phases", "a:"]).ok();
+    sandbox.run("repo", &me, &["claim", "a"]).ok();
+    sandbox.run("repo", &me, &["complete", "a", "--artifact", "file"]).ok();
+    let phase = sandbox.sprint("repo/.nanostack").join("a");
+    let count = || fs::read_dir(&phase).unwrap().count();
+    let before = count();
+    sandbox.write("repo/other", "other");
+    sandbox.run("repo", &me, &["complete", "a", "--artifact", "other"]).refused("done");
+    assert_eq!(count(), before);
+    let again = sandbox.run("repo", &me, &["complete", "a", "--artifact", "file"]).ok();
+    assert_eq!(again.json["again"], true);
+    assert_eq!(count(), before);
+}
+
+#[test]
+fn a_wrong_graph_hides_no_skills() {
+    let (sandbox, me) = repository();
+    sandbox.run("repo", &me, &["start", "--phases", "docs:"]).ok();
+    sandbox.write("repo/skills/docs/SKILL.md", "---\nconcurrency: read\n---\n");
+    let config = r#"{"phase_graph":{"docs":[]},"skill_roots":["skills"]}"#;
+    sandbox.write("repo/.nanostack/config.json", config);
+    let batch = sandbox.run("repo", &me, &["batch"]).ok();
+    assert_eq!(batch.json["batches"][0]["type"], "read");
+}
+
+#[test]
+fn what_is_in_the_way_of_every_sprint_is_named() {
+    let (sandbox, me) = repository();
+    sandbox.run("repo", &me, &["start", "--phases", "a:"]).ok();
+    let name = "aaaaaaaaaaaa-99991231-235959";
+    let in_the_way = sandbox.join("repo/.nanostack/conductor").join(name);
+    fs::create_dir(&in_the_way).unwrap();
+    crate::drive::backdate(&in_the_way, 120);
+    for args in [&["status"][..], &["start", "--force"]] {
+        let answer = sandbox.run("repo", &me, args);
+        assert_eq!(answer.said(), (Some(128), "unreadable"), "{answer:?}");
+        assert!(answer.err.contains(in_the_way.to_str().unwrap()), "{answer:?}");
+        assert!(answer.err.contains("your human can take"), "{answer:?}");
+    }
+    fs::remove_dir(&in_the_way).unwrap();
+    sandbox.run("repo", &me, &["claim", "a"]).ok();
+}
+
+#[test]
+fn an_ended_sprint_is_gone_when_clean_says_so() {
+    let (sandbox, me) = repository();
+    sandbox.run("repo", &me, &["start", "--phases", "a:"]).ok();
+    sandbox.run("repo", &me, &["archive"]).ok();
+    let archive = sandbox.join("repo/.nanostack/conductor/archive");
+    let id = fs::read_dir(&archive).unwrap().next().unwrap().unwrap().file_name();
+    let id = id.to_str().unwrap();
+    // What a clean that was killed left in its way.
+    fs::create_dir_all(archive.join(format!(".gone.{id}/a"))).unwrap();
+    let clean = sandbox.run("repo", &me, &["clean", "--older-than", "0s"]).ok();
+    assert_eq!(clean.json["removed"][0], id);
+    assert_eq!(fs::read_dir(&archive).unwrap().count(), 0);
+}
+
+#[test]
+fn clean_leaves_nothing_whatever_it_is_called() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let (sandbox, me) = repository();
+    sandbox.run("repo", &me, &["start", "--phases", "a:"]).ok();
+    let strange = |bytes: &'static [u8]| std::ffi::OsStr::from_bytes(bytes);
+    let inner = sandbox.sprint("repo/.nanostack").join("a").join(strange(b"\xff"));
+    fs::create_dir_all(inner.join(strange(b"\xfe/d"))).unwrap();
+    fs::write(inner.join(strange(b"\xff\x1b")), "").unwrap();
+    sandbox.run("repo", &me, &["archive"]).ok();
+    sandbox.run("repo", &me, &["clean", "--older-than", "0s"]).ok();
+    let archive = sandbox.join("repo/.nanostack/conductor/archive");
+    assert_eq!(fs::read_dir(&archive).unwrap().count(), 0);
+}

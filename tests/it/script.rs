@@ -310,9 +310,12 @@ fn done_by_the_script() {
         json!({"agent": 7, "completed_at": "yesterday", "artifact": [], "verdict": "maybe"});
     fs::write(bench.phase("d").join("done"), record.to_string()).unwrap();
     let board = bench.sandbox.board("repo");
-    for (phase, agent) in [("a", "old"), ("b", ""), ("c", ""), ("d", "")] {
+    // A verdict that nobody knows is no pass.
+    for (phase, agent, verdict) in
+        [("a", "old", "pass"), ("b", "", "pass"), ("c", "", "pass"), ("d", "", "fail")]
+    {
         assert_eq!(board.json["phases"][phase]["agent"], agent);
-        assert_eq!(board.json["phases"][phase]["verdict"], "pass");
+        assert_eq!(board.json["phases"][phase]["verdict"], verdict);
         for verb in ["claim", "complete", "abort", "unstuck"] {
             bench.run(&[verb, phase]).refused("done");
         }
@@ -336,8 +339,12 @@ fn other_directories_in_the_store() {
     {
         fs::create_dir_all(conductor.join(name).join("a/lock.d")).unwrap();
     }
-    fs::write(conductor.join("0123456789ab-20991231-235959"), "a file").unwrap();
     assert_eq!(bench.sandbox.board("repo").json["sprint_id"], current);
+    // What is called like the latest sprint is one that cannot be read.
+    let file = conductor.join("0123456789ab-20991231-235959");
+    fs::write(&file, "a file").unwrap();
+    assert_eq!(bench.run(&["status"]).said(), (Some(128), "tampered"));
+    fs::remove_file(file).unwrap();
     // An earlier sprint that was made under another path is over all the same.
     let earlier = conductor.join("0123456789ab-20200101-000000");
     fs::create_dir_all(earlier.join("z")).unwrap();
