@@ -14,6 +14,7 @@ mod edges;
 mod fake;
 mod generated;
 mod histories;
+mod hostile;
 mod identity;
 mod kills;
 mod linear;

@@ -18,7 +18,12 @@ pub(crate) struct Sandbox {
 impl Sandbox {
     /// A new one. `git init` in it makes the branch `main`.
     pub(crate) fn new() -> Self {
-        let dir = tempfile::Builder::new().prefix("conductor-").tempdir().unwrap();
+        Self::below(&std::env::temp_dir())
+    }
+
+    /// A new one in the directory `place`.
+    pub(crate) fn below(place: &Path) -> Self {
+        let dir = tempfile::Builder::new().prefix("conductor-").tempdir_in(place).unwrap();
         let root = dir.path().canonicalize().unwrap();
         let home = root.join("home");
         std::fs::create_dir(&home).unwrap();
