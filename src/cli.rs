@@ -305,7 +305,16 @@ fn complaint(text: &str) -> (String, Option<String>) {
     let first = paragraphs.next().unwrap_or_default();
     let problem = first.strip_prefix("error: ").unwrap_or(&first).to_owned();
     // A guess must not lead anybody to these.
-    let harm = ["--force", "--store", "'clean'", "'archive'", "'unstuck'", "'abort'", "'start'"];
+    let harm = [
+        "as a value",
+        "--force",
+        "--store",
+        "'clean'",
+        "'archive'",
+        "'unstuck'",
+        "'abort'",
+        "'start'",
+    ];
     let innocent = |tip: &String| !harm.iter().any(|word| tip.contains(word));
     let tip = paragraphs.find_map(|text| Some(text.strip_prefix("tip: ")?.to_owned()));
     (problem, tip.filter(innocent))

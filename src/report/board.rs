@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::text::{Paint, age, safe};
 use crate::cmd::View;
@@ -73,11 +74,11 @@ pub(super) fn table(view: &View, now: Timestamp, paint: Paint, width: Option<usi
     lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
 }
 
-/// A column grows with what stands in it up to this many characters; what is longer pushes the
+/// A column grows with what stands in it up to this many columns; what is longer pushes the
 /// rest of its own line only.
 const WIDEST: usize = 24;
 
-/// How wide the columns of names are, in characters.
+/// How wide the columns of names are.
 struct Columns {
     name: usize,
     agent: usize,
@@ -88,20 +89,19 @@ impl Columns {
         let widest = |lengths: &mut dyn Iterator<Item = usize>| {
             lengths.filter(|&length| length <= WIDEST).max().unwrap_or(0)
         };
-        let mut names = board.graph.ids().map(|id| board.graph.phase(id).name.chars().count());
-        let mut agents = board.graph.ids().map(|id| agent(board, id).chars().count());
+        let mut names = board.graph.ids().map(|id| columns(&board.graph.phase(id).name));
+        let mut agents = board.graph.ids().map(|id| columns(&agent(board, id)));
         Self { name: widest(&mut names), agent: widest(&mut agents) }
     }
 
     fn row(&self, view: &View, id: PhaseId, now: Timestamp) -> String {
         let name = &view.board.graph.phase(id).name;
         let line = format!(
-            "  {name:names$}  {:7}  {:agents$}  {}",
+            "  {}  {:7}  {}  {}",
+            padded(name, self.name),
             look(view, id, now).word(),
-            agent(&view.board, id),
+            padded(&agent(&view.board, id), self.agent),
             detail(view, id, now),
-            names = self.name,
-            agents = self.agent,
         );
         line.trim_end().to_owned()
     }
@@ -109,11 +109,11 @@ impl Columns {
     /// Colours the word in a row, if it has not been cut off.
     fn paint(&self, row: &str, board: &Board, id: PhaseId, look: Look, paint: Paint) -> String {
         // It stands after two blanks, the name, and two more.
-        let start = board.graph.phase(id).name.chars().count().max(self.name) + 4;
+        let at = 2 + padded(&board.graph.phase(id).name, self.name).len() + 2;
         let word = look.word();
-        match row.char_indices().nth(start) {
-            Some((at, _)) if row[at..].starts_with(word) => {
-                format!("{}{}{}", &row[..at], look.paint(paint, word), &row[at + word.len()..])
+        match row.split_at_checked(at) {
+            Some((before, rest)) if rest.starts_with(word) => {
+                format!("{before}{}{}", look.paint(paint, word), &rest[word.len()..])
             }
             _ => row.to_owned(),
         }
@@ -230,12 +230,30 @@ pub(super) fn hint(view: &View, now: Timestamp) -> Option<String> {
     decide::next(&view.board, facts).is_ok().then(|| "git conductor next --claim".to_owned())
 }
 
+/// How many columns of a terminal `text` takes; it has no control characters.
+fn columns(text: &str) -> usize {
+    UnicodeWidthStr::width(text)
+}
+
+/// `text` with blanks up to `width` columns.
+fn padded(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(columns(text))))
+}
+
 /// Cuts a line that does not fit.
 fn fit(line: &str, width: usize) -> String {
-    if line.chars().count() <= width || width == 0 {
+    if columns(line) <= width || width == 0 {
         return line.to_owned();
     }
-    let mut cut: String = line.chars().take(width - 1).collect();
+    let mut cut = String::new();
+    let mut taken = 1;
+    for c in line.chars() {
+        taken += UnicodeWidthChar::width(c).unwrap_or(0);
+        if taken > width {
+            break;
+        }
+        cut.push(c);
+    }
     cut.push('…');
     cut
 }
@@ -313,4 +331,23 @@ pub(super) fn json(view: &View, now: Timestamp) -> Value {
         "phases": phases,
         "you": { "agent": view.me.name, "explicit": view.me.explicit, "holds": mine(view, now) },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_of_the_terminal() {
+        assert_eq!(padded("ann", 5), "ann  ");
+        // Two columns each; and an accent that stands on the letter before it.
+        assert_eq!(padded("設計", 5), "設計 ");
+        assert_eq!(padded("e\u{301}", 2), "e\u{301} ");
+        assert_eq!(padded("longer", 2), "longer");
+        assert_eq!(fit("設計 and", 8), "設計 and");
+        assert_eq!(fit("設計 and", 7), "設計 a…");
+        // A wide character that would stand over the edge is left out whole.
+        assert_eq!(fit("設計設計", 4), "設…");
+        assert_eq!(fit("設計", 0), "設計");
+    }
 }

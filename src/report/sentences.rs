@@ -90,7 +90,8 @@ fn held(now: Timestamp, claims: &[Held]) -> String {
     let one = |held: &Held| {
         let since = ago(now, held.holder.since);
         let gone = if held.holder.alive == Alive::No { ", its process is gone" } else { "" };
-        format!("'{}' (claimed by {}{since}{gone})", held.phase, who(&held.holder.agent))
+        let who = if held.mine { "you".to_owned() } else { who(&held.holder.agent) };
+        format!("'{}' (claimed by {who}{since}{gone})", held.phase)
     };
     list(&claims.iter().map(one).collect::<Vec<_>>())
 }
@@ -308,8 +309,11 @@ fn nothing_ready(now: Timestamp, claimed: &[Held], failed: &[String]) -> Draft {
         return draft(text, FAILED, NOTHING);
     }
     let text = format!("nothing can be claimed now: the rest waits for {}", held(now, claimed));
+    if let Some(Held { phase, .. }) = claimed.iter().find(|held| held.mine) {
+        return draft(text, go_on(phase), NOTHING);
+    }
     match claimed.iter().find(|held| held.holder.alive == Alive::No) {
-        Some(Held { phase, holder }) => {
+        Some(Held { phase, holder, .. }) => {
             let place = holder.worktree.as_deref().map(|place| format!(" in '{}'", safe(place)));
             let hint = format!(
                 "to go on with '{phase}' take it over, and look first at what its owner left{}",
@@ -343,11 +347,14 @@ fn not_for_you(phases: &[String]) -> Draft {
 fn holding(now: Timestamp, phase: &str, since: Option<Timestamp>) -> Draft {
     draft(
         format!("you hold '{phase}' already: you claimed it{}", ago(now, since)),
-        format!(
-            "do the work of '{phase}' now; when it is done, run 'git conductor complete {phase}'"
-        ),
+        go_on(phase),
         NOTHING,
     )
+}
+
+/// What there is to do for one who holds `phase`.
+fn go_on(phase: &str) -> String {
+    format!("do the work of '{phase}' now; when it is done, run 'git conductor complete {phase}'")
 }
 
 fn bad_artifact(phase: &str, path: &str, why: &str) -> Draft {

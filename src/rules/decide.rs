@@ -276,17 +276,19 @@ pub fn next(board: &Board, facts: Facts<'_>) -> Result<Vec<PhaseId>, Refusal> {
     } else if !not_mine.is_empty() {
         Err(Refusal::NotForYou { phases: not_mine })
     } else {
-        Err(nothing_ready(board))
+        Err(nothing_ready(board, facts.me))
     }
 }
 
-fn nothing_ready(board: &Board) -> Refusal {
+fn nothing_ready(board: &Board, me: &Me) -> Refusal {
     let mut claimed = Vec::new();
     let mut failed = Vec::new();
     for id in board.graph.ids() {
         let phase = board.graph.phase(id).name.clone();
         match board.state(id) {
-            State::Claimed(hold) => claimed.push(Held { phase, holder: hold.into() }),
+            State::Claimed(hold) => {
+                claimed.push(Held { phase, holder: hold.into(), mine: is_mine(me, hold) });
+            }
             State::Done(done) if done.verdict == Verdict::Fail => failed.push(phase),
             State::Done(_) | State::Pending => {}
         }
@@ -345,6 +347,7 @@ pub fn may_end(board: &Board, facts: Facts<'_>, starting: bool) -> Result<(), Re
             claims.push(Held {
                 phase: board.graph.phase(id).name.clone(),
                 holder: Holder::from(hold),
+                mine: false,
             });
         }
     }

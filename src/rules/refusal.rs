@@ -92,6 +92,9 @@ pub struct Held {
     /// Its owner.
     #[serde(flatten)]
     pub holder: Holder,
+    /// Whether that is the asker.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub mine: bool,
 }
 
 /// When the same command may succeed.

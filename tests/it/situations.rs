@@ -149,6 +149,7 @@ pub(crate) const REFUSALS: &[Situation] = &[
     case("claimed-archive", &["archive"], held_by_other),
     case("claimed-start", &["start"], held_by_other),
     case("nothing_ready", &["next"], held_by_other),
+    case("nothing_ready-mine", &["next"], held_by_me),
     case("nothing_ready-claim", &["next", "--claim"], held_by_dead),
     case("nothing_ready-failed", &["next"], built_badly),
     case("finished", &["next", "--claim"], all_done),
