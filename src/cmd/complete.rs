@@ -9,7 +9,7 @@ use super::{Context, Outcome};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::record::{Snapshot, Verdict};
 use crate::rules::{Change, Refusal};
-use crate::store::artifact::{Pinned, Source, sha256};
+use crate::store::artifact::{Pinned, Source, sha256, too_large};
 use crate::store::change::HandIn;
 
 /// An artifact is no longer than this, in bytes, unless `conductor.maxArtifact` says otherwise.
@@ -168,7 +168,7 @@ fn take(
     };
     let size = artifact.file.metadata().map_err(|error| refuse(error.to_string()))?.len();
     if size > limit {
-        return Err(refuse(format!("it is larger than {limit} bytes")).into());
+        return Err(refuse(too_large(limit)).into());
     }
     if change == Change::Confirm {
         let hash = sha256(&mut artifact.file, limit).map_err(|error| refuse(error.to_string()))?;

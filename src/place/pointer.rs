@@ -57,33 +57,53 @@ pub(super) fn write(common_dir: &Path, store: &Path) -> Result<(), Failure> {
         return Err(Failure::new(FailureKind::Usage, text));
     }
     line.push(b'\n');
-    if is_settled(common_dir, store)? {
-        return Ok(());
-    }
-    let replace = read(common_dir)?.is_some();
+    // One look decides: by a second one, another's first pointer would pass for one that is gone.
+    let replace = match look(common_dir, store)? {
+        Known::This => return Ok(()),
+        Known::Nothing => false,
+        Known::Gone => true,
+    };
     match put(common_dir, &line, replace) {
         // Two first starts at once: the pointer that was there first holds for both.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            if is_settled(common_dir, store)? { Ok(()) } else { Err(taken(common_dir)) }
+            match look(common_dir, store)? {
+                Known::This => Ok(()),
+                Known::Nothing | Known::Gone => Err(taken(common_dir)),
+            }
         }
         Err(error) => {
             let path = common_dir.join(DIRECTORY).join(FILE);
             Err(Failure::writing(error, format!("cannot write '{}'", path.display())))
         }
+        // Two that replaced the same one: the last holds.
+        Ok(()) if replace => match look(common_dir, store)? {
+            Known::This => Ok(()),
+            Known::Nothing | Known::Gone => Err(taken(common_dir)),
+        },
         Ok(()) => Ok(()),
     }
 }
 
-/// Whether the pointer already names `store`. A pointer to another store that is there is a failure.
-fn is_settled(common_dir: &Path, store: &Path) -> Result<bool, Failure> {
-    let Some(known) = read(common_dir)? else { return Ok(false) };
+/// What there is of a pointer, to one who would record a store.
+enum Known {
+    /// None.
+    Nothing,
+    /// It names that store.
+    This,
+    /// It names a store that is gone.
+    Gone,
+}
+
+/// Looks at the pointer once. One to another store that is there is a failure.
+fn look(common_dir: &Path, store: &Path) -> Result<Known, Failure> {
+    let Some(known) = read(common_dir)? else { return Ok(Known::Nothing) };
     if relative(common_dir, &super::tidy(&known)) == relative(common_dir, store) {
-        return Ok(true);
+        return Ok(Known::This);
     }
     match known.canonicalize() {
-        Ok(known) if known == store => Ok(true),
+        Ok(known) if known == store => Ok(Known::This),
         Ok(known) if known.is_dir() => Err(taken(common_dir)),
-        Ok(_) | Err(_) => Ok(false),
+        Ok(_) | Err(_) => Ok(Known::Gone),
     }
 }
 

@@ -68,6 +68,12 @@ pub fn sha256(content: &mut dyn Read, limit: u64) -> std::io::Result<Option<Stri
     })
 }
 
+/// Why a file of more than `limit` bytes is no artifact.
+#[must_use]
+pub fn too_large(limit: u64) -> String {
+    format!("it is larger than {limit} bytes (conductor.maxArtifact)")
+}
+
 impl<W: World> Store<W> {
     /// Copies `source` into the directory of phase `name`, durably, hashing what is copied: the hash
     /// is that of the copy, whatever becomes of the original meanwhile.
@@ -89,10 +95,7 @@ impl<W: World> Store<W> {
                 return Err(Refusal::BadArtifact {
                     phase: name.to_owned(),
                     path: source.given,
-                    why: format!(
-                        "it is larger than {} bytes (conductor.maxArtifact)",
-                        source.limit
-                    ),
+                    why: too_large(source.limit),
                 }
                 .into());
             }

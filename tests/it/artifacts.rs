@@ -126,10 +126,10 @@ fn what_is_refused() {
         (&outside, "it is outside of"),
         (".git/config", "it is in a git directory"),
         (".git/HEAD", "it is in a git directory"),
-        ("bad.json", "it is not JSON: "),
-        ("empty.json", "it is not JSON: "),
+        ("bad.json", "its name ends in .json, and it is not JSON: "),
+        ("empty.json", "its name ends in .json, and it is not JSON: "),
         ("large", "it is larger than 2048 bytes"),
-        ("nowhere", "No such file"),
+        ("nowhere", "there is no such file"),
     ] {
         let answer = bench.complete("repo", "p000", artifact).refused("bad_artifact");
         let says = answer.json["why"].as_str().unwrap();

@@ -389,7 +389,7 @@ fn freeing_what_is_ones_own() {
     assert_eq!(own["do"], json!(["git", "conductor", "abort", "p000"]));
     let anothers = scene.said("two", &["unstuck", "p000"]);
     assert_eq!((&anothers["code"], &anothers["same_agent"]), (&json!("alive"), &json!(false)));
-    assert_eq!(anothers["do"], json!(["git", "conductor", "status"]));
+    assert_eq!(anothers["do"], json!(["git", "conductor", "next", "--claim"]));
 }
 
 #[test]

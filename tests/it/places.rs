@@ -314,7 +314,7 @@ fn pointer() {
 
 #[test]
 fn two_first_starts_at_once() {
-    for _ in 0..20 {
+    for _ in 0..60 {
         let sandbox = Sandbox::new();
         sandbox.git(".", ["init", "-q", "repo"]);
         let stores = ["a", "b", "c", "d"].map(|name| sandbox.join(name));
