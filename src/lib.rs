@@ -28,6 +28,25 @@
 //! `store`, `git` and `agent` do not know each other; `cmd` brings them together. A test
 //! (`tests/it/tidy.rs`) reads the `use` lines and holds them to this.
 //!
+//! # What always holds
+//!
+//! Whatever races, crashes, lies about a lock or misjudges who lives; each is what `tests/model` checks
+//! after every step of the shipped code, and `tests/it` with processes that are killed:
+//!
+//! - **One owner.** A phase has at most one live owner: `owner.T` is there once, and only a rename of
+//!   that very name changes it ([`store`]).
+//! - **Done is for ever.** No claim succeeds on a completed phase, and nothing undoes `done`.
+//! - **Dependencies first.** A phase is claimed only when what it waits for is done and has not failed.
+//! - **The latest owner only.** Who has lost a phase can neither complete it nor give it up, and is
+//!   told so.
+//! - **Never wedged.** From any state that a kill leaves, one lone `claim` ends in OK, in done, or in a
+//!   refusal that is true.
+//! - **One sprint.** There is one current sprint, never none between two; no OK is said for one that
+//!   was ended; no two share a directory.
+//! - **Unknown is alive.** A claim is reclaimed only when its process is proven dead ([`agent`]).
+//! - **An error is no answer.** Only "there is no such name" means absent; any other error stops the
+//!   command without an OK.
+//!
 //! # What is absent, and stays so
 //!
 //! - There is no daemon, service or cache: every command reads the truth, which is files, and ends.

@@ -2,6 +2,7 @@
 //!
 //! `UPDATE=1 cargo test readme` writes the session again as it is now.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::sandbox::Sandbox;
@@ -70,4 +71,31 @@ fn the_session_is_what_the_program_says() {
         return;
     }
     assert_eq!(session, now, "run `UPDATE=1 cargo test readme`, and read what it wrote");
+}
+
+/// Every setting and every variable that the code asks for is in the README, and no other.
+#[test]
+fn settings_and_variables_are_told() {
+    let pattern =
+        regex::Regex::new(r#""(conductor\.[A-Za-z]+|(?:GIT_CONDUCTOR|NANOSTACK)_[A-Z]+)""#)
+            .unwrap();
+    let named =
+        regex::Regex::new(r"`(conductor\.[A-Za-z]+|(?:GIT_CONDUCTOR|NANOSTACK)_[A-Z]+)`").unwrap();
+    let mut asked = BTreeSet::new();
+    let mut dirs = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(dir) = dirs.pop() {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                dirs.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(path).unwrap();
+            asked.extend(pattern.captures_iter(&text).map(|found| found[1].to_owned()));
+        }
+    }
+    let text = readme();
+    let told: BTreeSet<String> =
+        named.captures_iter(&text).map(|found| found[1].to_owned()).collect();
+    assert_eq!(told, asked);
 }
