@@ -2,6 +2,7 @@
 //! seen is never taken for dead, and another's process is never taken for one's own.
 #![cfg(target_os = "linux")]
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -363,19 +364,42 @@ fn calls_from_outside_of_a_container() {
     assert_eq!(background("complete p003", "two")["code"], "not_owner");
 }
 
-/// Two calls of one agent, each in a namespace that ends with it.
-fn in_turn(scene: &Scene, script: bool, line: &str, vars: &[(&str, &str)]) -> (Value, String) {
-    let mut command = if script {
-        shell(scene, &format!("{line}\n"))
-    } else {
-        let mut command = scene.sandbox.command("repo", "sh");
-        command.args(["-c", &format!("{line}; true")]);
-        command
-    };
-    command.envs(vars.iter().copied());
-    let output = unshared(&command, PIDS).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    (answers(&output.stdout).pop().unwrap_or_default(), said)
+/// The namespaces of calls that have ended: as long as they are held here, no later one gets their
+/// numbers, by which what was recorded there would be known to be gone.
+#[derive(Default)]
+struct Former(Vec<std::fs::File>);
+
+impl Former {
+    /// One call of an agent, in a namespace that it has for itself.
+    fn call(
+        &mut self,
+        scene: &Scene,
+        script: bool,
+        line: &str,
+        vars: &[(&str, &str)],
+    ) -> (Value, String) {
+        let mut command = if script {
+            shell(scene, &format!("read _\n{line}\n"))
+        } else {
+            let mut command = scene.sandbox.command("repo", "sh");
+            command.args(["-c", &format!("read _; {line}; true")]);
+            command
+        };
+        command.envs(vars.iter().copied());
+        let mut command = unshared(&command, PIDS);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let ours = std::fs::read_link("/proc/self/ns/pid").unwrap();
+        let theirs = format!("/proc/{}/ns/pid_for_children", child.id());
+        until("there is no namespace", || {
+            std::fs::read_link(&theirs).is_ok_and(|theirs| theirs != ours)
+        });
+        self.0.push(std::fs::File::open(&theirs).unwrap());
+        child.stdin.take().unwrap().write_all(b"\n").unwrap();
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (answers(&output.stdout).pop().unwrap_or_default(), said)
+    }
 }
 
 #[test]
@@ -384,39 +408,40 @@ fn a_namespace_of_its_own_for_each_call() {
         return;
     }
     let scene = Scene::with_phases(8);
+    let mut former = Former::default();
     for (n, script) in [false, true].into_iter().enumerate() {
         let phase = |m: usize| format!("p{:03}", 3 * n + m);
         let git = |args: &str, phase: &str| format!("git conductor {args} {phase} --json");
         // The session id is the agent's, and its former process is out of sight.
         let session = [("CLAUDE_CODE_SESSION_ID", "a-12345678"), ("CLAUDECODE", "1")];
         let another = [("CLAUDE_CODE_SESSION_ID", "b-12345678"), ("CLAUDECODE", "1")];
-        let (claimed, said) = in_turn(&scene, script, &git("claim", &phase(0)), &session);
+        let (claimed, said) = former.call(&scene, script, &git("claim", &phase(0)), &session);
         assert_eq!(claimed["nameless"], false, "{said}");
-        let (refused, _) = in_turn(&scene, script, &git("complete", &phase(0)), &another);
+        let (refused, _) = former.call(&scene, script, &git("complete", &phase(0)), &another);
         assert_eq!(refused["code"], "not_owner");
-        let (done, said) = in_turn(&scene, script, &git("complete", &phase(0)), &session);
+        let (done, said) = former.call(&scene, script, &git("complete", &phase(0)), &session);
         assert_eq!(done["ok"], true, "{done} {said}");
         // Whoever has the token is the owner.
         let named = [("GIT_CONDUCTOR_AGENT", "me")];
-        let (claimed, _) = in_turn(&scene, script, &git("claim", &phase(1)), &named);
+        let (claimed, _) = former.call(&scene, script, &git("claim", &phase(1)), &named);
         let token = claimed["token"].as_str().unwrap().to_owned();
         let with_token = [("GIT_CONDUCTOR_AGENT", "me"), ("GIT_CONDUCTOR_TOKEN", &token)];
-        let (done, said) = in_turn(&scene, script, &git("complete", &phase(1)), &with_token);
+        let (done, said) = former.call(&scene, script, &git("complete", &phase(1)), &with_token);
         assert_eq!(done["ok"], true, "{done} {said}");
         // A name alone is enough as long as no process is recorded; one that is recorded and
         // cannot be seen may be another agent of that name. It says how to go on.
-        in_turn(&scene, script, &git("claim", &phase(2)), &named);
-        let (done, _) = in_turn(&scene, script, &git("complete", &phase(2)), &named);
+        former.call(&scene, script, &git("claim", &phase(2)), &named);
+        let (done, _) = former.call(&scene, script, &git("complete", &phase(2)), &named);
         if script {
             assert_eq!(done["code"], "not_owner", "{done}");
             assert_eq!(done["same_name"], true, "{done}");
             assert!(done.to_string().contains("GIT_CONDUCTOR_TOKEN"), "{done}");
             let (claim, said) =
-                in_turn(&scene, script, &format!("git conductor claim {}", phase(2)), &named);
+                former.call(&scene, script, &format!("git conductor claim {}", phase(2)), &named);
             assert_eq!(claim, Value::Null);
             assert!(said.contains("GIT_CONDUCTOR_TOKEN"), "{said}");
             let other = [("GIT_CONDUCTOR_AGENT", "other")];
-            let (refused, _) = in_turn(&scene, script, &git("complete", &phase(2)), &other);
+            let (refused, _) = former.call(&scene, script, &git("complete", &phase(2)), &other);
             assert_eq!(refused["same_name"], Value::Null, "{refused}");
             assert!(!refused.to_string().contains("TOKEN"), "{refused}");
         } else {
