@@ -235,7 +235,7 @@ enum Command {
 }
 
 fn age(text: &str) -> Result<SignedDuration, String> {
-    parse_duration(text).ok_or_else(|| "give a duration such as 7d or 12h".to_owned())
+    parse_duration(text).ok_or_else(|| "it is no duration; nothing was removed, and how old is old enough is for your human to say".to_owned())
 }
 
 /// Runs the program: `args` begins with its name. Gives the exit code.

@@ -138,7 +138,7 @@ impl Context {
     /// acts by it fails; one that shows the board warns.
     #[must_use]
     pub fn bad_stale_after(&self) -> Option<Failure> {
-        let wanted = "give a duration such as 1h or 30m";
+        let wanted = "it is no duration such as 1h or 30m";
         self.stale_after_is_bad.then(|| self.bad_setting(STALE_AFTER, wanted))
     }
 

@@ -112,7 +112,7 @@ fn given(text: &str) -> Result<Vec<PhaseEntry>, Failure> {
     };
     parsed.map_err(|error| {
         Failure::new(FailureKind::Usage, format!("invalid phase graph: {error}"))
-            .hint("no sprint was started; ask whoever gave you these phases")
+            .hint("no sprint was started; make up no phases: ask whoever gave you these")
     })
 }
 

@@ -99,8 +99,8 @@ fn held(now: Timestamp, claims: &[Held]) -> String {
 fn no_sprint() -> Draft {
     draft(
         "this repository has no sprint now".to_owned(),
-        "there is nothing to claim or complete: tell your human, and stop; \
-         beginning one is for whoever plans the work",
+        "there is nothing to claim or complete; whether one is begun is your human's decision: \
+         tell them, and stop",
         NOTHING,
     )
 }
@@ -120,8 +120,8 @@ fn elsewhere(now: Timestamp, phase: &str, holder: &Holder) -> Draft {
             safe(place)
         ),
         format!(
-            "go on with it in that worktree; to move here with it, \
-             give it up first with 'git conductor abort {phase}'"
+            "go on with it in that worktree; to work on it here, give it up first with \
+             'git conductor abort {phase}', and claim it here"
         ),
         NOTHING,
     )
@@ -136,7 +136,8 @@ fn namesake(holder: &Holder) -> Option<&'static str> {
     Some(match holder.alive {
         Alive::Unknown => {
             "it has your name: if you claimed it in an earlier call, set GIT_CONDUCTOR_TOKEN to the \
-             token that 'claim --json' gave you; else leave it alone and take another phase"
+             token that 'claim --json' gave you, or tell your human, and stop; \
+             if you did not, take another phase"
         }
         Alive::Yes | Alive::No => {
             "another process has your name and is at work on it; \
@@ -185,7 +186,11 @@ fn blocked(phase: &str, waits_for: &[Wait]) -> Draft {
     if waits_for.iter().any(|wait| wait.state == "failed") {
         return draft(text, FAILED, NOTHING);
     }
-    let all = if waits_for.len() == 1 { "that is" } else { "all of them are" };
+    let all = match waits_for {
+        [_] => "that is",
+        [_, _] => "both are",
+        _ => "all of them are",
+    };
     draft(
         text,
         format!("this is normal: it opens when {all} completed; take what is open now"),
@@ -194,19 +199,20 @@ fn blocked(phase: &str, waits_for: &[Wait]) -> Draft {
 }
 
 /// What there is to say of a failed phase.
-const FAILED: &str = "what waits for a failed phase stays closed: tell your human, who decides how to go on, and stop";
+const FAILED: &str = "what waits for a failed phase stays closed; \
+    how to go on is your human's decision: tell them, and stop";
 
 fn four_eyes(phase: &str, other: &str, agent: &str) -> Draft {
     let text =
         format!("'{phase}' is not for you: it checks '{other}', which {} completed", who(agent));
     if agent.is_empty() {
-        let hint =
-            "nobody can be shown to be another agent than that one: tell your human, and stop";
+        let hint = "only another agent may check it, and no agent can show that it is one: \
+                    tell your human, and stop";
         return draft(text, hint, NOTHING);
     }
     draft(
         text,
-        "this is normal: another agent has to check what you did, and a name does not make you one",
+        "this is normal: it is for another agent to check what you did; take another phase",
         NEXT,
     )
 }
@@ -218,13 +224,16 @@ fn done(
     at: Option<Timestamp>,
     verdict: Verdict,
 ) -> Draft {
-    let verdict = match verdict {
+    let word = match verdict {
         Verdict::Pass => "",
         Verdict::Fail => " with verdict 'fail'",
     };
     draft(
-        format!("'{phase}' is done: {} completed it{}{verdict}", who(agent), ago(now, at)),
-        "a completed phase stays as it is, and nothing was recorded now; take another one",
+        format!("'{phase}' is done: {} completed it{}{word}", who(agent), ago(now, at)),
+        match verdict {
+            Verdict::Pass => "it stays as it is, and this changed nothing; take another phase",
+            Verdict::Fail => "it failed and stays so, and this changed nothing; take another phase",
+        },
         NEXT,
     )
 }
@@ -236,8 +245,8 @@ fn not_claimed(phase: &str, giving_up: bool) -> Draft {
     }
     draft(
         text,
-        "if you had claimed it, that claim was ended; \
-         claim it, and look at the work again before you complete it",
+        "nothing was completed; if you had claimed it, that claim was ended: \
+         claim it again, and check your work against what is there now",
         &["claim", phase],
     )
 }
@@ -253,8 +262,11 @@ fn not_owner(now: Timestamp, phase: &str, holder: &Holder) -> Draft {
 }
 
 fn not_yours(holder: &Holder) -> String {
-    let you = holder.you.as_deref().map(|you| format!("you are {}, and ", who(you)));
-    format!("{}another name would not make it yours; take another phase", you.unwrap_or_default())
+    let you = holder.you.as_deref().map(|you| format!("you are {}: ", who(you)));
+    format!(
+        "{}if you have work for it, tell your human, and stop; else take another phase",
+        you.unwrap_or_default()
+    )
 }
 
 fn lost(now: Timestamp, phase: &str, holder: Option<&Holder>, ended: Option<&str>) -> Draft {
@@ -267,8 +279,8 @@ fn lost(now: Timestamp, phase: &str, holder: Option<&Holder>, ended: Option<&str
     };
     draft(
         format!("'{phase}' is not yours any more: {how}"),
-        "stop working on it, and do not take it back; tell your human what you have, \
-         which is all still there",
+        "stop working on it; nothing was done, and your files are as they were: \
+         tell your human what you have",
         NOTHING,
     )
 }
@@ -285,8 +297,11 @@ fn alive(now: Timestamp, phase: &str, holder: &Holder) -> Draft {
 fn own(now: Timestamp, phase: &str, holder: &Holder) -> Draft {
     draft(
         format!("'{phase}' is yours: you claimed it{}", ago(now, holder.since)),
-        "only what another has left is to be freed; to give up what is yours, run",
-        &["abort", phase],
+        format!(
+            "nothing is stuck: go on with it; only if you cannot, \
+             give it up with 'git conductor abort {phase}'"
+        ),
+        NOTHING,
     )
 }
 
@@ -297,9 +312,8 @@ fn live_claims(now: Timestamp, claims: &[Held], starting: bool) -> Draft {
             "a sprint is going on, and a new one would take their phases away: take part in it";
         return draft(text, hint, NEXT);
     }
-    let hint = "the end of the sprint would take their phases away: \
-                wait until they have completed them, or tell your human";
-    draft(text, hint, STATUS)
+    let hint = "the end of the sprint would take their phases away: tell your human, and stop";
+    draft(text, hint, NOTHING)
 }
 
 fn nothing_ready(now: Timestamp, claimed: &[Held], failed: &[String]) -> Draft {
@@ -316,7 +330,7 @@ fn nothing_ready(now: Timestamp, claimed: &[Held], failed: &[String]) -> Draft {
         Some(Held { phase, holder, .. }) => {
             let place = holder.worktree.as_deref().map(|place| format!(" in '{}'", safe(place)));
             let hint = format!(
-                "to go on with '{phase}' take it over, and look first at what its owner left{}",
+                "look first at what the owner of '{phase}' left{}; then take it over",
                 place.unwrap_or_default()
             );
             draft(text, hint, &["claim", phase, "--takeover"])
@@ -360,7 +374,10 @@ fn go_on(phase: &str) -> String {
 fn bad_artifact(phase: &str, path: &str, why: &str) -> Draft {
     draft(
         format!("'{}' cannot be the artifact of '{phase}': {}", safe(path), safe(why)),
-        format!("'{phase}' stays claimed by you: complete it with the file that holds your result"),
+        format!(
+            "'{phase}' stays claimed by you: write your result to a file in your worktree, \
+             and complete it with that"
+        ),
         NOTHING,
     )
 }

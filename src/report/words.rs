@@ -82,23 +82,24 @@ const fn advice(kind: FailureKind) -> Option<&'static str> {
         }
         FailureKind::Bug => Some("this is a bug in git conductor; please report it"),
         FailureKind::StoreGone => Some(
-            "stop, and ask your human where it went; \
-             a new sprint would make another one, which knows nothing of this sprint",
+            "start no sprint, and do not make the store again: ask your human where it went, and stop",
         ),
         FailureKind::Tampered | FailureKind::Unreadable => Some(
             "the store was damaged, or changed by something else: \
              ask your human to look, and mend nothing yourself",
         ),
         FailureKind::ForeignOwner => {
-            Some("stop, and ask your human; who trusts that user can say so to git, as below")
+            Some("whether its owner is to be trusted is your human's decision: tell them, and stop")
         }
-        FailureKind::TrackedStore => {
-            Some("stop, and ask your human, who can take them out of git's index, as below")
-        }
+        FailureKind::TrackedStore => Some(
+            "no sprint was started; what is in git's index is your human's decision: tell them, and stop",
+        ),
         FailureKind::NotARepository => {
             Some("go to the repository that you were told to work in; do not make one")
         }
-        FailureKind::Git => Some("ask your human, and change or remove nothing of git's yourself"),
+        FailureKind::Git => {
+            Some("nothing was done; change or remove nothing yourself: tell your human, and stop")
+        }
         FailureKind::Usage | FailureKind::Io => None,
     }
 }
