@@ -132,6 +132,34 @@ fn complete(dir: &Path, runs: usize) {
     );
 }
 
+/// `push --dry-run` to a guarded branch, with the hook and without it: what the hook adds.
+fn push(dir: &Path, runs: usize) {
+    time("git", dir, &["init", "-q", "--bare", "remote.git"]);
+    time("git", dir, &["remote", "add", "origin", "remote.git"]);
+    time(BINARY, dir, &["start", "--force", "--phases", "ship"]);
+    time(BINARY, dir, &["claim", "ship"]);
+    time(BINARY, dir, &["hooks", "install"]);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let ours = Path::new(BINARY).parent().unwrap().to_owned();
+    let path = std::iter::once(ours).chain(std::env::split_paths(&path));
+    let path = std::env::join_paths(path).unwrap();
+    let push = |more: &[&str]| {
+        let args = [&["push", "-q", "--dry-run"], more, &["origin", "HEAD:main"]].concat();
+        let begin = Instant::now();
+        assert!(command("git", dir, &args).env("PATH", &path).status().unwrap().success());
+        begin.elapsed()
+    };
+    let pair = pair(runs, || push(&[]), || push(&["--no-verify"]));
+    let added = ms(pair.ours) - ms(pair.theirs);
+    let over = if added > 15.0 { " **over**" } else { "" };
+    println!(
+        "| `git push --dry-run` with the hook, and without | {:.2} ms | {:.2} ms | adds {added:.2} ms{over} | 15 ms |",
+        ms(pair.ours),
+        ms(pair.theirs)
+    );
+    time(BINARY, dir, &["hooks", "uninstall"]);
+}
+
 /// `contenders` processes at once on `phases` phases, each claiming what is open and, if `give_up`,
 /// giving it up again, `rounds` times: how long all of it took, and the longest wait for an answer.
 fn contend(
@@ -310,7 +338,9 @@ fn main() {
     compare(dir, runs, &["next"], &[], &[]);
     compare(dir, runs, &["claim", "think"], &[], &[&["abort"]]);
     compare(dir, runs, &["abort"], &[&["claim", "think"]], &[]);
+    compare(dir, runs, &["guard", "think"], &[&["claim", "think"]], &[&["abort"]]);
     complete(dir, runs.min(50));
+    push(dir, runs.min(100));
     scale(dir, runs);
     let size = std::fs::metadata(BINARY).unwrap().len();
     println!("- the program has {}.{:02} MB", size / 1_000_000, size % 1_000_000 / 10_000);

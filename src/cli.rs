@@ -83,6 +83,13 @@ enum VerdictWord {
     Fail,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum HooksWord {
+    Install,
+    Status,
+    Uninstall,
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Begin a sprint, and archive the one before it
@@ -206,6 +213,52 @@ enum Command {
         /// Also from an owner that is alive, or may be
         #[arg(long)]
         force: bool,
+    },
+    /// Ask the gate whether what is checked out may go out
+    ///
+    /// The gate is one phase: PHASE, else conductor.guardPhase, else ship. It is
+    /// open to whoever holds that phase. Once the phase is done, it is open for the
+    /// commit that it was done at. Without an unfinished sprint it is open, unless
+    /// conductor.requireSprint is true. It is shut where the sprint has no such
+    /// phase, or cannot be read.
+    ///
+    /// Each phase that the gate's phase directly depends on must be evidence: it
+    /// passed, in a clean worktree, what it handed over is unchanged, and it was done
+    /// at the very content that goes out. What is not is warned of; conductor.evidence
+    /// (off, warn, require) changes that.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "Examples:\n  git conductor guard\n  git conductor guard release"
+    )]
+    Guard {
+        /// The phase that guards [default: ship]
+        phase: Option<String>,
+        /// As git's pre-push hook; reads stdin
+        #[arg(long, num_args = 0..=2, value_names = ["REMOTE", "URL"], conflicts_with = "phase")]
+        pre_push: Option<Vec<String>>,
+    },
+    /// Make git's pre-push hook ask the gate
+    ///
+    /// Once installed, a push to a reference that conductor.protect names is refused
+    /// while the gate is shut. Without such patterns these are all tags, and the
+    /// remote's default branch, as refs/remotes/REMOTE/HEAD has it; where that is
+    /// not known, init.defaultBranch, main and master.
+    ///
+    /// Nothing of yours is overwritten: from git 2.54 on the hook is in the
+    /// repository's configuration, before that a marked block in the hook file that
+    /// git runs. A file in a worktree, or of another program, is left alone, and the
+    /// line to add is printed.
+    ///
+    /// A hook is no wall: git push --no-verify runs none, and what a server merges
+    /// asks none on your machine.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "Examples:\n  git conductor hooks install\n  git conductor hooks status"
+    )]
+    Hooks {
+        /// What to do
+        #[arg(value_name = "install|status|uninstall", hide_possible_values = true)]
+        action: HooksWord,
     },
     /// Show the phases in order, those that may run side by side together
     ///
@@ -369,8 +422,12 @@ fn format(options: &Options) -> Format {
 fn execute(cli: Cli) -> (Result<Outcome, Stop>, Option<String>) {
     let global =
         Global { agent: cli.options.agent, pid: cli.options.pid, store: cli.options.store };
+    if let Some(Command::Guard { pre_push: Some(args), .. }) = &cli.command {
+        return (cmd::push::run(&global, args.first().map(String::as_str)), None);
+    }
     let need = match &cli.command {
-        Some(Command::Start { .. }) => Need::Nothing,
+        Some(Command::Start { .. } | Command::Hooks { .. }) => Need::Nothing,
+        Some(Command::Guard { .. }) => Need::Own,
         _ => Need::Store,
     };
     let context = match Context::open(&global, need) {
@@ -403,6 +460,15 @@ fn run_command(context: &Context, command: Command) -> Result<Outcome, Stop> {
         Command::Status => cmd::status::run(context),
         Command::Next { all, claim } => cmd::next::run(context, all, claim),
         Command::Unstuck { phase, force } => cmd::unstuck::run(context, &phase, force),
+        Command::Guard { phase, .. } => cmd::guard::run(context, phase.as_deref()),
+        Command::Hooks { action } => {
+            let action = match action {
+                HooksWord::Install => cmd::hooks::Action::Install,
+                HooksWord::Status => cmd::hooks::Action::Status,
+                HooksWord::Uninstall => cmd::hooks::Action::Uninstall,
+            };
+            cmd::hooks::run(context, action)
+        }
         Command::Batch => cmd::batch::run(context),
         Command::Archive => cmd::archive::run(context),
         Command::Clean { older_than } => cmd::clean::run(context, older_than),

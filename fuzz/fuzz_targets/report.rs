@@ -11,7 +11,7 @@ use git_conductor::record::{Claim, Done, Sprint, Verdict};
 use git_conductor::report::{Format, render, text::Paint};
 use git_conductor::rules::graph::Names;
 use git_conductor::rules::{
-    Board, Facts, Graph, Hold, Life, Me, PhaseId, Request, State, decide, decide::next,
+    Board, Facts, Graph, Hold, Life, Me, PhaseId, Refusal, Request, State, decide, decide::next,
 };
 use git_conductor::store::change::{Completed, Freed, Granted};
 use git_conductor::store::lifecycle::Started;
@@ -93,6 +93,7 @@ fn answers(board: &Board, me: &Me, now: Timestamp) -> Vec<Result<Outcome, Stop>>
         Ok(Outcome::Archived(Box::new(board.clone()))),
         Ok(Outcome::Cleaned(vec![board.sprint.sprint_id.clone()])),
         Err(Stop::Failed(failure)),
+        Err(Refusal::Kept { refs: vec![board.sprint.project.clone()] }.into()),
     ];
     all.extend(next(board, facts).err().map(|refusal| Err(refusal.into())));
     for id in board.graph.ids() {
@@ -146,8 +147,20 @@ fn outcomes(board: &Board, id: PhaseId) -> Vec<Result<Outcome, Stop>> {
 }
 
 fn completed(phase: String, done: &Done) -> Result<Outcome, Stop> {
-    let completed = Completed { done: done.clone(), again: true, opened: vec![phase.clone()] };
-    Ok(Outcome::Completed { phase, completed: Box::new(completed) })
+    let lacked = Input {
+        phase: phase.clone(),
+        agent: done.agent.clone(),
+        commit: done.at.commit.clone(),
+        branch: done.at.branch.clone(),
+        artifact: None,
+    };
+    let completed = Completed {
+        done: done.clone(),
+        again: true,
+        opened: vec![phase.clone()],
+        builds_on: Vec::new(),
+    };
+    Ok(Outcome::Completed { phase, completed: Box::new(completed), lacks: vec![lacked] })
 }
 
 fuzz_target!(|text: &str| {

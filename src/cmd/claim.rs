@@ -32,13 +32,9 @@ pub(super) fn outcome(context: &Context, granted: Granted, picked: bool) -> Outc
             let State::Done(done) = board.state(id) else { return None };
             let phase = &board.graph.phase(id).name;
             let pin = |sha256: &String| sprint.join(phase).join(format!("pin.{sha256}"));
-            Some(Input {
-                phase: phase.clone(),
-                agent: done.agent.clone(),
-                commit: done.at.commit.clone(),
-                branch: done.at.branch.clone(),
-                artifact: done.artifact_sha256.as_ref().map(|hash| pin(hash).display().to_string()),
-            })
+            let artifact =
+                done.artifact_sha256.as_ref().map(|hash| pin(hash).display().to_string());
+            Some(Input { artifact, ..Input::of(phase, done) })
         })
         .collect();
     let me = &context.asker.me;

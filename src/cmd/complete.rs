@@ -5,12 +5,12 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::status::modified;
-use super::{Context, Outcome};
+use super::{Context, Input, Outcome};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::record::{Snapshot, Verdict};
 use crate::rules::{Change, Refusal};
 use crate::store::artifact::{Pinned, Source, sha256, too_large};
-use crate::store::change::HandIn;
+use crate::store::change::{Completed, HandIn};
 
 /// An artifact is no longer than this, in bytes, unless `conductor.maxArtifact` says otherwise.
 const MAX_ARTIFACT: u64 = 64 * 1024 * 1024;
@@ -57,7 +57,32 @@ pub fn run(context: &Context, request: &Request) -> Result<Outcome, Stop> {
     };
     let hand_in = HandIn { artifact, verdict: request.verdict, at };
     let completed = context.store.complete(&context.asker, phase, &hand_in)?;
-    Ok(Outcome::Completed { phase: phase.clone(), completed: Box::new(completed) })
+    let lacks = lacks(context, &completed);
+    Ok(Outcome::Completed { phase: phase.clone(), completed: Box::new(completed), lacks })
+}
+
+/// The dependencies whose commits the completed commit does not contain: it was made beside them, and
+/// shows nothing of what goes out later. The phase is complete whatever git says here, so a git that
+/// cannot say counts as none.
+fn lacks(context: &Context, completed: &Completed) -> Vec<Input> {
+    let done = &completed.done;
+    let (Some(repo), Some(commit)) = (&context.repo, &done.at.commit) else { return Vec::new() };
+    if completed.again || done.verdict == Verdict::Fail {
+        return Vec::new();
+    }
+    let mut asked: Vec<(&str, bool)> = Vec::new();
+    let mut contains = |ancestor| {
+        if let Some((_, known)) = asked.iter().find(|(known, _)| *known == ancestor) {
+            return *known;
+        }
+        let contains = repo.contains(commit, ancestor).unwrap_or(true);
+        asked.push((ancestor, contains));
+        contains
+    };
+    let lacked = completed.builds_on.iter().filter(|(_, dependency)| {
+        dependency.at.commit.as_deref().is_some_and(|ancestor| !contains(ancestor))
+    });
+    lacked.map(|(phase, dependency)| Input::of(phase, dependency)).collect()
 }
 
 fn snapshot(

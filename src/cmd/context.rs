@@ -40,6 +40,9 @@ pub struct Context {
     pub store: Store<RealWorld>,
     /// Who asks.
     pub asker: Asker,
+    /// The store that the user names instead of the repository's own, where both are asked
+    /// ([`Need::Own`]).
+    pub other: Option<Store<RealWorld>>,
     /// git's configuration outside of a repository.
     outside: Option<Config>,
     /// Whether `conductor.staleAfter` makes sense. If not, nothing counts as stale.
@@ -53,11 +56,29 @@ pub enum Need {
     Store,
     /// It is made if it is gone.
     Nothing,
+    /// The repository's own is asked first, and then the one that the user names.
+    Own,
 }
 
 /// An environment variable of this process.
-fn variable(name: &str) -> Option<OsString> {
+pub(super) fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name)
+}
+
+/// An environment variable that is text; an empty one counts as not set.
+pub(super) fn text(name: &str) -> Option<String> {
+    variable(name)?.into_string().ok().filter(|value| !value.is_empty())
+}
+
+/// The current directory, and the repository that it is in.
+///
+/// # Errors
+/// As [`Context::open`].
+pub(super) fn repository() -> Result<(PathBuf, Option<Repo>), Failure> {
+    let cwd = std::env::current_dir()
+        .map_err(|error| Failure::io(error, "cannot tell the current directory"))?;
+    let repo = Repo::discover(&cwd, &variable)?;
+    Ok((cwd, repo))
 }
 
 fn setting(repo: Option<&Repo>, outside: Option<&Config>, key: &str) -> Option<String> {
@@ -71,13 +92,29 @@ impl Context {
     /// Not in a repository and no explicit store; a store that is gone or another user's; a name
     /// or a process that was given and is none.
     pub fn open(global: &Global, need: Need) -> Result<Self, Failure> {
-        let cwd = std::env::current_dir()
-            .map_err(|error| Failure::io(error, "cannot tell the current directory"))?;
-        let repo = Repo::discover(&cwd, &variable)?;
+        let (cwd, repo) = repository()?;
+        Self::within(global, need, &cwd, repo)
+    }
+
+    /// The same where the repository of `cwd` has been found.
+    ///
+    /// # Errors
+    /// As [`Context::open`].
+    pub fn within(
+        global: &Global,
+        need: Need,
+        cwd: &Path,
+        repo: Option<Repo>,
+    ) -> Result<Self, Failure> {
         let given = global.store.as_deref();
-        let place = match need {
-            Need::Store => place::find(given, &variable, &cwd, repo.as_ref())?,
-            Need::Nothing => place::find_for_start(given, &variable, &cwd, repo.as_ref())?,
+        let place = match (need, &repo) {
+            (Need::Own, Some(repo)) => place::find_own(repo, &variable)?,
+            (Need::Store | Need::Own, _) => place::find(given, &variable, cwd, repo.as_ref())?,
+            (Need::Nothing, _) => place::find_for_start(given, &variable, cwd, repo.as_ref())?,
+        };
+        let other = match need {
+            Need::Own => Some(place::find(given, &variable, cwd, repo.as_ref())?),
+            Need::Store | Need::Nothing => None,
         };
         let outside = match repo {
             Some(_) => None,
@@ -87,7 +124,7 @@ impl Context {
         let machine = Machine::read();
         // In a bare repository and inside of `.git` it is the repository that stands for a place.
         let worktree =
-            repo.as_ref().map_or(&*cwd, |repo| repo.worktree().unwrap_or_else(|| repo.anchor()));
+            repo.as_ref().map_or(cwd, |repo| repo.worktree().unwrap_or_else(|| repo.anchor()));
         let me = agent::identify(
             &Given { agent: global.agent.clone(), pid: global.pid },
             &Vars::from_process(),
@@ -104,13 +141,16 @@ impl Context {
             Some(Some(duration)) => duration,
             None => AN_HOUR,
         };
-        let only = place.explicit.then(|| place::project_hash(&place.project));
-        let store = Store::new(RealWorld::new(place.store.clone(), machine), only);
+        let other = other
+            .filter(|other| other.store != place.store)
+            .map(|other| store(&other, machine.clone()));
+        let store = store(&place, machine);
         Ok(Self {
             repo,
             place,
             store,
             asker: Asker { me, stale_after },
+            other,
             outside,
             stale_after_is_bad,
         })
@@ -142,6 +182,15 @@ impl Context {
         self.stale_after_is_bad.then(|| self.bad_setting(STALE_AFTER, wanted))
     }
 
+    /// A setting of git's configuration as a boolean.
+    ///
+    /// # Errors
+    /// A value that is none, in git's words.
+    pub fn config_bool(&self, key: &str) -> Result<Option<bool>, Failure> {
+        let config = self.repo.as_ref().map(Repo::configuration).or(self.outside.as_ref());
+        config.map_or(Ok(None), |config| config.boolean(key))
+    }
+
     /// What time it is.
     #[must_use]
     pub fn now(&self) -> Timestamp {
@@ -154,6 +203,12 @@ impl Context {
     pub fn store_path(&self) -> &Path {
         self.store.world().path()
     }
+}
+
+/// The store at `place`, on this machine.
+fn store(place: &Place, machine: Machine) -> Store<RealWorld> {
+    let only = place.explicit.then(|| place::project_hash(&place.project));
+    Store::new(RealWorld::new(place.store.clone(), machine), only)
 }
 
 /// Reads `1h`, `30m`, `0s`, `1h30m`, `7d`, as people write them.

@@ -7,7 +7,10 @@ pub mod claim;
 pub mod clean;
 pub mod complete;
 pub mod context;
+pub mod guard;
+pub mod hooks;
 pub mod next;
+pub mod push;
 pub mod start;
 pub mod status;
 pub mod unstuck;
@@ -17,6 +20,8 @@ use std::path::PathBuf;
 
 pub use context::{Context, Global};
 
+use crate::record::Done;
+use crate::rules::gate::{Gap, Passage};
 use crate::rules::{Board, Me, graph::Concurrency};
 use crate::store::change::{Completed, Freed, Granted};
 use crate::store::lifecycle::Started;
@@ -52,6 +57,8 @@ pub enum Outcome {
         phase: String,
         /// The completion.
         completed: Box<Completed>,
+        /// What it builds on, where the completed commit does not contain it.
+        lacks: Vec<Input>,
     },
     /// The asker's claims were ended.
     Aborted(Vec<Freed>),
@@ -65,6 +72,34 @@ pub enum Outcome {
     Archived(Box<Board>),
     /// Sprints were removed.
     Cleaned(Vec<String>),
+    /// The gate is open.
+    Open(Box<Opened>),
+    /// A push may go on.
+    Pushed(Box<Pushed>),
+    /// What there is of hooks.
+    Hooks(Box<hooks::Hooks>),
+}
+
+/// A push may go on.
+#[derive(Debug, Default)]
+pub struct Pushed {
+    /// The guarded references of the remote.
+    pub refs: Vec<String>,
+    /// What the gate says; `None` if nothing is guarded.
+    pub opened: Option<Opened>,
+}
+
+/// The gate is open.
+#[derive(Debug)]
+pub struct Opened {
+    /// The phase that guards.
+    pub phase: String,
+    /// Why it is open.
+    pub passage: Passage,
+    /// The first commit that goes out.
+    pub commit: Option<String>,
+    /// What is no evidence for what goes out, to warn of.
+    pub gaps: Vec<Gap>,
 }
 
 /// What a phase builds on: one dependency, as it was handed over.
@@ -80,6 +115,19 @@ pub struct Input {
     pub branch: Option<String>,
     /// The pinned artifact (absolute path).
     pub artifact: Option<String>,
+}
+
+impl Input {
+    /// The dependency `phase`, without its artifact.
+    fn of(phase: &str, done: &Done) -> Self {
+        Self {
+            phase: phase.to_owned(),
+            agent: done.agent.clone(),
+            commit: done.at.commit.clone(),
+            branch: done.at.branch.clone(),
+            artifact: None,
+        }
+    }
 }
 
 /// The board, as one asker sees it.

@@ -37,14 +37,8 @@ pub fn run(context: &Context, request: Request) -> Result<Outcome, Stop> {
         Some(text) => given(text)?,
         None => configured(store)?.unwrap_or_else(spec::default_phases),
     };
+    refuse_tracked(context)?;
     if let Some((repo, path)) = in_worktree(context) {
-        if repo.tracked_under(store)? {
-            let what = "has tracked files: git would overwrite live claims";
-            let failure = format!("the store '{}' {what}", store.display());
-            return Err(Failure::new(FailureKind::TrackedStore, failure)
-                .hint(format!("only by your human: git rm -r --cached {}", quoted(store)))
-                .into());
-        }
         repo.exclude(&format!("/{}/", escape_pattern(&path)))?;
     }
     // The store before its pointer: a pointer to a store that never was would be a failure for all.
@@ -66,6 +60,20 @@ pub fn run(context: &Context, request: Request) -> Result<Outcome, Stop> {
     let started = context.store.start(&context.asker, &plan)?;
     let directory = store.join(&started.path);
     Ok(Outcome::Started { started: Box::new(started), directory })
+}
+
+/// Refuses a store with tracked files.
+pub(super) fn refuse_tracked(context: &Context) -> Result<(), Failure> {
+    let store = context.store_path();
+    match in_worktree(context) {
+        Some((repo, _)) if repo.tracked_under(store)? => {
+            let what = "has tracked files: git would overwrite live claims";
+            let failure = format!("the store '{}' {what}", store.display());
+            Err(Failure::new(FailureKind::TrackedStore, failure)
+                .hint(format!("only by your human: git rm -r --cached {}", quoted(store))))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The store's path in the worktree that it is in, however it was found there: `git add -A`,

@@ -11,14 +11,17 @@
 //! a repository that it cannot serve is asked of git (`git rev-parse`, `git config --list`).
 //!
 //! Nothing here reads the process environment: variables come in through a function, once
-//! ([`Env`](struct@Env)), and children get exactly those. No command writes git configuration.
+//! ([`Env`](struct@Env)), and children get exactly those. Nothing but `hooks install` writes git
+//! configuration, and only its own section.
 
 mod child;
+mod compare;
 mod config;
 mod discover;
 pub mod dotgit;
 mod env;
 mod exclude;
+mod hooks;
 mod includes;
 mod layout;
 mod owner;
@@ -27,7 +30,9 @@ mod repo;
 mod snapshot;
 mod system;
 
+pub use compare::Differing;
 pub use config::{Config, Scope};
 pub use env::Env;
 pub use owner::{check_store_owner, quoted};
 pub use repo::Repo;
+pub use snapshot::Commit;

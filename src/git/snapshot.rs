@@ -13,7 +13,7 @@ use crate::error::{Failure, FailureKind};
 use crate::record::Snapshot;
 
 /// A commit and its tree, in hexadecimal.
-type Commit = (String, String);
+pub type Commit = (String, String);
 
 impl Repo {
     /// The commit that `rev` means (default: what is checked out) with its tree, the branch that is
@@ -34,13 +34,29 @@ impl Repo {
             Some(Ok(head)) => head.map(|name| short(name.as_bstr())),
             Some(Err(_)) | None => self.branch_by_git()?,
         };
-        let commit = match gix.as_ref().and_then(|gix| self.commit_by_gix(gix, rev)) {
-            Some(commit) => Some(commit),
-            None => self.commit_by_git(gix.as_ref(), rev)?,
-        };
-        let (commit, tree) = commit.unzip();
+        let (commit, tree) = self.commit(gix.as_ref(), rev)?.unzip();
         let worktree = self.worktree.as_ref().map(|root| root.to_string_lossy().into_owned());
         Ok(Snapshot { commit, tree, branch, worktree, dirty: None })
+    }
+
+    /// The commit that `rev` means (default: what is checked out) and its tree; `None` on an unborn
+    /// branch. It costs children where [`Repo::snapshot`] does.
+    ///
+    /// # Errors
+    /// As [`Repo::snapshot`].
+    pub fn commit_and_tree(&self, rev: Option<&str>) -> Result<Option<Commit>, Failure> {
+        self.commit(self.open_gix().as_ref(), rev)
+    }
+
+    fn commit(
+        &self,
+        gix: Option<&gix::Repository>,
+        rev: Option<&str>,
+    ) -> Result<Option<Commit>, Failure> {
+        match gix.and_then(|gix| self.commit_by_gix(gix, rev)) {
+            Some(commit) => Ok(Some(commit)),
+            None => self.commit_by_git(gix, rev),
+        }
     }
 
     /// Whether the calling worktree differs from its `HEAD`, untracked files included, leaving out
@@ -93,14 +109,14 @@ impl Repo {
     }
 
     /// A git child for this repository and worktree.
-    fn git(&self) -> Command {
+    pub(super) fn git(&self) -> Command {
         child::git_at(&self.env, &self.git_dir, self.worktree.as_deref())
     }
 
     /// Opens the repository with gix for references and objects, and nothing else: without the
     /// process environment, the user's configuration or another check of ownership. `None` if gix
     /// cannot.
-    fn open_gix(&self) -> Option<gix::Repository> {
+    pub(super) fn open_gix(&self) -> Option<gix::Repository> {
         let options = gix::open::Options::isolated()
             .open_path_as_is(true)
             .with(gix::sec::Trust::Full)

@@ -4,6 +4,8 @@
 //! in git's manner. [`render`] makes both as values, [`Printed::write`] writes them.
 
 mod board;
+mod gate;
+mod hooks;
 mod sentences;
 pub mod text;
 pub mod words;
@@ -181,8 +183,9 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
             }
             if *picked { format!("{}\n", granted.phase) } else { "OK\n".to_owned() }
         }
-        Outcome::Completed { phase, completed } => {
+        Outcome::Completed { phase, completed, lacks } => {
             completed_text(phase, completed, now, say);
+            gate::lacks_text(phase, lacks, say);
             "OK\n".to_owned()
         }
         Outcome::Aborted(freed) => {
@@ -215,6 +218,17 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
             let ids = gone.iter().flat_map(|id| [safe(id), "\n".into()]);
             std::iter::once("OK\n".into()).chain(ids).collect()
         }
+        Outcome::Open(opened) => {
+            gate::open_text(opened, say);
+            String::new()
+        }
+        Outcome::Pushed(pushed) => {
+            if let Some(opened) = &pushed.opened {
+                gate::warnings(&opened.gaps, say);
+            }
+            String::new()
+        }
+        Outcome::Hooks(hooks) => hooks::text(hooks, say),
     }
 }
 
@@ -334,7 +348,7 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
             "nameless": nameless,
             "inputs": inputs,
         }),
-        Outcome::Completed { phase, completed } => json!({
+        Outcome::Completed { phase, completed, lacks } => json!({
             "v": VERSION, "ok": true,
             "phase": phase,
             "agent": completed.done.agent,
@@ -346,6 +360,7 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
             "dirty": completed.done.at.dirty,
             "again": completed.again,
             "opened": completed.opened,
+            "lacks": lacks,
         }),
         Outcome::Aborted(freed) => {
             let phases: Vec<&str> = freed.iter().map(|freed| freed.phase.as_str()).collect();
@@ -372,5 +387,8 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
             "phases": board.graph.count(),
         }),
         Outcome::Cleaned(gone) => json!({"v": VERSION, "ok": true, "removed": gone}),
+        Outcome::Open(opened) => gate::open_json(opened),
+        Outcome::Pushed(pushed) => gate::pushed_json(pushed),
+        Outcome::Hooks(hooks) => hooks::json(hooks),
     }
 }

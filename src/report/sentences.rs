@@ -15,13 +15,13 @@ pub(super) struct Draft {
     pub(super) todo: Vec<String>,
 }
 
-const NEXT: &[&str] = &["next", "--claim"];
+pub(super) const NEXT: &[&str] = &["next", "--claim"];
 const STATUS: &[&str] = &["status"];
-const NOTHING: &[&str] = &[];
+pub(super) const NOTHING: &[&str] = &[];
 /// At most so many names stand in one sentence.
 const MANY: usize = 20;
 
-fn draft(text: String, hint: impl Into<String>, todo: &[&str]) -> Draft {
+pub(super) fn draft(text: String, hint: impl Into<String>, todo: &[&str]) -> Draft {
     Draft {
         text,
         hints: vec![hint.into()],
@@ -54,20 +54,26 @@ pub(super) fn sentence(refusal: &Refusal, now: Timestamp) -> Draft {
         Refusal::NotForYou { phases } => not_for_you(phases),
         Refusal::Holding { phase, since } => holding(now, phase, *since),
         Refusal::BadArtifact { phase, path, why } => bad_artifact(phase, path, why),
+        Refusal::Push { refs, guessed, why } => super::gate::push(refs, *guessed, why, now),
+        Refusal::Kept { refs } => super::gate::kept(refs),
+        Refusal::ForeignHooks { path, obstacle, line } => {
+            super::hooks::foreign(path, *obstacle, line)
+        }
+        Refusal::Shut { phase, why } => super::gate::shut(phase, why, now),
         Refusal::InvalidGraph { file, why } => invalid_graph(file, why),
     }
 }
 
-fn who(agent: &str) -> String {
+pub(super) fn who(agent: &str) -> String {
     if agent.is_empty() { "somebody unknown".to_owned() } else { format!("'{}'", safe(agent)) }
 }
 
-fn ago(now: Timestamp, then: Option<Timestamp>) -> String {
+pub(super) fn ago(now: Timestamp, then: Option<Timestamp>) -> String {
     then.map(|then| format!(" {} ago", age(now, then))).unwrap_or_default()
 }
 
 /// `'a', 'b' and 'c'`, or the first of them and how many more there are.
-fn names(all: &[String]) -> String {
+pub(super) fn names(all: &[String]) -> String {
     let mut names: Vec<String> =
         all.iter().take(MANY).map(|name| format!("'{}'", safe(name))).collect();
     if all.len() > MANY {
@@ -77,7 +83,7 @@ fn names(all: &[String]) -> String {
 }
 
 /// `'claude-1' claimed it 12m ago and its process is alive`
-fn owner(now: Timestamp, holder: &Holder) -> String {
+pub(super) fn owner(now: Timestamp, holder: &Holder) -> String {
     let life = match holder.alive {
         Alive::Yes => "and its process is alive",
         Alive::No => "and its process is gone",
@@ -129,7 +135,7 @@ fn elsewhere(now: Timestamp, phase: &str, holder: &Holder) -> Draft {
 
 /// What there is to say of an owner that goes by the asker's own name. In a sandbox that shows each
 /// call other processes it may be the asker, and only the token can tell.
-fn namesake(holder: &Holder) -> Option<&'static str> {
+pub(super) fn namesake(holder: &Holder) -> Option<&'static str> {
     if !holder.same_name {
         return None;
     }
@@ -199,7 +205,7 @@ fn blocked(phase: &str, waits_for: &[Wait]) -> Draft {
 }
 
 /// What there is to say of a failed phase.
-const FAILED: &str = "what waits for a failed phase stays closed; \
+pub(super) const FAILED: &str = "what waits for a failed phase stays closed; \
     how to go on is your human's decision: tell them, and stop";
 
 fn four_eyes(phase: &str, other: &str, agent: &str) -> Draft {

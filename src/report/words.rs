@@ -92,7 +92,7 @@ const fn advice(kind: FailureKind) -> Option<&'static str> {
             Some("whether its owner is to be trusted is your human's decision: tell them, and stop")
         }
         FailureKind::TrackedStore => Some(
-            "no sprint was started; what is in git's index is your human's decision: tell them, and stop",
+            "nothing was done; what is in git's index is your human's decision: tell them, and stop",
         ),
         FailureKind::NotARepository => {
             Some("go to the repository that you were told to work in; do not make one")

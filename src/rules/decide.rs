@@ -136,7 +136,8 @@ fn may_take_over(hold: &Hold, takeover: bool, facts: Facts<'_>) -> bool {
         || (takeover && (hold.life == Life::Dead || my_other_terminal))
 }
 
-fn check_dependencies(board: &Board, id: PhaseId) -> Result<(), Refusal> {
+/// Whether all that `id` waits for has passed.
+pub(super) fn check_dependencies(board: &Board, id: PhaseId) -> Result<(), Refusal> {
     let waits_for = board.waits_for(id);
     if waits_for.is_empty() {
         return Ok(());
@@ -156,7 +157,7 @@ fn check_dependencies(board: &Board, id: PhaseId) -> Result<(), Refusal> {
 }
 
 /// `not_by`: whoever completed the one must not own the other, by name and by recorded process.
-fn check_four_eyes(board: &Board, id: PhaseId, me: &Me) -> Result<(), Refusal> {
+pub(super) fn check_four_eyes(board: &Board, id: PhaseId, me: &Me) -> Result<(), Refusal> {
     let phase = board.graph.phase(id);
     for &other in &phase.not_by {
         let State::Done(done) = board.state(other) else { continue };
@@ -216,7 +217,7 @@ fn is_mine(me: &Me, hold: &Hold) -> bool {
 }
 
 /// Whether the asker owns `hold`; else that it never did, or that it has lost it.
-fn owned(name: &str, hold: &Hold, me: &Me) -> Result<(), Refusal> {
+pub(super) fn owned(name: &str, hold: &Hold, me: &Me) -> Result<(), Refusal> {
     if is_mine(me, hold) {
         return Ok(());
     }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::board::Hold;
+use super::gate::Shut;
 use super::identity::{Life, Me, heard};
 use crate::record::{Done, Verdict};
 
@@ -95,6 +96,26 @@ pub struct Held {
     /// Whether that is the asker.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub mine: bool,
+}
+
+/// Why a hook file is not ours to edit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Obstacle {
+    /// It is husky's.
+    Husky,
+    /// It is lefthook's.
+    Lefthook,
+    /// It is pre-commit's.
+    PreCommit,
+    /// It is in a worktree, where files are tracked.
+    Worktree,
+    /// It is a link, or no file at all.
+    Link,
+    /// It is not a script of a shell.
+    NoShell,
+    /// It is not executable, so that git does not run it.
+    Idle,
 }
 
 /// When the same command may succeed.
@@ -236,6 +257,38 @@ pub enum Refusal {
         /// Why not.
         why: String,
     },
+    /// The gate is shut.
+    Shut {
+        /// The phase that guards.
+        phase: String,
+        /// Why.
+        #[serde(flatten)]
+        why: Shut,
+    },
+    /// The gate is shut for a push.
+    Push {
+        /// The guarded references of the remote.
+        refs: Vec<String>,
+        /// Whether the remote's default branch is not known, so that it was guessed.
+        guessed: bool,
+        /// Why.
+        #[serde(flatten, serialize_with = "facts")]
+        why: Box<Refusal>,
+    },
+    /// A push of what must not leave the machine.
+    Kept {
+        /// The remote's references that it would become.
+        refs: Vec<String>,
+    },
+    /// The hook file is not ours to edit.
+    ForeignHooks {
+        /// The file (absolute path).
+        path: String,
+        /// Why not.
+        obstacle: Obstacle,
+        /// What its owner may add.
+        line: String,
+    },
     /// The store's own graph is wrong.
     InvalidGraph {
         /// The file that it stands in.
@@ -243,6 +296,12 @@ pub enum Refusal {
         /// What is wrong.
         why: String,
     },
+}
+
+/// A refusal within another, as a value: as a type it would have no end.
+fn facts<S: serde::Serializer>(why: &Refusal, serializer: S) -> Result<S::Ok, S::Error> {
+    let facts = serde_json::to_value(why).map_err(serde::ser::Error::custom)?;
+    facts.serialize(serializer)
 }
 
 impl Refusal {
@@ -266,6 +325,19 @@ impl Refusal {
             Self::Holding { .. } => "holding",
             Self::BadArtifact { .. } => "bad_artifact",
             Self::InvalidGraph { .. } => "invalid_graph",
+            Self::Push { why, .. } => why.code(),
+            Self::Kept { .. } => "kept",
+            Self::ForeignHooks { .. } => "foreign_hooks",
+            Self::Shut { why, .. } => match why {
+                Shut::NoSprint {} => "no_sprint",
+                Shut::NoPhase { .. } => "unknown_phase",
+                Shut::Unclaimed { .. } => "not_claimed",
+                Shut::Claimed { .. } => "claimed",
+                Shut::Lost { .. } => "lost",
+                Shut::Failed { .. } => "failed",
+                Shut::OtherCommit { .. } => "other_commit",
+                Shut::NoEvidence { .. } => "no_evidence",
+            },
         }
     }
 
@@ -277,6 +349,7 @@ impl Refusal {
             | Self::FourEyes { .. }
             | Self::Done { .. }
             | Self::Lost { .. }
+            | Self::Kept { .. }
             | Self::Finished {} => Retry::Never,
             Self::NoSprint {}
             | Self::Claimed { .. }
@@ -290,6 +363,10 @@ impl Refusal {
             | Self::NotForYou { .. }
             | Self::Holding { .. }
             | Self::BadArtifact { .. }
+            // The gate stands for the next commit, owner or sprint as well.
+            | Self::Shut { .. }
+            | Self::Push { .. }
+            | Self::ForeignHooks { .. }
             | Self::InvalidGraph { .. } => Retry::AfterChange,
         }
     }

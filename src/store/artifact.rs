@@ -9,11 +9,13 @@ use std::io::Read;
 use sha2::{Digest, Sha256};
 
 use super::Store;
-use super::dir::NewFile as _;
+use super::dir::{Kind, NewFile as _};
 use super::folder::{Step, retry, tidy};
 use super::world::World;
 use crate::error::{Failure, FailureKind, Stop};
-use crate::rules::Refusal;
+use crate::record::Done;
+use crate::rules::gate::Pin;
+use crate::rules::{Board, Refusal};
 
 /// An artifact that has been pinned.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -122,6 +124,39 @@ impl<W: World> Store<W> {
             // To the pin, wherever the original is: it moves along when the sprint is archived, and
             // shows what was handed over whatever becomes of the original.
             link: pin,
+        })
+    }
+}
+
+impl<W: World> Store<W> {
+    /// Whether what was handed over with `done`, the record of phase `name` of `board`, is still what
+    /// it was: its copy is hashed.
+    ///
+    /// # Errors
+    /// It cannot be read; or `busy` if the sprint has ended meanwhile.
+    pub fn look_at_pin(&self, board: &Board, name: &str, done: &Done) -> Result<Pin, Failure> {
+        let Some(sha256) = &done.artifact_sha256 else { return Ok(Pin::None) };
+        let is_hash = sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !is_hash {
+            // No copy can have that hash; and what is no hash is no name either.
+            return Ok(Pin::Changed);
+        }
+        let found = self.current()?.filter(|it| it.sprint.sprint_id == board.sprint.sprint_id);
+        let Some(found) = found else {
+            let text = "another command is in the middle of ending the sprint";
+            return Err(Failure::new(FailureKind::Busy, text));
+        };
+        let Some(dir) = found.phase(name)? else { return Ok(Pin::Gone) };
+        let pin = pin_name(sha256);
+        let Some(stat) = dir.stat(&pin)? else { return Ok(Pin::Gone) };
+        if stat.kind != Kind::File || done.artifact_size.is_some_and(|size| size != stat.size) {
+            return Ok(Pin::Changed);
+        }
+        let hash = dir.read_into(&pin, stat.size, Sha256::new, |hash, piece| hash.update(piece))?;
+        Ok(match hash.map(|hash| hex(&hash.finalize())) {
+            None => Pin::Gone,
+            Some(hash) if hash == *sha256 => Pin::Same,
+            Some(_) => Pin::Changed,
         })
     }
 }

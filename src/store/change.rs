@@ -66,6 +66,8 @@ pub struct Completed {
     pub again: bool,
     /// The phases that it opened.
     pub opened: Vec<String>,
+    /// What the phase builds on: the dependencies that are done, and their records.
+    pub builds_on: Vec<(String, Done)>,
 }
 
 /// A claim that was ended.
@@ -343,7 +345,8 @@ impl<W: World> Store<W> {
         });
         let (done, again) = done?;
         let board = self.board()?;
-        let opened = board.map(|board| opened_by(&board, name)).unwrap_or_default();
+        let opened = board.as_ref().map(|board| opened_by(board, name)).unwrap_or_default();
+        let builds_on = board.as_ref().map(|board| dependencies(board, name)).unwrap_or_default();
         if !again {
             let verdict = match done.verdict {
                 Verdict::Pass => "pass",
@@ -352,7 +355,7 @@ impl<W: World> Store<W> {
             let sprint = self.current()?.map(|found| found.sprint.sprint_id).unwrap_or_default();
             self.record(asker, "complete", name, verdict.to_owned(), &sprint);
         }
-        Ok(Completed { done, again, opened })
+        Ok(Completed { done, again, opened, builds_on })
     }
 
     /// Looks whether the process of who completed the phase lives: another of its name is another
@@ -572,6 +575,16 @@ impl<W: World> Store<W> {
         }
         Ok(None)
     }
+}
+
+/// The dependencies of `name` that are done.
+fn dependencies(board: &Board, name: &str) -> Vec<(String, Done)> {
+    let Some(id) = board.graph.find(name) else { return Vec::new() };
+    let done = |dep: &PhaseId| match board.state(*dep) {
+        State::Done(done) => Some((board.graph.phase(*dep).name.clone(), done.clone())),
+        State::Pending | State::Claimed(_) => None,
+    };
+    board.graph.phase(id).depends_on.iter().filter_map(done).collect()
 }
 
 /// The phases that are ready now and wait for `name`.

@@ -88,6 +88,15 @@ pub trait Dir: Sized {
     /// any other kind.
     fn read(&self, name: &str, limit: u64) -> io::Result<Vec<u8>>;
 
+    /// Reads as [`Dir::read`] does, piece by piece, for what need not be held as a whole.
+    ///
+    /// # Errors
+    /// As [`Dir::read`]; what was given to `each` before is worth nothing then.
+    fn read_pieces(&self, name: &str, limit: u64, each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+        each(&self.read(name, limit)?);
+        Ok(())
+    }
+
     /// Looks at `name` itself, not at what a link points at.
     ///
     /// # Errors

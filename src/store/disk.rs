@@ -185,6 +185,19 @@ impl Dir for DiskDir {
         Ok(content)
     }
 
+    fn read_pieces(&self, name: &str, limit: u64, each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+        let (file, _) = self.open_stat(name, OFlags::RDONLY, Mode::empty())?;
+        let mut file = File::from(file).take(limit.saturating_add(1));
+        let mut piece = vec![0; 64 * 1024];
+        loop {
+            match file.read(&mut piece)? {
+                0 if file.limit() == 0 => return Err(io::Error::from(rustix::io::Errno::FBIG)),
+                0 => return Ok(()),
+                n => each(&piece[..n]),
+            }
+        }
+    }
+
     #[allow(clippy::useless_conversion, reason = "the field's size is the platform's")]
     fn stat(&self, name: &str) -> io::Result<Stat> {
         let stat = sys::statat(&self.0, &*component(name)?, AtFlags::SYMLINK_NOFOLLOW)?;

@@ -264,6 +264,23 @@ impl<D: Dir> Folder<D> {
         self.fail(absent(retry(|| self.dir.read(name, limit))), "read", name)
     }
 
+    /// Reads a file of at most `limit` bytes from its beginning, into what `begin` makes; `None` if it
+    /// is not there.
+    pub(crate) fn read_into<T>(
+        &self,
+        name: &str,
+        limit: u64,
+        begin: impl Fn() -> T,
+        each: impl Fn(&mut T, &[u8]),
+    ) -> Result<Option<T>, Failure> {
+        let read = retry(|| {
+            let mut whole = begin();
+            self.dir.read_pieces(name, limit, &mut |piece| each(&mut whole, piece))?;
+            Ok(whole)
+        });
+        self.fail(absent(read), "read", name)
+    }
+
     /// Looks at a name; `None` if it is not there.
     pub(crate) fn stat(&self, name: &str) -> Result<Option<Stat>, Failure> {
         self.fail(absent(retry(|| self.dir.stat(name))), "look at", name)

@@ -23,13 +23,22 @@ fn options(command: &clap::Command, common: bool) -> Vec<Opt> {
     });
     let option = |arg: &clap::Arg| {
         let about = arg.get_help().unwrap_or_default().to_string();
-        let values = arg.get_action().takes_values().then(|| {
+        // One that can do without is offered without.
+        let needs = arg.get_num_args().is_none_or(|count| count.min_values() > 0);
+        let values = (arg.get_action().takes_values() && needs).then(|| {
             arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect()
         });
         let about = about.split(" [").next().unwrap().to_owned();
         Opt { name: arg.get_long().unwrap().to_owned(), about, values }
     };
     wanted.map(option).collect()
+}
+
+/// The words that may stand as an argument of `command`, where there is a list of them.
+fn words(command: &clap::Command) -> Option<String> {
+    let values = command.get_positionals().flat_map(clap::Arg::get_possible_values);
+    let names: Vec<String> = values.map(|value| value.get_name().to_owned()).collect();
+    (!names.is_empty()).then(|| names.join(" "))
 }
 
 fn about(command: &clap::Command) -> String {
@@ -56,7 +65,12 @@ fn bash(commands: &clap::Command) -> String {
     let names: Vec<&str> = commands.get_subcommands().map(clap::Command::get_name).collect();
     let mut cases = String::new();
     let mut values = String::new();
+    let mut arguments = String::new();
     for command in commands.get_subcommands() {
+        if let Some(words) = words(command) {
+            let name = command.get_name();
+            _ = writeln!(arguments, "\t{name},*) __git_conductor_words \"{words}\" \"$cur\" ;;");
+        }
         let own = options(command, false);
         _ = writeln!(cases, "\t{}) options=\"{}\" ;;", command.get_name(), bash_words(&own));
     }
@@ -106,7 +120,7 @@ _git_conductor ()
 	*,-*) __git_conductor_words "$options {common} --help" "$cur" ;;
 	,*) __git_conductor_words "$commands" "$cur" ;;
 	claim,*) __git_conductor_words "$(git conductor next --all 2>/dev/null)" "$cur" ;;
-	esac
+{arguments}	esac
 }}
 "#,
         commands = names.join(" "),
@@ -142,9 +156,11 @@ fn zsh(commands: &clap::Command) -> String {
         _ = writeln!(names, "    '{name}:{}'", quoted(&about(command).replace(':', "\\:")));
         let own = options(command, false);
         let mut words: Vec<String> = own.iter().map(zsh_option).collect();
-        words.extend(command.get_positionals().map(|_| match name {
-            "claim" => "':phase:($(git conductor next --all 2>/dev/null))'".to_owned(),
-            _ => "':phase:'".to_owned(),
+        let list = self::words(command);
+        words.extend(command.get_positionals().map(|_| match (name, &list) {
+            (_, Some(list)) => format!("':action:({list})'"),
+            ("claim", None) => "':phase:($(git conductor next --all 2>/dev/null))'".to_owned(),
+            (_, None) => "':phase:'".to_owned(),
         }));
         words.insert(0, format!("    {name}) _arguments $common"));
         _ = writeln!(cases, "{} ;;", words.join(" "));
@@ -191,6 +207,9 @@ fn fish(commands: &clap::Command) -> String {
     for command in commands.get_subcommands() {
         let condition = format!(" -n '__fish_seen_subcommand_from {}'", command.get_name());
         out.extend(options(command, false).iter().map(|option| fish_option(&condition, option)));
+        if let Some(words) = words(command) {
+            _ = writeln!(out, "complete -c git-conductor{condition} -a '{words}'");
+        }
     }
     out + "complete -c git-conductor -n '__fish_seen_subcommand_from claim' \
            -a '(git conductor next --all 2>/dev/null)'\n"

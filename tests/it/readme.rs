@@ -76,9 +76,11 @@ fn the_session_is_what_the_program_says() {
 /// Every setting and every variable that the code asks for is in the README, and no other.
 #[test]
 fn settings_and_variables_are_told() {
-    let pattern =
-        regex::Regex::new(r#""(conductor\.[A-Za-z]+|(?:GIT_CONDUCTOR|NANOSTACK)_[A-Z]+)""#)
-            .unwrap();
+    // A setting may also stand in a command that a hook runs.
+    let pattern = regex::Regex::new(
+        r#"(?:--get |")(conductor\.[a-z][A-Za-z]*)|"((?:GIT_CONDUCTOR|NANOSTACK)_[A-Z]+)""#,
+    )
+    .unwrap();
     let named =
         regex::Regex::new(r"`(conductor\.[A-Za-z]+|(?:GIT_CONDUCTOR|NANOSTACK)_[A-Z]+)`").unwrap();
     let mut asked = BTreeSet::new();
@@ -91,7 +93,10 @@ fn settings_and_variables_are_told() {
                 continue;
             }
             let text = std::fs::read_to_string(path).unwrap();
-            asked.extend(pattern.captures_iter(&text).map(|found| found[1].to_owned()));
+            let found = pattern.captures_iter(&text).filter_map(|hit| {
+                hit.iter().skip(1).flatten().next().map(|name| name.as_str().to_owned())
+            });
+            asked.extend(found);
         }
     }
     let text = readme();

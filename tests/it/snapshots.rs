@@ -19,7 +19,8 @@ const SNAPSHOTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/snapshots
 
 /// The commands, as they are typed.
 pub(crate) const COMMANDS: &[&str] = &[
-    "start", "claim", "complete", "abort", "status", "next", "unstuck", "batch", "archive", "clean",
+    "start", "claim", "complete", "abort", "status", "next", "unstuck", "guard", "hooks", "batch",
+    "archive", "clean",
 ];
 
 /// Snapshots beside those of the situations.

@@ -317,6 +317,10 @@ impl Scenario {
             | Refusal::NotForYou { .. }
             | Refusal::Holding { .. }
             | Refusal::BadArtifact { .. }
+            | Refusal::Shut { .. }
+            | Refusal::Push { .. }
+            | Refusal::Kept { .. }
+            | Refusal::ForeignHooks { .. }
             | Refusal::InvalidGraph { .. } => Some("no such refusal here"),
         }
     }

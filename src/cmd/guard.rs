@@ -1,0 +1,169 @@
+//! `guard`: may what is here go out? Gathers the facts for [`crate::rules::gate`].
+//!
+//! The repository's own store is asked first. One that the user names beside it can add a refusal,
+//! and never lift one. Whatever cannot be read stops the command, and so shuts the gate.
+
+use super::world::RealWorld;
+use super::{Context, Opened, Outcome};
+use crate::error::{Failure, Stop};
+use crate::git::{Differing, Repo};
+use crate::rules::gate::{self, Content, Gap, Lack, Passage, Pin, Policy, Question};
+use crate::rules::{Board, PhaseId, State};
+use crate::store::Store;
+
+/// The phase that guards, unless `conductor.guardPhase` says otherwise.
+pub const PHASE: &str = "ship";
+/// So many of the paths that differ are shown.
+const PATHS: usize = 20;
+/// Trees are compared for so many of the gaps; it costs a child each.
+const COMPARED: usize = 4;
+
+/// What goes out.
+#[derive(Debug, Clone, Default)]
+pub struct Outgoing {
+    /// The commits.
+    pub contents: Vec<Content>,
+    /// Whether something is taken away where it all goes.
+    pub deletes: bool,
+}
+
+/// The settings of the gate.
+struct Settings {
+    phase: String,
+    require_sprint: bool,
+    evidence: Policy,
+}
+
+impl Settings {
+    /// Reads them; `phase` is what was asked for.
+    fn read(context: &Context, phase: Option<&str>) -> Result<Self, Failure> {
+        let configured = || context.config("conductor.guardPhase").filter(|name| !name.is_empty());
+        let phase = phase.map(str::to_owned).or_else(configured);
+        let evidence = match context.config("conductor.evidence") {
+            Some(word) => Policy::parse(&word).ok_or_else(|| {
+                context.bad_setting("conductor.evidence", "it is none of off, warn and require")
+            })?,
+            None => Policy::default(),
+        };
+        Ok(Self {
+            phase: phase.unwrap_or_else(|| PHASE.to_owned()),
+            require_sprint: context.config_bool("conductor.requireSprint")?.unwrap_or(false),
+            evidence,
+        })
+    }
+}
+
+/// Asks whether what is checked out may go out past `phase` (default: the one that guards here).
+///
+/// # Errors
+/// Why not; or what the system says.
+pub fn run(context: &Context, phase: Option<&str>) -> Result<Outcome, Stop> {
+    let here = match &context.repo {
+        Some(repo) => content(repo, None)?,
+        None => Content::default(),
+    };
+    let outgoing = Outgoing { contents: vec![here], deletes: false };
+    Ok(Outcome::Open(Box::new(ask(context, phase, &outgoing)?)))
+}
+
+/// What `rev` (default: what is checked out) is.
+pub(super) fn content(repo: &Repo, rev: Option<&str>) -> Result<Content, Failure> {
+    let (commit, tree) = repo.commit_and_tree(rev)?.unzip();
+    Ok(Content { commit, tree })
+}
+
+/// Asks the gate of each store.
+///
+/// # Errors
+/// Why it is shut; or what the system says.
+pub(super) fn ask(
+    context: &Context,
+    phase: Option<&str>,
+    outgoing: &Outgoing,
+) -> Result<Opened, Stop> {
+    let settings = Settings::read(context, phase)?;
+    let (mut passage, mut gaps) = look(context, &context.store, &settings, outgoing)?;
+    if let Some(other) = &context.other {
+        // Whether there must be a sprint at all has been said by the repository's own.
+        let settings =
+            Settings { require_sprint: false, phase: settings.phase.clone(), ..settings };
+        let (there, more) = look(context, other, &settings, outgoing)?;
+        if passage == Passage::NoSprint {
+            passage = there;
+        }
+        gaps.extend(more);
+    }
+    if let Some(repo) = &context.repo {
+        compare(repo, &mut gaps);
+    }
+    let gaps = gate::weigh(settings.evidence, &settings.phase, gaps)?;
+    let commit = outgoing.contents.iter().find_map(|content| content.commit.clone());
+    Ok(Opened { phase: settings.phase, passage, commit, gaps })
+}
+
+/// Asks the gate of one store.
+fn look(
+    context: &Context,
+    store: &Store<RealWorld>,
+    settings: &Settings,
+    outgoing: &Outgoing,
+) -> Result<(Passage, Vec<Gap>), Stop> {
+    let board = store.board()?;
+    let question = Question {
+        phase: &settings.phase,
+        me: &context.asker.me,
+        require_sprint: settings.require_sprint,
+        contents: &outgoing.contents,
+        deletes: outgoing.deletes,
+    };
+    let (passage, id) = gate::passage(board.as_ref(), &question)?;
+    let (Some(board), Some(id)) = (&board, id) else { return Ok((passage, Vec::new())) };
+    if settings.evidence == Policy::Off {
+        return Ok((passage, Vec::new()));
+    }
+    let pins = pins(store, board, id)?;
+    let pin = |dep: PhaseId| {
+        let found = pins.iter().find_map(|(known, pin)| (*known == dep).then_some(*pin));
+        found.unwrap_or(Pin::None)
+    };
+    Ok((passage, gate::gaps(board, id, &outgoing.contents, pin)))
+}
+
+/// Hashes what the direct dependencies of `id` handed over.
+fn pins(
+    store: &Store<RealWorld>,
+    board: &Board,
+    id: PhaseId,
+) -> Result<Vec<(PhaseId, Pin)>, Failure> {
+    let mut pins = Vec::new();
+    for &dep in &board.graph.phase(id).depends_on {
+        if let State::Done(done) = board.state(dep) {
+            pins.push((dep, store.look_at_pin(board, &board.graph.phase(dep).name, done)?));
+        }
+    }
+    Ok(pins)
+}
+
+/// Fills in the paths that differ. A tree that is not here, as one that was collected as garbage,
+/// leaves them empty: that it is another one is known without it.
+fn compare(repo: &Repo, gaps: &mut [Gap]) {
+    let mut known: Vec<((String, String), Differing)> = Vec::new();
+    for gap in gaps {
+        let Some(trees) = &gap.trees else { continue };
+        if gap.why != Lack::OtherContent {
+            continue;
+        }
+        let found = known.iter().position(|(compared, _)| compared == trees);
+        let at = match found {
+            Some(at) => at,
+            None if known.len() == COMPARED => continue,
+            None => {
+                let differing = repo.differing(&trees.0, &trees.1, PATHS).unwrap_or_default();
+                known.push((trees.clone(), differing));
+                known.len() - 1
+            }
+        };
+        gap.paths.clone_from(&known[at].1.paths);
+        gap.more = known[at].1.more;
+    }
+}

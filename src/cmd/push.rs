@@ -1,0 +1,130 @@
+//! `guard --pre-push`: asks the gate for a push, as git's pre-push hook.
+
+use std::io::{IsTerminal as _, Read as _};
+
+use super::context::{self, Need};
+use super::guard::{self, Outgoing};
+use super::{Context, Global, Outcome, Pushed};
+use crate::error::{Failure, FailureKind, Stop};
+use crate::git::Repo;
+use crate::rules::Refusal;
+use crate::rules::gate::Content;
+use crate::rules::push::{Protection, Treatment, Update};
+
+/// No more than so many bytes are read of what git says; that is some 400,000 references.
+const MOST: u64 = 64 * 1024 * 1024;
+
+/// Asks the gate for what git says on standard input that it is about to push to `remote` (a name, or
+/// an address). Where nothing of it is guarded neither a store nor an agent is looked for.
+///
+/// # Errors
+/// Why it must not be pushed; or what the system says.
+pub fn run(global: &Global, remote: Option<&str>) -> Result<Outcome, Stop> {
+    push(global, remote).map_err(|stop| match stop {
+        Stop::Failed(mut failure) if failure.kind != FailureKind::Usage => {
+            failure.error = failure.error.context(
+                "nothing is pushed, since the gate cannot answer \
+                 (this is no conflict with the remote: pulling or rebasing will not help)",
+            );
+            Stop::Failed(failure)
+        }
+        stop @ (Stop::Failed(_) | Stop::Refused(_)) => stop,
+    })
+}
+
+fn push(global: &Global, remote: Option<&str>) -> Result<Outcome, Stop> {
+    let updates = updates()?;
+    if updates.is_empty() {
+        return Ok(Outcome::Pushed(Box::default()));
+    }
+    let (cwd, repo) = context::repository()?;
+    let Some(repo) = repo else {
+        return Err(Failure::new(FailureKind::NotARepository, "a push is from a repository").into());
+    };
+    let remote = remote.map(str::to_owned).or_else(|| context::text("PRE_COMMIT_REMOTE_NAME"));
+    let protection = protection(&repo, remote.as_deref())?;
+    let of = |wanted: Treatment| -> Vec<&Update> {
+        updates.iter().filter(|update| protection.treatment(update) == wanted).collect()
+    };
+    let names = |updates: &[&Update]| updates.iter().map(|it| it.reference.clone()).collect();
+    let kept = of(Treatment::Kept);
+    if !kept.is_empty() {
+        return Err(Refusal::Kept { refs: names(&kept) }.into());
+    }
+    let guarded = of(Treatment::Guarded);
+    if guarded.is_empty() {
+        return Ok(Outcome::Pushed(Box::default()));
+    }
+    let outgoing = outgoing(&repo, &guarded)?;
+    let refs: Vec<String> = names(&guarded);
+    let context = Context::within(global, Need::Own, &cwd, Some(repo))?;
+    match guard::ask(&context, None, &outgoing) {
+        Ok(opened) => Ok(Outcome::Pushed(Box::new(Pushed { refs, opened: Some(opened) }))),
+        Err(Stop::Refused(why)) => {
+            let guessed = protection.guessed;
+            Err(Refusal::Push { refs, guessed, why }.into())
+        }
+        Err(failed @ Stop::Failed(_)) => Err(failed),
+    }
+}
+
+/// What of the repository's remote is guarded.
+pub(super) fn protection(repo: &Repo, remote: Option<&str>) -> Result<Protection, Failure> {
+    let head = match remote {
+        Some(remote) => repo.remote_head(remote)?,
+        None => None,
+    };
+    let configured = repo.config("init.defaultBranch").filter(|name| !name.is_empty());
+    let values = repo.config_all("conductor.protect");
+    Ok(Protection::of(&values, head.as_deref(), configured.as_deref()))
+}
+
+/// What git says, or what pre-commit has made of it.
+fn updates() -> Result<Vec<Update>, Failure> {
+    if std::io::stdin().is_terminal() {
+        let text = "--pre-push reads from standard input what git tells a pre-push hook";
+        return Err(Failure::new(FailureKind::Usage, text).hint("git conductor guard -h"));
+    }
+    let mut input = Vec::new();
+    let read = std::io::stdin().take(MOST).read_to_end(&mut input);
+    read.map_err(|error| Failure::io(error, "cannot read standard input"))?;
+    let not_understood =
+        |line: &str| Failure::new(FailureKind::Git, format!("cannot understand '{line}' from git"));
+    if input.len() as u64 == MOST {
+        return Err(Failure::new(FailureKind::Git, "git pushes more than can be looked at"));
+    }
+    let input = String::from_utf8_lossy(&input);
+    let lines = input.lines().filter(|line| !line.is_empty());
+    let parse = |line| Update::parse(line).ok_or_else(|| not_understood(line));
+    let mut updates = lines.map(parse).collect::<Result<Vec<_>, _>>()?;
+    // pre-commit reads git's lines itself, and tells its hooks of one of them.
+    if updates.is_empty()
+        && let Some(reference) = context::text("PRE_COMMIT_REMOTE_BRANCH")
+    {
+        let object = context::text("PRE_COMMIT_TO_REF").unwrap_or_default();
+        let line = format!("pre-commit {object} {reference} {object}");
+        updates.push(parse(&line)?);
+    }
+    Ok(updates)
+}
+
+/// What goes out with these.
+fn outgoing(repo: &Repo, updates: &[&Update]) -> Result<Outgoing, Failure> {
+    let mut objects: Vec<&str> =
+        updates.iter().filter_map(|update| update.object.as_deref()).collect();
+    objects.sort_unstable();
+    objects.dedup();
+    let mut contents: Vec<Content> = Vec::new();
+    for object in objects {
+        let content = match guard::content(repo, Some(object)) {
+            // A tag can be of anything.
+            Err(failure) if failure.kind == FailureKind::Usage => Content::default(),
+            content => content?,
+        };
+        if !contents.contains(&content) {
+            contents.push(content);
+        }
+    }
+    let deletes = updates.iter().any(|update| update.object.is_none());
+    Ok(Outgoing { contents, deletes })
+}

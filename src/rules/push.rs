@@ -1,0 +1,210 @@
+//! What a push changes on a remote, and which of it the gate guards. Pure.
+
+/// One line of what git tells a pre-push hook: what a reference of the remote becomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Update {
+    /// What it becomes, in hexadecimal; `None` if it is deleted.
+    pub object: Option<String>,
+    /// The remote's reference, by its full name.
+    pub reference: String,
+}
+
+/// How a reference of the remote is treated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Treatment {
+    /// It goes out.
+    Free,
+    /// The gate is asked.
+    Guarded,
+    /// It must not leave the machine.
+    Kept,
+}
+
+/// Which references are guarded.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Protection {
+    /// Patterns of names. `*` stands for any characters, `/` among them, and `?` for one; a pattern
+    /// that does not begin with `refs/` is of branches and tags.
+    pub protects: Vec<String>,
+    /// Whether the remote's default branch is not known, and these are guesses.
+    pub guessed: bool,
+}
+
+/// What every tag is.
+const TAGS: &str = "refs/tags/*";
+/// What must not leave the machine.
+const SALVAGE: &str = "refs/conductor/salvage/";
+/// What is not ours to hold up: records, which say what has happened.
+const RECORDS: &[&str] = &["refs/notes/", "refs/conductor/"];
+
+impl Update {
+    /// Reads `<local ref> SP <local id> SP <remote ref> SP <remote id>` (`githooks`, pre-push). The
+    /// first may have blanks in it (`HEAD@{1 day ago}`), the others cannot.
+    #[must_use]
+    pub fn parse(line: &str) -> Option<Self> {
+        let mut words = line.rsplitn(4, ' ');
+        let (old, reference, new) = (words.next()?, words.next()?, words.next()?);
+        words.next()?;
+        if !is_id(old) || !is_id(new) || !reference.starts_with("refs/") {
+            return None;
+        }
+        let is_deletion = new.bytes().all(|digit| digit == b'0');
+        Some(Self {
+            object: (!is_deletion).then(|| new.to_owned()),
+            reference: reference.to_owned(),
+        })
+    }
+}
+
+fn is_id(word: &str) -> bool {
+    matches!(word.len(), 40 | 64) && word.bytes().all(|digit| digit.is_ascii_hexdigit())
+}
+
+impl Protection {
+    /// What the values of `conductor.protect` say, an empty one clearing those before it; without
+    /// any, tags and the remote's default branch, and where that is not known whatever it may be:
+    /// `configured` (`init.defaultBranch`), `main` and `master`.
+    #[must_use]
+    pub fn of(values: &[String], head: Option<&str>, configured: Option<&str>) -> Self {
+        let since = values.iter().rposition(String::is_empty).map_or(0, |at| at + 1);
+        let protects = values[since..].to_vec();
+        if !protects.is_empty() {
+            return Self { protects, guessed: false };
+        }
+        let branches: Vec<&str> = match head {
+            Some(head) => vec![head],
+            None => configured.into_iter().chain(["main", "master"]).collect(),
+        };
+        let mut protects: Vec<String> = Vec::new();
+        for name in branches.iter().map(|branch| format!("refs/heads/{branch}")) {
+            if !protects.contains(&name) {
+                protects.push(name);
+            }
+        }
+        protects.push(TAGS.to_owned());
+        Self { protects, guessed: head.is_none() }
+    }
+
+    /// How `update` is treated.
+    #[must_use]
+    pub fn treatment(&self, update: &Update) -> Treatment {
+        let reference = &*update.reference;
+        if reference.starts_with(SALVAGE) {
+            return if update.object.is_some() { Treatment::Kept } else { Treatment::Free };
+        }
+        if RECORDS.iter().any(|records| reference.starts_with(records)) {
+            return Treatment::Free;
+        }
+        let short = ["refs/heads/", "refs/tags/"].iter().find_map(|of| reference.strip_prefix(of));
+        let guards = |pattern: &String| {
+            matches(pattern, reference)
+                || (!pattern.starts_with("refs/")
+                    && short.is_some_and(|name| matches(pattern, name)))
+        };
+        if self.protects.iter().any(guards) { Treatment::Guarded } else { Treatment::Free }
+    }
+}
+
+/// Whether `name` is of `pattern`. It looks back to the last `*` only, and so takes no longer than
+/// the product of both lengths.
+fn matches(pattern: &str, name: &str) -> bool {
+    let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
+    let (mut p, mut n) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while n < name.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p, n));
+                p += 1;
+            }
+            Some(&byte) if byte == b'?' || byte == name[n] => {
+                p += 1;
+                n += 1;
+            }
+            _ => match star {
+                Some((at, from)) => {
+                    star = Some((at, from + 1));
+                    p = at + 1;
+                    n = from + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|&byte| byte == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: &str = "1111111111111111111111111111111111111111";
+    const NONE: &str = "0000000000000000000000000000000000000000";
+
+    #[test]
+    fn lines_of_git() {
+        let update = |object: Option<&str>, reference: &str| {
+            Some(Update { object: object.map(str::to_owned), reference: reference.into() })
+        };
+        for (line, wanted) in [
+            (format!("refs/heads/a {ONE} refs/heads/b {NONE}"), update(Some(ONE), "refs/heads/b")),
+            (format!("(delete) {NONE} refs/heads/b {ONE}"), update(None, "refs/heads/b")),
+            (
+                format!("HEAD@{{1 day ago}} {ONE} refs/heads/b {ONE}"),
+                update(Some(ONE), "refs/heads/b"),
+            ),
+            (format!("{ONE} refs/heads/b {ONE}"), None),
+            (format!("a {ONE} heads/b {ONE}"), None),
+            (format!("a main refs/heads/b {ONE}"), None),
+            (format!("a {ONE} refs/heads/b"), None),
+        ] {
+            assert_eq!(Update::parse(&line), wanted, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_guarded() {
+        let values =
+            |list: &[&str]| list.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>();
+        let known = Protection::of(&[], Some("trunk"), Some("init"));
+        assert_eq!(known.protects, ["refs/heads/trunk", "refs/tags/*"]);
+        let guessed = Protection::of(&[], None, Some("init"));
+        let names = ["refs/heads/init", "refs/heads/main", "refs/heads/master", "refs/tags/*"];
+        assert_eq!(
+            (guessed.protects.as_slice(), guessed.guessed),
+            (&names.map(str::to_owned)[..], true)
+        );
+        assert_eq!(Protection::of(&[], None, Some("main")).protects.len(), 3);
+        assert_eq!(Protection::of(&values(&["a", "", "b"]), None, None).protects, ["b"]);
+        assert_eq!(Protection::of(&values(&["a", ""]), Some("trunk"), None), known);
+
+        let list = values(&["main", "release/*", "refs/heads/v?", "*-stable"]);
+        let some = Protection { protects: list, guessed: false };
+        for (protection, reference, wanted) in [
+            (&known, "refs/heads/trunk", Treatment::Guarded),
+            (&known, "refs/heads/trunk/x", Treatment::Free),
+            (&known, "refs/heads/main", Treatment::Free),
+            (&known, "refs/tags/a/b", Treatment::Guarded),
+            (&known, "refs/notes/conductor", Treatment::Free),
+            (&known, "refs/conductor/ledger", Treatment::Free),
+            (&known, "refs/conductor/salvage/x", Treatment::Kept),
+            (&known, "refs/for/trunk", Treatment::Free),
+            (&some, "refs/heads/main", Treatment::Guarded),
+            (&some, "refs/tags/main", Treatment::Guarded),
+            (&some, "refs/other/main", Treatment::Free),
+            (&some, "refs/heads/domain", Treatment::Free),
+            (&some, "refs/heads/release/1/2", Treatment::Guarded),
+            (&some, "refs/heads/v1", Treatment::Guarded),
+            (&some, "refs/heads/v12", Treatment::Free),
+            (&some, "refs/tags/v1", Treatment::Free),
+            (&some, "refs/heads/1-stable-stable", Treatment::Guarded),
+        ] {
+            let update = Update { object: Some(ONE.into()), reference: reference.into() };
+            assert_eq!(protection.treatment(&update), wanted, "{reference}");
+            let deleted = Update { object: None, ..update };
+            let wanted = if wanted == Treatment::Kept { Treatment::Free } else { wanted };
+            assert_eq!(protection.treatment(&deleted), wanted, "{reference} deleted");
+        }
+        assert!(!matches(&"*a".repeat(60), &"a".repeat(59)), "and it is fast");
+    }
+}

@@ -1,0 +1,318 @@
+//! `guard` through the real program: evidence, two stores, and what fails closed. What it says is in
+//! the snapshots; the whole table of decisions is in `src/rules/gate.rs`.
+
+use std::path::PathBuf;
+use std::process::Output;
+
+use serde_json::{Value, json};
+
+use crate::drive::{Agent, Answer, sha256};
+use crate::sandbox::Sandbox;
+use crate::scene::Scene;
+
+/// A sprint whose `build` and `review` bob has done, with artifacts, and whose `ship` ann holds.
+fn scene() -> Scene {
+    let mut scene = Scene::new();
+    scene.sprint("build,review,ship:build+review");
+    scene.sandbox.write("repo/.nanostack/build.md", "built\n");
+    for phase in ["build", "review"] {
+        scene.does("bob", &["claim", phase]);
+        let artifact = ".nanostack/build.md";
+        scene.does("bob", &["complete", phase, "--artifact", artifact]);
+    }
+    scene.does("ann", &["claim", "ship"]);
+    scene
+}
+
+fn commit(sandbox: &Sandbox, dir: &str, file: &str, content: &str) -> String {
+    sandbox.write(format!("{dir}/{file}"), content);
+    sandbox.git(dir, ["add", "-A"]);
+    sandbox.git(dir, ["commit", "-q", "-m", "more"]);
+    sandbox.git_says(dir, ["rev-parse", "HEAD"])
+}
+
+/// The gaps that ann is told of: phase and reason.
+#[track_caller]
+fn gaps(scene: &mut Scene) -> Vec<(String, String)> {
+    let said = scene.said("ann", &["guard"]);
+    assert!(said["ok"] == json!(true) || said["code"] == json!("no_evidence"), "{said}");
+    let word = |gap: &Value, key: &str| gap[key].as_str().unwrap().to_owned();
+    let gaps = said["gaps"].as_array().unwrap().iter();
+    gaps.map(|gap| (word(gap, "phase"), word(gap, "why"))).collect()
+}
+
+fn gap(phase: &str, why: &str) -> (String, String) {
+    (phase.to_owned(), why.to_owned())
+}
+
+fn exit(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+/// The pin of a phase's artifact.
+fn pin(scene: &Scene, phase: &str) -> PathBuf {
+    scene.sprint_dir().join(phase).join(format!("pin.{}", sha256("built\n")))
+}
+
+#[test]
+fn evidence_is_of_the_content_that_goes_out() {
+    let mut scene = scene();
+    assert_eq!(gaps(&mut scene), []);
+    // A later commit with the same tree has the same content.
+    scene.sandbox.git("repo", ["commit", "-q", "--allow-empty", "-m", "nothing"]);
+    assert_eq!(gaps(&mut scene), []);
+    // What is not committed does not go out.
+    scene.sandbox.write("repo/file", "not committed\n");
+    assert_eq!(gaps(&mut scene), []);
+    let later = commit(&scene.sandbox, "repo", "file", "committed\n");
+    let both = [gap("build", "other_content"), gap("review", "other_content")];
+    assert_eq!(gaps(&mut scene), both);
+    let said = scene.said("ann", &["guard"]);
+    assert_eq!(said["gaps"][0]["going_out"], json!(later));
+    assert_ne!(said["gaps"][0]["done_at"], json!(later));
+    assert_eq!(said["gaps"][0]["paths"], json!(["file"]));
+    // Back to the same content, two commits on.
+    scene.sandbox.git("repo", ["revert", "--no-edit", "HEAD"]);
+    assert_eq!(gaps(&mut scene), []);
+}
+
+#[test]
+fn evidence_is_clean_and_whole() {
+    let mut scene = scene();
+    let pinned = pin(&scene, "review");
+    let whole = std::fs::read(&pinned).unwrap();
+    std::fs::remove_file(&pinned).unwrap();
+    assert_eq!(gaps(&mut scene), [gap("review", "pin_gone")]);
+    // Of the same size: only its hash tells.
+    std::fs::write(&pinned, "BUILT\n").unwrap();
+    assert_eq!(gaps(&mut scene), [gap("review", "pin_changed")]);
+    std::fs::remove_file(&pinned).unwrap();
+    std::os::unix::fs::symlink(scene.store().join("build.md"), &pinned).unwrap();
+    assert_eq!(gaps(&mut scene), [gap("review", "pin_changed")]);
+    std::fs::remove_file(&pinned).unwrap();
+    std::fs::write(&pinned, whole).unwrap();
+    assert_eq!(gaps(&mut scene), []);
+
+    let mut scene = Scene::new();
+    scene.sprint("build,ship");
+    scene.sandbox.write("repo/untracked", "");
+    scene.works("bob", "build");
+    scene.does("ann", &["claim", "ship"]);
+    assert_eq!(gaps(&mut scene), [gap("build", "dirty")]);
+}
+
+/// A record is not ours to trust: no name in it becomes a path, and no word of it an option.
+#[test]
+fn records_that_lie() {
+    let mut scene = scene();
+    let later = commit(&scene.sandbox, "repo", "file", "committed\n");
+    let done = scene.sprint_dir().join("build/done");
+    let record: Value = serde_json::from_slice(&std::fs::read(&done).unwrap()).unwrap();
+    let outside = scene.sandbox.join("outside");
+    for (key, value, why) in [
+        ("artifact_sha256", json!("../../../../../file"), "pin_changed"),
+        ("artifact_sha256", json!("0".repeat(64)), "pin_gone"),
+        ("tree", json!(format!("--output={}", outside.display())), "other_content"),
+        ("tree", json!("0".repeat(40)), "other_content"),
+        ("commit", json!("\u{1b}[2J"), "other_content"),
+    ] {
+        let mut lie = record.clone();
+        lie[key] = value;
+        std::fs::remove_file(&done).unwrap();
+        std::fs::write(&done, lie.to_string()).unwrap();
+        assert_eq!(gaps(&mut scene)[0], gap("build", why), "{lie}");
+        let said = scene.asks("ann", "repo", &["guard"]);
+        assert!(!said.stderr.contains(&0x1b), "{said:?}");
+    }
+    assert!(!outside.exists());
+    assert!(!later.is_empty());
+}
+
+#[test]
+fn paths_are_bounded_and_harmless() {
+    let mut scene = scene();
+    for n in 0..30 {
+        scene.sandbox.write(format!("repo/many/{n:02}"), "");
+    }
+    commit(&scene.sandbox, "repo", "a\u{1b}[2J\nb", "");
+    // Settings that change what git prints change nothing here.
+    scene.sandbox.git("repo", ["config", "diff.relative", "true"]);
+    scene.sandbox.git("repo", ["config", "diff.external", "false"]);
+    let said = scene.said("ann", &["guard"]);
+    let paths = said["gaps"][0]["paths"].as_array().unwrap();
+    assert_eq!((paths.len(), &said["gaps"][0]["more"]), (20, &json!(true)));
+    let said = scene.asks("ann", "repo/many", &["guard"]);
+    let text = String::from_utf8(said.stderr).unwrap();
+    let line = text.lines().find(|line| line.contains("'build'")).unwrap();
+    assert!(line.contains("in 'a\\u{1b}[2J\\u{a}b', 'many/00', 'many/01'"), "{line}");
+    assert!(line.ends_with("'many/03' and more"), "{line}");
+}
+
+#[test]
+fn what_evidence_is_worth_is_a_setting() {
+    let mut scene = scene();
+    commit(&scene.sandbox, "repo", "file", "committed\n");
+    for (policy, code, gaps) in [("off", 0, 0), ("warn", 0, 2), ("require", 1, 2)] {
+        scene.sandbox.git("repo", ["config", "conductor.evidence", policy]);
+        let output = scene.asks("ann", "repo", &["guard", "--json"]);
+        let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(exit(&output), code, "{policy}");
+        assert_eq!(said["gaps"].as_array().unwrap().len(), gaps, "{policy}");
+    }
+}
+
+#[test]
+fn the_phase_that_guards_is_a_setting() {
+    let mut scene = scene();
+    scene.sandbox.git("repo", ["config", "conductor.guardPhase", "review"]);
+    assert_eq!(scene.said("ann", &["guard"])["passage"], json!("done"));
+    assert_eq!(scene.said("ann", &["guard", "ship"])["passage"], json!("claimed"));
+    scene.sandbox.git("repo", ["config", "conductor.guardPhase", "release"]);
+    assert_eq!(scene.said("ann", &["guard"])["code"], json!("unknown_phase"));
+}
+
+/// The same answer from a linked worktree, where another commit is checked out.
+#[test]
+fn in_a_linked_worktree() {
+    let mut scene = scene();
+    scene.worktree("wt");
+    let output = scene.asks("ann", "wt", &["guard"]);
+    assert_eq!(exit(&output), 0, "{output:?}");
+    scene.does("ann", &["complete", "ship"]);
+    // All is done: nothing guards any more, but what asks for a sprint.
+    scene.sandbox.git("repo", ["config", "conductor.requireSprint", "true"]);
+    assert_eq!(exit(&scene.asks("bob", "wt", &["guard"])), 0);
+    commit(&scene.sandbox, "wt", "file", "committed\n");
+    assert_eq!(exit(&scene.asks("bob", "wt", &["guard"])), 1);
+    assert_eq!(exit(&scene.asks("bob", "repo", &["guard"])), 0);
+}
+
+#[test]
+fn on_an_unborn_branch() {
+    let mut scene = Scene::new();
+    scene.sandbox.git(".", ["init", "-q", "new"]);
+    scene.does_in("new", "ann", &["start", "--phases", "build,ship,announce:ship"]);
+    for phase in ["build", "ship"] {
+        scene.does_in("new", "ann", &["claim", phase]);
+        if phase == "build" {
+            scene.does_in("new", "ann", &["complete", phase]);
+        }
+    }
+    assert_eq!(exit(&scene.asks("ann", "new", &["guard"])), 0);
+    scene.does_in("new", "ann", &["complete", "ship"]);
+    assert_eq!(exit(&scene.asks("ann", "new", &["guard"])), 1, "no commit is no known commit");
+}
+
+/// The repository's own store has its say, whatever else is named.
+#[test]
+fn another_store_lifts_no_refusal() {
+    let mut sandbox = Sandbox::new();
+    sandbox.repository("repo");
+    std::fs::create_dir(sandbox.join("empty")).unwrap();
+    let (ann, bob) = (Agent::new("ann"), Agent::new("bob"));
+    let other = sandbox.join("other").display().to_string();
+    let empty = sandbox.join("empty").display().to_string();
+    let guard = |sandbox: &Sandbox, agent: &Agent, args: &[&str]| {
+        sandbox.run("repo", agent, &[&["guard"], args].concat())
+    };
+    for store in [&[][..], &["--store", &other]] {
+        sandbox.run("repo", &ann, &[&["start", "--phases", "ship"], store].concat()).ok();
+    }
+    sandbox.run("repo", &ann, &["claim", "ship", "--store", &other]).ok();
+    sandbox.run("repo", &bob, &["claim", "ship"]).ok();
+
+    // ann holds it in the other store only, bob in the repository's own only.
+    guard(&sandbox, &ann, &[]).refused("claimed");
+    guard(&sandbox, &ann, &["--store", &other]).refused("claimed");
+    guard(&sandbox, &ann, &["--store", &empty]).refused("claimed");
+    guard(&sandbox, &bob, &[]).ok();
+    guard(&sandbox, &bob, &["--store", &other]).refused("claimed");
+    guard(&sandbox, &bob, &["--store", &empty]).ok();
+    for name in ["GIT_CONDUCTOR_STORE", "NANOSTACK_STORE"] {
+        sandbox.set(name, &other);
+        guard(&sandbox, &ann, &[]).refused("claimed");
+        guard(&sandbox, &bob, &[]).refused("claimed");
+        sandbox.unset(name);
+    }
+    sandbox.git(".", ["config", "--global", "conductor.store", &other]);
+    guard(&sandbox, &ann, &[]).refused("claimed");
+    sandbox.git(".", ["config", "--global", "--unset", "conductor.store"]);
+    // What the repository itself says is its own.
+    sandbox.git("repo", ["config", "conductor.store", &other]);
+    guard(&sandbox, &ann, &[]).ok();
+    guard(&sandbox, &bob, &[]).refused("claimed");
+    sandbox.git("repo", ["config", "--unset", "conductor.store"]);
+
+    // The override has a sprint; that the own one asks for its own is not lifted by it.
+    sandbox.run("repo", &bob, &["complete", "ship"]).ok();
+    sandbox.run("repo", &bob, &["archive"]).ok();
+    guard(&sandbox, &ann, &["--store", &other]).ok();
+    guard(&sandbox, &bob, &["--store", &other]).refused("claimed");
+    sandbox.git("repo", ["config", "conductor.requireSprint", "true"]);
+    guard(&sandbox, &ann, &["--store", &other]).refused("no_sprint");
+}
+
+#[test]
+fn without_a_repository() {
+    let sandbox = Sandbox::new();
+    let (ann, bob) = (Agent::new("ann"), Agent::new("bob"));
+    let store = sandbox.join("store").display().to_string();
+    let run = |agent: &Agent, args: &[&str]| {
+        sandbox.run("home", agent, &[args, &["--store", &store]].concat())
+    };
+    assert_eq!(sandbox.run("home", &ann, &["guard"]).said(), (Some(128), "not_a_repository"));
+    run(&ann, &["start", "--phases", "ship"]).ok();
+    run(&ann, &["claim", "ship"]).ok();
+    run(&ann, &["guard"]).ok();
+    run(&bob, &["guard"]).refused("claimed");
+}
+
+/// Whatever cannot be read shuts the gate.
+#[test]
+fn it_fails_closed() {
+    let mut scene = scene();
+    let pinned = pin(&scene, "build");
+    std::fs::remove_file(&pinned).unwrap();
+    let lock = scene.sprint_dir().join("ship/lock");
+    let own = |scene: &mut Scene| Answer::of(&scene.asks("ann", "repo", &["guard", "--json"]));
+    own(&mut scene).ok();
+    let aside = scene.sandbox.join("aside");
+    std::fs::rename(&lock, &aside).unwrap();
+    std::os::unix::fs::symlink(&aside, &lock).unwrap();
+    assert_eq!(own(&mut scene).exit, Some(128), "a link where the lock should be");
+    std::fs::remove_file(&lock).unwrap();
+    std::fs::rename(&aside, &lock).unwrap();
+    own(&mut scene).ok();
+    std::fs::rename(scene.store(), &aside).unwrap();
+    assert_eq!(own(&mut scene).said(), (Some(128), "store_gone"));
+    std::fs::rename(&aside, scene.store()).unwrap();
+    own(&mut scene).ok();
+    for (key, exit) in [("evidence", 128), ("requireSprint", 128)] {
+        scene.sandbox.git("repo", ["config", &format!("conductor.{key}"), "perhaps"]);
+        assert_eq!(own(&mut scene).exit, Some(exit), "{key}");
+        scene.sandbox.git("repo", ["config", "--unset", &format!("conductor.{key}")]);
+    }
+}
+
+/// A phase that was completed beside what it builds on is told so at once.
+#[test]
+fn completing_beside_what_it_builds_on_warns() {
+    let mut scene = Scene::new();
+    scene.sprint("plan,build,review,ship");
+    scene.worktree("wt");
+    commit(&scene.sandbox, "repo", "file", "planned\n");
+    scene.works("bob", "plan");
+    scene.does_in("wt", "ann", &["claim", "build"]);
+    let complete = |scene: &mut Scene, phase: &str| {
+        Answer::of(&scene.asks("ann", "wt", &["complete", phase, "--json"])).ok()
+    };
+    let said = complete(&mut scene, "build");
+    assert_eq!(said.json["lacks"][0]["phase"], json!("plan"), "{said:?}");
+    assert_eq!(said.json["lacks"].as_array().unwrap().len(), 1);
+    assert_eq!(complete(&mut scene, "build").json["lacks"], json!([]), "it was said once");
+    // Whoever contains it all is told nothing.
+    scene.sandbox.git("wt", ["merge", "-q", "--ff-only", "main"]);
+    commit(&scene.sandbox, "wt", "file", "reviewed\n");
+    scene.does_in("wt", "ann", &["claim", "review"]);
+    assert_eq!(complete(&mut scene, "review").json["lacks"], json!([]));
+}
