@@ -10,10 +10,16 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Barrier;
+use std::sync::{Barrier, LazyLock};
 use std::time::{Duration, Instant};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_git-conductor");
+
+/// Where git has its programs.
+static EXEC_PATH: LazyLock<String> = LazyLock::new(|| {
+    let output = Command::new("git").arg("--exec-path").output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+});
 
 fn command(program: &str, dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(program);
@@ -26,6 +32,8 @@ fn command(program: &str, dir: &Path, args: &[&str]) -> Command {
         }
     }
     command.env("GIT_CONDUCTOR_AGENT", "bench");
+    // As `git conductor` sets it: where git is then need not be looked for.
+    command.env("GIT_EXEC_PATH", EXEC_PATH.as_str());
     command
 }
 
