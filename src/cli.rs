@@ -91,6 +91,8 @@ enum HooksWord {
 }
 
 #[derive(Debug, Subcommand)]
+// A command line names one of them: the others need no options.
+#[command(defer = true)]
 enum Command {
     /// Begin a sprint, and archive the one before it
     ///
