@@ -20,6 +20,9 @@ use crate::git::{Env, Repo, Scope, check_store_owner};
 /// The store's name in a worktree; `start` excludes it there.
 pub const STORE: &str = ".nanostack";
 
+/// The directory of a store that its boards are in.
+pub const BOARDS: &str = "conductor";
+
 /// The store's name in a common directory, where there is no main worktree to put it in.
 const BARE_STORE: &str = "nanostack";
 
@@ -66,7 +69,7 @@ pub struct Place {
 ///
 /// # Errors
 /// [`FailureKind::NotARepository`] without repository and explicit store,
-/// [`FailureKind::StoreGone`] if the pointer's store is not there, [`FailureKind::Tampered`] for a
+/// [`FailureKind::StoreGone`] if the pointer's store or its boards are not there, [`FailureKind::Tampered`] for a
 /// pointer that this program does not write and for a store that a checkout could have redirected by
 /// a link, [`FailureKind::ForeignOwner`] for another user's store.
 pub fn find(
@@ -199,17 +202,26 @@ fn own(repo: Option<&Repo>, replace_gone: bool) -> Result<Place, Failure> {
         origin,
     };
     if let Some(store) = pointer::read(repo.common_dir())? {
-        match store.metadata() {
-            Ok(meta) if meta.is_dir() => {
-                return Ok(place(resolve_in(repo, &store)?, Origin::Pointer));
-            }
+        // `start` makes the boards before it records where they are, so they have been there.
+        let has_boards = match store.join(BOARDS).symlink_metadata() {
+            Ok(_) => true,
             Err(error)
-                if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
             {
+                false
+            }
+            Err(error) => {
                 return Err(Failure::io(error, format!("cannot find '{}'", store.display())));
             }
-            Ok(_) | Err(_) if replace_gone => {}
-            Ok(_) | Err(_) => return Err(gone(&store)),
+        };
+        if has_boards || store.is_dir() {
+            let found = place(resolve_in(repo, &store)?, Origin::Pointer);
+            // A link is refused as such, once a place has been found.
+            let is_found = has_boards || replace_gone || found.store.is_symlink();
+            return if is_found { Ok(found) } else { Err(gone(&store)) };
+        }
+        if !replace_gone {
+            return Err(gone(&store));
         }
     }
     Ok(match repo.main_worktree() {
@@ -219,7 +231,12 @@ fn own(repo: Option<&Repo>, replace_gone: bool) -> Result<Place, Failure> {
 }
 
 fn gone(store: &Path) -> Failure {
-    let text = format!("the store '{}' is gone", tidy(store).display());
+    let shown = tidy(store);
+    let text = if store.is_dir() {
+        format!("the boards in the store '{}' are gone", shown.display())
+    } else {
+        format!("the store '{}' is gone", shown.display())
+    };
     Failure::new(FailureKind::StoreGone, text)
 }
 

@@ -8,14 +8,13 @@ use jiff::Timestamp;
 
 use crate::agent::{self, Machine};
 use crate::error::{Failure, FailureKind};
+use crate::place::BOARDS;
 use crate::record::{Claim, Event, Process, Token};
 use crate::rules::Life;
 use crate::store::dir::Dir as _;
 use crate::store::disk::DiskDir;
 use crate::store::{Folder, World};
 
-/// The directory of sprints in a store.
-const CONDUCTOR: &str = "conductor";
 /// The file that the mutex is taken on; empty, and never removed.
 const GUARD: &str = ".guard";
 /// The audit log.
@@ -62,7 +61,7 @@ impl RealWorld {
     }
 
     fn folder(&self, dir: DiskDir) -> Folder<DiskDir> {
-        Folder::new(dir, self.path.join(CONDUCTOR).display().to_string())
+        Folder::new(dir, self.path.join(BOARDS).display().to_string())
     }
 }
 
@@ -71,11 +70,11 @@ impl World for RealWorld {
 
     fn conductor(&self) -> Result<Option<Folder<DiskDir>>, Failure> {
         let Some(root) = self.open_root()? else { return Ok(None) };
-        match root.open_dir(CONDUCTOR) {
+        match root.open_dir(BOARDS) {
             Ok(dir) => Ok(Some(self.folder(dir))),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => {
-                let doing = format!("cannot open '{}/{CONDUCTOR}'", self.path.display());
+                let doing = format!("cannot open '{}/{BOARDS}'", self.path.display());
                 let mut failure = Failure::io(error, doing);
                 if failure.kind == FailureKind::Io {
                     failure.kind = FailureKind::Tampered;
@@ -94,7 +93,7 @@ impl World for RealWorld {
         }
         let gone = || Failure::new(FailureKind::StoreGone, "the store was removed meanwhile");
         let root = self.open_root()?.ok_or_else(gone)?;
-        match root.make_dir(CONDUCTOR) {
+        match root.make_dir(BOARDS) {
             Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(self.cannot_make(error)),

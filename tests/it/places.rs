@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use git_conductor::error::{Failure, FailureKind};
-use git_conductor::place::{self, Origin, Place};
+use git_conductor::place::{self, BOARDS, Origin, Place};
 
 use crate::drive::Agent;
 use crate::sandbox::{Sandbox, kind};
@@ -20,6 +20,11 @@ pub(crate) fn find(sandbox: &Sandbox, dir: impl AsRef<Path>) -> Result<Place, Fa
 
 pub(crate) fn store(sandbox: &Sandbox, dir: impl AsRef<Path>) -> PathBuf {
     find(sandbox, dir).map_err(|failure| failure.to_string()).unwrap().store
+}
+
+/// Makes a store as `start` does before it records where that is.
+fn make_store(store: &Path) {
+    fs::create_dir_all(store.join(BOARDS)).unwrap();
 }
 
 /// What `discover` found in `dir` is what git says, in the same environment.
@@ -143,8 +148,8 @@ fn separate_git_dir() {
     hook.set("GIT_DIR", hook.join("elsewhere"));
     assert_eq!(store(&hook, "work"), hook.join("work/.nanostack"));
     // The first start settles it for everyone, and the second finds it settled.
-    fs::create_dir(sandbox.join("work/.nanostack")).unwrap();
-    fs::create_dir(sandbox.join("elsewhere/nanostack")).unwrap();
+    make_store(&sandbox.join("work/.nanostack"));
+    make_store(&sandbox.join("elsewhere/nanostack"));
     place::write_pointer(&sandbox.repo("work"), &sandbox.join("work/.nanostack")).unwrap();
     all_reach(&sandbox, &["work", "linked", "elsewhere"], "work/.nanostack");
     let late = place::write_pointer(&sandbox.repo("linked"), &sandbox.join("elsewhere/nanostack"));
@@ -278,7 +283,7 @@ fn pointer() {
     sandbox.git("repo", ["worktree", "add", "-q", "../linked"]);
     let main = sandbox.repo("repo");
     let moved = sandbox.join("boards");
-    fs::create_dir(&moved).unwrap();
+    make_store(&moved);
     place::write_pointer(&main, &moved).unwrap();
     let file = sandbox.join("repo/.git/conductor/store");
     assert_eq!(fs::read_to_string(&file).unwrap(), "../../boards\n");
@@ -288,6 +293,8 @@ fn pointer() {
     assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), before);
     assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1, "nothing left behind");
 
+    fs::remove_dir(moved.join(BOARDS)).unwrap();
+    assert_eq!(kind(find(&sandbox, "linked")), FailureKind::StoreGone, "a store without boards");
     fs::remove_dir(&moved).unwrap();
     assert_eq!(kind(find(&sandbox, "linked")), FailureKind::StoreGone);
     let vars = |name: &str| sandbox.var(name);
@@ -296,7 +303,7 @@ fn pointer() {
         (place.store.as_path(), place.origin),
         (sandbox.join("repo/.nanostack").as_path(), Origin::Default)
     );
-    fs::create_dir(&place.store).unwrap();
+    make_store(&place.store);
     place::write_pointer(&main, &place.store).unwrap();
     all_reach(&sandbox, &["repo", "linked"], "repo/.nanostack");
 
@@ -320,7 +327,7 @@ fn two_first_starts_at_once() {
         let stores = ["a", "b", "c", "d"].map(|name| sandbox.join(name));
         let won = std::thread::scope(|scope| {
             let threads = stores.each_ref().map(|store| {
-                fs::create_dir(store).unwrap();
+                make_store(store);
                 let sandbox = &sandbox;
                 scope.spawn(move || place::write_pointer(&sandbox.repo("repo"), store))
             });
@@ -404,7 +411,7 @@ fn a_link_outside_of_the_worktrees_is_the_users_own() {
     let sandbox = Sandbox::new();
     sandbox.repository("repo");
     sandbox.git("repo", ["worktree", "add", "-q", "../linked"]);
-    fs::create_dir(sandbox.join("boards")).unwrap();
+    make_store(&sandbox.join("boards"));
     symlink("boards", sandbox.join("alias")).unwrap();
     sandbox.git("repo", ["config", "conductor.store", "../alias"]);
     all_reach(&sandbox, &["repo", "linked", "repo/.git"], "boards");
@@ -417,7 +424,7 @@ fn a_link_outside_of_the_worktrees_is_the_users_own() {
 fn a_moved_repository_keeps_its_store() {
     let sandbox = Sandbox::new();
     let path = sandbox.repository("repo");
-    fs::create_dir(path.join(".nanostack")).unwrap();
+    make_store(&path.join(".nanostack"));
     place::write_pointer(&sandbox.repo("repo"), &path.join(".nanostack")).unwrap();
     fs::rename(path, sandbox.join("moved")).unwrap();
     assert_eq!(store(&sandbox, "moved"), sandbox.join("moved/.nanostack"));

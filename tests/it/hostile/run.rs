@@ -40,6 +40,7 @@ pub(super) const COMMANDS: &[Tried] = &[
     tried("abort", &["abort", "PHASE"]),
     tried("unstuck", &["unstuck", "PHASE"]),
     tried("force", &["unstuck", "PHASE", "--force"]),
+    tried("guard", &["guard", "PHASE"]),
     tried("batch", &["batch"]),
     tried("start", &["start"]),
     tried("anew", &["start", "--force"]),
