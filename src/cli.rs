@@ -262,6 +262,27 @@ enum Command {
         #[arg(value_name = "install|status|uninstall", hide_possible_values = true)]
         action: HooksWord,
     },
+    /// Look for what keeps claims or the gate from being relied on
+    ///
+    /// Checks git, the repository, the store and what it lies on, the sprint, what
+    /// killed commands left, hooks, and locks of git's, and prints a line for each: ok,
+    /// note, warning or problem. Exits with 1 if there is a problem. Nothing is
+    /// changed without --fix, which keeps git off the store, publishes completions
+    /// that a kill interrupted, and removes what is left of others. --race lets
+    /// processes claim the same phases at once, in a store of their own that goes
+    /// afterwards.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "Examples:\n  git conductor doctor\n  git conductor doctor --fix\n  git conductor doctor --race"
+    )]
+    Doctor {
+        /// Mend what is safe: what keeps git off, what kills left
+        #[arg(long)]
+        fix: bool,
+        /// Also race processes for phases on this file system
+        #[arg(long)]
+        race: bool,
+    },
     /// Show the phases in order, those that may run side by side together
     ///
     /// Prints one JSON object a line, with the keys batch, type and phases. Phases
@@ -427,6 +448,9 @@ fn execute(cli: Cli) -> (Result<Outcome, Stop>, Option<String>) {
     if let Some(Command::Guard { pre_push: Some(args), .. }) = &cli.command {
         return (cmd::push::run(&global, args.first().map(String::as_str)), None);
     }
+    if let Some(Command::Doctor { fix, race }) = cli.command {
+        return (cmd::doctor::run(&global, cmd::doctor::Request { fix, race }), None);
+    }
     let need = match &cli.command {
         Some(Command::Start { .. } | Command::Hooks { .. }) => Need::Nothing,
         Some(Command::Guard { .. }) => Need::Own,
@@ -470,6 +494,10 @@ fn run_command(context: &Context, command: Command) -> Result<Outcome, Stop> {
                 HooksWord::Uninstall => cmd::hooks::Action::Uninstall,
             };
             cmd::hooks::run(context, action)
+        }
+        // Which looks at what a context could not be made of.
+        Command::Doctor { fix, race } => {
+            cmd::doctor::run(&Global::default(), cmd::doctor::Request { fix, race })
         }
         Command::Batch => cmd::batch::run(context),
         Command::Archive => cmd::archive::run(context),

@@ -118,7 +118,13 @@ pub fn run(context: &Context, action: Action) -> Result<Outcome, Stop> {
     };
     // What was changed is read again, as git will.
     let again = context::repository()?.1;
-    let repo = again.as_ref().unwrap_or(repo);
+    let found = look(again.as_ref().unwrap_or(repo))?;
+    Ok(Outcome::Hooks(Box::new(Hooks { action, changed, ..found })))
+}
+
+/// What there is of hooks.
+pub(super) fn look(repo: &Repo) -> Result<Hooks, Stop> {
+    let path = repo.hooks_dir()?.join(EVENT);
     let way = way(repo, &path)?;
     let idle = match way {
         Some(way) => idle(repo, way, &path)?,
@@ -126,7 +132,14 @@ pub fn run(context: &Context, action: Action) -> Result<Outcome, Stop> {
     };
     let remote = repo.config("remote.pushDefault").unwrap_or_else(|| "origin".to_owned());
     let protection = push::protection(repo, Some(&remote))?;
-    Ok(Outcome::Hooks(Box::new(Hooks { action, changed, path, way, idle, protection })))
+    Ok(Hooks { action: Action::Status, changed: false, path, way, idle, protection })
+}
+
+/// Whether a program of that name is in `PATH`.
+pub(super) fn is_in_path(program: &str) -> bool {
+    context::text("PATH").is_some_and(|path| {
+        std::env::split_paths(&path).any(|dir| is_executable(&dir.join(program)))
+    })
 }
 
 /// How the hook is installed, if it is.
@@ -158,10 +171,7 @@ fn idle(repo: &Repo, way: Way, path: &Path) -> Result<Option<&'static str>, Fail
     } else if !is_executable(path) {
         return Ok(Some("its file is not executable"));
     }
-    let found = context::text("PATH").is_some_and(|path| {
-        std::env::split_paths(&path).any(|dir| is_executable(&dir.join("git-conductor")))
-    });
-    Ok((!found).then_some("git-conductor is not in PATH"))
+    Ok((!is_in_path("git-conductor")).then_some("git-conductor is not in PATH"))
 }
 
 fn is_executable(path: &Path) -> bool {

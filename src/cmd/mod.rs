@@ -7,6 +7,7 @@ pub mod claim;
 pub mod clean;
 pub mod complete;
 pub mod context;
+pub mod doctor;
 pub mod guard;
 pub mod hooks;
 pub mod next;
@@ -78,6 +79,8 @@ pub enum Outcome {
     Pushed(Box<Pushed>),
     /// What there is of hooks.
     Hooks(Box<hooks::Hooks>),
+    /// What was found of everything.
+    Examined(Vec<doctor::Finding>),
 }
 
 /// A push may go on.

@@ -38,8 +38,8 @@ pub fn run(context: &Context, request: Request) -> Result<Outcome, Stop> {
         None => configured(store)?.unwrap_or_else(spec::default_phases),
     };
     refuse_tracked(context)?;
-    if let Some((repo, path)) = in_worktree(context) {
-        repo.exclude(&format!("/{}/", escape_pattern(&path)))?;
+    if let Some((repo, pattern)) = exclusion(context) {
+        repo.exclude(&pattern)?;
     }
     // The store before its pointer: a pointer to a store that never was would be a failure for all.
     context.store.make()?;
@@ -60,6 +60,12 @@ pub fn run(context: &Context, request: Request) -> Result<Outcome, Stop> {
     let started = context.store.start(&context.asker, &plan)?;
     let directory = store.join(&started.path);
     Ok(Outcome::Started { started: Box::new(started), directory })
+}
+
+/// What keeps git off a store that is in a worktree, as a line of `info/exclude`.
+pub(super) fn exclusion(context: &Context) -> Option<(&Repo, String)> {
+    let (repo, path) = in_worktree(context)?;
+    Some((repo, format!("/{}/", escape_pattern(&path))))
 }
 
 /// Refuses a store with tracked files.

@@ -28,7 +28,7 @@ pub fn run(context: &Context) -> Result<Outcome, Stop> {
 
 /// Whether the original is not what was handed over, by size and time; nothing is hashed, and a
 /// link is not followed.
-fn changed(done: &Done) -> bool {
+pub(super) fn changed(done: &Done) -> bool {
     let (Some(path), Some(size), Some(mtime)) =
         (&done.artifact_path, done.artifact_size, done.artifact_mtime)
     else {

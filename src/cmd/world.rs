@@ -65,6 +65,51 @@ impl RealWorld {
     }
 }
 
+/// What the mutex was found to be worth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Mutex {
+    /// Nobody has needed it yet.
+    Absent,
+    /// It keeps a second one out.
+    Excludes,
+    /// Another command has it now.
+    Taken,
+    /// It was granted twice.
+    Lies,
+    /// The file system, or who may open it, says no.
+    Unusable(String),
+}
+
+impl RealWorld {
+    /// Tries the mutex out, without waiting and without making it.
+    pub(super) fn try_mutex(&self) -> Result<Mutex, Failure> {
+        let Some(conductor) = self.conductor()? else { return Ok(Mutex::Absent) };
+        match conductor.dir().stat(GUARD) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Mutex::Absent),
+            _ => {}
+        }
+        let open = || conductor.dir().lockable(GUARD);
+        let (first, second) = match (open(), open()) {
+            (Ok(first), Ok(second)) => (first, second),
+            (Err(error), _) | (_, Err(error)) => return Ok(Mutex::Unusable(error.to_string())),
+        };
+        let (mut first, mut second) = (fd_lock::RwLock::new(first), fd_lock::RwLock::new(second));
+        let held = match first.try_write() {
+            Ok(held) => held,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                return Ok(Mutex::Taken);
+            }
+            Err(error) => return Ok(Mutex::Unusable(error.to_string())),
+        };
+        let found = match second.try_write() {
+            Ok(_again) => Mutex::Lies,
+            Err(_) => Mutex::Excludes,
+        };
+        drop(held);
+        Ok(found)
+    }
+}
+
 impl World for RealWorld {
     type Dir = DiskDir;
 

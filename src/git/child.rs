@@ -49,6 +49,19 @@ pub(super) fn stdout(command: &mut Command) -> Result<Vec<u8>, Failure> {
     if output.status.success() { Ok(output.stdout) } else { Err(complaint(command, &output)) }
 }
 
+/// The version of the git here, as it says it, and its first two numbers. One git child.
+///
+/// # Errors
+/// There is no git, or it fails.
+pub fn version(env: &Env) -> Result<(String, (u32, u32)), Failure> {
+    let answer = stdout(git(env, Path::new(".")).arg("version"))?;
+    let answer = String::from_utf8_lossy(&answer);
+    let version = answer.trim().strip_prefix("git version ").unwrap_or_default().to_owned();
+    let mut numbers = version.split('.').map_while(|number| number.parse::<u32>().ok());
+    let first = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    Ok((version, first))
+}
+
 /// A failure that says what git said.
 pub(super) fn complaint(command: &Command, output: &Output) -> Failure {
     let said = String::from_utf8_lossy(&output.stderr);

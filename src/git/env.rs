@@ -117,7 +117,7 @@ impl Env {
     }
 
     /// Every variable that is looked at, set or not, except the numbered ones.
-    pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    pub fn names() -> impl Iterator<Item = &'static str> {
         LOCAL.iter().chain(OTHERS).copied()
     }
 }

@@ -35,11 +35,7 @@ impl Repo {
     /// # Errors
     /// What git said when it failed.
     pub fn has_configured_hooks(&self) -> Result<bool, Failure> {
-        let answer = child::stdout(self.git().arg("version"))?;
-        let answer = answer.to_str_lossy();
-        let version = answer.trim().strip_prefix("git version ").unwrap_or_default();
-        let mut numbers = version.split('.').map_while(|number| number.parse::<u32>().ok());
-        Ok((numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= CONFIGURED_SINCE)
+        Ok(child::version(&self.env)?.1 >= CONFIGURED_SINCE)
     }
 
     /// The command of ours that configuration has for `event`.

@@ -21,6 +21,7 @@ mod discover;
 pub mod dotgit;
 mod env;
 mod exclude;
+mod health;
 mod hooks;
 mod includes;
 mod layout;
@@ -30,6 +31,7 @@ mod repo;
 mod snapshot;
 mod system;
 
+pub use child::version;
 pub use compare::Differing;
 pub use config::{Config, Scope};
 pub use env::Env;

@@ -4,6 +4,7 @@
 //! in git's manner. [`render`] makes both as values, [`Printed::write`] writes them.
 
 mod board;
+mod doctor;
 mod gate;
 mod hooks;
 mod sentences;
@@ -109,8 +110,8 @@ impl Say {
 pub fn render(result: &Result<Outcome, Stop>, format: Format) -> Printed {
     let mut say = Say { err: String::new(), paint: format.err };
     let (out, exit) = match result {
-        Ok(outcome) if format.json => (one_line(&outcome_json(outcome, format)), error::OK),
-        Ok(outcome) => (outcome_text(outcome, format, &mut say), error::OK),
+        Ok(outcome) if format.json => (one_line(&outcome_json(outcome, format)), exit(outcome)),
+        Ok(outcome) => (outcome_text(outcome, format, &mut say), exit(outcome)),
         Err(stop) => {
             let words = match stop {
                 Stop::Refused(refusal) => words::refusal(refusal, format.now),
@@ -122,6 +123,12 @@ pub fn render(result: &Result<Outcome, Stop>, format: Format) -> Printed {
         }
     };
     Printed { out, err: say.err, exit }
+}
+
+/// The exit code of an answer: yes, or no.
+fn exit(outcome: &Outcome) -> u8 {
+    let is_no = matches!(outcome, Outcome::Examined(found) if doctor::has_problems(found));
+    if is_no { error::REFUSED } else { error::OK }
 }
 
 fn one_line(value: &Value) -> String {
@@ -229,6 +236,7 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
             String::new()
         }
         Outcome::Hooks(hooks) => hooks::text(hooks, say),
+        Outcome::Examined(found) => doctor::text(found, format.out, format.width, say),
     }
 }
 
@@ -390,5 +398,6 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
         Outcome::Open(opened) => gate::open_json(opened),
         Outcome::Pushed(pushed) => gate::pushed_json(pushed),
         Outcome::Hooks(hooks) => hooks::json(hooks),
+        Outcome::Examined(found) => doctor::json(found),
     }
 }

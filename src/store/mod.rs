@@ -3,7 +3,8 @@
 //! Reading order: [`dir`] (the operations that everything stands on), [`world`] (what else is asked
 //! of the outside, and the protocol's defences), `folder` (handles that say what went wrong),
 //! `latch` and `lock` (what a phase's directory holds), `phase` (the steps by which it changes
-//! hands), `sprints` (how sprints begin and end), `read` and `change` (what commands call). [`disk`]
+//! hands), `sprints` (how sprints begin and end), `read` and `change` (what commands call), [`litter`]
+//! (what kills leave). [`disk`]
 //! is the real world. This module must not print, and knows neither git nor the command line.
 //!
 //! # A phase's directory
@@ -32,6 +33,7 @@ pub mod disk;
 mod folder;
 mod latch;
 pub mod lifecycle;
+pub mod litter;
 mod lock;
 mod phase;
 pub mod read;

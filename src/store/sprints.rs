@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use super::Store;
 use super::dir::{Dir, Entry, Kind};
 use super::folder::{Folder, Keep, MANY, Step, from_json, to_json};
+use super::litter::{LITTER_SECONDS, is_temporary};
 use super::world::{TRIES, World, is_older};
 use crate::error::{Failure, FailureKind};
 use crate::record::Sprint;
@@ -22,8 +23,6 @@ const RECORD: &str = "sprint.json";
 const LONGEST: u64 = 1024 * 1024;
 /// A directory without a record that is younger than this, in seconds, is being made by a script.
 const MAKING_SECONDS: i64 = 60;
-/// What killed commands left is removed by `clean` after this many seconds.
-const LITTER_SECONDS: i64 = 3600;
 
 /// One sprint's directory and what its record says.
 #[derive(Debug)]
@@ -294,7 +293,7 @@ impl<W: World> Store<W> {
 
     fn remove_litter(&self, folder: &Folder<W::Dir>) -> Result<(), Failure> {
         for entry in folder.list(MANY)? {
-            if entry.name.starts_with(".new.") || entry.name.starts_with(".gone.") {
+            if is_temporary(&entry.name) {
                 let Some(stat) = folder.stat(&entry.name)? else { continue };
                 if is_older(&self.world, stat.mtime, LITTER_SECONDS) {
                     folder.remove_all(&entry)?;

@@ -9,6 +9,7 @@ mod checkout;
 mod commands;
 mod completions;
 mod conditions;
+mod doctor;
 mod drive;
 mod edges;
 mod fake;

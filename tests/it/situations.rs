@@ -431,6 +431,11 @@ pub(crate) const ANSWERS: &[Situation] = &[
     case("ok-hooks-uninstall", &["hooks", "uninstall"], |scene| {
         scene.does("lead", &["hooks", "install"]);
     }),
+    case("ok-doctor", &["doctor"], |scene| {
+        shipping(scene);
+        scene.does("lead", &["hooks", "install"]);
+    }),
+    case("ok-doctor-warns", &["doctor"], held_by_dead),
     case("ok-guard-claimed", &["guard"], shipping),
     case("ok-guard-done", &["guard"], |scene| {
         shippable(scene);

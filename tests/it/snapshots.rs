@@ -19,8 +19,8 @@ const SNAPSHOTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/snapshots
 
 /// The commands, as they are typed.
 pub(crate) const COMMANDS: &[&str] = &[
-    "start", "claim", "complete", "abort", "status", "next", "unstuck", "guard", "hooks", "batch",
-    "archive", "clean",
+    "start", "claim", "complete", "abort", "status", "next", "unstuck", "guard", "hooks", "doctor",
+    "batch", "archive", "clean",
 ];
 
 /// Snapshots beside those of the situations.
@@ -41,6 +41,15 @@ const FILTERS: &[(&str, &str)] = &[
     (r"\b[0-9]{8}-[0-9]{6}\b", "20260102-030405"),
     (r"\b20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z", "2026-01-02T03:04:05Z"),
     (r#""token": "[0-9a-f]{32}""#, r#""token": "00000000000000000000000000000000""#),
+    // What the machine has that runs the tests.
+    (r"(?m)^(git          ok       ).*$", "${1}2.47.3"),
+    (r"(?m)^(file system  ).*(\n +.*)*", "${1}ok       ext4"),
+    (r#"("check": "git",\s+"level": "ok",\s+"says": )".*""#, r#"${1}"2.47.3""#),
+    (
+        r#"("check": "file system",\s+"level": )"[a-z]+",(\s+"says": ).*(\s+"hint": ).*"#,
+        r#"${1}"ok",${2}"ext4",${3}null,"#,
+    ),
+    (r"process [0-9]+\b", "process 4711"),
     (r"\b[0-2]?[0-9]s\b", "0s"),
     (r"\b[45][0-9]s\b", "40s"),
     (

@@ -33,6 +33,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use run::{Around, COMMANDS, Runs};
+pub(crate) use scenery::witness;
 use scenery::{Scenery, Subject};
 
 const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/hostile");

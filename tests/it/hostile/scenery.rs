@@ -192,7 +192,7 @@ fn copy_tree(from: &Path, to: &Path, name: &str) {
 }
 
 /// What is at each path below `root`: kind, mode, time and content.
-pub(super) fn witness(root: &Path) -> BTreeMap<PathBuf, String> {
+pub(crate) fn witness(root: &Path) -> BTreeMap<PathBuf, String> {
     let mut seen = BTreeMap::new();
     let mut open = vec![root.to_owned()];
     while let Some(path) = open.pop() {

@@ -1,0 +1,399 @@
+//! `doctor`: is everything here as it must be for claims to hold and for the gate to be asked?
+//!
+//! It looks from the outside in (git, the repository, the store, what is in it, what goes out), says
+//! what it found of each, and goes on where other commands stop. Nothing is changed without `--fix`,
+//! and with it only what no running command can miss.
+
+mod disk;
+mod race;
+
+use std::path::Path;
+
+use jiff::SignedDuration;
+
+use super::context::{self, Need};
+use super::world::Mutex;
+use super::{Context, Global, Outcome, hooks, start, status};
+use crate::error::{Failure, FailureKind, Stop};
+use crate::git::{self, Env, Repo};
+use crate::place::Origin;
+use crate::record::Maker;
+use crate::rules::gate::Pin;
+use crate::rules::{Board, Life, State, identity};
+use crate::store::World as _;
+use crate::store::litter::{Leftover, Litter};
+
+/// The oldest git that answers everything that is asked of it here (`rev-parse --path-format`).
+const OLDEST_GIT: (u32, u32) = (2, 31);
+/// Clocks that differ by more than this make ages wrong.
+const SKEW: SignedDuration = SignedDuration::from_secs(5);
+
+/// What was asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Request {
+    /// `--fix`
+    pub fix: bool,
+    /// `--race`
+    pub race: bool,
+}
+
+/// How something was found, from best to worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// As it must be.
+    Ok,
+    /// Worth knowing; nothing has to be done.
+    Note,
+    /// Something does not do what one may expect of it.
+    Warning,
+    /// Claims, evidence or the gate cannot be relied on until it is mended.
+    Problem,
+}
+
+/// What was found of one thing.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Finding {
+    /// What was looked at, by one word or two.
+    pub check: &'static str,
+    /// How it was found.
+    pub level: Level,
+    /// What it is like, on one line.
+    pub says: String,
+    /// What can be done about it: a command, or what to tell the human.
+    pub hint: Option<String>,
+    /// Whether it was mended.
+    pub fixed: bool,
+}
+
+/// Looks at everything, and mends what is safe if asked to.
+///
+/// # Errors
+/// Not in a repository, and no explicit store.
+pub fn run(global: &Global, request: Request) -> Result<Outcome, Stop> {
+    let mut found = Findings(Vec::new());
+    let nowhere = |failure: &Failure| failure.kind == FailureKind::NotARepository;
+    found.git();
+    let opened = match context::repository() {
+        Ok((cwd, repo)) => {
+            if let Some(repo) = &repo {
+                found.repository(repo);
+            }
+            let context = Context::within(global, Need::Store, &cwd, repo.clone());
+            Some((repo, context))
+        }
+        Err(failure) if nowhere(&failure) => return Err(failure.into()),
+        Err(failure) => {
+            found.failed("repository", &failure);
+            None
+        }
+    };
+    if let Some((repo, context)) = opened {
+        match context {
+            Ok(context) => found.store(&context, request),
+            Err(failure) if nowhere(&failure) => return Err(failure.into()),
+            Err(failure) => found.failed("store", &failure),
+        }
+        if let Some(repo) = &repo {
+            found.hooks(repo);
+            found.locks(repo);
+        }
+    }
+    Ok(Outcome::Examined(found.0))
+}
+
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, check: &'static str, level: Level, says: impl Into<String>) {
+        self.0.push(Finding { check, level, says: says.into(), hint: None, fixed: false });
+    }
+
+    /// With what can be done about it.
+    fn hint(&mut self, check: &'static str, level: Level, says: impl Into<String>, hint: String) {
+        self.0.push(Finding { check, level, says: says.into(), hint: Some(hint), fixed: false });
+    }
+
+    /// Says so if nothing else was said of it.
+    fn fine(&mut self, check: &'static str, says: &str) {
+        if !self.0.iter().any(|finding| finding.check == check) {
+            self.add(check, Level::Ok, says);
+        }
+    }
+
+    fn fixed(&mut self, check: &'static str, says: impl Into<String>) {
+        self.0.push(Finding {
+            check,
+            level: Level::Ok,
+            says: says.into(),
+            hint: None,
+            fixed: true,
+        });
+    }
+
+    fn failed(&mut self, check: &'static str, failure: &Failure) {
+        let hint = failure.hints.first().cloned();
+        let says = failure.to_string();
+        self.0.push(Finding { check, level: Level::Problem, says, hint, fixed: false });
+    }
+
+    fn git(&mut self) {
+        match git::version(&Env::read(&context::variable)) {
+            Ok((version, number)) if number >= OLDEST_GIT => self.add("git", Level::Ok, version),
+            Ok((version, _)) => {
+                let (major, minor) = OLDEST_GIT;
+                let says = format!("{version} is too old: {major}.{minor} or later is needed");
+                self.add("git", Level::Problem, says);
+            }
+            Err(failure) => self.failed("git", &failure),
+        }
+        if hooks::is_in_path("git-conductor") {
+            self.add("program", Level::Ok, env!("CARGO_PKG_VERSION"));
+        } else {
+            let says = "git-conductor is not in PATH: hooks and 'git conductor' do not find it";
+            self.add("program", Level::Warning, says);
+        }
+    }
+
+    fn repository(&mut self, repo: &Repo) {
+        let (refs, objects) = (repo.ref_storage(), repo.object_format());
+        let says = format!("{} (refs: {refs}, objects: {objects})", repo.anchor().display());
+        self.add("repository", Level::Ok, says);
+    }
+
+    fn store(&mut self, context: &Context, request: Request) {
+        self.agent(context);
+        let store = context.store_path();
+        let (level, by) = match context.place.origin {
+            Origin::Given => (Level::Note, "named by --store or GIT_CONDUCTOR_STORE"),
+            Origin::Nanostack => (Level::Note, "named by NANOSTACK_STORE"),
+            Origin::Config => (Level::Ok, "named by conductor.store"),
+            Origin::Pointer => (Level::Ok, "where the first start put it"),
+            Origin::Default => (Level::Ok, "the usual place"),
+        };
+        if !store.is_dir() {
+            let says =
+                format!("'{}' is not there yet ({by}): no sprint was started", store.display());
+            self.add("store", Level::Note, says);
+            return;
+        }
+        self.add("store", level, format!("{} ({by})", store.display()));
+        self.disk(context, store);
+        self.worktree(context, request.fix);
+        self.mutex(context);
+        match context.store.board() {
+            Ok(Some(board)) => self.board(context, &board),
+            Ok(None) => self.add("sprint", Level::Note, "there is none"),
+            Err(failure) => return self.failed("sprint", &failure),
+        }
+        self.litter(context, request.fix);
+        if request.race {
+            let raced = context.store.world().token().and_then(|token| race::run(store, &token));
+            match raced {
+                Ok(finding) => self.0.push(finding),
+                Err(failure) => self.failed("race", &failure),
+            }
+        }
+    }
+
+    fn agent(&mut self, context: &Context) {
+        let me = &context.asker.me;
+        let how = if me.explicit { "named" } else { "found out" };
+        let Some(process) = &me.process else {
+            let says = format!("{} ({how}), and no process that lasts", me.name);
+            let hint = "give the same name with every call: --agent NAME, or GIT_CONDUCTOR_AGENT";
+            let level = if me.explicit { Level::Note } else { Level::Warning };
+            return self.hint("agent", level, says, hint.to_owned());
+        };
+        self.add("agent", Level::Ok, format!("{} ({how}), process {}", me.name, process.pid));
+    }
+
+    fn disk(&mut self, context: &Context, store: &Path) {
+        match disk::kind(store) {
+            Some((kind, true)) => {
+                let says = format!(
+                    "{kind}: other machines may write there, whose claims never go stale here"
+                );
+                let hint = "git conductor doctor --race".to_owned();
+                self.hint("file system", Level::Warning, says, hint);
+            }
+            Some((kind, false)) => self.add("file system", Level::Ok, kind),
+            None => self.add("file system", Level::Note, "of unknown kind"),
+        }
+        let now = context.now();
+        match disk::write(store) {
+            Ok(clock) => {
+                self.add("writable", Level::Ok, "yes");
+                match clock.map(|clock| clock.duration_since(now).abs()) {
+                    Some(skew) if skew > SKEW => {
+                        let says = format!(
+                            "the file system's clock is {} s off: ages are not to be trusted",
+                            skew.as_secs()
+                        );
+                        self.add("clock", Level::Warning, says);
+                    }
+                    Some(_) => self.add("clock", Level::Ok, "the file system's agrees"),
+                    None => {}
+                }
+            }
+            Err(error) => {
+                let says = format!("no: {error}; who looks is answered, and nobody can claim");
+                let hint = "ask your human to allow writing there; do not choose another store";
+                self.hint("writable", Level::Problem, says, hint.to_owned());
+            }
+        }
+    }
+
+    /// Whether git would take the store for something to be added, stashed or cleaned.
+    fn worktree(&mut self, context: &Context, fix: bool) {
+        match start::refuse_tracked(context) {
+            Err(failure) => return self.failed("tracked", &failure),
+            Ok(()) => self.add("tracked", Level::Ok, "git has none of its files"),
+        }
+        let Some((repo, pattern)) = start::exclusion(context) else { return };
+        match repo.is_ignored(context.store_path()) {
+            Ok(true) => self.add("excluded", Level::Ok, "git passes over it"),
+            Ok(false) if fix => match repo.exclude(&pattern) {
+                Ok(_) => self.fixed("excluded", format!("'{pattern}' was added to info/exclude")),
+                Err(failure) => self.failed("excluded", &failure),
+            },
+            Ok(false) => {
+                let says =
+                    "'git stash -u' and 'git clean -fd' would take it away under live claims";
+                let hint = "git conductor doctor --fix".to_owned();
+                self.hint("excluded", Level::Problem, says, hint);
+            }
+            Err(failure) => self.failed("excluded", &failure),
+        }
+    }
+
+    fn mutex(&mut self, context: &Context) {
+        let (level, says) = match context.store.world().try_mutex() {
+            Ok(Mutex::Excludes) => (Level::Ok, "keeps a second command out".to_owned()),
+            Ok(Mutex::Taken) => (Level::Ok, "another command has it just now".to_owned()),
+            Ok(Mutex::Absent) => (Level::Ok, "not needed yet".to_owned()),
+            Ok(Mutex::Lies) => (
+                Level::Warning,
+                "granted twice: contending claims cost more, and stay safe".to_owned(),
+            ),
+            Ok(Mutex::Unusable(why)) => (
+                Level::Warning,
+                format!("not usable ({why}): contending claims cost more, and stay safe"),
+            ),
+            Err(failure) => return self.failed("mutex", &failure),
+        };
+        self.add("mutex", level, says);
+    }
+
+    fn board(&mut self, context: &Context, board: &Board) {
+        let (done, all) = (board.done_count(), board.graph.count());
+        self.add("sprint", Level::Ok, format!("{}, {done} of {all} done", board.sprint.sprint_id));
+        let now = context.now();
+        for id in board.graph.ids() {
+            let name = &board.graph.phase(id).name;
+            match board.state(id) {
+                State::Pending => {}
+                State::Claimed(hold) => {
+                    let agent = &hold.claim.agent;
+                    let ahead = hold.claim.claimed_at.map(|then| identity::age(then, now));
+                    if hold.life == Life::Dead {
+                        let says = format!("'{name}' is held by '{agent}', whose process is gone");
+                        let hint = format!("git conductor claim {name} --takeover");
+                        self.hint("claims", Level::Warning, says, hint);
+                    } else if ahead.is_some_and(|ahead| ahead > SKEW) {
+                        let says =
+                            format!("'{agent}' claimed '{name}' in the future: a clock is wrong");
+                        self.add("claims", Level::Warning, says);
+                    }
+                }
+                State::Done(done) => match context.store.look_at_pin(board, name, done) {
+                    Ok(Pin::Changed | Pin::Gone) => {
+                        let says = format!("what '{name}' handed over is not what it was");
+                        let hint = "tell your human: it proves nothing any more".to_owned();
+                        self.hint("artifacts", Level::Problem, says, hint);
+                    }
+                    Ok(Pin::Same | Pin::None) if status::changed(done) => {
+                        let says =
+                            format!("the original of '{name}' has changed; its copy has not");
+                        self.add("artifacts", Level::Note, says);
+                    }
+                    Ok(Pin::Same | Pin::None) => {}
+                    Err(failure) => self.failed("artifacts", &failure),
+                },
+            }
+        }
+        self.fine("claims", "every owner is alive, or may be");
+        self.fine("artifacts", "all are as they were handed over");
+    }
+
+    fn litter(&mut self, context: &Context, fix: bool) {
+        let maker = Maker { process: context.asker.me.command.clone() };
+        let litter = match context.store.litter(fix.then_some(&maker)) {
+            Ok(litter) => litter,
+            Err(failure) => return self.failed("leftovers", &failure),
+        };
+        if litter.is_empty() {
+            return self.add("leftovers", Level::Ok, "none of killed commands");
+        }
+        for Litter { what, path } in litter {
+            let (is_fixed, says) = match what {
+                Leftover::Temporary => (fix, format!("'{path}', of a command that was killed")),
+                Leftover::Completion => (fix, format!("'{path}', a completion not yet published")),
+                Leftover::Lock => {
+                    (false, format!("'{path}', of a dead claim; the next claim takes it over"))
+                }
+            };
+            if is_fixed {
+                self.fixed("leftovers", says);
+            } else if what == Leftover::Lock {
+                self.add("leftovers", Level::Note, says);
+            } else {
+                let hint = "git conductor doctor --fix".to_owned();
+                self.hint("leftovers", Level::Note, says, hint);
+            }
+        }
+    }
+
+    fn hooks(&mut self, repo: &Repo) {
+        let found = match hooks::look(repo) {
+            Ok(found) => found,
+            Err(Stop::Failed(failure)) => return self.failed("hooks", &failure),
+            Err(Stop::Refused(_)) => return,
+        };
+        let path = found.path.display();
+        match (found.way, found.idle) {
+            (None, _) => {
+                let hint = "git conductor hooks install".to_owned();
+                self.hint("hooks", Level::Note, "no push asks the gate", hint);
+            }
+            (Some(_), Some(why)) => {
+                let says = format!("git would not run the hook in '{path}': {why}");
+                self.add("hooks", Level::Problem, says);
+            }
+            (Some(_), None) => self.add("hooks", Level::Ok, "a push asks the gate"),
+        }
+        if found.way.is_none() {
+            return;
+        }
+        let says = found.protection.protects.join(", ");
+        if found.protection.guessed {
+            let hint = "git remote set-head origin --auto".to_owned();
+            let says = format!("{says} (guessed: the remote's default branch is not known here)");
+            self.hint("protected", Level::Note, says, hint);
+        } else {
+            self.add("protected", Level::Ok, says);
+        }
+    }
+
+    fn locks(&mut self, repo: &Repo) {
+        let locks = repo.stray_locks();
+        if locks.is_empty() {
+            self.add("git locks", Level::Ok, "none was left");
+        }
+        for lock in locks {
+            let says = format!("'{}' keeps git out", lock.display());
+            let hint = "if no git is running here, your human can remove it".to_owned();
+            self.hint("git locks", Level::Warning, says, hint);
+        }
+    }
+}

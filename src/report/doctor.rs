@@ -1,0 +1,103 @@
+//! What is said of a look at everything: a line for each thing, and what can be done below it.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+use unicode_width::UnicodeWidthStr as _;
+
+use super::Say;
+use super::text::{Paint, safe};
+use crate::cmd::doctor::{Finding, Level};
+use crate::record::VERSION;
+
+/// Columns of the first two columns, a blank at the end of each included.
+const CHECK: usize = 13;
+const LEVEL: usize = 9;
+
+/// Whether something must be mended.
+pub(super) fn has_problems(findings: &[Finding]) -> bool {
+    findings.iter().any(|finding| finding.level == Level::Problem)
+}
+
+fn word(level: Level, fixed: bool) -> &'static str {
+    match level {
+        _ if fixed => "fixed",
+        Level::Ok => "ok",
+        Level::Note => "note",
+        Level::Warning => "warning",
+        Level::Problem => "problem",
+    }
+}
+
+/// The table.
+pub(super) fn text(
+    findings: &[Finding],
+    paint: Paint,
+    width: Option<usize>,
+    say: &mut Say,
+) -> String {
+    // What is read by a program, or searched, has a line for each.
+    let width = width.map_or(usize::MAX, |width| width.max(40) - CHECK - LEVEL);
+    let mut out = String::new();
+    for finding in findings {
+        let word = word(finding.level, finding.fixed);
+        let padded = format!("{word:<LEVEL$}");
+        let level = match finding.level {
+            Level::Ok => paint.good(&padded),
+            Level::Note => padded,
+            Level::Warning => paint.hint(&padded),
+            Level::Problem => paint.error(&padded),
+        };
+        let hint = finding.hint.as_ref().map(|hint| format!("hint: {}", safe(hint)));
+        let lines = wrapped(&safe(&finding.says), width);
+        let hints = hint.map(|hint| wrapped(&hint, width)).unwrap_or_default();
+        for (n, line) in lines.iter().chain(&hints).enumerate() {
+            // Writing to a String cannot fail.
+            _ = if n == 0 {
+                writeln!(out, "{:<CHECK$}{level}{line}", finding.check)
+            } else {
+                writeln!(out, "{:1$}{line}", "", CHECK + LEVEL)
+            };
+        }
+    }
+    let count = |level: Level| findings.iter().filter(|finding| finding.level == level).count();
+    let plural = |count: usize, word: &str| match count {
+        1 => format!("1 {word}"),
+        _ => format!("{count} {word}s"),
+    };
+    let (problems, warnings) = (count(Level::Problem), count(Level::Warning));
+    say.line(&format!("{}, {}", plural(problems, "problem"), plural(warnings, "warning")));
+    out
+}
+
+/// Breaks at blanks; a word that is longer than a line keeps one of its own.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.width() + 1 + word.width() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// The same as JSON.
+pub(super) fn json(findings: &[Finding]) -> Value {
+    json!({ "v": VERSION, "ok": !has_problems(findings), "checks": findings })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrapped;
+
+    #[test]
+    fn lines_are_broken_at_blanks() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("a-very-long-word b", 5), ["a-very-long-word", "b"]);
+        assert_eq!(wrapped("", 5), [""]);
+    }
+}

@@ -1,0 +1,108 @@
+//! What killed commands left, for `doctor` and `clean`. None of it is in anybody's way: every command
+//! passes over a temporary name, finishes a committed completion and takes over a dead one's latch.
+
+use super::Store;
+use super::folder::{Folder, MANY};
+use super::latch::LATCH;
+use super::lock::{self, DONE, LOCK, Lock};
+use super::sprints::ARCHIVE;
+use super::world::{World, is_older};
+use crate::error::Failure;
+use crate::record::Maker;
+
+/// A temporary name this old, in seconds, is nobody's: no command takes so long between two steps, and
+/// one that was stopped for an hour makes another.
+pub(super) const LITTER_SECONDS: i64 = 3600;
+/// A state that commands only pass through is left over after this many seconds.
+const PASSING_SECONDS: i64 = 60;
+
+/// What was left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Leftover {
+    /// A file or directory under a temporary name.
+    Temporary,
+    /// A completion that was committed and not published; the next look at it by a command that
+    /// changes something publishes it.
+    Completion,
+    /// A claim that was given up, or a latch without a claim; the next claim takes it over.
+    Lock,
+}
+
+/// One thing that was left, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Litter {
+    /// What it is.
+    pub what: Leftover,
+    /// Its path.
+    pub path: String,
+}
+
+/// Whether `name` is one that only a command in the middle of something uses.
+pub(super) fn is_temporary(name: &str) -> bool {
+    [".new.", ".gone.", ".tmp."].iter().any(|prefix| name.starts_with(prefix))
+}
+
+impl<W: World> Store<W> {
+    /// What killed commands left in the directory of sprints, in the archive's and in the current
+    /// sprint. With `clear` the completions are published and the temporary names removed.
+    ///
+    /// # Errors
+    /// The store cannot be read, or not be written.
+    pub fn litter(&self, clear: Option<&Maker>) -> Result<Vec<Litter>, Failure> {
+        let mut found = Vec::new();
+        let Some(conductor) = self.conductor()? else { return Ok(found) };
+        self.temporaries(conductor, clear.is_some(), &mut found)?;
+        if let Some(archive) = conductor.open(ARCHIVE)? {
+            self.temporaries(&archive, clear.is_some(), &mut found)?;
+        }
+        let Some(current) = self.current()? else { return Ok(found) };
+        self.temporaries(&current.folder, clear.is_some(), &mut found)?;
+        for id in current.graph.ids() {
+            let Some(dir) = current.phase(&current.graph.phase(id).name)? else { continue };
+            self.temporaries(&dir, clear.is_some(), &mut found)?;
+            if let Some((what, name)) = self.left_in(&dir)? {
+                found.push(Litter { what, path: format!("{}/{name}", dir.path()) });
+            }
+        }
+        if clear.is_some() {
+            self.read(&current, None, clear)?;
+        }
+        Ok(found)
+    }
+
+    /// The temporary names in `folder` that are old enough to be nobody's.
+    fn temporaries(
+        &self,
+        folder: &Folder<W::Dir>,
+        remove: bool,
+        found: &mut Vec<Litter>,
+    ) -> Result<(), Failure> {
+        for entry in folder.list(MANY)?.iter().filter(|entry| is_temporary(&entry.name)) {
+            let Some(stat) = folder.stat(&entry.name)? else { continue };
+            if !is_older(&self.world, stat.mtime, LITTER_SECONDS) {
+                continue;
+            }
+            let path = format!("{}/{}", folder.path(), entry.name);
+            found.push(Litter { what: Leftover::Temporary, path });
+            if remove {
+                folder.remove_all(entry)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What was left of a change of hands in a phase's directory.
+    fn left_in(&self, dir: &Folder<W::Dir>) -> Result<Option<(Leftover, &'static str)>, Failure> {
+        let (what, name) = match lock::look(&self.world, dir)? {
+            Lock::Committed { .. } => (Leftover::Completion, LOCK),
+            Lock::Freed { .. } | Lock::Absent(Some(_)) => (Leftover::Lock, LOCK),
+            Lock::Absent(None) if !dir.has(DONE)? => (Leftover::Lock, LATCH),
+            Lock::Absent(None) | Lock::Owned { .. } | Lock::Script { .. } | Lock::Plain { .. } => {
+                return Ok(None);
+            }
+        };
+        let stat = dir.stat(name)?;
+        let is_left = stat.is_some_and(|stat| is_older(&self.world, stat.mtime, PASSING_SECONDS));
+        Ok(is_left.then_some((what, name)))
+    }
+}
