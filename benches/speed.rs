@@ -347,6 +347,7 @@ fn main() {
     compare(dir, runs, &["claim", "think"], &[], &[&["abort"]]);
     compare(dir, runs, &["abort"], &[&["claim", "think"]], &[]);
     compare(dir, runs, &["guard", "think"], &[&["claim", "think"]], &[&["abort"]]);
+    compare(dir, runs, &["__complete", "claim", ""], &[], &[]);
     complete(dir, runs.min(50));
     push(dir, runs.min(100));
     scale(dir, runs);

@@ -1,5 +1,7 @@
 //! The command line: what was typed becomes what is meant once, here. The doc comments are the help.
 
+mod completion;
+
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -53,7 +55,7 @@ struct Options {
     #[arg(long, global = true, value_name = "PID")]
     pid: Option<i64>,
     /// Where the store is, if not here [env: GIT_CONDUCTOR_STORE]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     store: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long, global = true)]
@@ -317,6 +319,9 @@ fn age(text: &str) -> Result<SignedDuration, String> {
 /// Runs the program: `args` begins with its name. Gives the exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     let args: Vec<OsString> = args.into_iter().collect();
+    if args.get(1).is_some_and(|first| first == completion::ASKED) {
+        return completion::answer(&args[2..]).write();
+    }
     let mut known = command();
     let parsed = parse(&mut known, &args);
     // Thousands of small pieces, which the end of the process gives back at once.

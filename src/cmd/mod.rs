@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod guard;
 pub mod hooks;
 pub mod next;
+pub mod offers;
 pub mod push;
 pub mod start;
 pub mod status;

@@ -46,7 +46,11 @@ pub(super) const COMMANDS: &[Tried] = &[
     tried("anew", &["start", "--force"]),
     tried("archive", &["archive"]),
     tried("clean", &["clean", "--older-than", "0s"]),
+    tried(TAB, &["__complete"]),
 ];
+
+/// Asks for completion: what could be claimed.
+const TAB: &str = "tab";
 
 /// What is hostile around a store rather than in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,6 +194,11 @@ impl<'a> Runs<'a> {
             std::fs::remove_dir(mount).unwrap();
         }
         self.compare(word, &root, &before, &after);
+        // A mount comes and goes by another hand.
+        let mounts = self.case.around.iter().any(Around::mounts);
+        if word == TAB && before != after && !mounts {
+            self.fault(word, "it changes the store");
+        }
         if before == after {
             self.fresh = Some((root, before));
         } else {
@@ -201,9 +210,13 @@ impl<'a> Runs<'a> {
         };
         for text in [&output.stdout, &output.stderr] {
             match std::str::from_utf8(text) {
-                Ok(text) if text.chars().all(is_safe) => {}
+                Ok(text) if text.chars().all(|c| is_safe(c) || word == TAB && c == '\t') => {}
                 _ => self.fault(word, &format!("prints {:?}", String::from_utf8_lossy(text))),
             }
+        }
+        // Where the answer cannot be written, that is said.
+        if word == TAB && output.status.success() && !output.stderr.is_empty() {
+            self.fault(word, &String::from_utf8_lossy(&output.stderr));
         }
         if !matches!(output.status.code(), Some(0 | 1 | 4 | 128 | 129)) {
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -270,7 +283,9 @@ impl<'a> Runs<'a> {
                 (arg, ..) => arg.into(),
             });
         command.args(args).args(self.scenery.asker(subject).options());
-        if json && !tried.args.contains(&"--json") {
+        if word == TAB {
+            command.args(["claim", ""]);
+        } else if json && !tried.args.contains(&"--json") {
             command.arg("--json");
         }
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
