@@ -1,40 +1,63 @@
-# Completion of 'git conductor' in fish; made by a test of git-conductor, do not edit.
-# fish's completion of git finds it by its name.
+# Completion of 'git conductor' in fish, for a directory of conf.d: fish 3.6.0 and older do not look for
+# completions of git's commands. What can stand where is for the program to say; nothing that it or the
+# user has written is ever run.
 
-complete -c git-conductor -f
-complete -c git-conductor -n __fish_use_subcommand -a start -d 'Begin a sprint, and archive the one before it'
-complete -c git-conductor -n __fish_use_subcommand -a claim -d 'Own a phase'
-complete -c git-conductor -n __fish_use_subcommand -a complete -d 'Hand a phase in; what waits for it opens'
-complete -c git-conductor -n __fish_use_subcommand -a abort -d 'Give up your claim on a phase, or all of your claims'
-complete -c git-conductor -n __fish_use_subcommand -a status -d 'Show the board'
-complete -c git-conductor -n __fish_use_subcommand -a next -d 'Show what you could claim now; with --claim, claim it'
-complete -c git-conductor -n __fish_use_subcommand -a unstuck -d 'Free a phase whose owner is gone'
-complete -c git-conductor -n __fish_use_subcommand -a guard -d 'Ask the gate whether what is checked out may go out'
-complete -c git-conductor -n __fish_use_subcommand -a hooks -d 'Make git\'s pre-push hook ask the gate'
-complete -c git-conductor -n __fish_use_subcommand -a doctor -d 'Look for what keeps claims or the gate from being relied on'
-complete -c git-conductor -n __fish_use_subcommand -a batch -d 'Show the phases in order, those that may run side by side together'
-complete -c git-conductor -n __fish_use_subcommand -a archive -d 'End the sprint'
-complete -c git-conductor -n __fish_use_subcommand -a clean -d 'Remove sprints that ended a while ago'
-complete -c git-conductor -l agent -x -d 'Act under this name'
-complete -c git-conductor -l pid -x -d 'The process that is the agent'
-complete -c git-conductor -l store -r -F -d 'Where the store is, if not here'
-complete -c git-conductor -l json -d 'Print one JSON object'
-complete -c git-conductor -l color -x -a 'auto always never' -d 'Colour the output'
-complete -c git-conductor -n '__fish_seen_subcommand_from start' -l phases -r -F -d 'A list (build,docs:build), a JSON file, or - for stdin'
-complete -c git-conductor -n '__fish_seen_subcommand_from start' -l goal -x -d 'What the sprint is for'
-complete -c git-conductor -n '__fish_seen_subcommand_from start' -l if-none -d 'Keep the current sprint if it is not finished'
-complete -c git-conductor -n '__fish_seen_subcommand_from start' -l force -d 'Also under other agents\' live claims'
-complete -c git-conductor -n '__fish_seen_subcommand_from claim' -l takeover -d 'Also from an owner that is gone, or your other terminal'
-complete -c git-conductor -n '__fish_seen_subcommand_from complete' -l artifact -r -F -d 'The file to hand over: a copy of it is kept'
-complete -c git-conductor -n '__fish_seen_subcommand_from complete' -l verdict -x -a 'pass fail' -d 'How it ended; fail opens nothing'
-complete -c git-conductor -n '__fish_seen_subcommand_from complete' -l commit -x -d 'The commit that the work is'
-complete -c git-conductor -n '__fish_seen_subcommand_from abort' -l reason -x -d 'Why, for the log'
-complete -c git-conductor -n '__fish_seen_subcommand_from next' -l all -d 'All of it, not only the first'
-complete -c git-conductor -n '__fish_seen_subcommand_from next' -l claim -d 'Claim it at once: agents that ask together get different phases'
-complete -c git-conductor -n '__fish_seen_subcommand_from unstuck' -l force -d 'Also from an owner that is alive, or may be'
-complete -c git-conductor -n '__fish_seen_subcommand_from guard' -l pre-push -d 'As git\'s pre-push hook; reads stdin'
-complete -c git-conductor -n '__fish_seen_subcommand_from hooks' -a 'install status uninstall'
-complete -c git-conductor -n '__fish_seen_subcommand_from doctor' -l fix -d 'Mend what is safe: what keeps git off, what kills left'
-complete -c git-conductor -n '__fish_seen_subcommand_from doctor' -l race -d 'Also race processes for phases on this file system'
-complete -c git-conductor -n '__fish_seen_subcommand_from clean' -l older-than -x -d 'How long ago at least: 7d, 12h'
-complete -c git-conductor -n '__fish_seen_subcommand_from claim' -a '(git conductor next --all 2>/dev/null)'
+# The words before the cursor. fish's completion of git asks for 'git-conductor' with what stands after
+# the command; which repository is meant stands before.
+function __git_conductor_words
+    if set -q __fish_git_cmdline[1]
+        and status stack-trace | string match -q '*__fish_git_complete_custom_command*'
+        commandline --input="$__fish_git_cmdline" -opc
+    else
+        commandline -opc
+    end
+end
+
+function __git_conductor_offer
+    set -l words (string replace -r '^~(?=/|$)' -- $HOME (__git_conductor_words))
+    set -l typed (commandline -ct)
+    set -l ask git-conductor
+    if test "$words[1]" = git
+        set ask git
+        set -e words[1]
+        while string match -q -- '-*' $words[1]
+            switch $words[1]
+                case -C --git-dir --work-tree
+                    set -a ask $words[1..2]
+                    set -e words[1]
+                case '--git-dir=*' '--work-tree=*' --bare
+                    set -a ask $words[1]
+                case -c --namespace --config-env --super-prefix
+                    set -e words[1]
+            end
+            set -e words[1]
+        end
+        if test "$words[1]" != conductor
+            set -l alias (command $ask config --get alias.$words[1] 2>/dev/null | string split -n ' ')
+            test "$alias[1]" = conductor
+            or set alias conductor
+            set words $alias $words[2..]
+        end
+        set -a ask conductor
+    end
+    for line in (command $ask __complete $words[2..] "$typed" 2>/dev/null)
+        set -l word (string split -f 1 \t -- $line)
+        set -l before (string match -r '^--[^=]*=' -- $typed)
+        switch $word
+            case :files
+                string replace -r '^' -- "$before" (__fish_complete_path (string replace -- "$before" '' $typed))
+            case :directories
+                string replace -r '^' -- "$before" (__fish_complete_directories (string replace -- "$before" '' $typed) '')
+            case :list
+            case '*'
+                printf '%s\n' $line
+        end
+    end
+end
+
+complete -c git-conductor -f -a '(__git_conductor_offer)'
+# Later ones find it among git's commands, and ask for 'git-conductor' themselves.
+if string match -qr '^([0-2]|3\.[0-5]|3\.6\.0)' -- $version
+    complete -c git -f -n 'functions -q __fish_git_needs_command; and __fish_git_needs_command' -a conductor -d 'Several agent sessions on one repository'
+    complete -c git -f -n 'functions -q __fish_git_using_command; and __fish_git_using_command conductor' -a '(__git_conductor_offer)'
+end

@@ -1,5 +1,5 @@
 //! What is made from the definitions of the command line and lies in the repository: man pages,
-//! completions, the table of exit codes in README. `UPDATE=1 cargo test --test it generated` makes
+//! the table of exit codes in README. `UPDATE=1 cargo test --test it generated` makes
 //! it anew; without UPDATE what lies there must be just that, no file more and none less.
 
 use std::collections::BTreeMap;
@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use git_conductor::error::EXIT_CODES;
 
-use crate::completions;
 use crate::scene::wanting;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -162,11 +161,6 @@ fn hold(name: &str, wanted: &Files) {
 #[test]
 fn man_pages_are_up_to_date() {
     hold("man", &man_pages());
-}
-
-#[test]
-fn completions_are_up_to_date() {
-    hold("completions", &completions::all(&definitions()));
 }
 
 /// The table of exit codes, as README has it.
