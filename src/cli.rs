@@ -285,6 +285,30 @@ enum Command {
         #[arg(long)]
         race: bool,
     },
+    /// Put manual pages and completions where they are found
+    ///
+    /// Pages go to DIR/share/man, completions to where bash, zsh and fish look. DIR is
+    /// the directory that has the bin which this program is in; what a shell would
+    /// not find there goes to your own data directory instead (~/.local/share), but
+    /// not where --prefix names DIR. Prints the path of each file.
+    ///
+    /// A file that this command did not write is never touched: it is refused, and
+    /// nothing is changed. It may be run again after every update.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "Examples:\n  git conductor install\n  git conductor install --prefix ~/.local\n  git conductor install --uninstall"
+    )]
+    Install {
+        /// Below which directory [default: by where this program is]
+        #[arg(long, value_name = "DIR")]
+        prefix: Option<PathBuf>,
+        /// Change nothing, only show what would be done
+        #[arg(long)]
+        dry_run: bool,
+        /// Take away what was installed
+        #[arg(long)]
+        uninstall: bool,
+    },
     /// Show the phases in order, those that may run side by side together
     ///
     /// Prints one JSON object a line, with the keys batch, type and phases. Phases
@@ -450,62 +474,74 @@ fn format(options: &Options) -> Format {
 fn execute(cli: Cli) -> (Result<Outcome, Stop>, Option<String>) {
     let global =
         Global { agent: cli.options.agent, pid: cli.options.pid, store: cli.options.store };
-    if let Some(Command::Guard { pre_push: Some(args), .. }) = &cli.command {
-        return (cmd::push::run(&global, args.first().map(String::as_str)), None);
-    }
-    if let Some(Command::Doctor { fix, race }) = cli.command {
-        return (cmd::doctor::run(&global, cmd::doctor::Request { fix, race }), None);
-    }
-    let need = match &cli.command {
-        Some(Command::Start { .. } | Command::Hooks { .. }) => Need::Nothing,
-        Some(Command::Guard { .. }) => Need::Own,
-        _ => Need::Store,
-    };
-    let context = match Context::open(&global, need) {
-        Ok(context) => context,
-        Err(failure) => return (Err(failure.into()), None),
-    };
-    let command = cli.command.unwrap_or(Command::Status);
-    // Those that show what is stale; those that act by it fail.
-    let shows = matches!(command, Command::Status | Command::Next { claim: false, .. });
-    let bad = context.bad_stale_after().filter(|_| shows);
-    let warning = bad.map(|failure| format!("{failure}; until then nothing counts as stale"));
-    (run_command(&context, command), warning)
+    let mut warning = None;
+    let result = run_command(&global, cli.command.unwrap_or(Command::Status), &mut warning);
+    (result, warning)
 }
 
-fn run_command(context: &Context, command: Command) -> Result<Outcome, Stop> {
+/// Opens what the command needs, and runs it.
+fn run_command(
+    global: &Global,
+    command: Command,
+    warning: &mut Option<String>,
+) -> Result<Outcome, Stop> {
+    let store = || Context::open(global, Need::Store);
     match command {
         Command::Start { phases, goal, if_none, force } => {
-            cmd::start::run(context, cmd::start::Request { phases, goal, if_none, force })
+            let request = cmd::start::Request { phases, goal, if_none, force };
+            cmd::start::run(&Context::open(global, Need::Nothing)?, request)
         }
-        Command::Claim { phase, takeover } => cmd::claim::run(context, &phase, takeover),
+        Command::Claim { phase, takeover } => cmd::claim::run(&store()?, &phase, takeover),
         Command::Complete { phase, artifact, verdict, commit } => {
             let verdict = match verdict {
                 VerdictWord::Pass => Verdict::Pass,
                 VerdictWord::Fail => Verdict::Fail,
             };
             let request = cmd::complete::Request { phase, artifact, verdict, commit };
-            cmd::complete::run(context, &request)
+            cmd::complete::run(&store()?, &request)
         }
-        Command::Abort { phase, reason } => cmd::abort::run(context, phase.as_deref(), &reason),
-        Command::Status => cmd::status::run(context),
-        Command::Next { all, claim } => cmd::next::run(context, all, claim),
-        Command::Unstuck { phase, force } => cmd::unstuck::run(context, &phase, force),
-        Command::Guard { phase, .. } => cmd::guard::run(context, phase.as_deref()),
+        Command::Abort { phase, reason } => cmd::abort::run(&store()?, phase.as_deref(), &reason),
+        Command::Status => {
+            let context = store()?;
+            *warning = stale_after_warning(&context);
+            cmd::status::run(&context)
+        }
+        Command::Next { all, claim } => {
+            let context = store()?;
+            if !claim {
+                *warning = stale_after_warning(&context);
+            }
+            cmd::next::run(&context, all, claim)
+        }
+        Command::Unstuck { phase, force } => cmd::unstuck::run(&store()?, &phase, force),
+        Command::Guard { pre_push: Some(args), .. } => {
+            cmd::push::run(global, args.first().map(String::as_str))
+        }
+        Command::Guard { phase, .. } => {
+            cmd::guard::run(&Context::open(global, Need::Own)?, phase.as_deref())
+        }
         Command::Hooks { action } => {
             let action = match action {
                 HooksWord::Install => cmd::hooks::Action::Install,
                 HooksWord::Status => cmd::hooks::Action::Status,
                 HooksWord::Uninstall => cmd::hooks::Action::Uninstall,
             };
-            cmd::hooks::run(context, action)
+            cmd::hooks::run(&Context::open(global, Need::Nothing)?, action)
         }
-        // Which looks at what a context could not be made of.
         Command::Doctor { fix, race } => {
-            cmd::doctor::run(&Global::default(), cmd::doctor::Request { fix, race })
+            cmd::doctor::run(global, cmd::doctor::Request { fix, race })
         }
-        Command::Batch => cmd::batch::run(context),
-        Command::Archive => cmd::archive::run(context),
-        Command::Clean { older_than } => cmd::clean::run(context, older_than),
+        Command::Install { prefix, dry_run, uninstall } => {
+            cmd::install::run(&cmd::install::Request { prefix, dry_run, uninstall })
+        }
+        Command::Batch => cmd::batch::run(&store()?),
+        Command::Archive => cmd::archive::run(&store()?),
+        Command::Clean { older_than } => cmd::clean::run(&store()?, older_than),
     }
+}
+
+/// For those that show what is stale; those that act by it fail.
+fn stale_after_warning(context: &Context) -> Option<String> {
+    let failure = context.bad_stale_after()?;
+    Some(format!("{failure}; until then nothing counts as stale"))
 }

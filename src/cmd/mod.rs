@@ -10,6 +10,7 @@ pub mod context;
 pub mod doctor;
 pub mod guard;
 pub mod hooks;
+pub mod install;
 pub mod next;
 pub mod offers;
 pub mod push;
@@ -82,6 +83,8 @@ pub enum Outcome {
     Hooks(Box<hooks::Hooks>),
     /// What was found of everything.
     Examined(Vec<doctor::Finding>),
+    /// Pages and completions were put in their places, or taken away.
+    Installed(Box<install::Installed>),
 }
 
 /// A push may go on.

@@ -7,6 +7,7 @@ mod board;
 mod doctor;
 mod gate;
 mod hooks;
+mod install;
 mod sentences;
 pub mod text;
 pub mod words;
@@ -237,6 +238,7 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
         }
         Outcome::Hooks(hooks) => hooks::text(hooks, say),
         Outcome::Examined(found) => doctor::text(found, format.out, format.width, say),
+        Outcome::Installed(installed) => install::text(installed, say),
     }
 }
 
@@ -399,5 +401,6 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
         Outcome::Pushed(pushed) => gate::pushed_json(pushed),
         Outcome::Hooks(hooks) => hooks::json(hooks),
         Outcome::Examined(found) => doctor::json(found),
+        Outcome::Installed(installed) => install::json(installed),
     }
 }

@@ -59,6 +59,7 @@ pub(super) fn sentence(refusal: &Refusal, now: Timestamp) -> Draft {
         Refusal::ForeignHooks { path, obstacle, line } => {
             super::hooks::foreign(path, *obstacle, line)
         }
+        Refusal::ForeignFiles { paths } => super::install::foreign(paths),
         Refusal::Shut { phase, why } => super::gate::shut(phase, why, now),
         Refusal::InvalidGraph { file, why } => invalid_graph(file, why),
     }

@@ -289,6 +289,11 @@ pub enum Refusal {
         /// What its owner may add.
         line: String,
     },
+    /// Files that are not ours stand where pages or completions would go.
+    ForeignFiles {
+        /// Which (absolute paths).
+        paths: Vec<String>,
+    },
     /// The store's own graph is wrong.
     InvalidGraph {
         /// The file that it stands in.
@@ -328,6 +333,7 @@ impl Refusal {
             Self::Push { why, .. } => why.code(),
             Self::Kept { .. } => "kept",
             Self::ForeignHooks { .. } => "foreign_hooks",
+            Self::ForeignFiles { .. } => "foreign_files",
             Self::Shut { why, .. } => match why {
                 Shut::NoSprint {} => "no_sprint",
                 Shut::NoPhase { .. } => "unknown_phase",
@@ -367,6 +373,7 @@ impl Refusal {
             | Self::Shut { .. }
             | Self::Push { .. }
             | Self::ForeignHooks { .. }
+            | Self::ForeignFiles { .. }
             | Self::InvalidGraph { .. } => Retry::AfterChange,
         }
     }

@@ -1,5 +1,5 @@
 //! What is made from the definitions of the command line and lies in the repository: man pages,
-//! the table of exit codes in README. `UPDATE=1 cargo test --test it generated` makes
+//! tables in README, the list of what `install` carries. `UPDATE=1 cargo test --test it generated` makes
 //! it anew; without UPDATE what lies there must be just that, no file more and none less.
 
 use std::collections::BTreeMap;
@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 use git_conductor::error::EXIT_CODES;
 
-use crate::scene::wanting;
+use crate::pages;
+use crate::tables::{Row, SETTINGS, VARIABLES};
 
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+pub(crate) const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-type Files = BTreeMap<String, String>;
+pub(crate) type Files = BTreeMap<String, String>;
 
 /// The definitions, ready to be read.
 pub(crate) fn definitions() -> clap::Command {
@@ -20,105 +21,11 @@ pub(crate) fn definitions() -> clap::Command {
     command
 }
 
-/// Text that troff leaves as it is.
-fn troff(text: &str) -> String {
-    let text = text.replace('\\', "\\\\").replace('-', "\\-");
-    if text.starts_with(['.', '\'']) { format!("\\&{text}") } else { text }
-}
-
-fn section(page: &mut String, title: &str, lines: impl IntoIterator<Item = String>) {
-    page.extend([".SH ", title, "\n"]);
-    page.extend(lines.into_iter().map(|line| line + "\n"));
-}
-
 /// The examples of a command's help.
-fn examples(command: &clap::Command) -> Vec<String> {
+pub(crate) fn examples(command: &clap::Command) -> Vec<String> {
     let help = command.get_after_help().unwrap_or_default().to_string();
     let lines = help.lines().filter_map(|line| line.strip_prefix("  "));
     lines.map(str::to_owned).collect()
-}
-
-fn see_also(name: &str) -> String {
-    let commands = definitions();
-    let subcommands =
-        commands.get_subcommands().map(|command| format!("git-conductor-{}", command.get_name()));
-    let pages = std::iter::once("git-conductor".to_owned()).chain(subcommands);
-    let others: Vec<String> = pages
-        .filter(|page| page != name)
-        .map(|page| format!("\\fB{}\\fR(1)", troff(&page)))
-        .collect();
-    others.join(",\n")
-}
-
-/// One man page.
-fn page(command: &clap::Command, name: &str, typed: &str) -> String {
-    // clap keeps names for ever.
-    let own: &'static str = name.to_owned().leak();
-    let bare = command.clone().name(own).display_name(own).bin_name(typed).after_help("");
-    let man = clap_mangen::Man::new(bare);
-    let mut out = Vec::new();
-    man.render_name_section(&mut out).unwrap();
-    // clap_mangen lists the options without their values.
-    let usage = command.clone().render_usage().to_string();
-    let usage = troff(usage.trim_start_matches("Usage: "));
-    out.extend_from_slice(format!(".SH SYNOPSIS\n{usage}\n").as_bytes());
-    man.render_description_section(&mut out).unwrap();
-    man.render_options_section(&mut out).unwrap();
-    // Each of them begins with the same two lines, which are needed once.
-    let (quotes, body): (Vec<&str>, Vec<&str>) = std::str::from_utf8(&out)
-        .unwrap()
-        .lines()
-        .partition(|line| line.starts_with(".ie ") || line.starts_with(".el "));
-    let title = troff(&name.to_uppercase());
-    let head = format!(".TH \"{title}\" \"1\" \"\" \"git\\-conductor\" \"Git Conductor Manual\"");
-    let mut page = String::from(".\\\" Made by a test of git-conductor, do not edit.\n");
-    for line in quotes.iter().take(2).copied().chain([head.as_str()]).chain(body) {
-        page.push_str(line.trim_end());
-        page.push('\n');
-    }
-    let commands: Vec<_> = command.get_subcommands().collect();
-    if !commands.is_empty() {
-        let about = |command: &clap::Command| troff(&command.get_about().unwrap().to_string());
-        section(
-            &mut page,
-            "COMMANDS",
-            commands.iter().map(|command| {
-                format!(
-                    ".TP\n\\fBgit\\-conductor\\-{}\\fR(1)\n{}",
-                    command.get_name(),
-                    about(command)
-                )
-            }),
-        );
-    }
-    section(
-        &mut page,
-        "EXIT STATUS",
-        EXIT_CODES.iter().map(|(code, meaning)| {
-            format!(".TP\n\\fB{code}\\fR\n{}", troff(&meaning.replace('`', "'")))
-        }),
-    );
-    let lines = examples(command).into_iter().map(|line| troff(&line));
-    section(
-        &mut page,
-        "EXAMPLES",
-        std::iter::once(".nf".to_owned()).chain(lines).chain([".fi".to_owned()]),
-    );
-    section(&mut page, "SEE ALSO", [see_also(name)]);
-    page
-}
-
-fn man_pages() -> Files {
-    let commands = definitions();
-    let mut pages = Files::new();
-    let top = "git-conductor";
-    pages.insert(format!("{top}.1"), page(&commands, top, "git conductor"));
-    for command in commands.get_subcommands() {
-        let name = format!("{top}-{}", command.get_name());
-        let typed = format!("git conductor {}", command.get_name());
-        pages.insert(format!("{name}.1"), page(command, &name, &typed));
-    }
-    pages
 }
 
 /// The files of one directory, by name.
@@ -160,7 +67,7 @@ fn hold(name: &str, wanted: &Files) {
 
 #[test]
 fn man_pages_are_up_to_date() {
-    hold("man", &man_pages());
+    hold("man", &pages::all());
 }
 
 /// The table of exit codes, as README has it.
@@ -169,49 +76,57 @@ fn exit_codes() -> String {
     "| exit | meaning |\n|---:|---|\n".to_owned() + &rows.collect::<String>()
 }
 
-#[test]
-fn the_table_in_the_readme_is_up_to_date() {
-    const BEGIN: &str = "<!-- exit codes -->\n";
-    const END: &str = "<!-- end -->";
-    let path = Path::new(ROOT).join("README.md");
-    let text = std::fs::read_to_string(&path).unwrap();
-    let (before, rest) = text.split_once(BEGIN).expect("README.md has '<!-- exit codes -->'");
-    let (_, after) = rest.split_once(END).expect("README.md has '<!-- end -->' after it");
-    let wanted = format!("{before}{BEGIN}{}{END}{after}", exit_codes());
-    if is_update() {
-        std::fs::write(&path, &wanted).unwrap();
-    } else {
-        assert!(
-            wanted == text,
-            "the exit codes in README.md: UPDATE=1 cargo test --test it generated"
-        );
-    }
+fn settings() -> String {
+    let row = |row: &Row| format!("| {} | {} | {} |\n", row.name, row.default, row.about);
+    let rows = SETTINGS.iter().map(row).collect::<String>().replace("|  |", "| |");
+    "| setting | default | what it is for |\n|---|---|---|\n".to_owned() + &rows
+}
+
+fn variables() -> String {
+    let rows = VARIABLES.iter().map(|row| format!("| {} | {} |\n", row.name, row.about));
+    "| variable | what it is for |\n|---|---|\n".to_owned() + &rows.collect::<String>()
 }
 
 #[test]
-fn troff_has_nothing_to_say_about_the_man_pages() {
-    for (name, text) in man_pages() {
-        for heading in
-            ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS", "EXAMPLES", "SEE ALSO"]
-        {
-            let quoted = format!(".SH \"{heading}\"\n");
-            assert!(
-                text.contains(&format!(".SH {heading}\n")) || text.contains(&quoted),
-                "{name}: {heading}"
-            );
-        }
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join(&name);
-        std::fs::write(&path, &text).unwrap();
-        let groff = std::process::Command::new("groff")
-            .args(["-man", "-Tutf8", "-ww", "-z"])
-            .arg(&path)
-            .output();
-        let Ok(output) = groff else {
-            wanting("groff");
-            return;
-        };
-        assert!(output.status.success() && output.stderr.is_empty(), "{name}: {output:?}");
+fn the_tables_in_the_readme_are_up_to_date() {
+    let path = Path::new(ROOT).join("README.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut wanted = text.clone();
+    for (name, table) in
+        [("exit codes", exit_codes()), ("settings", settings()), ("variables", variables())]
+    {
+        let begin = format!("<!-- {name} -->\n");
+        let (before, rest) = wanted.split_once(&begin).expect(&begin);
+        let (_, after) = rest.split_once("<!-- end -->").expect("the end of a table");
+        wanted = format!("{before}{begin}{table}<!-- end -->{after}");
+    }
+    if is_update() {
+        std::fs::write(&path, &wanted).unwrap();
+    } else {
+        assert!(wanted == text, "tables in README.md: UPDATE=1 cargo test --test it generated");
+    }
+}
+
+/// What `install` carries is named in the code, since nothing else can put it into the program.
+#[test]
+fn what_install_carries_is_all_there_is() {
+    let path = Path::new(ROOT).join("src/cmd/install/shipped.rs");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (before, _) = text.split_once("/// The manual pages.\n").unwrap();
+    let list = |dir: &str, files: Files| {
+        let line = |name: &String| format!("    shipped!(\"{dir}\", \"{name}\"),\n");
+        files.keys().map(line).collect::<String>()
+    };
+    let wanted = format!(
+        "{before}/// The manual pages.\npub(super) const PAGES: &[(&str, &str)] = &[\n{}];\n\n\
+         /// The completions.\npub(super) const COMPLETIONS: &[(&str, &str)] = &[\n{}];\n",
+        list("man", pages::all()),
+        list("completions", files(&Path::new(ROOT).join("completions"))),
+    );
+    if is_update() {
+        std::fs::write(&path, &wanted).unwrap();
+    } else {
+        assert!(wanted == text, "install/shipped.rs: UPDATE=1 cargo test --test it generated");
     }
 }
 

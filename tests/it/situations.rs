@@ -129,6 +129,11 @@ fn hook(scene: &Scene, text: &str) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
+/// Pages and completions are below `there`.
+fn installed(scene: &mut Scene) {
+    scene.does("lead", &["install", "--prefix", "there"]);
+}
+
 fn old_layout(scene: &mut Scene) {
     buildable(scene);
     let phase = scene.sprint_dir().join("build");
@@ -141,6 +146,7 @@ fn old_layout(scene: &mut Scene) {
 pub(crate) const REFUSALS: &[Situation] = &[
     case("no_sprint", &["claim", "build"], nothing),
     case("no_sprint-next", &["next", "--claim"], nothing),
+    case("no_sprint-batch", &["batch"], nothing),
     case("unknown_phase", &["claim", "biuld"], fresh),
     case("claimed", &["claim", "build"], held_by_other),
     case("claimed-dead", &["claim", "build"], held_by_dead),
@@ -273,6 +279,9 @@ pub(crate) const REFUSALS: &[Situation] = &[
     case("foreign_hooks-no_shell", &["hooks", "install"], |scene| {
         hook(scene, "#!/usr/bin/python3\n");
     }),
+    case("foreign_files", &["install", "--prefix", "there"], |scene| {
+        scene.sandbox.write("repo/there/share/man/man1/git-conductor.1", "somebody's\n");
+    }),
     case("four_eyes-guard", &["guard"], |scene| {
         scene.sprint(
             r#"[{"name":"build"},{"name":"ship","depends_on":["build"],"not_by":["build"]}]"#,
@@ -298,6 +307,7 @@ pub(crate) const FAILURES: &[Situation] = &[
     case("usage-command", &["clam"], nothing),
     case("usage-value", &["clean", "--older-than", "soon"], nothing),
     case("usage-phases", &["start", "--phases", "build,docs"], nothing),
+    case("usage-install", &["install"], nothing),
     case("usage-cycle", &["start", "--phases", "a:b,b:c,c:a"], nothing),
     case("git-staleAfter", &["claim", "build"], |scene| {
         buildable(scene);
@@ -357,6 +367,7 @@ pub(crate) const FAILURES: &[Situation] = &[
         std::fs::write(latch.join(name), maker.to_string()).unwrap();
     }),
     case("io", &["start", "--phases", "./missing.json"], nothing),
+    case("io-install", &["install", "--prefix", "/sys/kernel/conductor"], nothing),
     case("git", &["complete", "build"], |scene| {
         held_by_me(scene);
         scene.sandbox.write("repo/.git/index", "this is no index of git");
@@ -436,6 +447,13 @@ pub(crate) const ANSWERS: &[Situation] = &[
         scene.does("lead", &["hooks", "install"]);
     }),
     case("ok-doctor-warns", &["doctor"], held_by_dead),
+    case("ok-install", &["install", "--prefix", "there"], nothing),
+    case("ok-install-dry", &["install", "--prefix", "there", "--dry-run"], nothing),
+    case("ok-install-again", &["install", "--prefix", "there"], installed),
+    case("ok-install-uninstall", &["install", "--prefix", "there", "--uninstall"], installed),
+    case("ok-install-uninstall-left", &["install", "--prefix", "there", "--uninstall"], |scene| {
+        scene.sandbox.write("repo/there/share/man/man1/git-conductor.1", "somebody's\n");
+    }),
     case("ok-guard-claimed", &["guard"], shipping),
     case("ok-guard-done", &["guard"], |scene| {
         shippable(scene);

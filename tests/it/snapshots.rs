@@ -20,7 +20,7 @@ const SNAPSHOTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/snapshots
 /// The commands, as they are typed.
 pub(crate) const COMMANDS: &[&str] = &[
     "start", "claim", "complete", "abort", "status", "next", "unstuck", "guard", "hooks", "doctor",
-    "batch", "archive", "clean",
+    "install", "batch", "archive", "clean",
 ];
 
 /// Snapshots beside those of the situations.

@@ -25,6 +25,9 @@ const ASKING: &[(&str, &str)] = &[
     // The program's own variables and those of git.
     ("cmd/context.rs", "env::var"),
     ("cmd/context.rs", "env::current_dir"),
+    // Where this program is, and a temporary file's name.
+    ("cmd/install.rs", "env::current_exe"),
+    ("cmd/install/files.rs", "getrandom::"),
     // The home that skills are looked for in.
     ("cmd/batch.rs", "env::var"),
     // NO_COLOR and TERM, and what time it is for everything that is printed.
@@ -173,6 +176,7 @@ fn the_world_is_asked_at_the_edge() {
         "env::var",
         "env::args",
         "env::current_dir",
+        "env::current_exe",
         "env::home_dir",
         "env::temp_dir",
         "Timestamp::now",

@@ -321,6 +321,7 @@ impl Scenario {
             | Refusal::Push { .. }
             | Refusal::Kept { .. }
             | Refusal::ForeignHooks { .. }
+            | Refusal::ForeignFiles { .. }
             | Refusal::InvalidGraph { .. } => Some("no such refusal here"),
         }
     }

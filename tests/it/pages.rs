@@ -1,0 +1,404 @@
+//! The manual: one page for the program and for each command, made from the definitions of the command
+//! line, the tables in `tables.rs` and the prose in `doc/`; and the page of the protocol, all prose.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+
+use git_conductor::error::EXIT_CODES;
+
+use crate::generated::{Files, ROOT, definitions, examples};
+use crate::scene::wanting;
+use crate::tables::{ANY, FILES, OTHER, PAGES, Page, Row, SETTINGS, VARIABLES};
+use crate::troff::{block, blocks, escaped, inline, sections, tagged};
+
+/// When the pages were last changed by hand; a page does not tell when it was built.
+const DATE: &str = "2026-11-22";
+const TOP: &str = "git-conductor";
+/// Who writes another client reads this.
+const PROTOCOL: &str = "git-conductor-protocol";
+/// The order of the sections. What the prose has besides comes before EXIT STATUS.
+const LAST: &[&str] = &["NOTES", "SECURITY", "BUGS"];
+
+fn head(name: &str, section: u8) -> String {
+    let title = escaped(&name.to_uppercase());
+    let version = env!("CARGO_PKG_VERSION");
+    format!(
+        ".\\\" Made by a test of git-conductor, do not edit.\n\
+         .TH \"{title}\" \"{section}\" \"{DATE}\" \"git\\-conductor {version}\" \
+         \"Git Conductor Manual\"\n\
+         .\\\" As git's own pages are set: no word is broken, and none is spread.\n.nh\n.ad l\n"
+    )
+}
+
+fn section(page: &mut String, title: &str, body: &str) {
+    if !body.is_empty() {
+        // What begins a section begins a paragraph.
+        let body = body.strip_prefix(".PP\n").unwrap_or(body);
+        page.extend([".SH ", title, "\n", body]);
+    }
+}
+
+/// The text of `doc/NAME.md`; empty if there is none.
+fn prose(name: &str) -> String {
+    std::fs::read_to_string(Path::new(ROOT).join("doc").join(format!("{name}.md")))
+        .unwrap_or_default()
+}
+
+/// A value's placeholders: `<PATH>`, or as they were written where they are words to choose from.
+fn placeholders(arg: &clap::Arg) -> String {
+    let shown = |name: &str| {
+        let name = escaped(name);
+        if name.contains('|') {
+            name.split('|').map(|word| format!("\\fB{word}\\fR")).collect::<Vec<_>>().join("|")
+        } else {
+            format!("\\fI{name}\\fR")
+        }
+    };
+    match arg.get_value_names() {
+        None => shown(&arg.get_id().as_str().to_uppercase()),
+        Some(names) => names.iter().map(|name| shown(name)).collect::<Vec<_>>().join(" "),
+    }
+}
+
+fn needs_value(arg: &clap::Arg) -> bool {
+    arg.get_num_args().is_none_or(|count| count.min_values() > 0)
+}
+
+/// An option as it stands in a command line.
+fn written(arg: &clap::Arg) -> String {
+    let name = format!("\\fB\\-\\-{}\\fR", escaped(arg.get_long().unwrap()));
+    match (arg.get_action().takes_values(), needs_value(arg)) {
+        (false, _) => name,
+        (true, true) => format!("{name} {}", placeholders(arg)),
+        (true, false) => format!("{name} [{}]", placeholders(arg)),
+    }
+}
+
+fn is_help(arg: &clap::Arg) -> bool {
+    matches!(arg.get_id().as_str(), "help" | "version")
+}
+
+/// The options of a command's own, without those that every command takes.
+fn own_options(command: &clap::Command) -> impl Iterator<Item = &clap::Arg> {
+    let all = command.get_arguments();
+    all.filter(|arg| arg.get_long().is_some() && !arg.is_global_set() && !arg.is_hide_set())
+}
+
+fn synopsis(command: &clap::Command, typed: &str) -> String {
+    let mut words = vec![format!("\\fB{}\\fR", escaped(typed).replace(' ', "\\ "))];
+    if command.has_subcommands() {
+        words.push("[\\fIOPTIONS\\fR] [\\fICOMMAND\\fR]".to_owned());
+    }
+    let mut told = BTreeSet::new();
+    for arg in own_options(command).filter(|arg| !is_help(arg)) {
+        if !told.insert(arg.get_id().clone()) {
+            continue;
+        }
+        let mut choice = vec![written(arg)];
+        for other in command.get_arg_conflicts_with(arg) {
+            if other.get_long().is_some() && told.insert(other.get_id().clone()) {
+                choice.push(written(other));
+            }
+        }
+        words.push(format!("[{}]", choice.join(" | ").replace(' ', "\\ ")));
+    }
+    for arg in command.get_positionals() {
+        let name = placeholders(arg);
+        words.push(if arg.is_required_set() { name } else { format!("[{name}]") });
+    }
+    words.join("\n") + "\n"
+}
+
+fn about(command: &clap::Command) -> String {
+    command.get_about().unwrap().to_string()
+}
+
+/// What the long help says beyond its first line, and the prose beyond that.
+fn description(command: &clap::Command, more: &str) -> String {
+    let long = command.get_long_about().map(ToString::to_string).unwrap_or_default();
+    let paragraphs = long.split("\n\n").skip(1);
+    let own = paragraphs.fold(String::new(), |out, text| out + ".PP\n" + &escaped(text) + "\n");
+    let first = if own.is_empty() { format!("{}.\n", escaped(&about(command))) } else { own };
+    first + more
+}
+
+fn option(arg: &clap::Arg) -> String {
+    let help = escaped(&arg.get_help().unwrap_or_default().to_string());
+    let short = arg.get_short().map(|short| format!("\\fB\\-{short}\\fR, ")).unwrap_or_default();
+    let tag = match arg.get_long() {
+        Some(_) => short + &written(arg),
+        None => placeholders(arg),
+    };
+    let default = arg.get_default_values().first().filter(|_| !arg.is_hide_default_value_set());
+    let takes = arg.get_action().takes_values();
+    let default = default
+        .filter(|_| takes)
+        .map(|value| format!(" [default: {}]", escaped(&value.to_string_lossy())));
+    tagged(&tag, &format!("{help}{}", default.unwrap_or_default()))
+}
+
+fn options(command: &clap::Command) -> String {
+    let mut out: String = command.get_positionals().map(option).collect();
+    out.extend(own_options(command).map(option));
+    out.push_str(".SS Common options\n");
+    let common = command.get_arguments().filter(|arg| arg.is_global_set() && !arg.is_hide_set());
+    out.extend(common.map(option));
+    out
+}
+
+fn commands(command: &clap::Command) -> String {
+    let each = command.get_subcommands().filter(|command| !command.is_hide_set());
+    each.map(|command| {
+        let name = escaped(command.get_name());
+        tagged(&format!("\\fBgit\\-conductor\\-{name}\\fR(1)"), &escaped(&about(command)))
+    })
+    .collect()
+}
+
+/// The page's rows of a table.
+fn rows(table: &[Row], command: Option<&str>) -> String {
+    let concerned = table.iter().filter(|row| row.concerns(command));
+    concerned
+        .map(|row| {
+            let default = match row.default {
+                "" => String::new(),
+                default => format!(" (default: {})", inline(default)),
+            };
+            tagged(&inline(row.name), &(inline(row.about) + &default))
+        })
+        .collect()
+}
+
+/// What is told of a command.
+fn told(command: &str) -> &'static Page {
+    PAGES.iter().find(|page| page.command == command).unwrap_or(&OTHER)
+}
+
+/// The codes that a command can end with; without one, those of all of them.
+pub(crate) fn exits(command: Option<&str>) -> BTreeSet<u8> {
+    let own: Vec<u8> = match command {
+        Some(command) => told(command).exits.to_vec(),
+        None => PAGES.iter().flat_map(|page| page.exits).copied().collect(),
+    };
+    ANY.iter().copied().chain(own).collect()
+}
+
+fn exit_status(command: Option<&str>) -> String {
+    let can = exits(command);
+    let codes = EXIT_CODES.iter().filter(|(code, _)| can.contains(code));
+    codes.map(|(code, meaning)| tagged(&format!("\\fB{code}\\fR"), &inline(meaning))).collect()
+}
+
+fn see_also(command: Option<&str>) -> String {
+    let mut pages: Vec<String> = match command {
+        Some(command) => {
+            let own = told(command).see_also.iter().map(|page| (*page).to_owned());
+            std::iter::once(format!("{TOP}(1)")).chain(own).collect()
+        }
+        None => ["git(1)", "git-worktree(1)", "githooks(5)"].map(str::to_owned).to_vec(),
+    };
+    pages.push(format!("{PROTOCOL}(7)"));
+    let shown = |page: &String| {
+        let (name, section) = page.split_once('(').unwrap();
+        format!("\\fB{}\\fR({section}", escaped(name))
+    };
+    pages.iter().map(shown).collect::<Vec<_>>().join(",\n") + "\n"
+}
+
+/// The page of a command, or of the program.
+fn page(definition: &clap::Command, command: Option<&str>) -> String {
+    let name = command.map_or_else(|| TOP.to_owned(), |command| format!("{TOP}-{command}"));
+    let typed = command.map_or("git conductor".to_owned(), |name| format!("git conductor {name}"));
+    let prose = sections(&prose(command.unwrap_or(TOP)));
+    let part = |title: &str| {
+        let own = prose.iter().find(|(known, _)| known == title);
+        own.map(|(_, body)| body.as_str()).unwrap_or_default()
+    };
+    let mut page = head(&name, 1);
+    let line = format!("{} \\- {}\n", escaped(&name), escaped(&about(definition)));
+    section(&mut page, "NAME", &line);
+    section(&mut page, "SYNOPSIS", &synopsis(definition, &typed));
+    section(&mut page, "DESCRIPTION", &description(definition, part("DESCRIPTION")));
+    section(&mut page, "OPTIONS", &options(definition));
+    section(&mut page, "COMMANDS", &commands(definition));
+    let known = |title: &str| ["DESCRIPTION", "EXAMPLES"].contains(&title) || LAST.contains(&title);
+    for (title, body) in prose.iter().filter(|(title, _)| !known(title)) {
+        section(&mut page, title, body);
+    }
+    section(&mut page, "EXIT STATUS", &exit_status(command));
+    section(&mut page, "CONFIGURATION", &rows(SETTINGS, command));
+    section(&mut page, "ENVIRONMENT", &rows(VARIABLES, command));
+    section(&mut page, "FILES", &rows(FILES, command));
+    let lines = block(&examples(definition).join("\n"));
+    section(&mut page, "EXAMPLES", &(lines + part("EXAMPLES")));
+    for title in LAST {
+        section(&mut page, title, part(title));
+    }
+    section(&mut page, "SEE ALSO", &see_also(command));
+    page
+}
+
+/// The page that is all prose: its first line is its name.
+fn protocol() -> String {
+    let text = prose("protocol");
+    let (title, _) = text.split_once('\n').unwrap();
+    let (name, about) = title.strip_prefix("# ").unwrap().split_once("(7) - ").unwrap();
+    let mut page = head(name, 7);
+    section(&mut page, "NAME", &format!("{} \\- {}\n", escaped(name), escaped(about)));
+    for (title, body) in sections(&text) {
+        section(&mut page, &title.to_uppercase(), &body);
+    }
+    page
+}
+
+/// All pages, by the names of their files.
+pub(crate) fn all() -> Files {
+    let definitions = definitions();
+    let mut pages = Files::from([
+        (format!("{TOP}.1"), page(&definitions, None)),
+        (format!("{PROTOCOL}.7"), protocol()),
+    ]);
+    for command in definitions.get_subcommands().filter(|command| !command.is_hide_set()) {
+        let name = command.get_name();
+        pages.insert(format!("{TOP}-{name}.1"), page(command, Some(name)));
+    }
+    pages
+}
+
+fn names() -> BTreeSet<String> {
+    definitions().get_subcommands().map(|command| command.get_name().to_owned()).collect()
+}
+
+#[test]
+fn the_tables_and_the_prose_are_of_commands_that_there_are() {
+    let names = names();
+    for row in SETTINGS.iter().chain(VARIABLES).chain(FILES) {
+        for command in row.named() {
+            assert!(names.contains(*command), "'{command}' at {}", row.name);
+        }
+    }
+    for page in PAGES {
+        assert!(names.contains(page.command), "'{}'", page.command);
+    }
+    for entry in std::fs::read_dir(Path::new(ROOT).join("doc")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let of = name.strip_suffix(".md").unwrap();
+        let known = names.contains(of) || [TOP, "protocol"].contains(&of);
+        assert!(known, "doc/{name} is the prose of no page");
+        let file = match of {
+            TOP => format!("{TOP}.1"),
+            "protocol" => format!("{PROTOCOL}.7"),
+            command => format!("{TOP}-{command}.1"),
+        };
+        for (title, body) in sections(&prose(of)) {
+            let (pages, body) = (all(), body.trim_start_matches(".PP\n").to_owned());
+            assert!(pages[&file].contains(&body) && !body.is_empty(), "{name}: {title}");
+        }
+    }
+}
+
+/// What the snapshots show of each command is what its page says.
+#[test]
+fn a_command_ends_as_its_page_says() {
+    let mut seen: BTreeMap<String, BTreeSet<u8>> = BTreeMap::new();
+    for entry in std::fs::read_dir(Path::new(ROOT).join("tests/it/snapshots")).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let mut command = None;
+        for line in text.lines() {
+            if let Some(typed) = line.strip_prefix("$ git conductor ") {
+                command = typed.split(' ').next().filter(|name| names().contains(*name));
+            } else if let Some(exit) = line.strip_prefix("--- exit ")
+                && let Some(command) = command
+            {
+                seen.entry(command.to_owned()).or_default().insert(exit.parse().unwrap());
+            }
+        }
+    }
+    for (command, seen) in &seen {
+        let can = exits(Some(command));
+        assert!(can.is_superset(seen), "'{command}' ends with {seen:?}, and its page says {can:?}");
+    }
+    for page in PAGES {
+        for code in page.exits {
+            let seen = seen.get(page.command).is_some_and(|seen| seen.contains(code));
+            assert!(seen, "no snapshot shows '{}' ending with {code}", page.command);
+        }
+    }
+}
+
+/// A page that is named is there, or is one of git or of the system.
+#[test]
+fn no_page_points_to_nowhere() {
+    let pages = all();
+    let pattern = regex::Regex::new(r"\b(git-conductor[a-z-]*)\(([0-9])\)").unwrap();
+    for (file, text) in &pages {
+        let plain = text.replace("\\-", "-").replace("\\fB", "").replace("\\fR", "");
+        for found in pattern.captures_iter(&plain) {
+            let named = format!("{}.{}", &found[1], &found[2]);
+            assert!(pages.contains_key(&named), "{file} names {named}");
+        }
+    }
+}
+
+/// What a checker of pages prints about one; `None` if it is not here.
+fn complaints(program: &str, args: &[&str], path: &Path) -> Option<String> {
+    let checked = Command::new(program)
+        .args(args)
+        .arg(path)
+        .env("LC_ALL", "C.UTF-8")
+        .env("MANWIDTH", "60")
+        .env_remove("MANOPT")
+        .output();
+    let Ok(output) = checked else {
+        wanting(program);
+        return None;
+    };
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let lint = if program == "mandoc" { String::from_utf8(output.stdout).unwrap() } else { said };
+    let failed = if output.status.success() { "" } else { "it failed" };
+    Some(lint + failed)
+}
+
+#[test]
+fn nobody_has_anything_to_say_about_the_pages() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in all() {
+        for heading in
+            ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS", "EXAMPLES", "SEE ALSO"]
+        {
+            let wanted = text.contains(&format!("\n.SH {heading}\n")) || name.ends_with(".7");
+            assert!(wanted, "{name}: {heading}");
+        }
+        let path = dir.path().join(&name);
+        std::fs::write(&path, &text).unwrap();
+        for (program, args) in [
+            ("groff", &["-man", "-Tutf8", "-ww", "-z"][..]),
+            ("mandoc", &["-Tlint", "-Wwarning"]),
+            ("man", &["--warnings", "-l", "-P", "cat"]),
+        ] {
+            let Some(said) = complaints(program, args, &path) else { continue };
+            assert_eq!(said, "", "{program} of {name}");
+        }
+    }
+}
+
+/// An option can be copied from a page into a shell.
+#[test]
+fn options_are_printed_with_plain_hyphens() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("page.1");
+    std::fs::write(&path, &all()["git-conductor-complete.1"]).unwrap();
+    let mut man = Command::new("man");
+    man.args(["-P", "cat", "-l"]).arg(&path).env("MANWIDTH", "80").env("LC_ALL", "C.UTF-8");
+    let Ok(output) = man.output() else {
+        wanting("man");
+        return;
+    };
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        text.contains("--verdict pass|fail") && text.contains("git-conductor-next(1)"),
+        "{text}"
+    );
+    assert_eq!(blocks("a 'b' -- `c -d`"), ".PP\na \\(aqb\\(aq \\-\\- \\fBc\\ \\-d\\fR\n");
+}

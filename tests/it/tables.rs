@@ -1,0 +1,247 @@
+//! What README and the manual tell in tables: settings, variables, files, and what each command can
+//! end with. Here is the one place where they are written.
+
+/// Whom a row concerns.
+#[derive(Clone, Copy)]
+pub(crate) enum Whom {
+    /// Every command, and the whole program.
+    All,
+    /// Every command that has to do with a board.
+    Board,
+    /// These.
+    These(&'static [&'static str]),
+    /// All that have to do with a board, except these.
+    BoardExcept(&'static [&'static str]),
+}
+
+/// A row: what it is about, what it does (Markdown), and whom it concerns.
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    /// Of a setting, in Markdown; empty if there is none.
+    pub(crate) default: &'static str,
+    pub(crate) about: &'static str,
+    whom: Whom,
+}
+
+/// The command that has nothing to do with a board.
+const APART: &str = "install";
+
+impl Row {
+    /// Whether it concerns `command`; `None` is the whole program, which all of them concern.
+    pub(crate) fn concerns(&self, command: Option<&str>) -> bool {
+        let Some(command) = command else { return true };
+        match self.whom {
+            Whom::All => true,
+            Whom::Board => command != APART,
+            Whom::These(commands) => commands.contains(&command),
+            Whom::BoardExcept(commands) => command != APART && !commands.contains(&command),
+        }
+    }
+
+    /// The commands that it names.
+    pub(crate) fn named(&self) -> &'static [&'static str] {
+        match self.whom {
+            Whom::All | Whom::Board => &[],
+            Whom::These(commands) | Whom::BoardExcept(commands) => commands,
+        }
+    }
+}
+
+const fn row(name: &'static str, default: &'static str, about: &'static str, whom: Whom) -> Row {
+    Row { name, default, about, whom }
+}
+
+/// Settings of git.
+pub(crate) const SETTINGS: &[Row] = &[
+    row(
+        "`conductor.store`",
+        "`.nanostack` of the main worktree",
+        "where sprints are kept; relative to the main worktree",
+        Whom::Board,
+    ),
+    row("`conductor.agent`", "", "your name, where none is given or found out", Whom::Board),
+    row(
+        "`conductor.staleAfter`",
+        "`1h`",
+        "how long a dead owner must have been silent before anyone may reclaim: `30m`, `1h30m`, `0s`",
+        Whom::These(&["claim", "next", "status"]),
+    ),
+    row(
+        "`conductor.maxArtifact`",
+        "`64m`",
+        "the largest artifact, in bytes, or with `k`, `m` or `g`",
+        Whom::These(&["complete"]),
+    ),
+    row(
+        "`conductor.guardPhase`",
+        "`ship`",
+        "the phase that guards what goes out",
+        Whom::These(&["guard", "hooks"]),
+    ),
+    row(
+        "`conductor.evidence`",
+        "`warn`",
+        "what `guard` makes of missing evidence: `off`, `warn` or `require`",
+        Whom::These(&["guard", "hooks"]),
+    ),
+    row(
+        "`conductor.protect`",
+        "the remote's default branch, and tags",
+        "what a push asks the gate for: patterns of names, one a value",
+        Whom::These(&["guard", "hooks"]),
+    ),
+    row(
+        "`conductor.hookStrict`",
+        "`false`",
+        "whether the hook refuses where this program is missing",
+        Whom::These(&["hooks"]),
+    ),
+    row(
+        "`conductor.requireSprint`",
+        "`false`",
+        "whether nothing goes out without an unfinished sprint",
+        Whom::These(&["guard", "hooks"]),
+    ),
+];
+
+/// Variables of the environment.
+pub(crate) const VARIABLES: &[Row] = &[
+    row(
+        "`GIT_CONDUCTOR_AGENT`, else `NANOSTACK_AGENT`",
+        "",
+        "as `--agent`: your name",
+        Whom::Board,
+    ),
+    row("`GIT_CONDUCTOR_PID`", "", "as `--pid`: the process that is the agent", Whom::Board),
+    row(
+        "`GIT_CONDUCTOR_STORE`, else `NANOSTACK_STORE`",
+        "",
+        "as `--store`: where sprints are kept",
+        Whom::Board,
+    ),
+    row(
+        "`GIT_CONDUCTOR_TOKEN`",
+        "",
+        "the token that `claim --json` gave: whoever has it is the owner, in a sandbox that hides \
+         processes too",
+        Whom::BoardExcept(&["batch", "clean", "hooks"]),
+    ),
+    row("`NO_COLOR`", "", "no colours", Whom::All),
+    row(
+        "`XDG_DATA_HOME`, `XDG_DATA_DIRS`, `BASH_COMPLETION_USER_DIR`, `MANPATH`",
+        "",
+        "where `install` expects that shells and `man` look",
+        Whom::These(&["install"]),
+    ),
+];
+
+/// Files.
+pub(crate) const FILES: &[Row] = &[
+    row(
+        "`.nanostack/`",
+        "",
+        "the store, in the main worktree (`nanostack` in a bare repository), unless it is elsewhere; \
+         see git-conductor-protocol(7)",
+        Whom::Board,
+    ),
+    row(
+        "`.nanostack/config.json`",
+        "",
+        "`phase_graph`, a list of phases that `start` uses without `--phases`, and `skill_roots`, \
+         directories of skills that `batch` reads; optional, and never written",
+        Whom::These(&["start", "batch"]),
+    ),
+    row(
+        "`.nanostack/audit.log`",
+        "",
+        "what was done by whom, one JSON object a line; nothing is decided by it",
+        Whom::BoardExcept(&["status", "batch", "guard", "hooks"]),
+    ),
+    row(
+        "`$GIT_COMMON_DIR/conductor/store`",
+        "",
+        "where the store is, from the first `start` on: a path, relative to the common directory",
+        Whom::Board,
+    ),
+    row("`$GIT_COMMON_DIR/info/exclude`", "", "gets a line for the store", Whom::These(&["start"])),
+    row(
+        "`<skill>/SKILL.md`",
+        "",
+        "of a skill that is called like a phase; `concurrency` in its front matter counts where the \
+         graph says nothing. Looked for below `skill_roots`, `.nanostack/skills`, `~/.claude/skills` \
+         and `~/.agents/skills`",
+        Whom::These(&["batch"]),
+    ),
+    row(
+        "`$GIT_DIR/hooks/pre-push`, or where `core.hooksPath` leads",
+        "",
+        "the hook file, where git is older than 2.54",
+        Whom::These(&["hooks"]),
+    ),
+    row(
+        "`<prefix>/share/man/man1/`, `<prefix>/share/man/man7/`",
+        "",
+        "the manual",
+        Whom::These(&["install"]),
+    ),
+    row(
+        "`<prefix>/share/zsh/site-functions/_git-conductor`",
+        "",
+        "completion for zsh",
+        Whom::These(&["install"]),
+    ),
+    row(
+        "`bash-completion/completions/git-conductor`, `fish/vendor_completions.d/git-conductor.fish`",
+        "",
+        "completion for bash and fish, below `<prefix>/share` or the user's data directory",
+        Whom::These(&["install"]),
+    ),
+];
+
+/// What a command can end with beside what every command can, and where to read on.
+pub(crate) struct Page {
+    /// The command; empty for the program.
+    pub(crate) command: &'static str,
+    pub(crate) exits: &'static [u8],
+    pub(crate) see_also: &'static [&'static str],
+}
+
+/// What any command can end with: well; the answer could not be written, or another command is in the
+/// way; a bug; the environment; a wrong command line.
+pub(crate) const ANY: &[u8] = &[0, 4, 70, 128, 129];
+
+const fn page(
+    command: &'static str,
+    exits: &'static [u8],
+    see_also: &'static [&'static str],
+) -> Page {
+    Page { command, exits, see_also }
+}
+
+/// What is told of a command that is not here: that it can be refused, and of the program.
+pub(crate) const OTHER: Page = page("", &[1], &[]);
+
+/// The commands.
+pub(crate) const PAGES: &[Page] = &[
+    page("start", &[1], &["git-conductor-archive(1)", "git-conductor-next(1)"]),
+    page(
+        "claim",
+        &[1],
+        &["git-conductor-next(1)", "git-conductor-complete(1)", "git-conductor-abort(1)"],
+    ),
+    page(
+        "complete",
+        &[1],
+        &["git-conductor-claim(1)", "git-conductor-next(1)", "git-conductor-guard(1)"],
+    ),
+    page("abort", &[1], &["git-conductor-claim(1)", "git-conductor-unstuck(1)"]),
+    page("status", &[], &["git-conductor-next(1)"]),
+    page("next", &[1], &["git-conductor-claim(1)", "git-conductor-batch(1)"]),
+    page("unstuck", &[1], &["git-conductor-claim(1)", "git-conductor-abort(1)"]),
+    page("guard", &[1], &["git-conductor-hooks(1)", "git-conductor-complete(1)", "githooks(5)"]),
+    page("hooks", &[1], &["git-conductor-guard(1)", "githooks(5)", "git-push(1)"]),
+    page("install", &[1], &["man(1)", "git-help(1)"]),
+    page("batch", &[1], &["git-conductor-next(1)"]),
+    page("archive", &[1], &["git-conductor-start(1)", "git-conductor-clean(1)"]),
+    page("clean", &[], &["git-conductor-archive(1)"]),
+];
