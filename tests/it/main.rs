@@ -6,6 +6,7 @@ mod agents;
 mod apart;
 mod artifacts;
 mod checkout;
+mod client;
 mod commands;
 mod completions;
 mod conditions;
