@@ -192,7 +192,9 @@ impl Surroundings {
         let pages = prefix.join("share/man");
         match &self.man_path {
             Some(dirs) => dirs.contains(&pages),
-            None => is_system(prefix) || self.path.contains(&prefix.join("bin")),
+            // What man-db is told to look through in any case.
+            None if [Path::new("/usr/local"), Path::new("/usr")].contains(&prefix) => true,
+            None => self.path.contains(&prefix.join("bin")),
         }
     }
 
@@ -212,9 +214,9 @@ impl Surroundings {
     }
 }
 
-/// Whether zsh and man look there without being told.
-fn is_system(prefix: &Path) -> bool {
-    ["/usr/local", "/usr"].iter().any(|dir| prefix == Path::new(dir))
+/// Where every zsh looks, whatever it was built with. That of `/usr` is not in Debian's list.
+fn zsh_finds(prefix: &Path) -> bool {
+    prefix == Path::new("/usr/local")
 }
 
 /// Where everything goes. What a shell would not find below the prefix goes to the user's own data
@@ -256,7 +258,7 @@ fn targets(prefix: &Path, may_move: bool, around: &Surroundings) -> Vec<Target> 
         below(Reader::Man, "man/man1", man),
         below(Reader::Man, "man/man7", man),
         bash,
-        below(Reader::Zsh, "zsh/site-functions", is_system(prefix)),
+        below(Reader::Zsh, "zsh/site-functions", zsh_finds(prefix)),
         shell(
             Reader::Fish,
             "fish/vendor_completions.d",

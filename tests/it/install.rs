@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -22,7 +22,9 @@ fn placed(bin: &str) -> Sandbox {
     let mut sandbox = Sandbox::new();
     let dir = sandbox.join(bin);
     std::fs::create_dir_all(&dir).unwrap();
-    std::fs::copy(BINARY, dir.join("git-conductor")).unwrap();
+    // By a process of its own: a child of another test would inherit our handle to what is being
+    // written, and the program could not be run while that is open.
+    assert!(sandbox.command(".", "cp").arg(BINARY).arg(&dir).status().unwrap().success());
     let inherited = std::env::var_os("PATH").unwrap();
     let path = std::iter::once(dir).chain(std::env::split_paths(&inherited));
     sandbox.set("PATH", std::env::join_paths(path).unwrap());
@@ -227,6 +229,55 @@ fn man_is_said_not_to_look_where_it_does_not() {
     sandbox.set("MANPATH", sandbox.join("home/.cargo/share/man"));
     assert!(!lost(&says(&sandbox, &[])));
     assert_eq!(pages(&sandbox), Some(true));
+}
+
+/// What is said of the system's own places is what the programs say of them.
+#[test]
+fn the_systems_places_are_looked_through_as_is_said() {
+    let sandbox = cargo_installed();
+    for prefix in ["/usr/local", "/usr"] {
+        let told = says(&sandbox, &["--prefix", prefix, "--dry-run"]);
+        let missing = |reader: &str| {
+            told["missing"].as_array().unwrap().iter().any(|missing| missing["for"] == reader)
+        };
+        let looks = [
+            ("man", "manpath", &[][..], "share/man"),
+            ("zsh", "zsh", &["-f", "-c", "print -l $fpath"], "share/zsh/site-functions"),
+            (
+                "fish",
+                "fish",
+                &["-c", "printf '%s\\n' $fish_complete_path"],
+                "share/fish/vendor_completions.d",
+            ),
+        ];
+        for (reader, program, args, dir) in looks {
+            let Some(list) = shown(&sandbox, program, args) else { continue };
+            let dir = format!("{prefix}/{dir}");
+            let found = list.split(['\n', ':']).any(|listed| listed == dir);
+            // Another build may look in more places; none may look in fewer.
+            assert!(found || missing(reader), "{reader} does not look in {dir}: {list}");
+        }
+        assert!(!missing("bash") && !missing("man"), "{told}");
+    }
+}
+
+/// Several at once leave what one would have left.
+#[test]
+fn installs_at_the_same_time_do_not_spoil_each_other() {
+    let sandbox = cargo_installed();
+    says(&sandbox, &[]);
+    let wanted = everything(&sandbox);
+    says(&sandbox, &["--uninstall"]);
+    let each = (0..8).map(|_| {
+        let mut command = sandbox.command("home", "git");
+        command.args(["conductor", "install"]).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    });
+    for child in each.collect::<Vec<_>>() {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(everything(&sandbox), wanted);
 }
 
 #[test]
