@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 
 use super::context::{self, Need};
 use super::world::Mutex;
-use super::{Context, Global, Outcome, hooks, start, status};
+use super::{Context, Global, Outcome, hooks, install, start, status};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::git::{self, Env, Repo};
 use crate::place::Origin;
@@ -99,6 +99,7 @@ pub fn run(global: &Global, request: Request) -> Result<Outcome, Stop> {
             found.locks(repo);
         }
     }
+    found.manual();
     Ok(Outcome::Examined(found.0))
 }
 
@@ -394,6 +395,29 @@ impl Findings {
             let says = format!("'{}' keeps git out", lock.display());
             let hint = "if no git is running here, your human can remove it".to_owned();
             self.hint("git locks", Level::Warning, says, hint);
+        }
+    }
+
+    /// Whether the manual and the completions are where they are looked for, and of this version.
+    fn manual(&mut self) {
+        let look = install::Request { dry_run: true, ..install::Request::default() };
+        let hint = "git conductor install".to_owned();
+        match install::examine(&look) {
+            Ok(there) => {
+                let old =
+                    there.pieces.iter().filter(|it| it.change != install::Change::Same).count();
+                if old == 0 {
+                    self.add("manual", Level::Ok, "pages and completions are in their places");
+                } else {
+                    let says = format!("{old} pages and completions are missing or out of date");
+                    self.hint("manual", Level::Note, says, hint);
+                }
+            }
+            Err(Stop::Refused(_)) => {
+                let says = "files of others are where pages and completions would go";
+                self.hint("manual", Level::Note, says, hint);
+            }
+            Err(Stop::Failed(failure)) => self.add("manual", Level::Note, failure.to_string()),
         }
     }
 }

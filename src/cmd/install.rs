@@ -8,7 +8,8 @@
 //! - bash-completion looks in the user's data directory and in `XDG_DATA_DIRS`, and only from 2.12 on
 //!   beside the directories of `PATH`;
 //! - zsh has its own list, which only its user can extend;
-//! - fish looks in the user's data directory, in `XDG_DATA_DIRS`, and where it is itself installed.
+//! - fish looks in the user's data directory, in `XDG_DATA_DIRS`, and where it is itself installed; the
+//!   file goes where it is read at once, since 3.6.0 does not look for completions of git's commands.
 
 mod files;
 mod shipped;
@@ -114,6 +115,11 @@ struct Surroundings {
 /// # Errors
 /// No place is given and none can be told; a file in the way is not ours; a file cannot be written.
 pub fn run(request: &Request) -> Result<Outcome, Stop> {
+    Ok(Outcome::Installed(Box::new(examine(request)?)))
+}
+
+/// Does it, and gives what was done; with [`Request::dry_run`] what there is.
+pub(super) fn examine(request: &Request) -> Result<Installed, Stop> {
     let around = Surroundings::read();
     let prefix = match &request.prefix {
         Some(prefix) => absolute(prefix)?,
@@ -124,7 +130,7 @@ pub fn run(request: &Request) -> Result<Outcome, Stop> {
         if request.uninstall { uninstall(request, &targets)? } else { install(request, &targets)? };
     let missing = if request.uninstall { Vec::new() } else { missing(&targets) };
     let request = request.clone();
-    Ok(Outcome::Installed(Box::new(Installed { request, prefix, pieces, left, missing })))
+    Ok(Installed { request, prefix, pieces, left, missing })
 }
 
 /// What is not found where it is, each once.
@@ -261,7 +267,7 @@ fn targets(prefix: &Path, may_move: bool, around: &Surroundings) -> Vec<Target> 
         below(Reader::Zsh, "zsh/site-functions", zsh_finds(prefix)),
         shell(
             Reader::Fish,
-            "fish/vendor_completions.d",
+            "fish/vendor_conf.d",
             around.fish_finds(&share),
             around.data_home.as_ref(),
         ),
@@ -274,16 +280,16 @@ fn belonging(target: &Target) -> Vec<(&'static str, String)> {
         let pages = PAGES.iter().filter(move |(name, _)| name.ends_with(section));
         pages.map(|(name, text)| (*name, files::marked(text, ".\\\""))).collect()
     };
-    let completion = |name: &str| {
-        let all = COMPLETIONS.iter().filter(|(known, _)| *known == name);
+    let completions = |names: &[&str]| {
+        let all = COMPLETIONS.iter().filter(|(known, _)| names.contains(known));
         all.map(|(name, text)| (*name, files::marked(text, "#"))).collect()
     };
     match target.reader {
         Reader::Man if target.dir.ends_with("man1") => pages('1'),
         Reader::Man => pages('7'),
-        Reader::Bash => completion("git-conductor"),
-        Reader::Zsh => completion("_git-conductor"),
-        Reader::Fish => completion("git-conductor.fish"),
+        Reader::Bash => completions(&["git-conductor"]),
+        Reader::Zsh => completions(&["_git-conductor", "_git_conductor"]),
+        Reader::Fish => completions(&["git-conductor.fish"]),
     }
 }
 

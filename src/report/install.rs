@@ -51,7 +51,7 @@ fn line(missing: &Missing) -> Option<String> {
         Reader::Zsh => Some(format!("fpath=({} $fpath)", quoted(&dir))),
         Reader::Fish => {
             let escaped = dir.replace('\\', "\\\\").replace('\'', "\\'");
-            Some(format!("set -a fish_complete_path '{escaped}'"))
+            Some(format!("source '{escaped}/git-conductor.fish'"))
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::drive::backdate;
+use crate::drive::{BINARY, backdate};
 use crate::hostile::witness;
 use crate::sandbox::Sandbox;
 use crate::scene::{Scene, ago};
@@ -59,7 +59,9 @@ fn nothing_is_wrong_and_nothing_is_changed() {
     // The machine that runs the tests may have any file system.
     let bad: Vec<&Value> =
         bad.filter(|it| it["level"] != "ok" && it["check"] != "file system").collect();
-    let [hooks] = bad.as_slice() else { panic!("{bad:#?}") };
+    // The program under test is in no directory called `bin`.
+    let [hooks, manual] = bad.as_slice() else { panic!("{bad:#?}") };
+    assert_eq!((&manual["check"], &manual["level"]), (&json!("manual"), &json!("note")));
     assert_eq!((&hooks["check"], &hooks["level"]), (&json!("hooks"), &json!("note")));
     doctor(&mut scene, &["--fix"]);
     assert_eq!(witness(scene.sandbox.path()), before, "neither by looking nor by --fix");
@@ -251,6 +253,22 @@ fn hooks_that_would_not_run_and_locks_of_git() {
     is(&mut scene, "git locks", "warning", "refs/notes/conductor.lock' keeps git out");
     doctor(&mut scene, &["--fix"]);
     assert!(lock.exists(), "another program's lock is not ours to remove");
+}
+
+#[test]
+fn the_manual_and_the_completions() {
+    let mut scene = scene();
+    std::fs::create_dir_all(scene.sandbox.join("tools/bin")).unwrap();
+    let program = scene.sandbox.join("tools/bin/git-conductor");
+    // Not by the test itself: a process that it starts meanwhile would hold the file open.
+    scene.sandbox.command(".", "cp").arg(BINARY).arg(&program).status().unwrap();
+    let path = scene.sandbox.var("PATH").unwrap().into_string().unwrap();
+    scene.sandbox.set("PATH", format!("{}:{path}", program.parent().unwrap().display()));
+    is(&mut scene, "manual", "note", "are missing or out of date");
+    scene.does("ann", &["install"]);
+    is(&mut scene, "manual", "ok", "in their places");
+    scene.sandbox.write("tools/share/man/man1/git-conductor.1", "somebody's\n");
+    is(&mut scene, "manual", "note", "files of others");
 }
 
 #[test]

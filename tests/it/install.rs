@@ -246,8 +246,8 @@ fn the_systems_places_are_looked_through_as_is_said() {
             (
                 "fish",
                 "fish",
-                &["-c", "printf '%s\\n' $fish_complete_path"],
-                "share/fish/vendor_completions.d",
+                &["-c", "printf '%s\\n' $__fish_vendor_confdirs"],
+                "share/fish/vendor_conf.d",
             ),
         ];
         for (reader, program, args, dir) in looks {

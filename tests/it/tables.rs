@@ -191,7 +191,7 @@ pub(crate) const FILES: &[Row] = &[
         Whom::These(&["install"]),
     ),
     row(
-        "`bash-completion/completions/git-conductor`, `fish/vendor_completions.d/git-conductor.fish`",
+        "`bash-completion/completions/git-conductor`, `fish/vendor_conf.d/git-conductor.fish`",
         "",
         "completion for bash and fish, below `<prefix>/share` or the user's data directory",
         Whom::These(&["install"]),

@@ -16,6 +16,7 @@ pub(super) const PAGES: &[(&str, &str)] = &[
     shipped!("man", "git-conductor-claim.1"),
     shipped!("man", "git-conductor-clean.1"),
     shipped!("man", "git-conductor-complete.1"),
+    shipped!("man", "git-conductor-doctor.1"),
     shipped!("man", "git-conductor-guard.1"),
     shipped!("man", "git-conductor-hooks.1"),
     shipped!("man", "git-conductor-install.1"),
@@ -30,6 +31,7 @@ pub(super) const PAGES: &[(&str, &str)] = &[
 /// The completions.
 pub(super) const COMPLETIONS: &[(&str, &str)] = &[
     shipped!("completions", "_git-conductor"),
+    shipped!("completions", "_git_conductor"),
     shipped!("completions", "git-conductor"),
     shipped!("completions", "git-conductor.fish"),
 ];
