@@ -92,9 +92,8 @@ pub(super) fn ours(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
     for entry in entries.take(MANY) {
         let path = entry.map_err(fail)?.path();
         let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-        if name.trim_start_matches('_').starts_with("git-conductor")
-            && matches!(look(&path)?, There::Ours(_))
-        {
+        let plain = name.trim_start_matches('_').replace('_', "-");
+        if plain.starts_with("git-conductor") && matches!(look(&path)?, There::Ours(_)) {
             found.push(path);
         }
     }
