@@ -1,9 +1,9 @@
 //! The command line: what was typed becomes what is meant once, here. The doc comments are the help.
 
 mod completion;
+mod manners;
 
 use std::ffi::OsString;
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use clap::{FromArgMatches as _, Parser, Subcommand, ValueEnum};
@@ -14,6 +14,7 @@ use crate::cmd::{self, Context, Global, Outcome};
 use crate::error::{self, Failure, FailureKind, Stop};
 use crate::record::Verdict;
 use crate::report::{self, Format, Printed, text::Paint};
+use manners::Manners;
 
 /// Several agent sessions on one repository without stepping on each other
 ///
@@ -44,7 +45,7 @@ pub struct Cli {
 }
 
 /// What every command takes.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Common options")]
 #[expect(clippy::doc_markdown, reason = "the doc comments are the help, where backticks stay")]
 struct Options {
@@ -61,15 +62,8 @@ struct Options {
     #[arg(long, global = true)]
     json: bool,
     /// Colour the output [possible values: auto, always, never]
-    #[arg(
-        long,
-        global = true,
-        value_name = "WHEN",
-        default_value = "auto",
-        hide_default_value = true,
-        hide_possible_values = true
-    )]
-    color: When,
+    #[arg(long, global = true, value_name = "WHEN", hide_possible_values = true)]
+    color: Option<When>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -352,10 +346,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     std::mem::forget(known);
     match parsed {
         Ok(cli) => {
-            let format = format(&cli.options);
-            let (result, warning) = execute(cli);
+            let options = cli.options.clone();
+            let mut aside = Aside::default();
+            let result = execute(cli, &mut aside);
+            let format = aside.manners.format(&options);
             let printed = report::render(&result, format);
-            match warning {
+            match aside.warning {
                 Some(text) => printed.warning(&text, format),
                 None => printed,
             }
@@ -446,50 +442,37 @@ fn plain() -> Format {
         out: Paint { on: false },
         err: Paint { on: false },
         width: None,
+        advice: true,
         now: Timestamp::now(),
     }
 }
 
-fn format(options: &Options) -> Format {
-    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    let color = |terminal: bool| match options.color {
-        When::Always => true,
-        When::Never => false,
-        When::Auto => terminal && !no_color && !dumb,
-    };
-    let terminal = std::io::stdout().is_terminal();
-    let size = terminal.then(|| rustix::termios::tcgetwinsize(std::io::stdout()));
-    let width = size.and_then(Result::ok).map(|size| usize::from(size.ws_col));
-    Format {
-        json: options.json,
-        out: Paint { on: color(terminal) },
-        err: Paint { on: color(std::io::stderr().is_terminal()) },
-        width: width.filter(|&width| width > 0),
-        now: Timestamp::now(),
-    }
+/// What a command's end does not tell: what to warn of beside it, and how to print it.
+#[derive(Default)]
+struct Aside {
+    warning: Option<String>,
+    manners: Manners,
 }
 
-/// Runs the command; beside what it comes to there may be something to warn of.
-fn execute(cli: Cli) -> (Result<Outcome, Stop>, Option<String>) {
-    let global =
-        Global { agent: cli.options.agent, pid: cli.options.pid, store: cli.options.store };
-    let mut warning = None;
-    let result = run_command(&global, cli.command.unwrap_or(Command::Status), &mut warning);
-    (result, warning)
+impl Aside {
+    /// Opens what a command needs.
+    fn open(&mut self, global: &Global, need: Need) -> Result<Context, Failure> {
+        let context = Context::open(global, need)?;
+        self.manners = Manners::of(&context);
+        Ok(context)
+    }
 }
 
 /// Opens what the command needs, and runs it.
-fn run_command(
-    global: &Global,
-    command: Command,
-    warning: &mut Option<String>,
-) -> Result<Outcome, Stop> {
-    let store = || Context::open(global, Need::Store);
+fn execute(cli: Cli, aside: &mut Aside) -> Result<Outcome, Stop> {
+    let global =
+        &Global { agent: cli.options.agent, pid: cli.options.pid, store: cli.options.store };
+    let mut store = || aside.open(global, Need::Store);
+    let command = cli.command.unwrap_or(Command::Status);
     match command {
         Command::Start { phases, goal, if_none, force } => {
             let request = cmd::start::Request { phases, goal, if_none, force };
-            cmd::start::run(&Context::open(global, Need::Nothing)?, request)
+            cmd::start::run(&aside.open(global, Need::Nothing)?, request)
         }
         Command::Claim { phase, takeover } => cmd::claim::run(&store()?, &phase, takeover),
         Command::Complete { phase, artifact, verdict, commit } => {
@@ -503,13 +486,13 @@ fn run_command(
         Command::Abort { phase, reason } => cmd::abort::run(&store()?, phase.as_deref(), &reason),
         Command::Status => {
             let context = store()?;
-            *warning = stale_after_warning(&context);
+            aside.warning = stale_after_warning(&context);
             cmd::status::run(&context)
         }
         Command::Next { all, claim } => {
             let context = store()?;
             if !claim {
-                *warning = stale_after_warning(&context);
+                aside.warning = stale_after_warning(&context);
             }
             cmd::next::run(&context, all, claim)
         }
@@ -518,7 +501,7 @@ fn run_command(
             cmd::push::run(global, args.first().map(String::as_str))
         }
         Command::Guard { phase, .. } => {
-            cmd::guard::run(&Context::open(global, Need::Own)?, phase.as_deref())
+            cmd::guard::run(&aside.open(global, Need::Own)?, phase.as_deref())
         }
         Command::Hooks { action } => {
             let action = match action {
@@ -526,9 +509,11 @@ fn run_command(
                 HooksWord::Status => cmd::hooks::Action::Status,
                 HooksWord::Uninstall => cmd::hooks::Action::Uninstall,
             };
-            cmd::hooks::run(&Context::open(global, Need::Nothing)?, action)
+            cmd::hooks::run(&aside.open(global, Need::Nothing)?, action)
         }
         Command::Doctor { fix, race } => {
+            // Which goes on without.
+            aside.open(global, Need::Nothing).ok();
             cmd::doctor::run(global, cmd::doctor::Request { fix, race })
         }
         Command::Install { prefix, dry_run, uninstall } => {

@@ -170,7 +170,8 @@ fuzz_target!(|text: &str| {
     for me in askers(&board) {
         for answer in answers(&board, &me, now) {
             for json in [false, true] {
-                let format = Format { json, out: plain, err: plain, width: None, now };
+                let format =
+                    Format { json, out: plain, err: plain, width: None, advice: true, now };
                 check_printed(&render(&answer, format), json);
             }
             if matches!(answer, Ok(Outcome::Board(_))) {
@@ -184,11 +185,13 @@ fuzz_target!(|text: &str| {
 fn narrow(answer: &Result<Outcome, Stop>, now: Timestamp) {
     let plain = Paint { on: false };
     for width in [1, 40, 80] {
-        let format = Format { json: false, out: plain, err: plain, width: Some(width), now };
+        let format =
+            Format { json: false, out: plain, err: plain, width: Some(width), advice: true, now };
         let table = render(answer, format).out;
         assert!(table.lines().all(|line| line.chars().count() <= width), "{width}: {table}");
     }
-    let format = Format { json: false, out: Paint { on: true }, err: plain, width: None, now };
+    let format =
+        Format { json: false, out: Paint { on: true }, err: plain, width: None, advice: true, now };
     let coloured = render(answer, format).out;
     assert!(
         !coloured.replace("\u{1b}[", "").contains(|c| c != '\n' && git_conductor_fuzz::is_raw(c))

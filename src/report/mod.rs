@@ -38,6 +38,8 @@ pub struct Format {
     pub err: Paint,
     /// The terminal's width in columns, if stdout is one.
     pub width: Option<usize>,
+    /// Whether to print hints.
+    pub advice: bool,
     /// What time it is.
     pub now: Timestamp,
 }
@@ -57,7 +59,7 @@ impl Printed {
     /// The same with a warning before all that is said.
     #[must_use]
     pub fn warning(mut self, text: &str, format: Format) -> Self {
-        let mut say = Say { err: String::new(), paint: format.err };
+        let mut say = Say { err: String::new(), paint: format.err, advice: format.advice };
         say.warning(&safe(text));
         self.err.insert_str(0, &say.err);
         self
@@ -87,6 +89,7 @@ impl Printed {
 struct Say {
     err: String,
     paint: Paint,
+    advice: bool,
 }
 
 impl Say {
@@ -96,6 +99,9 @@ impl Say {
     }
 
     fn hint(&mut self, hint: &str) {
+        if !self.advice {
+            return;
+        }
         let line = format!("{} {hint}", self.paint.hint("hint:"));
         self.line(&line);
     }
@@ -109,7 +115,7 @@ impl Say {
 /// What a command's end prints.
 #[must_use]
 pub fn render(result: &Result<Outcome, Stop>, format: Format) -> Printed {
-    let mut say = Say { err: String::new(), paint: format.err };
+    let mut say = Say { err: String::new(), paint: format.err, advice: format.advice };
     let (out, exit) = match result {
         Ok(outcome) if format.json => (one_line(&outcome_json(outcome, format)), exit(outcome)),
         Ok(outcome) => (outcome_text(outcome, format, &mut say), exit(outcome)),

@@ -28,13 +28,6 @@ fn each_file_has_its_place() {
     let there: BTreeSet<String> =
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     assert_eq!(there, FILES.iter().map(|(name, _)| (*name).to_owned()).collect());
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = std::fs::read_to_string(readme).unwrap();
-    for (name, place) in FILES {
-        assert!(readme.contains(&format!("completions/{name}")), "README.md: {name}");
-        let directory = place.rsplit_once('/').unwrap().0;
-        assert!(readme.contains(&format!("~/{directory}")), "README.md: {directory}");
-    }
 }
 
 /// A sprint in which `me` (whom the environment names) holds `build`, `other` lives and holds `docs`,

@@ -23,6 +23,7 @@ mod identity;
 mod install;
 mod kills;
 mod linear;
+mod manners;
 mod namespace;
 mod owners;
 mod pages;

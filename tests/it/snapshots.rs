@@ -175,6 +175,7 @@ fn plain() -> Format {
         out: Paint { on: false },
         err: Paint { on: false },
         width: None,
+        advice: true,
         now: jiff::Timestamp::UNIX_EPOCH,
     }
 }

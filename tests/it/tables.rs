@@ -102,6 +102,13 @@ pub(crate) const SETTINGS: &[Row] = &[
         "whether nothing goes out without an unfinished sprint",
         Whom::These(&["guard", "hooks"]),
     ),
+    row(
+        "`color.conductor`, else `color.ui`",
+        "`auto`",
+        "when to colour: `auto`, `always` or `never`; `color.pager` says whether to do so in a pager",
+        Whom::Board,
+    ),
+    row("`advice.conductor`", "`true`", "whether to print hints", Whom::Board),
 ];
 
 /// Variables of the environment.
@@ -127,6 +134,7 @@ pub(crate) const VARIABLES: &[Row] = &[
         Whom::BoardExcept(&["batch", "clean", "hooks"]),
     ),
     row("`NO_COLOR`", "", "no colours", Whom::All),
+    row("`GIT_ADVICE`", "", "`0`: no hints, as after `git --no-advice`", Whom::All),
     row(
         "`XDG_DATA_HOME`, `XDG_DATA_DIRS`, `BASH_COMPLETION_USER_DIR`, `MANPATH`",
         "",

@@ -27,11 +27,13 @@ const ASKING: &[(&str, &str)] = &[
     ("cmd/context.rs", "env::current_dir"),
     // Where this program is, and a temporary file's name.
     ("cmd/install.rs", "env::current_exe"),
+    ("cmd/doctor/race.rs", "env::current_exe"),
     ("cmd/install/files.rs", "getrandom::"),
     // The home that skills are looked for in.
     ("cmd/batch.rs", "env::var"),
     // NO_COLOR and TERM, and what time it is for everything that is printed.
-    ("cli.rs", "env::var"),
+    ("cli/manners.rs", "env::var"),
+    ("cli/manners.rs", "Timestamp::now"),
     ("cli.rs", "Timestamp::now"),
     // `Vars::from_process`.
     ("agent/mod.rs", "env::var"),
