@@ -156,6 +156,8 @@ fn completed(phase: String, done: &Done) -> Result<Outcome, Stop> {
     };
     let completed = Completed {
         done: done.clone(),
+        sprint_id: done.agent.clone(),
+        depends_on: Vec::new(),
         again: true,
         opened: vec![phase.clone()],
         builds_on: Vec::new(),

@@ -98,6 +98,26 @@ impl Board {
         self.graph.phase(id).depends_on.iter().copied().filter(|dep| !passed(dep)).collect()
     }
 
+    /// The dependencies of the phase called `name` that are done, and their records.
+    #[must_use]
+    pub fn builds_on(&self, name: &str) -> Vec<(String, Done)> {
+        let Some(id) = self.graph.find(name) else { return Vec::new() };
+        let done = |dep: &PhaseId| match self.state(*dep) {
+            State::Done(done) => Some((self.graph.phase(*dep).name.clone(), done.clone())),
+            State::Pending | State::Claimed(_) => None,
+        };
+        self.graph.phase(id).depends_on.iter().filter_map(done).collect()
+    }
+
+    /// The phases that are ready now and wait for the one called `name`.
+    #[must_use]
+    pub fn opened_by(&self, name: &str) -> Vec<String> {
+        let Some(done) = self.graph.find(name) else { return Vec::new() };
+        let opened =
+            |id: &PhaseId| self.is_ready(*id) && self.graph.phase(*id).depends_on.contains(&done);
+        self.graph.ids().filter(opened).map(|id| self.graph.phase(id).name.clone()).collect()
+    }
+
     /// Whether `id` is pending and nothing keeps it from being claimed.
     #[must_use]
     pub fn is_ready(&self, id: PhaseId) -> bool {

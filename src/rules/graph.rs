@@ -222,6 +222,13 @@ impl Graph {
         self.phases.iter().position(|phase| phase.name == name).map(PhaseId)
     }
 
+    /// The names of what `id` directly depends on.
+    #[must_use]
+    pub fn dependencies(&self, id: PhaseId) -> Vec<String> {
+        let names = self.phase(id).depends_on.iter().map(|dep| self.phase(*dep).name.clone());
+        names.collect()
+    }
+
     /// How many phases there are; at least one.
     #[must_use]
     pub fn count(&self) -> usize {

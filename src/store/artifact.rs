@@ -9,8 +9,8 @@ use std::io::Read;
 use sha2::{Digest, Sha256};
 
 use super::Store;
-use super::dir::{Kind, NewFile as _};
-use super::folder::{Step, retry, tidy};
+use super::dir::{Dir, Kind, NewFile as _};
+use super::folder::{Folder, Step, retry, tidy};
 use super::world::World;
 use crate::error::{Failure, FailureKind, Stop};
 use crate::record::Done;
@@ -135,11 +135,8 @@ impl<W: World> Store<W> {
     /// # Errors
     /// It cannot be read; or `busy` if the sprint has ended meanwhile.
     pub fn look_at_pin(&self, board: &Board, name: &str, done: &Done) -> Result<Pin, Failure> {
-        let Some(sha256) = &done.artifact_sha256 else { return Ok(Pin::None) };
-        let is_hash = sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if !is_hash {
-            // No copy can have that hash; and what is no hash is no name either.
-            return Ok(Pin::Changed);
+        if done.artifact_sha256.is_none() {
+            return Ok(Pin::None);
         }
         let found = self.current()?.filter(|it| it.sprint.sprint_id == board.sprint.sprint_id);
         let Some(found) = found else {
@@ -147,18 +144,58 @@ impl<W: World> Store<W> {
             return Err(Failure::new(FailureKind::Busy, text));
         };
         let Some(dir) = found.phase(name)? else { return Ok(Pin::Gone) };
-        let pin = pin_name(sha256);
-        let Some(stat) = dir.stat(&pin)? else { return Ok(Pin::Gone) };
-        if stat.kind != Kind::File || done.artifact_size.is_some_and(|size| size != stat.size) {
-            return Ok(Pin::Changed);
-        }
-        let hash = dir.read_into(&pin, stat.size, Sha256::new, |hash, piece| hash.update(piece))?;
-        Ok(match hash.map(|hash| hex(&hash.finalize())) {
-            None => Pin::Gone,
-            Some(hash) if hash == *sha256 => Pin::Same,
-            Some(_) => Pin::Changed,
-        })
+        let hashed = whole_pin(
+            &dir,
+            done,
+            Sha256::new,
+            |hash, piece| hash.update(piece),
+            |hash| hex(&hash.clone().finalize()),
+        )?;
+        Ok(hashed.err().unwrap_or(Pin::Same))
     }
+
+    /// What was handed over with `done`, the record of phase `name` of the sprint `sprint_id`, which may
+    /// have ended: all of it, or what has become of it.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn read_pin(
+        &self,
+        sprint_id: &str,
+        name: &str,
+        done: &Done,
+    ) -> Result<Result<Vec<u8>, Pin>, Failure> {
+        let Some(found) = self.find(sprint_id)? else { return Ok(Err(Pin::Gone)) };
+        let Some(dir) = found.phase(name)? else { return Ok(Err(Pin::Gone)) };
+        whole_pin(&dir, done, Vec::new, Vec::extend_from_slice, |all| hex(&Sha256::digest(all)))
+    }
+}
+
+/// The pin of `done` in the phase's directory, read into what `begin` makes, if `hash` shows that it is
+/// what was handed over; else what has become of it.
+fn whole_pin<D: Dir, T>(
+    dir: &Folder<D>,
+    done: &Done,
+    begin: impl Fn() -> T,
+    each: impl Fn(&mut T, &[u8]),
+    hash: impl Fn(&T) -> String,
+) -> Result<Result<T, Pin>, Failure> {
+    let Some(sha256) = &done.artifact_sha256 else { return Ok(Err(Pin::None)) };
+    let is_hash = sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !is_hash {
+        // No copy can have that hash; and what is no hash is no name either.
+        return Ok(Err(Pin::Changed));
+    }
+    let pin = pin_name(sha256);
+    let Some(stat) = dir.stat(&pin)? else { return Ok(Err(Pin::Gone)) };
+    if stat.kind != Kind::File || done.artifact_size.is_some_and(|size| size != stat.size) {
+        return Ok(Err(Pin::Changed));
+    }
+    Ok(match dir.read_into(&pin, stat.size, begin, each)? {
+        None => Err(Pin::Gone),
+        Some(whole) if hash(&whole) == *sha256 => Ok(whole),
+        Some(_) => Err(Pin::Changed),
+    })
 }
 
 enum Copied {

@@ -62,6 +62,10 @@ pub struct HandIn {
 pub struct Completed {
     /// Its record.
     pub done: Done,
+    /// The sprint's id.
+    pub sprint_id: String,
+    /// The phases that it directly depends on.
+    pub depends_on: Vec<String>,
     /// Whether it had been complete before, by the same agent and with the same artifact.
     pub again: bool,
     /// The phases that it opened.
@@ -311,6 +315,7 @@ impl<W: World> Store<W> {
             verdict: hand_in.verdict,
         };
         let mut superseded = None;
+        let mut origin = (String::new(), Vec::new());
         let done = self.rounds(|| {
             if let Some(sprint) = superseded.take() {
                 return Err(Refusal::Lost {
@@ -325,6 +330,7 @@ impl<W: World> Store<W> {
             let mut board =
                 self.read(&found, Some(&checking(&found.graph, id)), Some(&asker.maker()))?;
             self.see_completer(&mut board, id);
+            origin = (found.sprint.sprint_id.clone(), found.graph.dependencies(id));
             match (self.decide_mine(asker, &board, id, &request)?, board.state(id)) {
                 (Change::Confirm, State::Done(done)) => {
                     // Who published it may have been killed, or be about to make it durable.
@@ -345,17 +351,17 @@ impl<W: World> Store<W> {
         });
         let (done, again) = done?;
         let board = self.board()?;
-        let opened = board.as_ref().map(|board| opened_by(board, name)).unwrap_or_default();
-        let builds_on = board.as_ref().map(|board| dependencies(board, name)).unwrap_or_default();
+        let opened = board.as_ref().map(|board| board.opened_by(name)).unwrap_or_default();
+        let builds_on = board.as_ref().map(|board| board.builds_on(name)).unwrap_or_default();
+        let (sprint_id, depends_on) = origin;
         if !again {
             let verdict = match done.verdict {
                 Verdict::Pass => "pass",
                 Verdict::Fail => "fail",
             };
-            let sprint = self.current()?.map(|found| found.sprint.sprint_id).unwrap_or_default();
-            self.record(asker, "complete", name, verdict.to_owned(), &sprint);
+            self.record(asker, "complete", name, verdict.to_owned(), &sprint_id);
         }
-        Ok(Completed { done, again, opened, builds_on })
+        Ok(Completed { done, sprint_id, depends_on, again, opened, builds_on })
     }
 
     /// Looks whether the process of who completed the phase lives: another of its name is another
@@ -575,22 +581,4 @@ impl<W: World> Store<W> {
         }
         Ok(None)
     }
-}
-
-/// The dependencies of `name` that are done.
-fn dependencies(board: &Board, name: &str) -> Vec<(String, Done)> {
-    let Some(id) = board.graph.find(name) else { return Vec::new() };
-    let done = |dep: &PhaseId| match board.state(*dep) {
-        State::Done(done) => Some((board.graph.phase(*dep).name.clone(), done.clone())),
-        State::Pending | State::Claimed(_) => None,
-    };
-    board.graph.phase(id).depends_on.iter().filter_map(done).collect()
-}
-
-/// The phases that are ready now and wait for `name`.
-fn opened_by(board: &Board, name: &str) -> Vec<String> {
-    let Some(done) = board.graph.find(name) else { return Vec::new() };
-    let opened =
-        |id: &PhaseId| board.is_ready(*id) && board.graph.phase(*id).depends_on.contains(&done);
-    board.graph.ids().filter(opened).map(|id| board.graph.phase(id).name.clone()).collect()
 }

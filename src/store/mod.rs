@@ -3,9 +3,8 @@
 //! Reading order: [`dir`] (the operations that everything stands on), [`world`] (what else is asked
 //! of the outside, and the protocol's defences), `folder` (handles that say what went wrong),
 //! `latch` and `lock` (what a phase's directory holds), `phase` (the steps by which it changes
-//! hands), `sprints` (how sprints begin and end), `read` and `change` (what commands call), [`litter`]
-//! (what kills leave). [`disk`]
-//! is the real world. This module must not print, and knows neither git nor the command line.
+//! hands), `sprints` (how sprints begin and end), `read`, `history` and `change` (what commands call),
+//! [`litter`] (what kills leave). [`disk`] is the real world. This module must not print, and knows neither git nor the command line.
 //!
 //! # A phase's directory
 //!
@@ -31,6 +30,7 @@ pub mod change;
 pub mod dir;
 pub mod disk;
 mod folder;
+pub mod history;
 mod latch;
 pub mod lifecycle;
 pub mod litter;

@@ -141,6 +141,28 @@ impl<W: World> Store<W> {
         Ok(found)
     }
 
+    /// The sprint with this id, be it over or not; `None` if there is none that can be read.
+    pub(crate) fn find(&self, id: &str) -> Result<Option<Found<W::Dir>>, Failure> {
+        let Some(conductor) = self.conductor()? else { return Ok(None) };
+        if stamp(id).is_none() {
+            return Ok(None);
+        }
+        // In this order: what is archived between the two looks is seen.
+        let here = readable(conductor.open(id))?.flatten();
+        let folder = match (here, conductor.open(ARCHIVE)?) {
+            (Some(folder), _) => Some(folder),
+            (None, Some(archive)) => readable(archive.open(id))?.flatten(),
+            (None, None) => None,
+        };
+        let Some(folder) = folder else { return Ok(None) };
+        Ok(match readable(self.load(folder, id)) {
+            Ok(Some(Loaded::Sprint(found))) => Some(*found),
+            Ok(Some(Loaded::BeingMade | Loaded::Moved) | None) => None,
+            Err(failure) if failure.kind == FailureKind::Unreadable => None,
+            Err(failure) => return Err(failure),
+        })
+    }
+
     fn collect(
         &self,
         place: &Folder<W::Dir>,
