@@ -140,6 +140,10 @@ enum Command {
     /// regular file in a worktree of the repository or in the store; its hash is
     /// recorded and a copy is kept, and so are the commit, the branch, and whether
     /// the worktree was dirty.
+    ///
+    /// With --note, or where conductor.notes is true, the completion also becomes a
+    /// line of the commit's git note, and the artifact an object of git. It stands
+    /// even where that cannot be written; notes sync does it later.
     #[command(
         verbatim_doc_comment,
         after_help = "Examples:\n  git conductor complete build\n  git conductor complete review --artifact review.md --verdict fail"
@@ -162,6 +166,12 @@ enum Command {
         /// The commit that the work is [default: HEAD]
         #[arg(long, value_name = "REV")]
         commit: Option<String>,
+        /// Record it as a git note, too
+        #[arg(long, overrides_with = "no_note")]
+        note: bool,
+        /// Do not, whatever conductor.notes says
+        #[arg(long, overrides_with = "note")]
+        no_note: bool,
     },
     /// Give up your claim on a phase, or all of your claims
     ///
@@ -224,15 +234,25 @@ enum Command {
     /// passed, in a clean worktree, what it handed over is unchanged, and it was done
     /// at the very content that goes out. What is not is warned of; conductor.evidence
     /// (off, warn, require) changes that.
+    ///
+    /// With --notes it is answered from records in git notes alone, as in a clone on a
+    /// server: yes if the latest record of PHASE at the content of REV is a pass. Such
+    /// a record shows no more than that somebody who could push notes wrote it.
     #[command(
         verbatim_doc_comment,
-        after_help = "Examples:\n  git conductor guard\n  git conductor guard release"
+        after_help = "Examples:\n  git conductor guard\n  git conductor guard release\n  git conductor guard --commit HEAD --notes"
     )]
     Guard {
         /// The phase that guards [default: ship]
         phase: Option<String>,
+        /// The commit that is to go out [default: HEAD]
+        #[arg(long, value_name = "REV")]
+        commit: Option<String>,
+        /// By the records in git notes, without a store
+        #[arg(long)]
+        notes: bool,
         /// As git's pre-push hook; reads stdin
-        #[arg(long, num_args = 0..=2, value_names = ["REMOTE", "URL"], conflicts_with = "phase")]
+        #[arg(long, num_args = 0..=2, value_names = ["REMOTE", "URL"], conflicts_with_all = ["phase", "commit", "notes"])]
         pre_push: Option<Vec<String>>,
     },
     /// Make git's pre-push hook ask the gate
@@ -302,6 +322,33 @@ enum Command {
         /// Take away what was installed
         #[arg(long)]
         uninstall: bool,
+    },
+    /// Show, write, exchange or set up records in git notes
+    ///
+    /// A record is one line of JSON in the note of the commit that a phase was
+    /// completed at, on refs/notes/conductor (conductor.notesRef). complete writes it
+    /// where conductor.notes is true. The artifact is kept on the reference of that
+    /// name with -artifacts after it: its blob, as the note on itself.
+    ///
+    /// Without an argument all records are shown, with REV those of that commit, with
+    /// a range those of its commits. sync writes what is missing of all sprints in the
+    /// store, and takes in what was fetched from remotes; with --remote it fetches
+    /// first, and pushes at the end. setup makes git show the records, keep them when
+    /// a commit is amended or rebased, and merge them; with --remote also fetch them.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "Examples:\n  git conductor notes\n  git conductor notes main..HEAD\n  git conductor notes sync --remote origin\n  git conductor notes setup --remote origin"
+    )]
+    Notes {
+        /// A commit, a range, sync or setup
+        #[arg(value_name = "REV|RANGE|sync|setup")]
+        what: Option<String>,
+        /// The remote to exchange records with
+        #[arg(long, value_name = "NAME")]
+        remote: Option<String>,
+        /// With setup: take the settings away again
+        #[arg(long)]
+        remove: bool,
     },
     /// Show the phases in order, those that may run side by side together
     ///
@@ -475,12 +522,13 @@ fn execute(cli: Cli, aside: &mut Aside) -> Result<Outcome, Stop> {
             cmd::start::run(&aside.open(global, Need::Nothing)?, request)
         }
         Command::Claim { phase, takeover } => cmd::claim::run(&store()?, &phase, takeover),
-        Command::Complete { phase, artifact, verdict, commit } => {
+        Command::Complete { phase, artifact, verdict, commit, note, no_note } => {
             let verdict = match verdict {
                 VerdictWord::Pass => Verdict::Pass,
                 VerdictWord::Fail => Verdict::Fail,
             };
-            let request = cmd::complete::Request { phase, artifact, verdict, commit };
+            let note = (note || no_note).then_some(note);
+            let request = cmd::complete::Request { phase, artifact, verdict, commit, note };
             cmd::complete::run(&store()?, &request)
         }
         Command::Abort { phase, reason } => cmd::abort::run(&store()?, phase.as_deref(), &reason),
@@ -500,8 +548,25 @@ fn execute(cli: Cli, aside: &mut Aside) -> Result<Outcome, Stop> {
         Command::Guard { pre_push: Some(args), .. } => {
             cmd::push::run(global, args.first().map(String::as_str))
         }
-        Command::Guard { phase, .. } => {
-            cmd::guard::run(&aside.open(global, Need::Own)?, phase.as_deref())
+        Command::Guard { phase, commit, notes: true, .. } => {
+            cmd::guard::by_notes(phase.as_deref(), commit.as_deref())
+        }
+        Command::Guard { phase, commit, .. } => {
+            let context = aside.open(global, Need::Own)?;
+            cmd::guard::run(&context, phase.as_deref(), commit.as_deref())
+        }
+        Command::Notes { what, remote, remove } => {
+            let usage = |text: &str| {
+                let failure = Failure::new(FailureKind::Usage, text);
+                Err(failure.hint("git conductor notes -h").into())
+            };
+            match (what.as_deref(), remote.as_deref(), remove) {
+                (Some("setup"), remote, undo) => cmd::notes::set_up(remote, undo),
+                (_, _, true) => usage("--remove goes with setup"),
+                (Some("sync"), remote, false) => cmd::notes::sync(&store()?, remote),
+                (_, Some(_), false) => usage("--remote goes with sync and setup"),
+                (rev, None, false) => cmd::notes::show(rev),
+            }
         }
         Command::Hooks { action } => {
             let action = match action {

@@ -8,7 +8,7 @@
 //! | [`rules`] | a board, a request and the facts give a change or a refusal; pure |
 //! | [`error`] | how a command ends other than well, and the one table of exit codes |
 //! | [`store`] | boards as files that change only by atomic steps; the lock protocol |
-//! | [`git`] | the repository: discovery, configuration, snapshots; the only user of gix |
+//! | [`git`] | the repository: discovery, configuration, snapshots, notes; the only user of gix |
 //! | [`place`] | which store a repository's agents share |
 //! | [`agent`] | who is asking, and whether a process lives |
 //! | [`cmd`] | one file a command: arguments in, an outcome out |

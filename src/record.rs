@@ -2,7 +2,11 @@
 //!
 //! Readers are lenient where another program may have written the record (a shell script, an older
 //! or newer binary): a field that is missing or of the wrong type reads as absent, unknown fields
-//! are kept in `rest` and written back unchanged. No I/O, no clock and no rule lives here.
+//! are kept in `rest` and written back unchanged. No I/O, no clock and no rule lives here. What a
+//! completion leaves in git is in [`note`].
+
+pub mod note;
+pub mod text;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};

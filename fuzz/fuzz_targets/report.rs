@@ -5,10 +5,14 @@
 use std::path::PathBuf;
 
 use git_conductor::agent::name;
+use git_conductor::cmd::notes::{Left, Noted, Records, SetUp, Synced};
 use git_conductor::cmd::{Input, Outcome, View};
 use git_conductor::error::{Failure, FailureKind, Stop};
+use git_conductor::git::notes::Setting;
+use git_conductor::record::note::{Artifact, Note};
 use git_conductor::record::{Claim, Done, Sprint, Verdict};
 use git_conductor::report::{Format, render, text::Paint};
+use git_conductor::rules::gate::Shut;
 use git_conductor::rules::graph::Names;
 use git_conductor::rules::{
     Board, Facts, Graph, Hold, Life, Me, PhaseId, Refusal, Request, State, decide, decide::next,
@@ -142,7 +146,11 @@ fn outcomes(board: &Board, id: PhaseId) -> Vec<Result<Outcome, Stop>> {
                 Ok(Outcome::Unstuck(Box::new(freed))),
             ]
         }
-        State::Done(done) => vec![completed(phase, done)],
+        State::Done(done) => {
+            let mut all = vec![completed(phase.clone(), done)];
+            all.extend(of_notes(phase, done));
+            all
+        }
     }
 }
 
@@ -162,7 +170,73 @@ fn completed(phase: String, done: &Done) -> Result<Outcome, Stop> {
         opened: vec![phase.clone()],
         builds_on: Vec::new(),
     };
-    Ok(Outcome::Completed { phase, completed: Box::new(completed), lacks: vec![lacked] })
+    let note = Noted::Failed {
+        failure: Failure::new(FailureKind::Git, done.artifact.clone()).hint(&done.agent),
+        later: true,
+    };
+    Ok(Outcome::Completed {
+        phase,
+        completed: Box::new(completed),
+        lacks: vec![lacked],
+        note: Some(Box::new(note)),
+    })
+}
+
+/// What is said of records in git notes.
+fn of_notes(phase: String, done: &Done) -> Vec<Result<Outcome, Stop>> {
+    let reference = done.artifact.clone();
+    let text = done.at.branch.clone().unwrap_or_default();
+    let note = Note {
+        v: 1,
+        id: text.clone(),
+        sprint: text.clone(),
+        phase: phase.clone(),
+        agent: done.agent.clone(),
+        verdict: done.verdict,
+        claimed_at: None,
+        completed_at: done.completed_at,
+        commit: text.clone(),
+        tree: text.clone(),
+        dirty: done.at.dirty,
+        depends_on: vec![text.clone()],
+        artifact: Some(Artifact {
+            path: reference.clone(),
+            oid: Some(text.clone()),
+            ..Artifact::default()
+        }),
+    };
+    let setting = Setting { key: text.clone(), value: reference.clone() };
+    let records = vec![(text.clone(), note)];
+    let synced = Synced {
+        reference: reference.clone(),
+        left: vec![(text.clone(), phase.clone(), Left::PinGone)],
+        merged: vec![text.clone()],
+        pushed: Some(text.clone()),
+        ..Synced::default()
+    };
+    let set_up = SetUp {
+        removed: false,
+        settings: vec![(setting, true)],
+        differs: Some((text.clone(), reference.clone())),
+        remote: Some(text.clone()),
+    };
+    let shut = [
+        Shut::NoNotes { reference: reference.clone() },
+        Shut::NoRecord {
+            agent: done.agent.clone(),
+            done_at: Some(text.clone()),
+            going_out: Some(text),
+            later: 1,
+        },
+    ];
+    let mut all: Vec<Result<Outcome, Stop>> = shut
+        .into_iter()
+        .map(|why| Err(Refusal::Shut { phase: phase.clone(), why }.into()))
+        .collect();
+    all.push(Ok(Outcome::Records(Box::new(Records { reference, records, later: 1, odd: 1 }))));
+    all.push(Ok(Outcome::Synced(Box::new(synced))));
+    all.push(Ok(Outcome::SetUp(Box::new(set_up))));
+    all
 }
 
 fuzz_target!(|text: &str| {

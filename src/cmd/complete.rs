@@ -5,7 +5,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::status::modified;
-use super::{Context, Input, Outcome};
+use super::{Context, Input, Outcome, notes};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::record::{Snapshot, Verdict};
 use crate::rules::{Change, Refusal};
@@ -26,6 +26,8 @@ pub struct Request {
     pub verdict: Verdict,
     /// `--commit`
     pub commit: Option<String>,
+    /// `--note` or `--no-note`; `conductor.notes` if neither was given.
+    pub note: Option<bool>,
 }
 
 /// Completes a phase: checks and pins the artifact, looks at the repository, then commits.
@@ -34,6 +36,10 @@ pub struct Request {
 /// The rule that says no, with the phase still claimed; or what the system says.
 pub fn run(context: &Context, request: &Request) -> Result<Outcome, Stop> {
     let phase = &request.phase;
+    let note = match request.note {
+        Some(note) => note,
+        None => context.config_bool("conductor.notes")?.unwrap_or(false),
+    };
     let change = context.store.may_complete(&context.asker, phase, request.verdict)?;
     let opened = match &request.artifact {
         Some(path) => Some(open_artifact(context, phase, path)?),
@@ -58,7 +64,8 @@ pub fn run(context: &Context, request: &Request) -> Result<Outcome, Stop> {
     let hand_in = HandIn { artifact, verdict: request.verdict, at };
     let completed = context.store.complete(&context.asker, phase, &hand_in)?;
     let lacks = lacks(context, &completed);
-    Ok(Outcome::Completed { phase: phase.clone(), completed: Box::new(completed), lacks })
+    let note = note.then(|| Box::new(notes::record(context, phase, &completed)));
+    Ok(Outcome::Completed { phase: phase.clone(), completed: Box::new(completed), lacks, note })
 }
 
 /// The dependencies whose commits the completed commit does not contain: it was made beside them, and

@@ -81,6 +81,15 @@ pub(super) fn repository() -> Result<(PathBuf, Option<Repo>), Failure> {
     Ok((cwd, repo))
 }
 
+/// The repository of the current directory, for what is about nothing else.
+///
+/// # Errors
+/// [`FailureKind::NotARepository`] outside of any; or as [`Context::open`].
+pub(super) fn need_repository() -> Result<Repo, Failure> {
+    let text = "not a git repository (or any of the parent directories): .git";
+    repository()?.1.ok_or_else(|| Failure::new(FailureKind::NotARepository, text))
+}
+
 fn setting(repo: Option<&Repo>, outside: Option<&Config>, key: &str) -> Option<String> {
     repo.map(Repo::configuration).or(outside)?.get(key)
 }
@@ -166,12 +175,12 @@ impl Context {
     /// should read.
     #[must_use]
     pub fn bad_setting(&self, key: &str, wanted: &str) -> Failure {
-        let config = self.repo.as_ref().map(Repo::configuration).or(self.outside.as_ref());
-        let value = self.config(key).unwrap_or_default();
-        let file = config.and_then(|config| config.file_of(key));
-        let place = file.map(|file| format!(" in file '{}'", file.display())).unwrap_or_default();
-        let text = format!("bad config value '{value}' for '{key}'{place}: {wanted}");
-        Failure::new(FailureKind::Git, text)
+        bad_setting(self.configuration(), key, wanted)
+    }
+
+    /// git's configuration, the repository's included.
+    pub(super) fn configuration(&self) -> Option<&Config> {
+        self.repo.as_ref().map(Repo::configuration).or(self.outside.as_ref())
     }
 
     /// What is wrong with `conductor.staleAfter`. As with git's own settings, only a command that
@@ -187,8 +196,7 @@ impl Context {
     /// # Errors
     /// A value that is none, in git's words.
     pub fn config_bool(&self, key: &str) -> Result<Option<bool>, Failure> {
-        let config = self.repo.as_ref().map(Repo::configuration).or(self.outside.as_ref());
-        config.map_or(Ok(None), |config| config.boolean(key))
+        self.configuration().map_or(Ok(None), |config| config.boolean(key))
     }
 
     /// What time it is.
@@ -203,6 +211,15 @@ impl Context {
     pub fn store_path(&self) -> &Path {
         self.store.world().path()
     }
+}
+
+/// What is wrong with the setting `key` of `config`, and where it is.
+pub(super) fn bad_setting(config: Option<&Config>, key: &str, wanted: &str) -> Failure {
+    let value = config.and_then(|config| config.get(key)).unwrap_or_default();
+    let file = config.and_then(|config| config.file_of(key));
+    let place = file.map(|file| format!(" in file '{}'", file.display())).unwrap_or_default();
+    let text = format!("bad config value '{value}' for '{key}'{place}: {wanted}");
+    Failure::new(FailureKind::Git, text)
 }
 
 /// The store at `place`, on this machine.

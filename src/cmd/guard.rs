@@ -4,11 +4,11 @@
 //! and never lift one. Whatever cannot be read stops the command, and so shuts the gate.
 
 use super::world::RealWorld;
-use super::{Context, Opened, Outcome};
-use crate::error::{Failure, Stop};
-use crate::git::{Differing, Repo};
-use crate::rules::gate::{self, Content, Gap, Lack, Passage, Pin, Policy, Question};
-use crate::rules::{Board, PhaseId, State};
+use super::{Context, Opened, Outcome, context, notes};
+use crate::error::{Failure, FailureKind, Stop};
+use crate::git::{Config, Differing, Repo};
+use crate::rules::gate::{self, Content, Gap, Lack, Passage, Pin, Policy, Question, Shut};
+use crate::rules::{Board, PhaseId, Refusal, State};
 use crate::store::Store;
 
 /// The phase that guards, unless `conductor.guardPhase` says otherwise.
@@ -36,34 +36,79 @@ struct Settings {
 
 impl Settings {
     /// Reads them; `phase` is what was asked for.
-    fn read(context: &Context, phase: Option<&str>) -> Result<Self, Failure> {
-        let configured = || context.config("conductor.guardPhase").filter(|name| !name.is_empty());
+    fn read(config: Option<&Config>, phase: Option<&str>) -> Result<Self, Failure> {
+        let get = |key: &str| config.and_then(|config| config.get(key));
+        let configured = || get("conductor.guardPhase").filter(|name| !name.is_empty());
         let phase = phase.map(str::to_owned).or_else(configured);
-        let evidence = match context.config("conductor.evidence") {
+        let evidence = match get("conductor.evidence") {
             Some(word) => Policy::parse(&word).ok_or_else(|| {
-                context.bad_setting("conductor.evidence", "it is none of off, warn and require")
+                let wanted = "it is none of off, warn and require";
+                context::bad_setting(config, "conductor.evidence", wanted)
             })?,
             None => Policy::default(),
         };
+        let require_sprint = match config {
+            Some(config) => config.boolean("conductor.requireSprint")?,
+            None => None,
+        };
         Ok(Self {
             phase: phase.unwrap_or_else(|| PHASE.to_owned()),
-            require_sprint: context.config_bool("conductor.requireSprint")?.unwrap_or(false),
+            require_sprint: require_sprint.unwrap_or(false),
             evidence,
         })
     }
 }
 
-/// Asks whether what is checked out may go out past `phase` (default: the one that guards here).
+/// Asks whether `rev` (default: what is checked out) may go out past `phase` (default: the one that
+/// guards here).
 ///
 /// # Errors
 /// Why not; or what the system says.
-pub fn run(context: &Context, phase: Option<&str>) -> Result<Outcome, Stop> {
+pub fn run(context: &Context, phase: Option<&str>, rev: Option<&str>) -> Result<Outcome, Stop> {
     let here = match &context.repo {
-        Some(repo) => content(repo, None)?,
+        Some(repo) => named(repo, rev)?,
+        None if rev.is_some() => {
+            return Err(Failure::new(FailureKind::Usage, "--commit needs a repository").into());
+        }
         None => Content::default(),
     };
     let outgoing = Outgoing { contents: vec![here], deletes: false };
     Ok(Outcome::Open(Box::new(ask(context, phase, &outgoing)?)))
+}
+
+/// The same by the records in git notes alone: neither a store nor an agent is looked for.
+///
+/// # Errors
+/// Why not; or what the system says.
+pub fn by_notes(phase: Option<&str>, rev: Option<&str>) -> Result<Outcome, Stop> {
+    let repo = context::need_repository()?;
+    let settings = Settings::read(Some(repo.configuration()), phase)?;
+    let phase = settings.phase;
+    let content = named(&repo, rev)?;
+    let name = repo.notes_name()?;
+    let Some(found) = notes::read(&repo, &name)? else {
+        let why = Shut::NoNotes { reference: name.as_str().to_owned() };
+        return Err(Refusal::Shut { phase, why }.into());
+    };
+    let mut gaps = crate::rules::notes::passage(&found, &phase, &content)?;
+    if settings.evidence == Policy::Off {
+        gaps.clear();
+    }
+    compare(&repo, &mut gaps);
+    let gaps = gate::weigh(settings.evidence, &phase, gaps)?;
+    let passage = Passage::Done;
+    Ok(Outcome::Open(Box::new(Opened { phase, passage, commit: content.commit, gaps })))
+}
+
+/// What the `rev` that somebody named is.
+fn named(repo: &Repo, rev: Option<&str>) -> Result<Content, Failure> {
+    content(repo, rev).map_err(|mut failure| {
+        if failure.kind == FailureKind::Usage {
+            failure.hints =
+                vec!["nothing goes out; name a commit, as 'git log' shows it".to_owned()];
+        }
+        failure
+    })
 }
 
 /// What `rev` (default: what is checked out) is.
@@ -81,7 +126,7 @@ pub(super) fn ask(
     phase: Option<&str>,
     outgoing: &Outgoing,
 ) -> Result<Opened, Stop> {
-    let settings = Settings::read(context, phase)?;
+    let settings = Settings::read(context.configuration(), phase)?;
     let (mut passage, mut gaps) = look(context, &context.store, &settings, outgoing)?;
     if let Some(other) = &context.other {
         // Whether there must be a sprint at all has been said by the repository's own.

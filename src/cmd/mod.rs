@@ -12,6 +12,7 @@ pub mod guard;
 pub mod hooks;
 pub mod install;
 pub mod next;
+pub mod notes;
 pub mod offers;
 pub mod push;
 pub mod start;
@@ -62,6 +63,8 @@ pub enum Outcome {
         completed: Box<Completed>,
         /// What it builds on, where the completed commit does not contain it.
         lacks: Vec<Input>,
+        /// What came of its record as a git note, if one was asked for.
+        note: Option<Box<notes::Noted>>,
     },
     /// The asker's claims were ended.
     Aborted(Vec<Freed>),
@@ -85,6 +88,12 @@ pub enum Outcome {
     Examined(Vec<doctor::Finding>),
     /// Pages and completions were put in their places, or taken away.
     Installed(Box<install::Installed>),
+    /// Records in git notes.
+    Records(Box<notes::Records>),
+    /// Missing records were written, and those of others taken in.
+    Synced(Box<notes::Synced>),
+    /// Settings of git for notes were made or taken away.
+    SetUp(Box<notes::SetUp>),
 }
 
 /// A push may go on.

@@ -62,6 +62,20 @@ pub fn version(env: &Env) -> Result<(String, (u32, u32)), Failure> {
     Ok((version, first))
 }
 
+/// As [`stdout`], with `input` to read. What git says before it has read all of it must fit a pipe.
+pub(super) fn feed(command: &mut Command, input: &[u8]) -> Result<Vec<u8>, Failure> {
+    use std::io::Write as _;
+    let cannot = |error| Failure::io(error, "cannot run 'git'");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut running = command.spawn().map_err(cannot)?;
+    if let Some(mut stdin) = running.stdin.take() {
+        // A git that fails says why; that it has stopped reading does not.
+        stdin.write_all(input).ok();
+    }
+    let output = running.wait_with_output().map_err(cannot)?;
+    if output.status.success() { Ok(output.stdout) } else { Err(complaint(command, &output)) }
+}
+
 /// A failure that says what git said.
 pub(super) fn complaint(command: &Command, output: &Output) -> Failure {
     let said = String::from_utf8_lossy(&output.stderr);

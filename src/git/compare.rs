@@ -78,7 +78,7 @@ impl Repo {
 }
 
 /// Reads an id; it stands in records, and whatever else stands there must not reach a command line.
-fn id(text: &str) -> Result<ObjectId, Failure> {
+pub(super) fn id(text: &str) -> Result<ObjectId, Failure> {
     ObjectId::from_hex(text.as_bytes())
         .map_err(|_| Failure::new(FailureKind::Git, format!("'{text}' is not an object id")))
 }

@@ -11,8 +11,8 @@
 //! a repository that it cannot serve is asked of git (`git rev-parse`, `git config --list`).
 //!
 //! Nothing here reads the process environment: variables come in through a function, once
-//! ([`Env`](struct@Env)), and children get exactly those. Nothing but `hooks install` writes git
-//! configuration, and only its own section.
+//! ([`Env`](struct@Env)), and children get exactly those. Nothing but `hooks` and `notes setup` writes git configuration, and
+//! nothing but [`notes`] objects and references.
 
 mod child;
 mod compare;
@@ -25,6 +25,7 @@ mod health;
 mod hooks;
 mod includes;
 mod layout;
+pub mod notes;
 mod owner;
 pub mod parameters;
 mod repo;

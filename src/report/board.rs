@@ -231,17 +231,17 @@ pub(super) fn hint(view: &View, now: Timestamp) -> Option<String> {
 }
 
 /// How many columns of a terminal `text` takes; it has no control characters.
-fn columns(text: &str) -> usize {
+pub(super) fn columns(text: &str) -> usize {
     UnicodeWidthStr::width(text)
 }
 
 /// `text` with blanks up to `width` columns.
-fn padded(text: &str, width: usize) -> String {
+pub(super) fn padded(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(columns(text))))
 }
 
 /// Cuts a line that does not fit.
-fn fit(line: &str, width: usize) -> String {
+pub(super) fn fit(line: &str, width: usize) -> String {
     if columns(line) <= width || width == 0 {
         return line.to_owned();
     }

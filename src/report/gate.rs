@@ -117,6 +117,7 @@ fn missing(gap: &Gap) -> String {
     let going_out = gap.going_out.as_deref().map_or_else(|| "no commit".to_owned(), short);
     let why = match gap.why {
         Lack::NotDone => "it is not done".to_owned(),
+        Lack::NoRecord => "no record says that it was completed".to_owned(),
         Lack::Failed => format!("{by} completed it{at} with verdict 'fail'"),
         Lack::PinChanged => format!("what {by} handed over has been changed since"),
         Lack::PinGone => format!("what {by} handed over is gone"),
@@ -191,6 +192,14 @@ pub(super) fn shut(phase: &str, why: &Shut, now: Timestamp) -> Draft {
         Shut::OtherCommit { agent, done_at, going_out } => {
             other_commit(phase, agent, done_at.as_deref(), going_out.as_deref())
         }
+        Shut::NoNotes { reference } => draft(
+            said(format!("there are no records: no reference '{}' is here", safe(reference))),
+            format!("fetch them first: git fetch <remote> '{0}:{0}'", safe(reference)),
+            NOTHING,
+        ),
+        Shut::NoRecord { agent, done_at, going_out, later } => {
+            no_record(phase, agent, done_at.as_deref(), going_out.as_deref(), *later)
+        }
         Shut::NoEvidence { gaps } => {
             let mut text: Vec<String> = gaps.iter().take(MANY).map(missing).collect();
             if gaps.len() > MANY {
@@ -254,4 +263,25 @@ fn other_commit(phase: &str, agent: &str, done_at: Option<&str>, going_out: Opti
          if there is more, tell your human, and stop",
         NOTHING,
     )
+}
+
+fn no_record(
+    phase: &str,
+    agent: &str,
+    done_at: Option<&str>,
+    going_out: Option<&str>,
+    later: usize,
+) -> Draft {
+    let what = going_out.map_or_else(|| "no commit".to_owned(), short);
+    let mut text =
+        format!("the gate is shut: no record says that '{phase}' was completed at {what}");
+    if let Some(commit) = done_at {
+        text = format!("{text}; {} completed it at {}", who(agent), short(commit));
+    }
+    if later > 0 {
+        text = format!("{text}; {later} records are of a later version, which cannot be read here");
+    }
+    let hint = "records are written where the phase is completed, and pushed from there; \
+                fetch them, and if there is none, tell your human";
+    draft(text, hint, NOTHING)
 }

@@ -8,6 +8,7 @@ mod doctor;
 mod gate;
 mod hooks;
 mod install;
+mod notes;
 mod sentences;
 pub mod text;
 pub mod words;
@@ -197,9 +198,10 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
             }
             if *picked { format!("{}\n", granted.phase) } else { "OK\n".to_owned() }
         }
-        Outcome::Completed { phase, completed, lacks } => {
+        Outcome::Completed { phase, completed, lacks, note } => {
             completed_text(phase, completed, now, say);
             gate::lacks_text(phase, lacks, say);
+            notes::noted_text(note.as_deref(), say);
             "OK\n".to_owned()
         }
         Outcome::Aborted(freed) => {
@@ -245,6 +247,9 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
         Outcome::Hooks(hooks) => hooks::text(hooks, say),
         Outcome::Examined(found) => doctor::text(found, format.out, format.width, say),
         Outcome::Installed(installed) => install::text(installed, say),
+        Outcome::Records(records) => notes::table(records, format, say),
+        Outcome::Synced(synced) => notes::synced_text(synced, say),
+        Outcome::SetUp(set_up) => notes::set_up_text(set_up, say),
     }
 }
 
@@ -364,7 +369,7 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
             "nameless": nameless,
             "inputs": inputs,
         }),
-        Outcome::Completed { phase, completed, lacks } => json!({
+        Outcome::Completed { phase, completed, lacks, note } => json!({
             "v": VERSION, "ok": true,
             "phase": phase,
             "agent": completed.done.agent,
@@ -377,6 +382,7 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
             "again": completed.again,
             "opened": completed.opened,
             "lacks": lacks,
+            "note": notes::noted_json(note.as_deref()),
         }),
         Outcome::Aborted(freed) => {
             let phases: Vec<&str> = freed.iter().map(|freed| freed.phase.as_str()).collect();
@@ -408,5 +414,8 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
         Outcome::Hooks(hooks) => hooks::json(hooks),
         Outcome::Examined(found) => doctor::json(found),
         Outcome::Installed(installed) => install::json(installed),
+        Outcome::Records(records) => notes::json(records),
+        Outcome::Synced(synced) => notes::synced_json(synced),
+        Outcome::SetUp(set_up) => notes::set_up_json(set_up),
     }
 }

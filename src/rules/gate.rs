@@ -100,6 +100,22 @@ pub enum Shut {
         /// What is missing.
         gaps: Vec<Gap>,
     },
+    /// There are no records in git notes.
+    NoNotes {
+        /// The reference that they should be on.
+        reference: String,
+    },
+    /// No record says that the phase was completed at what goes out.
+    NoRecord {
+        /// Who completed it last, at other content; empty if nobody did, or it cannot be known.
+        agent: String,
+        /// The commit that this was at.
+        done_at: Option<String>,
+        /// The commit that goes out.
+        going_out: Option<String>,
+        /// How many records are of a later version, which this program cannot read.
+        later: usize,
+    },
 }
 
 /// What to do about missing evidence.
@@ -147,6 +163,8 @@ pub enum Pin {
 pub enum Lack {
     /// It is not done.
     NotDone,
+    /// No record says that it is done.
+    NoRecord,
     /// It failed.
     Failed,
     /// What was handed over has been changed since.
@@ -296,7 +314,7 @@ fn lack<'a>(done: &Done, contents: &'a [Content], pin: Pin) -> Option<(Lack, Opt
 }
 
 impl Gap {
-    const fn new(phase: String, agent: String, why: Lack) -> Self {
+    pub(super) const fn new(phase: String, agent: String, why: Lack) -> Self {
         Self {
             phase,
             agent,

@@ -343,6 +343,8 @@ impl Refusal {
                 Shut::Failed { .. } => "failed",
                 Shut::OtherCommit { .. } => "other_commit",
                 Shut::NoEvidence { .. } => "no_evidence",
+                Shut::NoNotes { .. } => "no_notes",
+                Shut::NoRecord { .. } => "no_record",
             },
         }
     }

@@ -72,23 +72,23 @@ fn colours() {
 #[test]
 fn the_pager() {
     let scene = scene();
-    let pager = "-c core.pager='sed s/^/PAGED:/'";
-    let Some(paged) = in_a_terminal(&scene, &format!("git {pager} -p conductor status")) else {
+    let by = "-c core.pager='sed s/^/PAGED:/'";
+    let Some(paged) = in_a_terminal(&scene, &format!("git {by} -p conductor status")) else {
         return;
     };
     assert!(paged.contains("PAGED:") && colourful(&paged), "{paged}");
     let without = |line: &str| line.replace("PAGED:", "");
     let long = scene.sandbox.git_says("repo", ["conductor", "doctor"]);
     assert!(long.lines().any(|line| line.len() > 60), "it is worth breaking");
-    let broken = in_a_terminal(&scene, &format!("git {pager} -p conductor doctor --color=never"));
+    let broken = in_a_terminal(&scene, &format!("git {by} -p conductor doctor --color=never"));
     let broken = without(&broken.unwrap());
     let wide = broken.lines().filter(|line| line.len() > 60).filter(|line| !line.contains("/repo"));
     assert_eq!(wide.collect::<Vec<_>>(), Vec::<&str>::new(), "git tells the width");
     let plain =
-        in_a_terminal(&scene, &format!("git {pager} -c color.pager=false -p conductor status"));
+        in_a_terminal(&scene, &format!("git {by} -c color.pager=false -p conductor status"));
     let plain = plain.unwrap();
     assert!(plain.contains("PAGED:") && !colourful(&plain), "{plain}");
-    let configured = format!("git {pager} -c pager.conductor=true conductor status");
+    let configured = format!("git {by} -c pager.conductor=true conductor status");
     assert!(in_a_terminal(&scene, &configured).unwrap().contains("PAGED:"));
     let own = "git -c pager.conductor='sed s/^/OWN:/' conductor status";
     assert!(in_a_terminal(&scene, own).unwrap().contains("OWN:"));
@@ -167,6 +167,7 @@ fn from_elsewhere() {
 fn no_locale_changes_a_word() {
     let mut scene = scene();
     let asked: &[&[&str]] = &[&["status"], &["claim", "ship"], &["doctor"], &["-h"], &["guard"]];
+    let age = regex::Regex::new(r"\d+s\b").unwrap();
     let mut said = Vec::new();
     for locale in ["C", "C.UTF-8", "de_DE.UTF-8"] {
         scene.sandbox.set("LC_ALL", locale);
@@ -176,7 +177,7 @@ fn no_locale_changes_a_word() {
             let output = git(&scene, "repo", &args);
             let text = out(&output) + &err(&output);
             assert!(text.is_ascii(), "{text}");
-            regex::Regex::new(r"\d+s\b").unwrap().replace_all(&text, "0s").into_owned()
+            age.replace_all(&text, "0s").into_owned()
         });
         said.push(each.collect::<Vec<_>>());
     }

@@ -134,6 +134,20 @@ fn installed(scene: &mut Scene) {
     scene.does("lead", &["install", "--prefix", "there"]);
 }
 
+/// `build` and `ship` are done and recorded, by claude-1.
+fn recorded(scene: &mut Scene) {
+    scene.sandbox.git("repo", ["config", "conductor.notes", "true"]);
+    scene.sprint("build,ship");
+    scene.does("claude-1", &["claim", "build"]);
+    scene.does("claude-1", &["complete", "build", "--artifact", "file"]);
+    scene.works("claude-1", "ship");
+}
+
+fn with_remote(scene: &mut Scene) {
+    scene.sandbox.git(".", ["clone", "-q", "--bare", "repo", "remote.git"]);
+    scene.sandbox.git("repo", ["remote", "add", "origin", "../remote.git"]);
+}
+
 fn old_layout(scene: &mut Scene) {
     buildable(scene);
     let phase = scene.sprint_dir().join("build");
@@ -257,6 +271,23 @@ pub(crate) const REFUSALS: &[Situation] = &[
         later_commit(scene);
         scene.sandbox.git("repo", ["config", "conductor.evidence", "require"]);
     }),
+    case("no_notes", &["guard", "--notes"], nothing),
+    case("no_record", &["guard", "--notes", "review"], recorded),
+    case("no_record-elsewhere", &["guard", "--notes"], |scene| {
+        recorded(scene);
+        later_commit(scene);
+    }),
+    case("failed-notes", &["guard", "--notes", "build"], |scene| {
+        built_badly(scene);
+        scene.does("lead", &["notes", "sync"]);
+    }),
+    case("no_evidence-notes", &["guard", "--notes"], |scene| {
+        scene.sandbox.git("repo", ["config", "conductor.evidence", "require"]);
+        scene.sprint("build,ship");
+        scene.works("claude-1", "build");
+        scene.does("claude-1", &["claim", "ship"]);
+        scene.does("claude-1", &["complete", "ship", "--note"]);
+    }),
     case("claimed-push", &["guard", "--pre-push"], |scene| {
         shipped_by_other(scene);
         pushing_to(scene, "refs/heads/main");
@@ -318,6 +349,13 @@ pub(crate) const FAILURES: &[Situation] = &[
     }),
     case("usage-commit", &["complete", "build", "--commit", "nowhere"], held_by_me),
     within("home", case("not_a_repository", &["status"], nothing)),
+    within("home", case("not_a_repository-notes", &["notes"], nothing)),
+    case("usage-notes", &["notes", "nowhere"], nothing),
+    case("usage-notes-remote", &["notes", "sync", "--remote", "nobody"], nothing),
+    case("usage-guard-commit", &["guard", "--commit", "nowhere"], nothing),
+    case("git-notesRef", &["notes"], |scene| {
+        scene.sandbox.git("repo", ["config", "conductor.notesRef", "refs/heads/main"]);
+    }),
     case("store_gone", &["status"], |scene| {
         buildable(scene);
         std::fs::rename(scene.store(), scene.sandbox.join("moved")).unwrap();
@@ -453,6 +491,44 @@ pub(crate) const ANSWERS: &[Situation] = &[
     case("ok-install-uninstall", &["install", "--prefix", "there", "--uninstall"], installed),
     case("ok-install-uninstall-left", &["install", "--prefix", "there", "--uninstall"], |scene| {
         scene.sandbox.write("repo/there/share/man/man1/git-conductor.1", "somebody's\n");
+    }),
+    case("ok-complete-note", &["complete", "build", "--note"], held_by_me),
+    within(
+        "new",
+        case("ok-complete-note-unborn", &["complete", "build", "--note"], |scene| {
+            scene.sandbox.git(".", ["init", "-q", "new"]);
+            scene.does_in("new", "lead", &["start", "--phases", "build"]);
+            scene.does_in("new", "codex-2", &["claim", "build"]);
+        }),
+    ),
+    case("ok-complete-note-locked", &["complete", "build", "--note"], |scene| {
+        held_by_me(scene);
+        scene.sandbox.write("repo/.git/refs/notes/conductor.lock", "");
+    }),
+    case("ok-notes", &["notes"], recorded),
+    case("ok-notes-none", &["notes"], nothing),
+    case("ok-notes-sync", &["notes", "sync"], |scene| {
+        scene.sprint("build,ship");
+        scene.works("claude-1", "build");
+    }),
+    case("ok-notes-sync-remote", &["notes", "sync", "--remote", "origin"], |scene| {
+        with_remote(scene);
+        recorded(scene);
+    }),
+    case("ok-notes-setup", &["notes", "setup", "--remote", "origin"], |scene| {
+        with_remote(scene);
+        scene.sandbox.git("repo", ["config", "notes.displayRef", "refs/notes/conductor"]);
+        scene.sandbox.git("repo", ["config", "notes.conductor.mergeStrategy", "union"]);
+    }),
+    case("ok-notes-setup-remove", &["notes", "setup", "--remove"], |scene| {
+        scene.does("lead", &["notes", "setup"]);
+    }),
+    case("ok-guard-notes", &["guard", "--notes"], recorded),
+    case("ok-guard-notes-warns", &["guard", "--notes", "--commit", "HEAD"], |scene| {
+        scene.sprint("build,ship");
+        scene.works("claude-1", "build");
+        scene.does("claude-1", &["claim", "ship"]);
+        scene.does("claude-1", &["complete", "ship", "--note"]);
     }),
     case("ok-guard-claimed", &["guard"], shipping),
     case("ok-guard-done", &["guard"], |scene| {

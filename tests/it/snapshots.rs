@@ -19,8 +19,8 @@ const SNAPSHOTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/snapshots
 
 /// The commands, as they are typed.
 pub(crate) const COMMANDS: &[&str] = &[
-    "start", "claim", "complete", "abort", "status", "next", "unstuck", "guard", "hooks", "doctor",
-    "install", "batch", "archive", "clean",
+    "start", "claim", "complete", "abort", "status", "next", "unstuck", "guard", "hooks", "notes",
+    "doctor", "install", "batch", "archive", "clean",
 ];
 
 /// Snapshots beside those of the situations.
@@ -40,6 +40,8 @@ const FILTERS: &[(&str, &str)] = &[
     (r"\b[0-9a-f]{12}-[0-9]{8}-[0-9]{6}\b", "0123456789ab-20260102-030405"),
     (r"\b[0-9]{8}-[0-9]{6}\b", "20260102-030405"),
     (r"\b20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z", "2026-01-02T03:04:05Z"),
+    (r"\b20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}\b", "2026-01-02 03:04"),
+    (r#""id": "[0-9a-f]{32}""#, r#""id": "00000000000000000000000000000000""#),
     (r#""token": "[0-9a-f]{32}""#, r#""token": "00000000000000000000000000000000""#),
     // What the machine has that runs the tests.
     (r"(?m)^(git          ok       ).*$", "${1}2.47.3"),

@@ -103,6 +103,18 @@ pub(crate) const SETTINGS: &[Row] = &[
         Whom::These(&["guard", "hooks"]),
     ),
     row(
+        "`conductor.notes`",
+        "`false`",
+        "whether `complete` records each completion as a git note",
+        Whom::These(&["complete"]),
+    ),
+    row(
+        "`conductor.notesRef`",
+        "`refs/notes/conductor`",
+        "the reference of these notes; artifacts are on the one with `-artifacts` after it",
+        Whom::These(&["complete", "guard", "notes"]),
+    ),
+    row(
         "`color.conductor`, else `color.ui`",
         "`auto`",
         "when to colour: `auto`, `always` or `never`; `color.pager` says whether to do so in a pager",

@@ -1,0 +1,195 @@
+//! What is said of records in git notes: the table, what was written, what was set up.
+
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+
+use super::board::{columns, fit, padded};
+use super::text::safe;
+use super::{Format, Say, words};
+use crate::cmd::notes::{Left, Noted, Records, SetUp, Synced};
+use crate::record::note::Note;
+use crate::record::{VERSION, Verdict};
+
+/// What writes records that are missing.
+const SYNC: &str = "git conductor notes sync";
+/// So much of what could not be written is named.
+const MANY: usize = 5;
+
+/// What came of a completion's record.
+pub(super) fn noted_text(noted: Option<&Noted>, say: &mut Say) {
+    if let Some(Noted::Failed { failure, later }) = noted {
+        let text = safe(&failure.to_string()).into_owned();
+        say.warning(&format!("the phase is complete, and has no record in git notes: {text}"));
+        for hint in &failure.hints {
+            say.hint(&safe(hint));
+        }
+        if *later {
+            say.hint(&format!("once that is mended, '{SYNC}' writes it"));
+        }
+    }
+}
+
+/// The same as JSON; null where none was asked for.
+pub(super) fn noted_json(noted: Option<&Noted>) -> Value {
+    match noted {
+        None => Value::Null,
+        Some(Noted::Written { reference, commit, id }) => {
+            json!({"ok": true, "ref": reference, "commit": commit, "id": id})
+        }
+        Some(Noted::Failed { failure, .. }) => {
+            let words = words::failure(failure);
+            json!({"ok": false, "code": words.code, "error": words.text, "hints": failure.hints})
+        }
+    }
+}
+
+/// One record's row, in columns.
+fn row(object: &str, note: &Note) -> [String; 6] {
+    let commit: String = object.chars().take(7).collect();
+    let verdict = match (note.verdict, note.dirty) {
+        (Verdict::Fail, _) => "fail",
+        (Verdict::Pass, Some(true)) => "dirty",
+        (Verdict::Pass, _) => "pass",
+    };
+    let when = note
+        .completed_at
+        .map(|at| at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M").to_string());
+    let artifact = note.artifact.as_ref().map(|artifact| match &artifact.oid {
+        Some(oid) => format!("{} {}", oid.chars().take(7).collect::<String>(), artifact.path),
+        None => artifact.path.clone(),
+    });
+    let agent = if note.agent.is_empty() { "unknown" } else { &note.agent };
+    [
+        commit,
+        note.phase.clone(),
+        verdict.to_owned(),
+        when.unwrap_or_default(),
+        agent.to_owned(),
+        artifact.unwrap_or_default(),
+    ]
+    .map(|cell| safe(&cell).into_owned())
+}
+
+/// The records: commit, phase, verdict, when (UTC), agent, artifact.
+pub(super) fn table(records: &Records, format: Format, say: &mut Say) -> String {
+    if records.later > 0 {
+        let text = "records of a later version are not shown: this program cannot read them";
+        say.warning(&format!("{} {text}", records.later));
+    }
+    if records.odd > 0 {
+        say.warning(&format!("{} notes are no text, or too long", records.odd));
+    }
+    if records.records.is_empty() {
+        say.line(&format!("there are no records on '{}'", safe(&records.reference)));
+    }
+    let rows: Vec<_> = records.records.iter().map(|(object, note)| row(object, note)).collect();
+    let width = |n: usize| rows.iter().map(|row| columns(&row[n])).filter(|&w| w <= 24).max();
+    let widths: [usize; 6] = std::array::from_fn(|n| width(n).unwrap_or(0));
+    let mut out = String::new();
+    for row in rows {
+        let cells: Vec<String> =
+            row.iter().zip(widths).map(|(cell, width)| padded(cell, width)).collect();
+        let line = cells.join("  ");
+        let line = line.trim_end();
+        out.push_str(&format.width.map_or_else(|| line.to_owned(), |width| fit(line, width)));
+        out.push('\n');
+    }
+    out
+}
+
+/// The same as JSON.
+pub(super) fn json(records: &Records) -> Value {
+    let record = |(object, note): &(String, Note)| {
+        let mut value = serde_json::to_value(note).unwrap_or_default();
+        value["on"] = json!(object);
+        value
+    };
+    json!({
+        "v": VERSION, "ok": true,
+        "ref": records.reference,
+        "records": records.records.iter().map(record).collect::<Vec<_>>(),
+        "later": records.later,
+        "odd": records.odd,
+    })
+}
+
+fn plural(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+/// What `notes sync` came to.
+pub(super) fn synced_text(synced: &Synced, say: &mut Say) -> String {
+    for (sprint, phase, left) in synced.left.iter().take(MANY) {
+        let why = match left {
+            Left::NoCommit => "has no record: it was completed at no commit",
+            Left::CommitGone => "has no record: its commit is not in the repository any more",
+            Left::PinGone => "is without its artifact: the copy is gone",
+            Left::PinChanged => "is without its artifact: the copy has been changed",
+        };
+        say.warning(&format!("'{}' of sprint {} {why}", safe(phase), safe(sprint)));
+    }
+    if synced.left.len() > MANY {
+        say.warning(&format!("{} more cannot be written", synced.left.len() - MANY));
+    }
+    for name in &synced.merged {
+        say.line(&format!("took in '{}'", safe(name)));
+    }
+    say.line(&format!(
+        "wrote {} and {} to '{}'",
+        plural(synced.written, "record"),
+        plural(synced.kept, "artifact"),
+        safe(&synced.reference)
+    ));
+    if let Some(remote) = &synced.pushed {
+        say.line(&format!("pushed to '{}'", safe(remote)));
+    }
+    "OK\n".to_owned()
+}
+
+/// The same as JSON.
+pub(super) fn synced_json(synced: &Synced) -> Value {
+    let left = |(sprint, phase, why): &(String, String, Left)| json!({"sprint": sprint, "phase": phase, "why": why});
+    json!({
+        "v": VERSION, "ok": true,
+        "ref": synced.reference,
+        "written": synced.written,
+        "kept": synced.kept,
+        "merged": synced.merged,
+        "left": synced.left.iter().map(left).collect::<Vec<_>>(),
+        "pushed": synced.pushed,
+    })
+}
+
+/// What `notes setup` came to.
+pub(super) fn set_up_text(set_up: &SetUp, say: &mut Say) -> String {
+    for (setting, changed) in &set_up.settings {
+        let (key, value) = (safe(&setting.key), safe(&setting.value));
+        say.line(&match (set_up.removed, changed) {
+            (false, true) => format!("set {key} to '{value}'"),
+            (false, false) => format!("{key} has '{value}' already"),
+            (true, true) => format!("took '{value}' out of {key}"),
+            (true, false) => format!("{key} has no '{value}'"),
+        });
+    }
+    if let Some((key, value)) = &set_up.differs {
+        say.warning(&format!("{} is '{}', and stays so", safe(key), safe(value)));
+    }
+    if let Some(remote) = set_up.remote.as_ref().filter(|_| !set_up.removed) {
+        let remote = safe(remote);
+        say.hint(&format!("'git push' stays as it is; '{SYNC} --remote {remote}' pushes records"));
+    }
+    "OK\n".to_owned()
+}
+
+/// The same as JSON.
+pub(super) fn set_up_json(set_up: &SetUp) -> Value {
+    let settings = set_up.settings.iter().map(|(setting, changed)| {
+        json!({"key": setting.key, "value": setting.value, "changed": changed})
+    });
+    json!({
+        "v": VERSION, "ok": true,
+        "removed": set_up.removed,
+        "settings": settings.collect::<Vec<_>>(),
+        "differs": set_up.differs.as_ref().map(|(key, value)| json!({"key": key, "value": value})),
+    })
+}
