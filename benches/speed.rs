@@ -168,6 +168,44 @@ fn push(dir: &Path, runs: usize) {
     time(BINARY, dir, &["hooks", "uninstall"]);
 }
 
+/// `complete --note` beside 10,000 notes, in turn with `complete` alone: what the record adds.
+fn note(dir: &Path, runs: usize) {
+    let blob = std::fs::read_to_string(dir.join("file")).unwrap();
+    assert_eq!(blob, "content\n");
+    let mut lines =
+        String::from("commit refs/notes/conductor\ncommitter a <a@b> 0 +0000\ndata 1\nx\n");
+    for n in 0..10_000_u32 {
+        // Spread as ids are.
+        let spread = n.wrapping_mul(2_654_435_761);
+        let id = format!("{spread:08x}{n:032x}");
+        lines.extend(["M 100644 inline ", &id[..2], "/", &id[2..], "\ndata 8\ncontent\n\n"]);
+    }
+    std::fs::write(dir.join(".git/notes-to-import"), lines).unwrap();
+    let input = File::open(dir.join(".git/notes-to-import")).unwrap();
+    let mut import = command("git", dir, &["fast-import", "--quiet"]);
+    assert!(import.stdin(input).status().unwrap().success());
+    std::fs::remove_file(dir.join(".git/notes-to-import")).unwrap();
+    let phases = 2 * (runs + 5);
+    let next = std::cell::Cell::new(0);
+    let complete = |more: &[&str]| {
+        let n = next.replace(next.get() + 1);
+        if n % 200 == 0 {
+            start(dir, 200.min(phases));
+        }
+        let phase = format!("p{}", n % 200);
+        time(BINARY, dir, &["claim", &phase]);
+        time(BINARY, dir, &[&["complete", &phase], more].concat())
+    };
+    let pair = pair(runs, || complete(&["--note"]), || complete(&[]));
+    let added = ms(pair.ours) - ms(pair.theirs);
+    let over = if added > 25.0 { " **over**" } else { "" };
+    println!(
+        "| `complete --note` beside 10,000 notes, and `complete` | {:.2} ms | {:.2} ms | adds {added:.2} ms{over} | 25 ms |",
+        ms(pair.ours),
+        ms(pair.theirs)
+    );
+}
+
 /// `contenders` processes at once on `phases` phases, each claiming what is open and, if `give_up`,
 /// giving it up again, `rounds` times: how long all of it took, and the longest wait for an answer.
 fn contend(
@@ -350,6 +388,7 @@ fn main() {
     compare(dir, runs, &["__complete", "claim", ""], &[], &[]);
     complete(dir, runs.min(50));
     push(dir, runs.min(100));
+    note(dir, runs.min(50));
     scale(dir, runs);
     let size = std::fs::metadata(BINARY).unwrap().len();
     println!("- the program has {}.{:02} MB", size / 1_000_000, size % 1_000_000 / 10_000);
