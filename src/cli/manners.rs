@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 
 use jiff::Timestamp;
 
-use super::{Options, When};
+use super::commands::{Options, When};
 use crate::cmd::Context;
 use crate::report::{Format, text::Paint};
 

@@ -96,6 +96,7 @@ pub fn run(global: &Global, request: Request) -> Result<Outcome, Stop> {
         }
         if let Some(repo) = &repo {
             found.hooks(repo);
+            found.notes(repo);
             found.locks(repo);
         }
     }
@@ -383,6 +384,28 @@ impl Findings {
             self.hint("protected", Level::Note, says, hint);
         } else {
             self.add("protected", Level::Ok, says);
+        }
+    }
+
+    /// Whether records are kept, and outlive an amended commit.
+    fn notes(&mut self, repo: &Repo) {
+        let (name, kept) = match (repo.notes_name(), repo.config_bool("conductor.notes")) {
+            (Ok(name), Ok(kept)) => (name, kept.unwrap_or(false)),
+            (Err(failure), _) | (_, Err(failure)) => return self.failed("notes", &failure),
+        };
+        let name = name.as_str();
+        // git takes patterns of references there.
+        let covers = |value: &String| {
+            value == name || value.strip_suffix('*').is_some_and(|start| name.starts_with(start))
+        };
+        if !kept {
+            self.add("notes", Level::Ok, "no records are kept (conductor.notes)");
+        } else if repo.config_all("notes.rewriteRef").iter().any(covers) {
+            self.add("notes", Level::Ok, format!("records are kept on {name}"));
+        } else {
+            let says =
+                format!("records are kept on {name}; amended and rebased commits lose theirs");
+            self.hint("notes", Level::Warning, says, "git conductor notes setup".to_owned());
         }
     }
 

@@ -256,6 +256,22 @@ fn hooks_that_would_not_run_and_locks_of_git() {
 }
 
 #[test]
+fn records_in_git_notes() {
+    let mut scene = scene();
+    is(&mut scene, "notes", "ok", "no records are kept");
+    scene.sandbox.git("repo", ["config", "conductor.notes", "true"]);
+    is(&mut scene, "notes", "warning", "amended and rebased commits lose theirs");
+    scene.does("ann", &["notes", "setup"]);
+    is(&mut scene, "notes", "ok", "refs/notes/conductor");
+    scene.sandbox.git("repo", ["config", "conductor.notesRef", "refs/notes/other"]);
+    is(&mut scene, "notes", "warning", "refs/notes/other");
+    scene.sandbox.git("repo", ["config", "--add", "notes.rewriteRef", "refs/notes/*"]);
+    is(&mut scene, "notes", "ok", "refs/notes/other");
+    scene.sandbox.git("repo", ["config", "conductor.notesRef", "refs/heads/main"]);
+    is(&mut scene, "notes", "problem", "no name below refs/notes/");
+}
+
+#[test]
 fn the_manual_and_the_completions() {
     let mut scene = scene();
     std::fs::create_dir_all(scene.sandbox.join("tools/bin")).unwrap();

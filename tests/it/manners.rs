@@ -129,7 +129,7 @@ fn tracing_goes_beside_the_answer() {
         board.as_object_mut().unwrap().remove("you");
         board
     };
-    for name in ["GIT_TRACE", "GIT_TRACE2", "GIT_TRACE_SETUP", "GIT_TRACE2_PERF"] {
+    for name in ["GIT_TRACE", "GIT_TRACE2", "GIT_TRACE2_PERF"] {
         let usual = same(&out(&git(&scene, "repo", &ask)));
         scene.sandbox.set(name, "1");
         let traced = git(&scene, "repo", &ask);

@@ -321,6 +321,8 @@ fn no_command_writes_configuration() {
             &["unstuck", "c", "--force"],
             &["archive"],
             &["clean", "--older-than", "0s"],
+            &["doctor", "--fix", "--race"],
+            &["install", "--prefix", "../tools"],
             &[],
         ] {
             sandbox.run(dir, &me, args).ok();

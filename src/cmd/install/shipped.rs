@@ -21,6 +21,7 @@ pub(super) const PAGES: &[(&str, &str)] = &[
     shipped!("man", "git-conductor-hooks.1"),
     shipped!("man", "git-conductor-install.1"),
     shipped!("man", "git-conductor-next.1"),
+    shipped!("man", "git-conductor-notes.1"),
     shipped!("man", "git-conductor-protocol.7"),
     shipped!("man", "git-conductor-start.1"),
     shipped!("man", "git-conductor-status.1"),

@@ -1,0 +1,346 @@
+//! What can be typed: the commands and their options. The doc comments are the help, and what manual
+//! pages and completions are made of.
+
+use std::path::PathBuf;
+
+use clap::{Subcommand, ValueEnum};
+use jiff::SignedDuration;
+
+use crate::cmd::context::parse_duration;
+
+/// What every command takes.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Common options")]
+#[expect(clippy::doc_markdown, reason = "the doc comments are the help, where backticks stay")]
+pub(super) struct Options {
+    /// Act under this name [env: GIT_CONDUCTOR_AGENT]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(super) agent: Option<String>,
+    /// The process that is the agent [env: GIT_CONDUCTOR_PID]
+    #[arg(long, global = true, value_name = "PID")]
+    pub(super) pid: Option<i64>,
+    /// Where the store is, if not here [env: GIT_CONDUCTOR_STORE]
+    #[arg(long, global = true, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub(super) store: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// Colour the output [possible values: auto, always, never]
+    #[arg(long, global = true, value_name = "WHEN", hide_possible_values = true)]
+    pub(super) color: Option<When>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum VerdictWord {
+    Pass,
+    Fail,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum HooksWord {
+    Install,
+    Status,
+    Uninstall,
+}
+
+#[derive(Debug, Subcommand)]
+// A command line names one of them: the others need no options.
+#[command(defer = true)]
+pub(super) enum Command {
+    /// Begin a sprint, and archive the one before it
+    ///
+    /// Prints the sprint's directory. Without --phases, the graph is the one of the
+    /// store's config.json, or else: think, plan, build; then review, qa and
+    /// security side by side; then ship.
+    ///
+    /// In a list, a phase of that default graph keeps its dependencies, and any
+    /// other is given as name:dependency+dependency, or name: for none. It is
+    /// refused while another agent's claim is live.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "Examples:\n  git conductor start --goal 'add OAuth login'\n  git conductor start --phases think,build,docs:build"
+    )]
+    Start {
+        /// A list (build,docs:build), a JSON file, or - for stdin
+        #[arg(long, value_name = "SPEC")]
+        phases: Option<String>,
+        /// What the sprint is for
+        #[arg(long, value_name = "TEXT")]
+        goal: Option<String>,
+        /// Keep the current sprint if it is not finished
+        #[arg(long)]
+        if_none: bool,
+        /// Also under other agents' live claims
+        #[arg(long)]
+        force: bool,
+    },
+    /// Own a phase
+    ///
+    /// A phase has one owner at a time. It can be claimed when everything that it
+    /// depends on is done. Claiming what is yours already renews the claim. What
+    /// the phase builds on is told: who did it, at which commit, and where the copy
+    /// of the artifact is.
+    ///
+    /// A claim whose owner's process is gone can be claimed by anybody after
+    /// conductor.staleAfter (1h), and with --takeover at once.
+    #[command(verbatim_doc_comment, after_help = "Examples:\n  git conductor claim build")]
+    Claim {
+        /// The phase
+        phase: String,
+        /// Also from an owner that is gone, or your other terminal
+        #[arg(long)]
+        takeover: bool,
+    },
+    /// Hand a phase in; what waits for it opens
+    ///
+    /// Only its owner can. A completed phase stays completed. The artifact is a
+    /// regular file in a worktree of the repository or in the store; its hash is
+    /// recorded and a copy is kept, and so are the commit, the branch, and whether
+    /// the worktree was dirty.
+    ///
+    /// With --note, or where conductor.notes is true, the completion also becomes a
+    /// line of the commit's git note, and the artifact an object of git. It stands
+    /// even where that cannot be written; notes sync does it later.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "Examples:\n  git conductor complete build\n  git conductor complete review --artifact review.md --verdict fail"
+    )]
+    Complete {
+        /// The phase
+        phase: String,
+        /// The file to hand over: a copy of it is kept
+        #[arg(long, value_name = "PATH")]
+        artifact: Option<PathBuf>,
+        /// How it ended; fail opens nothing [default: pass]
+        #[arg(
+            long,
+            value_name = "pass|fail",
+            default_value = "pass",
+            hide_default_value = true,
+            hide_possible_values = true
+        )]
+        verdict: VerdictWord,
+        /// The commit that the work is [default: HEAD]
+        #[arg(long, value_name = "REV")]
+        commit: Option<String>,
+        /// Record it as a git note, too
+        #[arg(long, overrides_with = "no_note")]
+        note: bool,
+        /// Do not, whatever conductor.notes says
+        #[arg(long, overrides_with = "note")]
+        no_note: bool,
+    },
+    /// Give up your claim on a phase, or all of your claims
+    ///
+    /// The phase is open again for everybody. Your files stay as they are.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "Examples:\n  git conductor abort build --reason 'needs a decision'"
+    )]
+    Abort {
+        /// The phase [default: all that you hold]
+        phase: Option<String>,
+        /// Why, for the log
+        #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+        reason: String,
+    },
+    /// Show the board
+    ///
+    /// A phase is pending, ready (it can be claimed), claimed, stale (its owner is
+    /// gone: it can be claimed), done or failed.
+    #[command(verbatim_doc_comment, after_help = "Examples:\n  git conductor status --json")]
+    Status,
+    /// Show what you could claim now; with --claim, claim it
+    ///
+    /// Prints the name of the first phase that is open to you, or nothing, and
+    /// ends with 1, if there is none. With --claim it is yours when it is printed;
+    /// that is refused while you hold another one in this worktree.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "Examples:\n  git conductor next --claim\n  git conductor next --all"
+    )]
+    Next {
+        /// All of it, not only the first
+        #[arg(long, conflicts_with = "claim")]
+        all: bool,
+        /// Claim it at once: agents that ask together get different phases
+        #[arg(long)]
+        claim: bool,
+    },
+    /// Free a phase whose owner is gone
+    ///
+    /// It is refused while the owner is alive or may be. Whatever the former owner
+    /// does to the phase later is refused.
+    #[command(verbatim_doc_comment, after_help = "Examples:\n  git conductor unstuck build")]
+    Unstuck {
+        /// The phase
+        phase: String,
+        /// Also from an owner that is alive, or may be
+        #[arg(long)]
+        force: bool,
+    },
+    /// Ask the gate whether what is checked out may go out
+    ///
+    /// The gate is one phase: PHASE, else conductor.guardPhase, else ship. It is
+    /// open to whoever holds that phase. Once the phase is done, it is open for the
+    /// commit that it was done at. Without an unfinished sprint it is open, unless
+    /// conductor.requireSprint is true. It is shut where the sprint has no such
+    /// phase, or cannot be read.
+    ///
+    /// Each phase that the gate's phase directly depends on must be evidence: it
+    /// passed, in a clean worktree, what it handed over is unchanged, and it was done
+    /// at the very content that goes out. What is not is warned of; conductor.evidence
+    /// (off, warn, require) changes that.
+    ///
+    /// With --notes it is answered from records in git notes alone, as in a clone on a
+    /// server: yes if the latest record of PHASE at the content of REV is a pass. Such
+    /// a record shows no more than that somebody who could push notes wrote it.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "Examples:\n  git conductor guard\n  git conductor guard release\n  git conductor guard --commit HEAD --notes"
+    )]
+    Guard {
+        /// The phase that guards [default: ship]
+        phase: Option<String>,
+        /// The commit that is to go out [default: HEAD]
+        #[arg(long, value_name = "REV")]
+        commit: Option<String>,
+        /// By the records in git notes, without a store
+        #[arg(long)]
+        notes: bool,
+        /// As git's pre-push hook; reads stdin
+        #[arg(long, num_args = 0..=2, value_names = ["REMOTE", "URL"], conflicts_with_all = ["phase", "commit", "notes"])]
+        pre_push: Option<Vec<String>>,
+    },
+    /// Make git's pre-push hook ask the gate
+    ///
+    /// Once installed, a push to a reference that conductor.protect names is refused
+    /// while the gate is shut. Without such patterns these are all tags, and the
+    /// remote's default branch, as refs/remotes/REMOTE/HEAD has it; where that is
+    /// not known, init.defaultBranch, main and master.
+    ///
+    /// Nothing of yours is overwritten: from git 2.54 on the hook is in the
+    /// repository's configuration, before that a marked block in the hook file that
+    /// git runs. A file in a worktree, or of another program, is left alone, and the
+    /// line to add is printed.
+    ///
+    /// A hook is no wall: git push --no-verify runs none, and what a server merges
+    /// asks none on your machine.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "Examples:\n  git conductor hooks install\n  git conductor hooks status"
+    )]
+    Hooks {
+        /// What to do
+        #[arg(value_name = "install|status|uninstall", hide_possible_values = true)]
+        action: HooksWord,
+    },
+    /// Look for what keeps claims or the gate from being relied on
+    ///
+    /// Checks git, the repository, the store and what it lies on, the sprint, what
+    /// killed commands left, hooks, and locks of git's, and prints a line for each: ok,
+    /// note, warning or problem. Exits with 1 if there is a problem. Nothing is
+    /// changed without --fix, which keeps git off the store, publishes completions
+    /// that a kill interrupted, and removes what is left of others. --race lets
+    /// processes claim the same phases at once, in a store of their own that goes
+    /// afterwards.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "Examples:\n  git conductor doctor\n  git conductor doctor --fix\n  git conductor doctor --race"
+    )]
+    Doctor {
+        /// Mend what is safe: what keeps git off, what kills left
+        #[arg(long)]
+        fix: bool,
+        /// Also race processes for phases on this file system
+        #[arg(long)]
+        race: bool,
+    },
+    /// Put manual pages and completions where they are found
+    ///
+    /// Pages go to DIR/share/man, completions to where bash, zsh and fish look. DIR is
+    /// the directory that has the bin which this program is in; what a shell would
+    /// not find there goes to your own data directory instead (~/.local/share), but
+    /// not where --prefix names DIR. Prints the path of each file.
+    ///
+    /// A file that this command did not write is never touched: it is refused, and
+    /// nothing is changed. It may be run again after every update.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "Examples:\n  git conductor install\n  git conductor install --prefix ~/.local\n  git conductor install --uninstall"
+    )]
+    Install {
+        /// Below which directory [default: by where this program is]
+        #[arg(long, value_name = "DIR")]
+        prefix: Option<PathBuf>,
+        /// Change nothing, only show what would be done
+        #[arg(long)]
+        dry_run: bool,
+        /// Take away what was installed
+        #[arg(long)]
+        uninstall: bool,
+    },
+    /// Show, write, exchange or set up records in git notes
+    ///
+    /// A record is one line of JSON in the note of the commit that a phase was
+    /// completed at, on refs/notes/conductor (conductor.notesRef). complete writes it
+    /// where conductor.notes is true. The artifact is kept on the reference of that
+    /// name with -artifacts after it: its blob, as the note on itself.
+    ///
+    /// Without an argument all records are shown, with REV those of that commit, with
+    /// a range those of its commits. sync writes what is missing of all sprints in the
+    /// store, and takes in what was fetched from remotes; with --remote it fetches
+    /// first, and pushes at the end. setup makes git show the records, keep them when
+    /// a commit is amended or rebased, and merge them; with --remote also fetch them.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "Examples:\n  git conductor notes\n  git conductor notes main..HEAD\n  git conductor notes sync --remote origin\n  git conductor notes setup --remote origin"
+    )]
+    Notes {
+        /// A commit, a range, sync or setup
+        #[arg(value_name = "REV|RANGE|sync|setup")]
+        what: Option<String>,
+        /// The remote to exchange records with
+        #[arg(long, value_name = "NAME")]
+        remote: Option<String>,
+        /// With setup: take the settings away again
+        #[arg(long)]
+        remove: bool,
+    },
+    /// Show the phases in order, those that may run side by side together
+    ///
+    /// Prints one JSON object a line, with the keys batch, type and phases. Phases
+    /// of type read that are open at the same time make one batch; any other makes
+    /// one of its own. This informs; claims do not enforce it.
+    #[command(verbatim_doc_comment, after_help = "Examples:\n  git conductor batch")]
+    Batch,
+    /// End the sprint
+    ///
+    /// It is kept for clean to remove. It is refused while another agent's claim is
+    /// live.
+    #[command(verbatim_doc_comment, after_help = "Examples:\n  git conductor archive")]
+    Archive,
+    /// Remove sprints that ended a while ago
+    ///
+    /// Prints OK, then the sprints that went.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "Examples:\n  git conductor clean --older-than 30d"
+    )]
+    Clean {
+        /// How long ago at least: 7d, 12h
+        #[arg(long, value_name = "AGE", default_value = "7d", value_parser = age)]
+        older_than: SignedDuration,
+    },
+}
+
+fn age(text: &str) -> Result<SignedDuration, String> {
+    parse_duration(text).ok_or_else(|| "it is no duration; nothing was removed, and how old is old enough is for your human to say".to_owned())
+}
