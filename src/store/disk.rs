@@ -72,7 +72,11 @@ fn each_entry(
         let mut space = [const { MaybeUninit::uninit() }; LISTED];
         let mut entries = sys::RawDir::new(anew, &mut space);
         while let Some(entry) = entries.next() {
-            let entry = entry?;
+            let entry = match entry {
+                // The directory has been removed, and has no entries: the C library says so as well.
+                Err(Errno::NOENT) => break,
+                entry => entry?,
+            };
             each(entry.file_name().to_bytes(), entry.file_type())?;
         }
     }

@@ -260,6 +260,7 @@ pub(crate) const PAGES: &[Page] = &[
     page("unstuck", &[1], &["git-conductor-claim(1)", "git-conductor-abort(1)"]),
     page("guard", &[1], &["git-conductor-hooks(1)", "git-conductor-complete(1)", "githooks(5)"]),
     page("hooks", &[1], &["git-conductor-guard(1)", "githooks(5)", "git-push(1)"]),
+    page("notes", &[], &["git-conductor-guard(1)", "git-conductor-complete(1)", "git-notes(1)"]),
     page("install", &[1], &["man(1)", "git-help(1)"]),
     page("batch", &[1], &["git-conductor-next(1)"]),
     page("archive", &[1], &["git-conductor-start(1)", "git-conductor-clean(1)"]),
