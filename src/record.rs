@@ -110,6 +110,9 @@ pub struct Sprint {
     /// When it was archived, in UTC; `clean` counts from here.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub archived_at: Option<Timestamp>,
+    /// The sprint that this one takes up again, if it began with phases of another.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
     /// The phase graph, in the order that the board shows.
     pub phases: Vec<PhaseEntry>,
     /// Fields of other versions.
@@ -147,6 +150,9 @@ pub struct PhaseEntry {
     /// Transitive dependencies whose completer must not own this phase.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_by: Vec<String>,
+    /// How many attempts may fail before it cannot be claimed any more; at least 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_attempts: Option<u64>,
     /// Fields of other versions.
     #[serde(flatten)]
     pub rest: Rest,
@@ -221,6 +227,50 @@ pub struct Claim {
     /// The worktree it was claimed from (absolute path).
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub worktree: Option<String>,
+    /// Short name of the branch that was checked out there; absent on a detached HEAD.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// The commit that was checked out there, in hexadecimal.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// Fields of other versions.
+    #[serde(flatten)]
+    pub rest: Rest,
+}
+
+/// An attempt at a phase that ended without a completion.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Version of the writer.
+    #[serde(default, deserialize_with = "lenient")]
+    pub v: u32,
+    /// Whose it was; empty if it cannot be known.
+    #[serde(default, deserialize_with = "lenient")]
+    pub agent: String,
+    /// When the phase was claimed, in UTC.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub claimed_at: Option<Timestamp>,
+    /// When the claim ended, in UTC.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// How it ended: `abort`, `reclaim` (another took it over) or `unstuck`.
+    #[serde(default, deserialize_with = "lenient")]
+    pub how: String,
+    /// Why, in the words of who ended it; may be empty.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// Who ended it.
+    #[serde(default, deserialize_with = "lenient")]
+    pub by: String,
+    /// The worktree it was claimed from (absolute path).
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub worktree: Option<String>,
+    /// Short name of the branch that was checked out there.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// The commit that was checked out there when the phase was claimed, in hexadecimal.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
     /// Fields of other versions.
     #[serde(flatten)]
     pub rest: Rest,
@@ -285,6 +335,9 @@ pub struct Done {
     /// The completer's process; `not_by` compares it.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub process: Option<Process>,
+    /// The sprint in which it was completed, if this one only took it over.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub carried_from: Option<String>,
     /// What of the repository it was done at.
     #[serde(flatten)]
     pub at: Snapshot,

@@ -5,7 +5,7 @@
 
 use super::graph::{Graph, PhaseId};
 use super::identity::Life;
-use crate::record::{Claim, Done, Sprint, Verdict};
+use crate::record::{Attempt, Claim, Done, Sprint, Verdict};
 
 /// Somebody's claim on a phase.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +42,8 @@ pub struct Board {
     states: Vec<State>,
     /// Whether the process of who completed each phase lives.
     completers: Vec<Life>,
+    /// The attempts at each phase that ended without a completion, the earliest first.
+    past: Vec<Vec<Attempt>>,
 }
 
 /// What the whole sprint amounts to.
@@ -62,7 +64,8 @@ impl Board {
     pub fn new(sprint: Sprint, graph: Graph) -> Self {
         let states = vec![State::Pending; graph.count()];
         let completers = vec![Life::Dead; graph.count()];
-        Self { sprint, graph, states, completers }
+        let past = vec![Vec::new(); graph.count()];
+        Self { sprint, graph, states, completers, past }
     }
 
     /// Where `id` is.
@@ -74,6 +77,17 @@ impl Board {
     /// Records where `id` was found to be.
     pub fn set(&mut self, id: PhaseId, state: State) {
         self.states[id.index()] = state;
+    }
+
+    /// The attempts at `id` that ended without a completion, the earliest first.
+    #[must_use]
+    pub fn past(&self, id: PhaseId) -> &[Attempt] {
+        &self.past[id.index()]
+    }
+
+    /// Records the attempts at `id` that ended without a completion, the earliest first.
+    pub fn set_past(&mut self, id: PhaseId, past: Vec<Attempt>) {
+        self.past[id.index()] = past;
     }
 
     /// Whether the process of who completed `id` lives. Dead, as long as nobody has looked: then who

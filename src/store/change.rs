@@ -421,6 +421,7 @@ impl<W: World> Store<W> {
             explicit: asker.me.explicit,
             session: asker.me.session.clone(),
             process: hold.claim.process.clone().or_else(|| asker.me.process.clone()),
+            carried_from: None,
             at: hand_in.at.clone(),
             rest: crate::record::Rest::new(),
         };

@@ -85,6 +85,7 @@ impl<W: World> Store<W> {
             status: Sprint::ACTIVE.to_owned(),
             goal: plan.goal.clone(),
             archived_at: None,
+            from: None,
             phases: plan.phases.clone(),
             rest: Rest::new(),
         };

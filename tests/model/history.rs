@@ -114,6 +114,7 @@ fn abstract_board() -> Board {
         status: Sprint::ACTIVE.to_owned(),
         goal: None,
         archived_at: None,
+        from: None,
         phases,
         rest: git_conductor::record::Rest::new(),
     };

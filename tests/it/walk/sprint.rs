@@ -97,6 +97,7 @@ impl Scenario {
                 status: Sprint::ACTIVE.to_owned(),
                 goal: None,
                 archived_at: None,
+                from: None,
                 phases: entries,
                 rest: Rest::new(),
             },
