@@ -1,13 +1,29 @@
-//! Links the unwinder of gcc into the program, where gcc has it as a static library.
+//! Links the program statically, position independent as before, where the C library is there as an
+//! archive.
 //!
-//! The standard library asks the linker for `-lgcc_s`. To load that library, map it and search it for
-//! every symbol takes the dynamic linker about a twentieth of the time that `git rev-parse` takes in
-//! all, for a program that unwinds only when it has a bug. A linker script of that name, found before
-//! the library, names the static one. Without it nothing changes.
+//! Most of the time that a command takes goes into starting, and a fifth of that into the dynamic
+//! linker: to find, map and relocate the C library. Rust has `-C target-feature=+crt-static` for this,
+//! but a package cannot ask for it, and with it the program does not build where the archives are
+//! missing. So the linker is told to make a static program, and is led to the archives by scripts that
+//! have the names of the libraries which rustc asks for. Where anything is not as expected nothing
+//! changes.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
+
+/// What rustc links a program with, and the archives that stand for it. The first three need each other;
+/// the others are part of the C library by now, or are there for old ones.
+const LIBRARIES: &[(&str, &[&str])] = &[
+    ("gcc_s", &["gcc_eh", "gcc", "c"]),
+    ("gcc", &["gcc_eh", "gcc", "c"]),
+    ("c", &["c", "gcc_eh", "gcc"]),
+    ("m", &["m"]),
+    ("rt", &["rt"]),
+    ("pthread", &["pthread"]),
+    ("util", &["util"]),
+    ("dl", &["dl"]),
+];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -17,18 +33,32 @@ fn main() {
     {
         return;
     }
-    let Some(out) = env::var_os("OUT_DIR").filter(|_| has_static_unwinder()) else { return };
-    let script = Path::new(&out).join("libgcc_s.so");
-    if fs::write(script, "INPUT(-lgcc_eh -lgcc -lc)\n").is_ok() {
-        println!("cargo::rustc-link-search=native={}", Path::new(&out).display());
+    let Some(out) = env::var_os("OUT_DIR") else { return };
+    let place = Path::new(&out).join("archives");
+    // What starts a static program that can be loaded anywhere.
+    if file_of("rcrt1.o").is_some() && scripts(&place).is_some() {
+        println!("cargo::rustc-link-arg-bins=-L{}", place.display());
+        println!("cargo::rustc-link-arg-bins=-static-pie");
     }
 }
 
-/// Whether `cc`, which rustc links with, knows where the library is: else it repeats the bare name.
-fn has_static_unwinder() -> bool {
-    let asked = Command::new("cc").arg("-print-file-name=libgcc_eh.a").output();
-    asked.is_ok_and(|said| {
-        let path = PathBuf::from(String::from_utf8_lossy(&said.stdout).trim_end());
-        said.status.success() && path.is_absolute() && path.is_file()
-    })
+/// Writes the linker scripts; `None` if that cannot be, or an archive is missing.
+fn scripts(place: &Path) -> Option<()> {
+    fs::create_dir_all(place).ok()?;
+    for (library, archives) in LIBRARIES {
+        let paths: Option<Vec<String>> = archives
+            .iter()
+            .map(|name| Some(format!("\"{}\"", file_of(&format!("lib{name}.a"))?.display())))
+            .collect();
+        let script = format!("GROUP({})\n", paths?.join(" "));
+        fs::write(place.join(format!("lib{library}.so")), script).ok()?;
+    }
+    Some(())
+}
+
+/// Where `cc`, which rustc links with, has a file: else it repeats the bare name.
+fn file_of(name: &str) -> Option<PathBuf> {
+    let asked = Command::new("cc").arg(format!("-print-file-name={name}")).output().ok()?;
+    let path = PathBuf::from(String::from_utf8_lossy(&asked.stdout).trim_end());
+    (asked.status.success() && path.is_absolute() && path.is_file()).then_some(path)
 }
