@@ -52,7 +52,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
         return completion::answer(&args[2..]).write();
     }
     let mut known = command();
-    let parsed = parse(&mut known, &args);
+    let parsed = match parse_named(&known, &args) {
+        Some(cli) => Ok(cli),
+        None => parse(&mut known, &args),
+    };
     // Thousands of small pieces, which the end of the process gives back at once.
     std::mem::forget(known);
     match parsed {
@@ -82,6 +85,22 @@ pub fn parse(known: &mut clap::Command, args: &[OsString]) -> Result<Cli, Printe
         .try_get_matches_from_mut(args)
         .and_then(|matches| Cli::from_arg_matches(&matches))
         .map_err(|error| usage(&error.format(known), args))
+}
+
+/// Reads a command line that begins with a command's name and is right: with just that command beside
+/// the common options, which are otherwise copied for every command there is. `None` for any other,
+/// which [`parse`] reads.
+fn parse_named(known: &clap::Command, args: &[OsString]) -> Option<Cli> {
+    let named = known.find_subcommand(args.get(1)?)?;
+    let mut slim = clap::Command::new("git-conductor")
+        .args(known.get_arguments().cloned())
+        .subcommand(named.clone())
+        .disable_help_flag(true)
+        .disable_help_subcommand(true)
+        .disable_version_flag(true);
+    let matches = slim.try_get_matches_from_mut(args).ok()?;
+    std::mem::forget(slim);
+    Cli::from_arg_matches(&matches).ok()
 }
 
 /// The definitions of the command line, for what is generated from them: man pages, completions.
