@@ -3,8 +3,9 @@
 //! Reading order: [`dir`] (the operations that everything stands on), [`world`] (what else is asked
 //! of the outside, and the protocol's defences), `folder` (handles that say what went wrong),
 //! `latch` and `lock` (what a phase's directory holds), `phase` (the steps by which it changes
-//! hands), `sprints` (how sprints begin and end), `read`, `history` and `change` (what commands call),
-//! [`litter`] (what kills leave). [`disk`] is the real world. This module must not print, and knows neither git nor the command line.
+//! hands), `sprints` (how sprints begin and end), `read`, `history`, `change`, `completing` and `freeing`
+//! (what commands call), [`litter`] (what kills leave). [`disk`] is the real world. This module must not
+//! print, and knows neither git nor the command line.
 //!
 //! # A phase's directory
 //!
@@ -27,9 +28,11 @@
 
 pub mod artifact;
 pub mod change;
+mod completing;
 pub mod dir;
 pub mod disk;
 mod folder;
+mod freeing;
 pub mod history;
 mod latch;
 pub mod lifecycle;
