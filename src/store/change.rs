@@ -12,14 +12,16 @@ use jiff::SignedDuration;
 use super::Store;
 use super::completing::checking;
 use super::lock::{self, Held};
+use super::past::{self, End};
 use super::phase::{Attempt, Phase};
-use super::read::find_phase;
+use super::read::{Attempts, find_phase};
 use super::sprints::Found;
 use super::world::{LATCH_SECONDS, TRIES, World};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::record::{Claim, Event, Maker, VERSION};
 use crate::rules::{
-    Board, Change, Facts, Hold, Me, PhaseId, Refusal, Request, State, decide, decide::next,
+    Board, Change, Facts, Hold, Me, PhaseId, Refusal, Request, State, attempts, decide,
+    decide::next,
 };
 
 pub use super::completing::{Completed, HandIn};
@@ -32,6 +34,8 @@ pub struct Asker {
     pub me: Me,
     /// `conductor.staleAfter`.
     pub stale_after: SignedDuration,
+    /// `conductor.maxAttempts`.
+    pub max_attempts: Option<u64>,
 }
 
 /// A claim that was granted.
@@ -45,13 +49,17 @@ pub struct Granted {
     pub change: Change,
     /// Whose claim it was before, if it was taken over from another.
     pub from: Option<Hold>,
-    /// The board as it was when the claim was decided on, as far as it was read.
+    /// The board as it was when the claim was decided on, as far as it was read; with the attempt that
+    /// this claim ended.
     pub board: Board,
 }
 
 impl Asker {
-    pub(super) fn facts(&self, now: jiff::Timestamp) -> Facts<'_> {
-        Facts { me: &self.me, now, stale_after: self.stale_after }
+    /// What is to be known for a decision that this agent asks for `now`.
+    #[must_use]
+    pub fn facts(&self, now: jiff::Timestamp) -> Facts<'_> {
+        let Self { me, stale_after, max_attempts } = self;
+        Facts { me, now, stale_after: *stale_after, max_attempts: *max_attempts }
     }
 
     pub(super) fn maker(&self) -> Maker {
@@ -129,7 +137,8 @@ impl<W: World> Store<W> {
             let found = self.current_or_refuse()?;
             let id = find_phase(&found.graph, name)?;
             let wanted = relevant(&found.graph, id);
-            let board = self.read(&found, Some(&wanted), Some(&asker.maker()))?;
+            let attempts = Attempts::Of(id);
+            let board = self.read(&found, Some(&wanted), attempts, Some(&asker.maker()))?;
             let change =
                 decide(&board, id, &Request::Claim { takeover }, asker.facts(self.world.now()))?;
             self.try_claim(asker, &found, board, id, change)
@@ -145,7 +154,7 @@ impl<W: World> Store<W> {
     pub fn claim_next(&self, asker: &Asker) -> Result<Granted, Stop> {
         let granted = self.rounds(|| {
             let found = self.current_or_refuse()?;
-            let board = self.read(&found, None, Some(&asker.maker()))?;
+            let board = self.read(&found, None, Attempts::All, Some(&asker.maker()))?;
             let facts = asker.facts(self.world.now());
             if let Some(refusal) = decide::holding(&board, facts) {
                 return Err(refusal.into());
@@ -173,42 +182,54 @@ impl<W: World> Store<W> {
         &self,
         asker: &Asker,
         found: &Found<W::Dir>,
-        board: Board,
+        mut board: Board,
         id: PhaseId,
         change: Change,
     ) -> Result<Attempt<Granted>, Stop> {
-        let name = &board.graph.phase(id).name;
-        let dir = found.make_phase(name)?;
+        let name = board.graph.phase(id).name.clone();
+        let dir = found.make_phase(&name)?;
         let sprint_id = &found.sprint.sprint_id;
+        let now = self.world.now();
         let phase = Phase {
             world: &self.world,
             dir: &dir,
             maker: &asker.maker(),
             is_current: &|| self.is_current(sprint_id),
+            attempts: attempts::limit(&board, id, asker.facts(now)).map(|_| board.past(id).len()),
         };
-        let now = self.world.now();
         let judged = match board.state(id) {
             State::Claimed(hold) => Some(hold.clone()),
             State::Pending | State::Done(_) => None,
         };
+        let request = Request::Claim { takeover: false };
+        let ended = judged.as_ref().and_then(|hold| {
+            let how = attempts::ends_as(&request, change, hold, &asker.me)?;
+            Some((hold, End { how, reason: "", by: &asker.me.name, at: now }))
+        });
+        let ending = ended.map(|(hold, end)| (&hold.claim, end));
         let fresh = asker.claim(now);
         let attempt = match (change, judged.as_ref()) {
             (Change::Take, _) => phase.take(fresh)?,
             (Change::Renew | Change::TakeOver, Some(hold)) => {
-                match (change, lock::held(&self.world, &dir, &hold.claim)?) {
+                let lock = lock::look(&self.world, &dir)?;
+                match (change, lock::held(&lock, &hold.claim)) {
                     (Change::Renew, Some(Held::Named { lock, .. })) => {
-                        phase.renew(&lock, Claim { renewed_at: Some(now), ..hold.claim.clone() })?
+                        phase.renew(lock, Claim { renewed_at: Some(now), ..hold.claim.clone() })?
                     }
                     (_, Some(Held::Named { lock, token })) => {
-                        phase.take_over(&lock, &token, fresh)?
+                        phase.take_over(lock, token, fresh, ending)?
                     }
-                    (_, Some(Held::Script)) => phase.adopt(&hold.claim, fresh)?,
+                    (_, Some(Held::Script)) => phase.adopt(&hold.claim, fresh, ending)?,
                     (_, Some(Held::Plain) | None) => Attempt::Raced,
                 }
             }
             _ => Attempt::Raced,
         };
-        let name = name.clone();
+        if let (Attempt::Done(_), Some((claim, end))) = (&attempt, ending) {
+            let mut past = board.past(id).to_vec();
+            past.push(past::attempt(claim, end));
+            board.set_past(id, past);
+        }
         let from = judged.filter(|_| change == Change::TakeOver);
         Ok(attempt.map(|claim| Granted { phase: name, claim, change, from, board }))
     }
@@ -220,9 +241,12 @@ impl<W: World> Store<W> {
                 Some(hold) => format!("taken over from {}", hold.claim.agent),
                 None => "taken over".to_owned(),
             },
-            Change::Take | Change::Complete | Change::Confirm | Change::Free | Change::Nothing => {
-                String::new()
-            }
+            Change::Take
+            | Change::Complete
+            | Change::Confirm
+            | Change::Free
+            | Change::Nothing
+            | Change::Forgive => String::new(),
         };
         let sprint = &granted.board.sprint.sprint_id;
         self.record(asker, event, &granted.phase, detail, sprint);

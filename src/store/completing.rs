@@ -7,7 +7,7 @@ use super::artifact::Pinned;
 use super::change::Asker;
 use super::lock::{self, Held};
 use super::phase::{Attempt, Phase};
-use super::read::find_phase;
+use super::read::{Attempts, find_phase};
 use super::sprints::Found;
 use super::world::World;
 use crate::error::Stop;
@@ -61,7 +61,8 @@ impl<W: World> Store<W> {
     ) -> Result<Change, Stop> {
         let found = self.current_or_lost(asker, name)?;
         let id = self.phase_or_lost(asker, &found, name)?;
-        let mut board = self.read(&found, Some(&checking(&found.graph, id)), None)?;
+        let mut board =
+            self.read(&found, Some(&checking(&found.graph, id)), Attempts::None, None)?;
         self.see_completer(&mut board, id);
         let request = Request::Complete { artifact: None, verdict };
         self.decide_mine(asker, &board, id, &request)
@@ -90,8 +91,12 @@ impl<W: World> Store<W> {
             }
             let found = self.current_or_lost(asker, name)?;
             let id = self.phase_or_lost(asker, &found, name)?;
-            let mut board =
-                self.read(&found, Some(&checking(&found.graph, id)), Some(&asker.maker()))?;
+            let mut board = self.read(
+                &found,
+                Some(&checking(&found.graph, id)),
+                Attempts::None,
+                Some(&asker.maker()),
+            )?;
             self.see_completer(&mut board, id);
             origin = (found.sprint.sprint_id.clone(), found.graph.dependencies(id));
             match (self.decide_mine(asker, &board, id, &request)?, board.state(id)) {
@@ -152,14 +157,16 @@ impl<W: World> Store<W> {
             dir: &dir,
             maker: &asker.maker(),
             is_current: &|| self.is_current(sprint_id),
+            attempts: None,
         };
-        let (lock, token) = match lock::held(&self.world, &dir, &hold.claim)? {
+        let found = lock::look(&self.world, &dir)?;
+        let (lock, token) = match lock::held(&found, &hold.claim) {
             Some(Held::Named { lock, token }) => (lock, token),
             Some(Held::Script) => {
                 // It gets a name of its own first; the next round completes under that one.
                 let mine = asker.claim(self.world.now());
                 let adopted = Claim { claimed_at: hold.claim.claimed_at, ..mine };
-                return Ok(match phase.adopt(&hold.claim, adopted)? {
+                return Ok(match phase.adopt(&hold.claim, adopted, None)? {
                     Attempt::Done(_) | Attempt::Raced => Attempt::Raced,
                     Attempt::Busy => Attempt::Busy,
                     Attempt::Superseded => Attempt::Superseded,
@@ -188,7 +195,7 @@ impl<W: World> Store<W> {
             at: hand_in.at.clone(),
             rest: crate::record::Rest::new(),
         };
-        Ok(phase.complete(&lock, &token, &record)?.map(|()| (record, false)))
+        Ok(phase.complete(lock, token, &record)?.map(|()| (record, false)))
     }
 
     /// Decides on what only an owner may do; who is none may have lost it with an ended sprint.
