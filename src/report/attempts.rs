@@ -7,7 +7,7 @@ use super::Say;
 use super::sentences::{Draft, NOTHING, ago, draft, names, who};
 use super::text::safe;
 use crate::record::Attempt;
-use crate::rules::attempts::{ABORT, RECLAIM, UNSTUCK};
+use crate::rules::attempts::{ABORT, GONE, RECLAIM, UNSTUCK};
 use crate::rules::refusal::Last;
 use crate::store::change::{Freed, Granted};
 
@@ -34,6 +34,10 @@ fn ended(now: Timestamp, last: &Last, by: Option<&str>) -> String {
         ABORT => format!("{who_} gave it up{ago}"),
         RECLAIM => format!("{who_} was gone, and it was taken over{by}{ago}"),
         UNSTUCK => format!("{who_} had it until it was freed{by}{ago}"),
+        GONE => {
+            let heard = if ago.is_empty() { ago } else { format!(", was last heard{ago}") };
+            format!("{who_} has it{heard} and is gone")
+        }
         _ if agent.is_empty() && at.is_none() => "nothing is known of it".to_owned(),
         _ => format!("{who_} had it{ago}"),
     };
@@ -101,7 +105,7 @@ pub(super) fn earlier(granted: &Granted, now: Timestamp, say: &mut Say) {
 
 /// The refusal of a phase at which too many attempts have failed.
 pub(super) fn exhausted(now: Timestamp, phase: &str, attempts: u64, last: Option<&Last>) -> Draft {
-    let last = last.map(|last| format!("; at last {}", ended(now, last, None)));
+    let last = last.map(|last| format!("; in the last, {}", ended(now, last, None)));
     let text = format!(
         "'{phase}' is exhausted: {} at it failed, and no more are allowed{}",
         times(attempts),

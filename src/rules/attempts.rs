@@ -18,6 +18,8 @@ pub const ABORT: &str = "abort";
 pub const RECLAIM: &str = "reclaim";
 /// How an attempt ended: somebody freed the phase.
 pub const UNSTUCK: &str = "unstuck";
+/// How an attempt is about to end: its owner is gone, and still has the phase.
+pub const GONE: &str = "gone";
 
 /// How the claim `hold` ends as an attempt when `change` is carried out for `request`; `None` if that
 /// is no failure, or no end.
@@ -118,7 +120,7 @@ impl Last {
     fn left(claim: &Claim) -> Self {
         Self {
             agent: claim.agent.clone(),
-            how: String::new(),
+            how: GONE.to_owned(),
             reason: String::new(),
             at: super::identity::heard(claim),
         }

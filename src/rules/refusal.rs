@@ -103,7 +103,7 @@ pub struct Held {
 pub struct Last {
     /// Whose it was; empty if it cannot be known.
     pub agent: String,
-    /// How it ended: `abort`, `reclaim` or `unstuck`; empty if its owner is gone and still has it.
+    /// How it ended: `abort`, `reclaim`, `unstuck`; or `gone`, if its owner is and still has it.
     pub how: String,
     /// Why, in the words of who ended it.
     pub reason: String,

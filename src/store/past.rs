@@ -40,7 +40,8 @@ pub(crate) struct Past {
 /// what its record says.
 pub(crate) fn name_of(claim: &Claim) -> Token {
     claim.token.clone().unwrap_or_else(|| {
-        let said = format!("{}\0{:?}\0{}", claim.agent, claim.claimed_at, claim.pid);
+        let since = claim.claimed_at.map(|then| then.to_string()).unwrap_or_default();
+        let said = format!("{}\n{since}\n{}\n", claim.agent, claim.pid);
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&Sha256::digest(said.as_bytes())[..16]);
         Token::from_bytes(bytes)
