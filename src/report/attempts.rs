@@ -1,5 +1,7 @@
 //! What is said of attempts: to the next owner, of a phase that is exhausted, and when they are forgiven.
 
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -122,7 +124,8 @@ pub(super) fn nothing_left(failed: &[String], exhausted: &[String]) -> Draft {
         names(exhausted)
     );
     if !failed.is_empty() {
-        text.push_str(&format!(", and {} failed", names(failed)));
+        // Writing to a String cannot fail.
+        _ = write!(text, ", and {} failed", names(failed));
     }
     draft(text, "how to go on is your human's decision: tell them, and stop", NOTHING)
 }
@@ -136,8 +139,8 @@ pub(super) fn besides(exhausted: &[String]) -> String {
 /// What there is to say of attempts when a phase has been freed.
 pub(super) fn freed(freed: &Freed, say: &mut Say) {
     if let Some(count) = freed.forgiven {
-        let stay = if count == 1 { "it stays" } else { "they stay" };
-        say.line(&format!("{} at it forgiven; {stay} listed", times(count)));
+        let that = if count == 1 { "is" } else { "are" };
+        say.line(&format!("{} at it {that} forgiven, and still told of", times(count)));
     } else if let Some(count) = freed.exhausted {
         say.line(&format!(
             "it is exhausted: {} at it failed, and no more are allowed",

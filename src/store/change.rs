@@ -1,5 +1,5 @@
-//! What commands ask of a phase: claim it; and what completing it ([`super::completing`]) and ending a
-//! claim ([`super::freeing`]) have in common with that.
+//! What commands ask of a phase: claim it; and what completing it (`completing`) and ending a
+//! claim (`freeing`) have in common with that.
 //!
 //! Each is the same loop: read what the decision needs, let the rules decide, carry the decision out
 //! by one atomic step, and when that step finds the world changed, begin again. The mutex is held

@@ -118,7 +118,7 @@ impl<W: World> Store<W> {
             }
         });
         let (done, again) = done?;
-        let board = self.board()?;
+        let board = self.states()?;
         let opened = board.as_ref().map(|board| board.opened_by(name)).unwrap_or_default();
         let builds_on = board.as_ref().map(|board| board.builds_on(name)).unwrap_or_default();
         let (sprint_id, depends_on) = origin;
@@ -237,7 +237,7 @@ impl<W: World> Store<W> {
     /// The refusal for a claim that ended with its sprint; `None` if the asker had none there, or
     /// knows of the present sprint and is judged by that one.
     fn lost(&self, asker: &Asker, name: &str) -> Result<Option<Refusal>, Stop> {
-        if self.board()?.is_some_and(|board| decide::takes_part(&board, &asker.me)) {
+        if self.states()?.is_some_and(|board| decide::takes_part(&board, &asker.me)) {
             return Ok(None);
         }
         for found in self.former(3)? {

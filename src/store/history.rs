@@ -28,7 +28,7 @@ impl<W: World> Store<W> {
     /// The present sprint cannot be read.
     pub fn completions(&self) -> Result<Vec<Completion>, Failure> {
         // In this order: a sprint that ends between the two looks is seen at least once.
-        let mut all: Vec<Completion> = self.board()?.as_ref().map(of).unwrap_or_default();
+        let mut all: Vec<Completion> = self.states()?.as_ref().map(of).unwrap_or_default();
         for found in self.former(usize::MAX)? {
             match self.read(&found, None, Attempts::None, None) {
                 Ok(board) => all.extend(of(&board)),

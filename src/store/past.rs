@@ -117,7 +117,7 @@ pub(crate) fn write<W: World>(
         Step::Exists => {
             past.put(&name, &record, world.token()?.as_str(), super::folder::Keep::Fleeting)
         }
-        step => Ok(step),
+        step @ (Step::Done | Step::Gone) => Ok(step),
     }
 }
 
@@ -125,13 +125,6 @@ pub(crate) fn write<W: World>(
 pub(crate) fn forgive<D: Dir>(phase: &Folder<D>, count: u64) -> Result<Step, Failure> {
     let Some(past) = directory(phase)? else { return Ok(Step::Gone) };
     past.create_once(&format!("pardon.{count}"), b"")
-}
-
-/// The entries of the directory, of which more than [`FEW`] are not looked at; `None` without one.
-fn entries<D: Dir>(phase: &Folder<D>) -> Result<Option<(Folder<D>, Vec<Entry>)>, Failure> {
-    let Some(past) = phase.open(PAST)? else { return Ok(None) };
-    let entries = past.list_some(FEW)?;
-    Ok(Some((past, entries)))
 }
 
 /// The token that a record is called by; what is no file, or has a name of another form, is none.
@@ -142,7 +135,8 @@ fn token(entry: &Entry) -> Option<Token> {
 
 /// Reads the attempts at `phase`, whose present `state` was seen before.
 pub(crate) fn read<D: Dir>(phase: &Folder<D>, state: &State) -> Result<Past, Failure> {
-    let Some((past, entries)) = entries(phase)? else { return Ok(Past::default()) };
+    let Some(past) = phase.open(PAST)? else { return Ok(Past::default()) };
+    let entries = past.list_some(FEW)?;
     let standing = standing(state);
     let mut tokens: Vec<Token> =
         entries.iter().filter_map(token).filter(|token| Some(token) != standing.as_ref()).collect();
@@ -188,6 +182,6 @@ fn record<D: Dir>(past: &Folder<D>, token: &Token) -> Result<Attempt, Failure> {
 
 /// How many records there are, for a command that holds the latch of a pending phase.
 pub(crate) fn count<D: Dir>(phase: &Folder<D>) -> Result<usize, Failure> {
-    let entries = entries(phase)?.map(|(_, entries)| entries).unwrap_or_default();
-    Ok(entries.iter().filter_map(token).count())
+    let Some(past) = phase.open(PAST)? else { return Ok(0) };
+    Ok(past.list_some(FEW)?.iter().filter_map(token).count())
 }

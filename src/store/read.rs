@@ -27,6 +27,9 @@ pub(crate) enum Attempts {
 /// A phase's directory, and the lock that its state was seen by.
 pub(crate) type Seen<D> = (Folder<D>, Lock<D>);
 
+/// The board with one phase read, and what that was seen by; `None` if it has no directory.
+pub(crate) type One<D> = (Board, Option<Seen<D>>);
+
 impl<W: World> Store<W> {
     /// The board of the current sprint; `None` if there is none.
     ///
@@ -35,6 +38,15 @@ impl<W: World> Store<W> {
     pub fn board(&self) -> Result<Option<Board>, Failure> {
         let Some(found) = self.current()? else { return Ok(None) };
         self.read(&found, None, Attempts::All, None).map(Some)
+    }
+
+    /// The same without the attempts that are over, for who only asks where each phase is.
+    ///
+    /// # Errors
+    /// As [`Store::board`].
+    pub fn states(&self) -> Result<Option<Board>, Failure> {
+        let Some(found) = self.current()? else { return Ok(None) };
+        self.read(&found, None, Attempts::None, None).map(Some)
     }
 
     /// The path of the current sprint's directory below the store; `None` if there is none.
@@ -74,7 +86,7 @@ impl<W: World> Store<W> {
         id: PhaseId,
         attempts: Attempts,
         settle: &Maker,
-    ) -> Result<(Board, Option<Seen<W::Dir>>), Failure> {
+    ) -> Result<One<W::Dir>, Failure> {
         let mut board = Board::new(found.sprint.clone(), found.graph.clone());
         let seen = self.read_phase(&mut board, found, id, attempts, Some(settle))?;
         Ok((board, seen))

@@ -233,7 +233,9 @@ fn start_sprint<const OFF: u16>(
     let (store, asker) = as_agent::<OFF>(ctx, agent);
     let (list, limit) = phases.split_once('!').unwrap_or((phases, ""));
     let mut phases = parse_list(list).unwrap();
-    phases.iter_mut().for_each(|phase| phase.max_attempts = limit.parse().ok());
+    for phase in &mut phases {
+        phase.max_attempts = limit.parse().ok();
+    }
     let plan = Sprint {
         project: "/project".to_owned(),
         hash: "0123456789ab".to_owned(),

@@ -313,8 +313,7 @@ fn over(fs: &SimFs, phase: &str) -> usize {
         let (kind, token) = state;
         (kind == "owner").then(|| token.to_owned())
     });
-    let record =
-        fs.peek_read(&format!("{path}/done")).map(|done| serde_json::from_slice::<Done>(done));
+    let record = fs.peek_read(&format!("{path}/done")).map(serde_json::from_slice::<Done>);
     let done =
         record.and_then(Result::ok).and_then(|done| done.token).map(|token| token.to_string());
     let past = format!("{path}/past");
