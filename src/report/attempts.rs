@@ -15,6 +15,8 @@ use crate::store::change::{Freed, Granted};
 
 /// So many attempts are told of, the latest ones.
 const SHOWN: usize = 3;
+/// So many are in the answer for programs, the latest ones too.
+const LISTED: usize = 10;
 /// So many characters of a reason stand in one line.
 const REASON: usize = 300;
 
@@ -64,7 +66,7 @@ pub(super) fn number(granted: &Granted) -> usize {
     of(granted).len() + 1
 }
 
-/// Those before it, in JSON, the earliest first.
+/// Those before it, in JSON, the earliest of the latest first.
 pub(super) fn past(granted: &Granted) -> Value {
     let one = |attempt: &Attempt| {
         json!({
@@ -79,7 +81,8 @@ pub(super) fn past(granted: &Granted) -> Value {
             "commit": attempt.commit,
         })
     };
-    of(granted).iter().map(one).collect()
+    let past = of(granted);
+    past[past.len().saturating_sub(LISTED)..].iter().map(one).collect()
 }
 
 /// What the next owner is told of those before it. One that it took over itself is told of already.

@@ -5,7 +5,7 @@ use super::Store;
 use super::folder::{Folder, MANY};
 use super::latch::LATCH;
 use super::lock::{self, DONE, LOCK, Lock};
-use super::past::PAST;
+use super::past;
 use super::read::Attempts;
 use super::sprints::ARCHIVE;
 use super::world::{World, is_older};
@@ -62,7 +62,7 @@ impl<W: World> Store<W> {
         for id in current.graph.ids() {
             let Some(dir) = current.phase(&current.graph.phase(id).name)? else { continue };
             self.temporaries(&dir, clear.is_some(), &mut found)?;
-            if let Some(past) = dir.open(PAST)? {
+            if let Some(past) = past::open(&dir)? {
                 self.temporaries(&past, clear.is_some(), &mut found)?;
             }
             if let Some((what, name)) = self.left_in(&dir)? {

@@ -21,7 +21,7 @@ use crate::record::{Attempt, Claim, Token, VERSION};
 use crate::rules::State;
 
 /// The directory's name.
-pub(crate) const PAST: &str = "past";
+const PAST: &str = "past";
 /// So many records are read, the youngest ones; older attempts are counted only.
 const READ: usize = 64;
 /// A reason is kept up to so many bytes.
@@ -133,9 +133,18 @@ fn token(entry: &Entry) -> Option<Token> {
     name.and_then(Token::parse)
 }
 
+/// The directory to be read, if there is one. What is none is passed over: no board fails for want of
+/// what is only told; who ends a claim, and must write here, fails.
+pub(crate) fn open<D: Dir>(phase: &Folder<D>) -> Result<Option<Folder<D>>, Failure> {
+    match phase.open(PAST) {
+        Err(failure) if failure.kind == FailureKind::Tampered => Ok(None),
+        opened => opened,
+    }
+}
+
 /// Reads the attempts at `phase`, whose present `state` was seen before.
 pub(crate) fn read<D: Dir>(phase: &Folder<D>, state: &State) -> Result<Past, Failure> {
-    let Some(past) = phase.open(PAST)? else { return Ok(Past::default()) };
+    let Some(past) = open(phase)? else { return Ok(Past::default()) };
     let entries = past.list_some(FEW)?;
     let standing = standing(state);
     let mut tokens: Vec<Token> =
@@ -182,6 +191,6 @@ fn record<D: Dir>(past: &Folder<D>, token: &Token) -> Result<Attempt, Failure> {
 
 /// How many records there are, for a command that holds the latch of a pending phase.
 pub(crate) fn count<D: Dir>(phase: &Folder<D>) -> Result<usize, Failure> {
-    let Some(past) = phase.open(PAST)? else { return Ok(0) };
+    let Some(past) = open(phase)? else { return Ok(0) };
     Ok(past.list_some(FEW)?.iter().filter_map(token).count())
 }

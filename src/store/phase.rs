@@ -60,10 +60,13 @@ pub(crate) type Ending<'a> = (&'a Claim, End<'a>);
 impl<W: World> Phase<'_, W> {
     /// Writes down how a claim ends, if it fails by that; whether there still is a phase.
     fn note(&self, ending: Option<Ending<'_>>) -> Result<bool, Failure> {
-        Ok(match ending {
-            Some((claim, end)) => past::write(self.world, self.dir, claim, end)? != Step::Gone,
-            None => true,
-        })
+        let Some((claim, end)) = ending else { return Ok(true) };
+        match past::write(self.world, self.dir, claim, end) {
+            // A phase can be given up on a full disk, as that takes no room: the attempt is not counted,
+            // or counted and not told of.
+            Err(failure) if failure.is_full() => Ok(true),
+            written => Ok(written? != Step::Gone),
+        }
     }
 
     fn latch(&self, token: &Token) -> Result<Latched<W::Dir>, Failure> {

@@ -220,12 +220,24 @@ fn what_cannot_be_understood_counts_and_is_not_shown() {
 }
 
 #[test]
-fn past_is_a_directory_or_the_store_was_tampered_with() {
+fn what_is_no_directory_is_not_read_and_not_written_to() {
     let bench = Bench::new("build:");
     let me = Agent::new("me");
-    std::os::unix::fs::symlink("/tmp", bench.past()).unwrap();
-    let said = bench.run(&me, &["claim", "build"]);
-    assert_eq!(said.code(), "tampered", "{said:?}");
+    let outside = bench.sandbox.join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join(format!("{:032x}.json", 1)), "{}").unwrap();
+    std::os::unix::fs::symlink(&outside, bench.past()).unwrap();
+    assert_eq!(bench.counted(), (0, false));
+    assert_eq!(bench.run(&me, &["claim", "build"]).ok().json["attempt"], 1);
+    for args in [&["abort", "build"][..], &["unstuck", "build", "--force"]] {
+        assert_eq!(bench.run(&me, args).code(), "tampered", "{args:?}");
+    }
+    // Nothing was given up, and nothing written there.
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
+    assert_eq!(bench.build()["state"], "claimed");
+    fs::remove_file(bench.past()).unwrap();
+    bench.run(&me, &["abort", "build"]).ok();
+    assert_eq!(bench.counted(), (1, false));
 }
 
 #[test]

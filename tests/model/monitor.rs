@@ -193,7 +193,8 @@ impl Phase {
         let lock = format!("{path}/lock");
         let states: Vec<_> = fs.peek_list(&lock).filter_map(state_of).collect();
         // A claim that was given back at once, as the phase was done or the sprint over, is no attempt.
-        let counts = rules.past && !over && !fs.exists(&format!("{path}/done"));
+        // Nor is anything on record for which there was no room.
+        let counts = rules.past && !over && !view.is_full() && !fs.exists(&format!("{path}/done"));
         if states.len() > 1 {
             return Err(format!("I1: the lock has several states: {states:?}"));
         }
