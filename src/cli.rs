@@ -217,13 +217,13 @@ fn execute(cli: Cli, aside: &mut Aside) -> Result<Outcome, Stop> {
         Command::Abort { phase, reason } => cmd::abort::run(&store()?, phase.as_deref(), &reason),
         Command::Status => {
             let context = store()?;
-            aside.warning = stale_after_warning(&context);
+            aside.warning = setting_warning(&context);
             cmd::status::run(&context)
         }
         Command::Next { all, claim } => {
             let context = store()?;
             if !claim {
-                aside.warning = stale_after_warning(&context);
+                aside.warning = setting_warning(&context);
             }
             cmd::next::run(&context, all, claim)
         }
@@ -273,8 +273,10 @@ fn execute(cli: Cli, aside: &mut Aside) -> Result<Outcome, Stop> {
     }
 }
 
-/// For those that show what is stale; those that act by it fail.
-fn stale_after_warning(context: &Context) -> Option<String> {
-    let failure = context.bad_stale_after()?;
-    Some(format!("{failure}; until then nothing counts as stale"))
+/// For those that show what is stale or exhausted; those that act by it fail.
+fn setting_warning(context: &Context) -> Option<String> {
+    let stale = context.bad_stale_after().map(|failure| (failure, "stale"));
+    let (failure, word) =
+        stale.or_else(|| Some((context.bad_max_attempts()?, "exhausted by it")))?;
+    Some(format!("{failure}; until then nothing counts as {word}"))
 }

@@ -157,6 +157,14 @@ impl Failure {
         }
     }
 
+    /// Whether there was no room on the disk, or none for this user.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        let error = self.error.downcast_ref::<std::io::Error>();
+        error.is_some_and(|error| matches!(error.kind(), QuotaExceeded | StorageFull))
+    }
+
     /// Adds a hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -1,5 +1,6 @@
 //! What is printed, of any records: the first line is a `sprint.json`; of each further one, `c` and a
-//! claim, `d` and a completion, or anything else for a pending phase, in the graph's order.
+//! claim, `d` and a completion, `a` and an attempt that failed, or anything else for a pending phase, in
+//! the graph's order.
 #![no_main]
 
 use std::path::PathBuf;
@@ -10,7 +11,7 @@ use git_conductor::cmd::{Input, Outcome, View};
 use git_conductor::error::{Failure, FailureKind, Stop};
 use git_conductor::git::notes::Setting;
 use git_conductor::record::note::{Artifact, Note};
-use git_conductor::record::{Claim, Done, Sprint, Verdict};
+use git_conductor::record::{Attempt, Claim, Done, Sprint, Verdict};
 use git_conductor::report::{Format, render, text::Paint};
 use git_conductor::rules::gate::Shut;
 use git_conductor::rules::graph::Names;
@@ -22,6 +23,9 @@ use git_conductor::store::lifecycle::Started;
 use git_conductor_fuzz::check_printed;
 use jiff::{SignedDuration, Timestamp};
 use libfuzzer_sys::fuzz_target;
+
+/// So many attempts failed where any has.
+const TRIED: usize = 5;
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
@@ -51,6 +55,9 @@ fn board(text: &str) -> Option<Board> {
     let mut board = Board::new(sprint, graph);
     for (id, line) in board.graph.ids().zip(lines) {
         board.set(id, state(line));
+        let attempt = line.strip_prefix('a').and_then(|record| serde_json::from_str(record).ok());
+        let past: Vec<Attempt> = attempt.map(|attempt| vec![attempt; TRIED]).unwrap_or_default();
+        board.set_past(id, past);
     }
     Some(board)
 }
@@ -73,11 +80,12 @@ fn askers(board: &Board) -> Vec<Me> {
 }
 
 fn answers(board: &Board, me: &Me, now: Timestamp) -> Vec<Result<Outcome, Stop>> {
-    let facts = Facts { me, now, stale_after: HOUR };
+    let facts = Facts { me, now, stale_after: HOUR, max_attempts: Some(TRIED as u64) };
     let view = View {
         board: board.clone(),
         me: me.clone(),
         stale_after: HOUR,
+        max_attempts: None,
         changed: board.graph.ids().take(1).collect(),
     };
     let names = board.graph.ids().map(|id| board.graph.phase(id).name.clone()).collect();
@@ -124,14 +132,25 @@ fn requests() -> [Request; 4] {
 fn outcomes(board: &Board, id: PhaseId) -> Vec<Result<Outcome, Stop>> {
     let phase = board.graph.phase(id).name.clone();
     match board.state(id) {
-        State::Pending => Vec::new(),
+        State::Pending => {
+            let (claim, change) = (Claim::default(), decide::Change::Take);
+            let granted = Granted { phase, claim, change, from: None, board: board.clone() };
+            let granted = Box::new(granted);
+            vec![Ok(Outcome::Claimed { granted, inputs: vec![], nameless: false, picked: false })]
+        }
         State::Claimed(hold) => {
             let change = decide::Change::TakeOver;
             let (claim, from) = (hold.claim.clone(), Some(hold.clone()));
             let granted =
                 Granted { phase: phase.clone(), claim, change, from, board: board.clone() };
             let sprint_id = board.sprint.sprint_id.clone();
-            let freed = Freed { phase: phase.clone(), sprint_id, hold: Some(hold.clone()) };
+            let freed = Freed {
+                phase: phase.clone(),
+                sprint_id,
+                hold: Some(hold.clone()),
+                exhausted: Some(hold.claim.v.into()),
+                forgiven: None,
+            };
             let input = Input {
                 phase,
                 agent: hold.claim.agent.clone(),

@@ -139,7 +139,8 @@ pub(super) enum Command {
     },
     /// Give up your claim on a phase, or all of your claims
     ///
-    /// The phase is open again for everybody. Your files stay as they are.
+    /// The phase is open again for everybody, and who takes it next is told why you
+    /// did not finish it. Your files stay as they are.
     #[command(
         verbatim_doc_comment,
         after_help = "Examples:\n  git conductor abort build --reason 'needs a decision'"
@@ -147,7 +148,7 @@ pub(super) enum Command {
     Abort {
         /// The phase [default: all that you hold]
         phase: Option<String>,
-        /// Why, for the log
+        /// Why, for the next owner and the log
         #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
         reason: String,
     },
@@ -182,7 +183,7 @@ pub(super) enum Command {
     Unstuck {
         /// The phase
         phase: String,
-        /// Also from an owner that is alive, or may be
+        /// Also from an owner that may be alive, and after too many attempts
         #[arg(long)]
         force: bool,
     },

@@ -17,7 +17,7 @@ const LONGEST: u64 = 1024 * 1024;
 /// # Errors
 /// There is no sprint; or what the system says.
 pub fn run(context: &Context) -> Result<Outcome, Stop> {
-    let board = context.store.board()?.ok_or(Refusal::NoSprint {})?;
+    let board = context.store.states()?.ok_or(Refusal::NoSprint {})?;
     let roots = skill_roots(context)?;
     let concurrency: Vec<Concurrency> = board
         .graph

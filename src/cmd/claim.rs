@@ -10,7 +10,7 @@ use crate::store::change::Granted;
 /// # Errors
 /// The rule that says no; or what the system says.
 pub fn run(context: &Context, phase: &str, takeover: bool) -> Result<Outcome, Stop> {
-    if let Some(failure) = context.bad_stale_after() {
+    if let Some(failure) = context.bad_setting_of_claims() {
         return Err(failure.into());
     }
     let granted = context.store.claim(&context.asker, phase, takeover)?;

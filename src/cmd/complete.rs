@@ -53,7 +53,8 @@ pub fn run(context: &Context, request: &Request) -> Result<Outcome, Stop> {
         | Change::TakeOver
         | Change::Complete
         | Change::Free
-        | Change::Nothing => {
+        | Change::Nothing
+        | Change::Forgive => {
             snapshot(context, request.commit.as_deref(), opened.as_ref().map(|a| &*a.path))?
         }
     };

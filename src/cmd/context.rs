@@ -19,6 +19,9 @@ const AN_HOUR: SignedDuration = SignedDuration::from_hours(1);
 /// The setting that changes it.
 const STALE_AFTER: &str = "conductor.staleAfter";
 
+/// How many attempts at a phase may fail, where its entry in the graph does not say.
+const MAX_ATTEMPTS: &str = "conductor.maxAttempts";
+
 /// The options that every command takes.
 #[derive(Debug, Clone, Default)]
 pub struct Global {
@@ -47,6 +50,8 @@ pub struct Context {
     outside: Option<Config>,
     /// Whether `conductor.staleAfter` makes sense. If not, nothing counts as stale.
     stale_after_is_bad: bool,
+    /// Whether `conductor.maxAttempts` makes sense. If not, nothing counts as exhausted by it.
+    max_attempts_is_bad: bool,
 }
 
 /// Whether the store must exist.
@@ -150,6 +155,8 @@ impl Context {
             Some(Some(duration)) => duration,
             None => AN_HOUR,
         };
+        let max_attempts = config(MAX_ATTEMPTS).map(|text| parse_count(&text));
+        let max_attempts_is_bad = max_attempts == Some(None);
         let other = other
             .filter(|other| other.store != place.store)
             .map(|other| store(&other, machine.clone()));
@@ -158,10 +165,11 @@ impl Context {
             repo,
             place,
             store,
-            asker: Asker { me, stale_after },
+            asker: Asker { me, stale_after, max_attempts: max_attempts.flatten() },
             other,
             outside,
             stale_after_is_bad,
+            max_attempts_is_bad,
         })
     }
 
@@ -189,6 +197,19 @@ impl Context {
     pub fn bad_stale_after(&self) -> Option<Failure> {
         let wanted = "it is no duration such as 1h or 30m";
         self.stale_after_is_bad.then(|| self.bad_setting(STALE_AFTER, wanted))
+    }
+
+    /// What is wrong with `conductor.maxAttempts`; as [`Context::bad_stale_after`].
+    #[must_use]
+    pub fn bad_max_attempts(&self) -> Option<Failure> {
+        let wanted = "it is no number of attempts, at least 1";
+        self.max_attempts_is_bad.then(|| self.bad_setting(MAX_ATTEMPTS, wanted))
+    }
+
+    /// What is wrong with a setting that decides on claims.
+    #[must_use]
+    pub fn bad_setting_of_claims(&self) -> Option<Failure> {
+        self.bad_stale_after().or_else(|| self.bad_max_attempts())
     }
 
     /// A setting of git's configuration as a boolean.
@@ -226,6 +247,11 @@ pub(super) fn bad_setting(config: Option<&Config>, key: &str, wanted: &str) -> F
 fn store(place: &Place, machine: Machine) -> Store<RealWorld> {
     let only = place.explicit.then(|| place::project_hash(&place.project));
     Store::new(RealWorld::new(place.store.clone(), machine), only)
+}
+
+/// Reads how many there may be: a number of at least 1.
+fn parse_count(text: &str) -> Option<u64> {
+    text.trim().parse().ok().filter(|count| *count > 0)
 }
 
 /// Reads `1h`, `30m`, `0s`, `1h30m`, `7d`, as people write them.

@@ -153,7 +153,7 @@ fn look(
     settings: &Settings,
     outgoing: &Outgoing,
 ) -> Result<(Passage, Vec<Gap>), Stop> {
-    let board = store.board()?;
+    let board = store.states()?;
     let question = Question {
         phase: &settings.phase,
         me: &context.asker.me,

@@ -155,6 +155,8 @@ pub struct View {
     pub me: Me,
     /// `conductor.staleAfter`.
     pub stale_after: jiff::SignedDuration,
+    /// `conductor.maxAttempts`.
+    pub max_attempts: Option<u64>,
     /// The phases whose artifact is not any more what was handed over.
     pub changed: Vec<crate::rules::PhaseId>,
 }

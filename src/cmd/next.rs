@@ -2,7 +2,7 @@
 
 use super::{Context, Outcome};
 use crate::error::Stop;
-use crate::rules::{Facts, Refusal, decide};
+use crate::rules::{Refusal, decide};
 
 /// The first phase that can be claimed, or all of them; claimed at once if `claim`.
 ///
@@ -10,15 +10,14 @@ use crate::rules::{Facts, Refusal, decide};
 /// Why there is none; or what the system says.
 pub fn run(context: &Context, all: bool, claim: bool) -> Result<Outcome, Stop> {
     if claim {
-        if let Some(failure) = context.bad_stale_after() {
+        if let Some(failure) = context.bad_setting_of_claims() {
             return Err(failure.into());
         }
         let granted = context.store.claim_next(&context.asker)?;
         return Ok(super::claim::outcome(context, granted, true));
     }
     let board = context.store.board()?.ok_or(Refusal::NoSprint {})?;
-    let asker = &context.asker;
-    let facts = Facts { me: &asker.me, now: context.now(), stale_after: asker.stale_after };
+    let facts = context.asker.facts(context.now());
     let open = decide::next(&board, facts)?;
     let most = if all { open.len() } else { 1 };
     let names = open.into_iter().take(most).map(|id| board.graph.phase(id).name.clone());

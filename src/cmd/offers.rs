@@ -7,7 +7,7 @@
 use super::context::Need;
 use super::{Context, Global};
 use crate::error::Failure;
-use crate::rules::{Board, Change, Facts, Life, Request, State, decide, spec};
+use crate::rules::{Board, Change, Facts, Life, Request, State, attempts, decide, spec};
 
 /// Names of agents are no longer, in bytes; longer ones are not offered.
 const LONGEST: usize = 128;
@@ -31,7 +31,7 @@ pub enum Wanted {
     },
     /// Those that the asker holds.
     Mine,
-    /// Those that anybody holds.
+    /// Those that anybody holds, or that are exhausted.
     Claimed,
     /// All of them.
     All,
@@ -54,8 +54,7 @@ pub fn is_plain(word: &str) -> bool {
 pub fn phases(global: &Global, wanted: Wanted) -> Result<Vec<Offer>, Failure> {
     let context = Context::open(global, Need::Store)?;
     let Some(board) = context.store.board()? else { return Ok(Vec::new()) };
-    let asker = &context.asker;
-    let facts = Facts { me: &asker.me, now: context.now(), stale_after: asker.stale_after };
+    let facts = context.asker.facts(context.now());
     let fits = |id| {
         let would = |request| decide(&board, id, &request, facts).ok();
         match wanted {
@@ -63,22 +62,26 @@ pub fn phases(global: &Global, wanted: Wanted) -> Result<Vec<Offer>, Failure> {
                 matches!(would(Request::Claim { takeover }), Some(Change::Take | Change::TakeOver))
             }
             Wanted::Mine => would(Request::Abort) == Some(Change::Free),
-            Wanted::Claimed => matches!(board.state(id), State::Claimed(_)),
+            Wanted::Claimed => {
+                matches!(board.state(id), State::Claimed(_))
+                    || attempts::is_exhausted(&board, id, facts)
+            }
             Wanted::All => true,
         }
     };
     let fitting = board.graph.ids().filter(|id| fits(*id));
     let offer = |id| {
         let name = &board.graph.phase(id).name;
-        is_plain(name).then(|| Offer { word: name.clone(), about: about(&board, id) })
+        is_plain(name).then(|| Offer { word: name.clone(), about: about(&board, id, facts) })
     };
     Ok(fitting.filter_map(offer).collect())
 }
 
 /// Where a phase is, and whose it is, where that can be said in plain words.
-fn about(board: &Board, id: crate::rules::PhaseId) -> String {
+fn about(board: &Board, id: crate::rules::PhaseId, facts: Facts<'_>) -> String {
     let by = |agent: &str| if is_plain(agent) { format!(" by {agent}") } else { String::new() };
     match board.state(id) {
+        State::Pending if attempts::is_exhausted(board, id, facts) => "exhausted".to_owned(),
         State::Pending if board.is_ready(id) => "ready".to_owned(),
         State::Pending => "pending".to_owned(),
         State::Claimed(hold) if hold.life == Life::Dead => {

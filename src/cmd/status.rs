@@ -21,6 +21,7 @@ pub fn run(context: &Context) -> Result<Outcome, Stop> {
     Ok(Outcome::Board(Box::new(View {
         me: context.asker.me.clone(),
         stale_after: context.asker.stale_after,
+        max_attempts: context.asker.max_attempts,
         changed,
         board,
     })))

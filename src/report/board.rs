@@ -5,12 +5,13 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use super::attempts::times;
 use super::text::{Paint, age, safe};
 use crate::cmd::View;
 use crate::record::{Done, VERSION, Verdict};
 use crate::rules::identity::{heard, is_stale, relation};
 use crate::rules::refusal::Alive;
-use crate::rules::{Board, Facts, Hold, Life, PhaseId, Standing, State, decide};
+use crate::rules::{Board, Facts, Hold, Life, PhaseId, Standing, State, attempts, decide};
 
 /// A phase's state as the table names it: the states of the rules, with what can be seen of them.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -23,9 +24,18 @@ enum Look {
     Failed,
 }
 
+fn facts(view: &View, now: Timestamp) -> Facts<'_> {
+    let View { me, stale_after, max_attempts, .. } = view;
+    Facts { me, now, stale_after: *stale_after, max_attempts: *max_attempts }
+}
+
+fn is_ready(view: &View, id: PhaseId, now: Timestamp) -> bool {
+    view.board.is_ready(id) && !attempts::is_exhausted(&view.board, id, facts(view, now))
+}
+
 fn look(view: &View, id: PhaseId, now: Timestamp) -> Look {
     match view.board.state(id) {
-        State::Pending if view.board.is_ready(id) => Look::Ready,
+        State::Pending if is_ready(view, id, now) => Look::Ready,
         State::Pending => Look::Pending,
         State::Claimed(hold) if is_stale(&hold.claim, hold.life, now, view.stale_after) => {
             Look::Stale
@@ -152,10 +162,24 @@ fn known(agent: &str) -> String {
 
 fn detail(view: &View, id: PhaseId, now: Timestamp) -> String {
     match view.board.state(id) {
-        State::Pending => waiting(&view.board, id),
+        State::Pending => pending(view, id, now),
         State::Claimed(hold) => claimed(view, hold, now),
         State::Done(done) => finished(done, view.changed.contains(&id)),
     }
+}
+
+fn pending(view: &View, id: PhaseId, now: Timestamp) -> String {
+    let board = &view.board;
+    let failed = attempts::failed(board, id);
+    let tried = if attempts::is_exhausted(board, id, facts(view, now)) {
+        format!("exhausted after {}", times(failed))
+    } else if failed > 0 {
+        format!("{} failed", times(failed))
+    } else {
+        String::new()
+    };
+    let parts = [waiting(board, id), tried];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
 fn waiting(board: &Board, id: PhaseId) -> String {
@@ -210,7 +234,7 @@ fn finished(done: &Done, changed: bool) -> String {
 
 /// The phases that the asker holds, by name.
 fn mine(view: &View, now: Timestamp) -> Vec<&str> {
-    let facts = Facts { me: &view.me, now, stale_after: view.stale_after };
+    let facts = facts(view, now);
     let held = decide::mine(&view.board, facts);
     held.into_iter().map(|id| view.board.graph.phase(id).name.as_str()).collect()
 }
@@ -226,7 +250,7 @@ pub(super) fn hint(view: &View, now: Timestamp) -> Option<String> {
     if let Some(mine) = mine(view, now).first() {
         return Some(format!("when '{mine}' is done, run 'git conductor complete {mine}'"));
     }
-    let facts = Facts { me: &view.me, now, stale_after: view.stale_after };
+    let facts = facts(view, now);
     decide::next(&view.board, facts).is_ok().then(|| "git conductor next --claim".to_owned())
 }
 
@@ -266,6 +290,8 @@ struct Phase<'a> {
     at: Option<Timestamp>,
     ready: bool,
     stale: bool,
+    attempts: usize,
+    exhausted: bool,
     verdict: Option<Verdict>,
     waits_for: Vec<&'a str>,
     #[serde(flatten)]
@@ -278,8 +304,10 @@ fn phase(view: &View, id: PhaseId, now: Timestamp) -> Phase<'_> {
         state: "pending",
         agent: "",
         at: None,
-        ready: board.is_ready(id),
+        ready: is_ready(view, id, now),
         stale: look(view, id, now) == Look::Stale,
+        attempts: board.past(id).len(),
+        exhausted: attempts::is_exhausted(board, id, facts(view, now)),
         verdict: None,
         waits_for: Vec::new(),
         more: Map::new(),

@@ -3,6 +3,7 @@
 //! Machine output is one line or one JSON object on stdout; what is said to a person goes to stderr
 //! in git's manner. [`render`] makes both as values, [`Printed::write`] writes them.
 
+mod attempts;
 mod board;
 mod doctor;
 mod gate;
@@ -286,6 +287,9 @@ fn claimed_text(granted: &Granted, inputs: &[Input], now: Timestamp, say: &mut S
         (Change::TakeOver, _) => say.line(&format!("'{phase}' is yours again")),
         _ => {}
     }
+    if granted.change != Change::Renew {
+        attempts::earlier(granted, now, say);
+    }
     for input in inputs {
         input_text(input, say);
     }
@@ -340,6 +344,7 @@ fn unstuck_text(freed: &Freed, say: &mut Say) {
         }
         None => say.line(&format!("nobody held '{}'", freed.phase)),
     }
+    attempts::freed(freed, say);
 }
 
 fn outcome_json(outcome: &Outcome, format: Format) -> Value {
@@ -367,6 +372,8 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
             "renewed": granted.change == Change::Renew,
             "taken_over_from": granted.from.as_ref().map(|hold| &hold.claim.agent),
             "nameless": nameless,
+            "attempt": attempts::number(granted),
+            "attempts": attempts::past(granted),
             "inputs": inputs,
         }),
         Outcome::Completed { phase, completed, lacks, note } => json!({
@@ -393,6 +400,8 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
             "v": VERSION, "ok": true,
             "phase": freed.phase,
             "freed_from": freed.hold.as_ref().map(|hold| &hold.claim.agent),
+            "exhausted": freed.exhausted.is_some(),
+            "forgiven": freed.forgiven,
         }),
         Outcome::Batches(batches) => {
             let batches: Vec<Value> = batches

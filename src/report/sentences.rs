@@ -39,6 +39,9 @@ pub(super) fn sentence(refusal: &Refusal, now: Timestamp) -> Draft {
             claimed(now, phase, holder, *only_unstuck)
         }
         Refusal::Blocked { phase, waits_for } => blocked(phase, waits_for),
+        Refusal::Exhausted { phase, attempts, last, .. } => {
+            super::attempts::exhausted(now, phase, *attempts, last.as_ref())
+        }
         Refusal::FourEyes { phase, other, agent } => four_eyes(phase, other, agent),
         Refusal::Done { phase, agent, at, verdict } => done(now, phase, agent, *at, *verdict),
         Refusal::NotClaimed { phase, giving_up } => not_claimed(phase, *giving_up),
@@ -49,7 +52,9 @@ pub(super) fn sentence(refusal: &Refusal, now: Timestamp) -> Draft {
         Refusal::Alive { phase, holder, same_agent: true } => own(now, phase, holder),
         Refusal::Alive { phase, holder, .. } => alive(now, phase, holder),
         Refusal::LiveClaims { claims, starting } => live_claims(now, claims, *starting),
-        Refusal::NothingReady { claimed, failed } => nothing_ready(now, claimed, failed),
+        Refusal::NothingReady { claimed, failed, exhausted } => {
+            nothing_ready(now, claimed, failed, exhausted)
+        }
         Refusal::Finished {} => finished(),
         Refusal::NotForYou { phases } => not_for_you(phases),
         Refusal::Holding { phase, since } => holding(now, phase, *since),
@@ -323,13 +328,24 @@ fn live_claims(now: Timestamp, claims: &[Held], starting: bool) -> Draft {
     draft(text, hint, NOTHING)
 }
 
-fn nothing_ready(now: Timestamp, claimed: &[Held], failed: &[String]) -> Draft {
+fn nothing_ready(
+    now: Timestamp,
+    claimed: &[Held],
+    failed: &[String],
+    exhausted: &[String],
+) -> Draft {
+    if claimed.is_empty() && !exhausted.is_empty() {
+        return super::attempts::nothing_left(failed, exhausted);
+    }
     if claimed.is_empty() {
         let text =
             format!("nothing can be claimed: the rest waits for {}, which failed", names(failed));
         return draft(text, FAILED, NOTHING);
     }
-    let text = format!("nothing can be claimed now: the rest waits for {}", held(now, claimed));
+    let mut text = format!("nothing can be claimed now: the rest waits for {}", held(now, claimed));
+    if !exhausted.is_empty() {
+        text.push_str(&super::attempts::besides(exhausted));
+    }
     if let Some(Held { phase, .. }) = claimed.iter().find(|held| held.mine) {
         return draft(text, go_on(phase), NOTHING);
     }

@@ -44,6 +44,8 @@ pub struct Board {
     completers: Vec<Life>,
     /// The attempts at each phase that ended without a completion, the earliest first.
     past: Vec<Vec<Attempt>>,
+    /// How many of these are forgiven.
+    forgiven: Vec<u64>,
 }
 
 /// What the whole sprint amounts to.
@@ -65,7 +67,8 @@ impl Board {
         let states = vec![State::Pending; graph.count()];
         let completers = vec![Life::Dead; graph.count()];
         let past = vec![Vec::new(); graph.count()];
-        Self { sprint, graph, states, completers, past }
+        let forgiven = vec![0; graph.count()];
+        Self { sprint, graph, states, completers, past, forgiven }
     }
 
     /// Where `id` is.
@@ -88,6 +91,17 @@ impl Board {
     /// Records the attempts at `id` that ended without a completion, the earliest first.
     pub fn set_past(&mut self, id: PhaseId, past: Vec<Attempt>) {
         self.past[id.index()] = past;
+    }
+
+    /// How many of the first attempts at `id` do not count any more.
+    #[must_use]
+    pub fn forgiven(&self, id: PhaseId) -> u64 {
+        self.forgiven[id.index()]
+    }
+
+    /// Records how many of the first attempts at `id` do not count any more.
+    pub fn set_forgiven(&mut self, id: PhaseId, count: u64) {
+        self.forgiven[id.index()] = count;
     }
 
     /// Whether the process of who completed `id` lives. Dead, as long as nobody has looked: then who

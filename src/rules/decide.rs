@@ -6,6 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::attempts::{exhausted, is_exhausted, spent};
 use super::board::{Board, Hold, State};
 use super::graph::PhaseId;
 use super::identity::{Life, Me, Relation, is_stale, relation, same_process};
@@ -53,6 +54,8 @@ pub enum Change {
     Free,
     /// It is pending, as was asked for: nothing is to change.
     Nothing,
+    /// It is pending and stays so; the attempts that failed are forgiven.
+    Forgive,
 }
 
 /// What a decision needs to know beside the board.
@@ -64,6 +67,8 @@ pub struct Facts<'a> {
     pub now: Timestamp,
     /// How long a dead owner must have been silent before anyone may reclaim.
     pub stale_after: SignedDuration,
+    /// How many attempts at a phase may fail, where its entry does not say.
+    pub max_attempts: Option<u64>,
 }
 
 /// Decides on one phase.
@@ -82,7 +87,7 @@ pub fn decide(
             complete(board, id, artifact.as_deref(), *verdict, facts)
         }
         Request::Abort => abort(board, id, facts),
-        Request::Unstuck { force } => unstuck(board, id, *force, facts.me),
+        Request::Unstuck { force } => unstuck(board, id, *force, facts),
     }
 }
 
@@ -90,7 +95,10 @@ fn claim(board: &Board, id: PhaseId, takeover: bool, facts: Facts<'_>) -> Result
     let name = &board.graph.phase(id).name;
     let change = match board.state(id) {
         State::Done(done) => return Err(Refusal::done(name, done)),
-        State::Pending => Change::Take,
+        State::Pending => match exhausted(board, id, facts) {
+            Some(refusal) => return Err(refusal),
+            None => Change::Take,
+        },
         State::Claimed(hold) => {
             let refused = |same_agent| Refusal::Claimed {
                 phase: name.clone(),
@@ -109,8 +117,16 @@ fn claim(board: &Board, id: PhaseId, takeover: bool, facts: Facts<'_>) -> Result
                 // A script's record has no name of its own to renew under.
                 Relation::Mine if hold.claim.token.is_some() => Change::Renew,
                 Relation::Mine | Relation::MineFromBefore => Change::TakeOver,
-                Relation::Other if may_take_over(hold, takeover, facts) => Change::TakeOver,
-                Relation::Other => return Err(refused(false)),
+                Relation::Other => {
+                    // Nobody is told to take over what would be exhausted by that.
+                    if let Some(refusal) = spent(board, id, hold, facts) {
+                        return Err(refusal);
+                    }
+                    if !may_take_over(hold, takeover, facts) {
+                        return Err(refused(false));
+                    }
+                    Change::TakeOver
+                }
             }
         }
     };
@@ -241,15 +257,16 @@ fn abort(board: &Board, id: PhaseId, facts: Facts<'_>) -> Result<Change, Refusal
     }
 }
 
-fn unstuck(board: &Board, id: PhaseId, force: bool, me: &Me) -> Result<Change, Refusal> {
+fn unstuck(board: &Board, id: PhaseId, force: bool, facts: Facts<'_>) -> Result<Change, Refusal> {
     let name = &board.graph.phase(id).name;
     match board.state(id) {
+        State::Pending if force && is_exhausted(board, id, facts) => Ok(Change::Forgive),
         State::Pending => Ok(Change::Nothing),
         State::Claimed(hold) if force || hold.life == Life::Dead => Ok(Change::Free),
         State::Claimed(hold) => Err(Refusal::Alive {
             phase: name.clone(),
             holder: hold.into(),
-            same_agent: is_mine(me, hold),
+            same_agent: is_mine(facts.me, hold),
         }),
         State::Done(done) => Err(Refusal::done(name, done)),
     }
@@ -277,24 +294,31 @@ pub fn next(board: &Board, facts: Facts<'_>) -> Result<Vec<PhaseId>, Refusal> {
     } else if !not_mine.is_empty() {
         Err(Refusal::NotForYou { phases: not_mine })
     } else {
-        Err(nothing_ready(board, facts.me))
+        Err(nothing_ready(board, facts))
     }
 }
 
-fn nothing_ready(board: &Board, me: &Me) -> Refusal {
+fn nothing_ready(board: &Board, facts: Facts<'_>) -> Refusal {
     let mut claimed = Vec::new();
     let mut failed = Vec::new();
+    let mut over = Vec::new();
     for id in board.graph.ids() {
         let phase = board.graph.phase(id).name.clone();
         match board.state(id) {
             State::Claimed(hold) => {
-                claimed.push(Held { phase, holder: hold.into(), mine: is_mine(me, hold) });
+                let mine = is_mine(facts.me, hold);
+                if spent(board, id, hold, facts).is_some() {
+                    over.push(phase);
+                } else {
+                    claimed.push(Held { phase, holder: hold.into(), mine });
+                }
             }
+            State::Pending if is_exhausted(board, id, facts) => over.push(phase),
             State::Done(done) if done.verdict == Verdict::Fail => failed.push(phase),
             State::Done(_) | State::Pending => {}
         }
     }
-    Refusal::NothingReady { claimed, failed }
+    Refusal::NothingReady { claimed, failed, exhausted: over }
 }
 
 /// The phase that the asker holds from this worktree, if any: it should finish that one before it

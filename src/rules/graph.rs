@@ -74,6 +74,8 @@ pub struct Phase {
     pub depends_on: Vec<PhaseId>,
     /// Dependencies, direct or not, whose completer must not own this one.
     pub not_by: Vec<PhaseId>,
+    /// How many attempts may fail, if the graph says so; at least 1.
+    pub max_attempts: Option<u64>,
 }
 
 /// A valid phase graph.
@@ -115,6 +117,8 @@ pub enum GraphError {
     NotBy(String, String),
     /// A `concurrency` that is no such word: phase, word.
     Concurrency(String, String),
+    /// A `max_attempts` of zero: the phase could never be claimed.
+    NoAttempts(String),
     /// A bare name in a list that is not a default phase.
     UnknownDefault(String),
     /// The text is not what it should be.
@@ -144,6 +148,9 @@ impl fmt::Display for GraphError {
                 f,
                 "'{phase}' has concurrency '{word}', which is none of read, write, exclusive"
             ),
+            Self::NoAttempts(phase) => {
+                write!(f, "'{phase}' has max_attempts 0, and could never be claimed")
+            }
             Self::UnknownDefault(name) => write!(
                 f,
                 "'{name}' is not a default phase; give its dependencies as '{name}:dep+dep', or '{name}:' for none"
@@ -388,5 +395,15 @@ fn resolve(entry: &PhaseEntry, ids: &HashMap<&str, PhaseId>) -> Result<Phase, Gr
             GraphError::Concurrency(name.clone(), word.chars().take(80).collect())
         })?),
     };
-    Ok(Phase { name: name.clone(), about: entry.about.clone(), concurrency, depends_on, not_by })
+    if entry.max_attempts == Some(0) {
+        return Err(GraphError::NoAttempts(name.clone()));
+    }
+    Ok(Phase {
+        name: name.clone(),
+        about: entry.about.clone(),
+        concurrency,
+        depends_on,
+        not_by,
+        max_attempts: entry.max_attempts,
+    })
 }

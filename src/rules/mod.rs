@@ -2,9 +2,10 @@
 //!
 //! No file system, clock, environment, git or anyhow here: who lives and what time it is come in as
 //! values, so that a test can walk every reachable state. Reading order: [`graph`], [`board`],
-//! [`identity`], [`decide()`], [`gate`], [`notes`], [`push`], [`refusal`]; [`spec`] reads graphs that
+//! [`identity`], [`decide()`], [`attempts`], [`gate`], [`notes`], [`push`], [`refusal`]; [`spec`] reads graphs that
 //! people type.
 
+pub mod attempts;
 pub mod board;
 pub mod decide;
 pub mod gate;

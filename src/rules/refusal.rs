@@ -98,6 +98,19 @@ pub struct Held {
     pub mine: bool,
 }
 
+/// The last of the attempts at a phase.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Last {
+    /// Whose it was; empty if it cannot be known.
+    pub agent: String,
+    /// How it ended: `abort`, `reclaim`, `unstuck`; or `gone`, if its owner is and still has it.
+    pub how: String,
+    /// Why, in the words of who ended it.
+    pub reason: String,
+    /// When, in UTC; or when its owner was last heard.
+    pub at: Option<Timestamp>,
+}
+
 /// Why a hook file is not ours to edit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -162,6 +175,17 @@ pub enum Refusal {
         phase: String,
         /// What it waits for.
         waits_for: Vec<Wait>,
+    },
+    /// As many attempts have failed as may.
+    Exhausted {
+        /// The phase.
+        phase: String,
+        /// How many failed, since that was last forgiven.
+        attempts: u64,
+        /// How many may.
+        limit: u64,
+        /// The last of them.
+        last: Option<Last>,
     },
     /// Who did `other` must not own `phase`.
     FourEyes {
@@ -233,6 +257,9 @@ pub enum Refusal {
         claimed: Vec<Held>,
         /// What failed, and so keeps others from opening.
         failed: Vec<String>,
+        /// What cannot be claimed any more, as too many attempts at it failed.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        exhausted: Vec<String>,
     },
     /// Every phase is done.
     Finished {},
@@ -318,6 +345,7 @@ impl Refusal {
             Self::UnknownPhase { .. } => "unknown_phase",
             Self::Claimed { .. } | Self::LiveClaims { .. } => "claimed",
             Self::Blocked { .. } => "blocked",
+            Self::Exhausted { .. } => "exhausted",
             Self::FourEyes { .. } => "four_eyes",
             Self::Done { .. } => "done",
             Self::NotClaimed { .. } => "not_claimed",
@@ -363,6 +391,8 @@ impl Refusal {
             | Self::Claimed { .. }
             | Self::LiveClaims { .. }
             | Self::Blocked { .. }
+            // A person may forgive what failed.
+            | Self::Exhausted { .. }
             | Self::NotClaimed { .. }
             | Self::NotOwner { .. }
             | Self::Alive { .. }

@@ -111,6 +111,12 @@ pub trait Dir: Sized {
     /// `EFBIG` above `limit` entries.
     fn list(&self, limit: usize) -> io::Result<Vec<Entry>>;
 
+    /// The entries as [`Dir::list`] gives them, but the first `limit` of them where there are more.
+    ///
+    /// # Errors
+    /// Whatever the file system answers.
+    fn list_some(&self, limit: usize) -> io::Result<Vec<Entry>>;
+
     /// Renames `from` to `to_name` in the directory `to`, in one step.
     ///
     /// A file replaces a file. A directory replaces an *empty* directory and nothing else.

@@ -59,11 +59,11 @@ fn component(name: &str) -> Result<Cow<'_, OsStr>, Errno> {
     Ok(Cow::Owned(OsString::from_vec(strange.ok_or(Errno::INVAL)?)))
 }
 
-/// Calls `each` with every name in a directory and what its entry says of its kind. The position in a
+/// Calls `each` with every name in a directory and what its entry says of its kind, until it says no. The position in a
 /// directory belongs to the open file, so it is opened anew.
 fn each_entry(
     dir: &OwnedFd,
-    each: &mut dyn FnMut(&[u8], FileType) -> io::Result<()>,
+    each: &mut dyn FnMut(&[u8], FileType) -> io::Result<bool>,
 ) -> io::Result<()> {
     // The C library's readers take twice as many system calls for the short directories that we have.
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -77,13 +77,17 @@ fn each_entry(
                 Err(Errno::NOENT) => break,
                 entry => entry?,
             };
-            each(entry.file_name().to_bytes(), entry.file_type())?;
+            if !each(entry.file_name().to_bytes(), entry.file_type())? {
+                break;
+            }
         }
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     for entry in sys::Dir::read_from(dir)? {
         let entry = entry?;
-        each(entry.file_name().to_bytes(), entry.file_type())?;
+        if !each(entry.file_name().to_bytes(), entry.file_type())? {
+            break;
+        }
     }
     Ok(())
 }
@@ -251,13 +255,19 @@ impl Dir for DiskDir {
     }
 
     fn list(&self, limit: usize) -> io::Result<Vec<Entry>> {
+        // One more tells that there are more.
+        let entries = self.list_some(limit.saturating_add(1))?;
+        if entries.len() > limit { Err(io::Error::from(Errno::FBIG)) } else { Ok(entries) }
+    }
+
+    fn list_some(&self, limit: usize) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
-        let mut add = |name: &[u8], file_type: FileType| -> io::Result<()> {
+        let mut add = |name: &[u8], file_type: FileType| -> io::Result<bool> {
             if name == b"." || name == b".." {
-                return Ok(());
+                return Ok(true);
             }
             if entries.len() == limit {
-                return Err(io::Error::from(Errno::FBIG));
+                return Ok(false);
             }
             let name = listed(name);
             let mut kind = kind(file_type);
@@ -265,12 +275,12 @@ impl Dir for DiskDir {
                 // Some file systems do not say.
                 kind = match self.stat(&name) {
                     Ok(stat) => stat.kind,
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
                     Err(error) => return Err(error),
                 };
             }
             entries.push(Entry { name, kind });
-            Ok(())
+            Ok(true)
         };
         each_entry(&self.0, &mut add)?;
         Ok(entries)

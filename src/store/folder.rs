@@ -225,6 +225,19 @@ impl<D: Dir> Folder<D> {
         Ok(Step::Done)
     }
 
+    /// Creates a file that must not exist, of which a kill or an error leaves any part: whoever reads it
+    /// must take a part for none.
+    pub(crate) fn create_once(&self, name: &str, content: &[u8]) -> Result<Step, Failure> {
+        let mut file = match retry(|| self.dir.create(name, false)) {
+            Ok(file) => file,
+            Err(error) => return self.fail_to(stepped(Err(error)), "create", name),
+        };
+        if !content.is_empty() {
+            self.fail_to(file.write(content), "write", name)?;
+        }
+        Ok(Step::Done)
+    }
+
     /// Puts `record` where `name` is, replacing what is there in one step. `unique` names the
     /// temporary file; `Gone` when this directory has been removed.
     pub(crate) fn put(
@@ -294,6 +307,12 @@ impl<D: Dir> Folder<D> {
     /// The entries; none if this directory has been removed.
     pub(crate) fn list(&self, limit: usize) -> Result<Vec<Entry>, Failure> {
         let entries = self.fail(absent(retry(|| self.dir.list(limit))), "list", ".")?;
+        Ok(entries.unwrap_or_default())
+    }
+
+    /// The entries, or the first `limit` of them; none if this directory has been removed.
+    pub(crate) fn list_some(&self, limit: usize) -> Result<Vec<Entry>, Failure> {
+        let entries = self.fail(absent(retry(|| self.dir.list_some(limit))), "list", ".")?;
         Ok(entries.unwrap_or_default())
     }
 

@@ -1,6 +1,7 @@
 //! Every completion that the store still knows of, for whoever keeps it elsewhere too.
 
 use super::Store;
+use super::read::Attempts;
 use super::world::World;
 use crate::error::{Failure, FailureKind};
 use crate::record::Done;
@@ -27,9 +28,9 @@ impl<W: World> Store<W> {
     /// The present sprint cannot be read.
     pub fn completions(&self) -> Result<Vec<Completion>, Failure> {
         // In this order: a sprint that ends between the two looks is seen at least once.
-        let mut all: Vec<Completion> = self.board()?.as_ref().map(of).unwrap_or_default();
+        let mut all: Vec<Completion> = self.states()?.as_ref().map(of).unwrap_or_default();
         for found in self.former(usize::MAX)? {
-            match self.read(&found, None, None) {
+            match self.read(&found, None, Attempts::None, None) {
                 Ok(board) => all.extend(of(&board)),
                 Err(failure)
                     if matches!(failure.kind, FailureKind::Tampered | FailureKind::Unreadable) => {}

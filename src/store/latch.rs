@@ -175,18 +175,22 @@ fn outlived<W: World>(
 }
 
 /// The markers under which a latch may be given up together with T's claim: T's own, and those that
-/// outlived their makers; `None` if somebody else is about to use it.
+/// outlived their makers; each with the file that tells who took it over, if that is there. `None` if
+/// somebody else is about to use the latch.
 pub(crate) fn disposable<W: World>(
     world: &W,
     latch: &Folder<W::Dir>,
     token: &Token,
     me: &Maker,
 ) -> Result<Option<Vec<String>>, Failure> {
-    let found = markers(latch)?;
-    for other in found.iter().filter(|other| **other != marker(token)) {
-        if outlived(world, latch, other, me)? != Some(true) {
+    let names: Vec<String> = latch.list(FEW)?.into_iter().map(|entry| entry.name).collect();
+    let mut found = Vec::new();
+    for name in names.iter().filter(|name| is_marker(name)) {
+        if *name != marker(token) && outlived(world, latch, name, me)? != Some(true) {
             return Ok(None);
         }
+        found.push(name.clone());
+        found.extend(Some(by(name)).filter(|by| names.contains(by)));
     }
     Ok(Some(found))
 }
@@ -202,7 +206,8 @@ fn is_old_file<W: World>(world: &W, dir: &Folder<W::Dir>, name: &str) -> Result<
 impl<D: Dir> Latch<D> {
     /// Gives the latch up, unless another command has taken it over.
     pub(crate) fn release(self, phase: &Folder<D>) -> Result<(), Failure> {
-        release_markers(phase, &self.dir, &[self.marker])
+        let by = by(&self.marker);
+        release_markers(phase, &self.dir, &[self.marker, by])
     }
 }
 
@@ -213,10 +218,14 @@ pub(crate) fn release_markers<D: Dir>(
     latch: &Folder<D>,
     markers: &[String],
 ) -> Result<(), Failure> {
-    for marker in markers {
-        if remove_marker(latch, marker)? != Step::Done {
+    for name in markers {
+        if latch.remove_file(name)? != Step::Done && is_marker(name) {
             return Ok(());
         }
+    }
+    // Mostly nothing else is there. What is, is looked at.
+    if phase.remove_dir(LATCH)? != Step::Exists {
+        return Ok(());
     }
     for _ in 0..4 {
         let entries = latch.list(FEW)?;

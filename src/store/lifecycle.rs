@@ -97,7 +97,7 @@ impl<W: World> Store<W> {
     }
 
     fn facts<'a>(&self, asker: &'a Asker) -> Facts<'a> {
-        Facts { me: &asker.me, now: self.world().now(), stale_after: asker.stale_after }
+        asker.facts(self.world().now())
     }
 
     /// Ends the current sprint.

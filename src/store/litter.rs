@@ -5,6 +5,8 @@ use super::Store;
 use super::folder::{Folder, MANY};
 use super::latch::LATCH;
 use super::lock::{self, DONE, LOCK, Lock};
+use super::past;
+use super::read::Attempts;
 use super::sprints::ARCHIVE;
 use super::world::{World, is_older};
 use crate::error::Failure;
@@ -60,12 +62,15 @@ impl<W: World> Store<W> {
         for id in current.graph.ids() {
             let Some(dir) = current.phase(&current.graph.phase(id).name)? else { continue };
             self.temporaries(&dir, clear.is_some(), &mut found)?;
+            if let Some(past) = past::open(&dir)? {
+                self.temporaries(&past, clear.is_some(), &mut found)?;
+            }
             if let Some((what, name)) = self.left_in(&dir)? {
                 found.push(Litter { what, path: format!("{}/{name}", dir.path()) });
             }
         }
         if clear.is_some() {
-            self.read(&current, None, clear)?;
+            self.read(&current, None, Attempts::None, clear)?;
         }
         Ok(found)
     }

@@ -64,9 +64,9 @@ pub(crate) enum Lock<D> {
 
 /// A lock that is still what the rules judged.
 #[derive(Debug)]
-pub(crate) enum Held<D> {
+pub(crate) enum Held<'a, D> {
     /// It is held under a name of its own.
-    Named { lock: Folder<D>, token: Token },
+    Named { lock: &'a Folder<D>, token: &'a Token },
     /// It is a script's.
     Script,
     /// It is of an old layout.
@@ -155,13 +155,9 @@ pub(crate) fn look<W: World>(world: &W, phase: &Folder<W::Dir>) -> Result<Lock<W
     Err(Failure::new(FailureKind::Busy, format!("'{}/{LOCK}' changes all the time", phase.path())))
 }
 
-/// The lock of `phase`, if it is still held under the record that was judged.
-pub(crate) fn held<W: World>(
-    world: &W,
-    phase: &Folder<W::Dir>,
-    judged: &Claim,
-) -> Result<Option<Held<W::Dir>>, Failure> {
-    Ok(match look(world, phase)? {
+/// What was found, if it is held under the record that was judged.
+pub(crate) fn held<'a, D>(found: &'a Lock<D>, judged: &Claim) -> Option<Held<'a, D>> {
+    match found {
         Lock::Owned { lock, token, hold } if hold.claim == *judged => {
             Some(Held::Named { lock, token })
         }
@@ -173,7 +169,7 @@ pub(crate) fn held<W: World>(
         | Lock::Freed { .. }
         | Lock::Script { .. }
         | Lock::Plain { .. } => None,
-    })
+    }
 }
 
 /// The hold of T; `None` if T has ceased to be the owner meanwhile.

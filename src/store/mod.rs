@@ -2,9 +2,10 @@
 //!
 //! Reading order: [`dir`] (the operations that everything stands on), [`world`] (what else is asked
 //! of the outside, and the protocol's defences), `folder` (handles that say what went wrong),
-//! `latch` and `lock` (what a phase's directory holds), `phase` (the steps by which it changes
-//! hands), `sprints` (how sprints begin and end), `read`, `history` and `change` (what commands call),
-//! [`litter`] (what kills leave). [`disk`] is the real world. This module must not print, and knows neither git nor the command line.
+//! `latch`, `lock` and `past` (what a phase's directory holds), `phase` (the steps by which it changes
+//! hands), `sprints` (how sprints begin and end), `read`, `history`, `change`, `completing` and `freeing`
+//! (what commands call), [`litter`] (what kills leave). [`disk`] is the real world. This module must not
+//! print, and knows neither git nor the command line.
 //!
 //! # A phase's directory
 //!
@@ -17,6 +18,8 @@
 //! lock/done.<U>           a completion that is prepared under a name of its own
 //! lock/completing.<U>     that completion is committed (once `owner.<T>`); anyone may finish it
 //! lock/free.<T>           T has given the phase up; anyone may clear what is left
+//! past/<T>.json           T ended without a completion; written before it does
+//! past/pardon.<n>         the first n of them do not count any more
 //! pin.<sha256>            an artifact as it was handed over
 //! done                    the phase is complete, for ever
 //! ```
@@ -27,14 +30,17 @@
 
 pub mod artifact;
 pub mod change;
+mod completing;
 pub mod dir;
 pub mod disk;
 mod folder;
+mod freeing;
 pub mod history;
 mod latch;
 pub mod lifecycle;
 pub mod litter;
 mod lock;
+mod past;
 mod phase;
 pub mod read;
 mod sprints;

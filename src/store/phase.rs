@@ -10,6 +10,7 @@ use super::dir::Kind;
 use super::folder::{FEW, Folder, Keep, Step, tidy, to_json};
 use super::latch::{self, LATCH, Latched};
 use super::lock::{self, LOCK, Lock, META, completing, free, meta, owner};
+use super::past::{self, End};
 use super::world::World;
 use crate::error::{Failure, FailureKind};
 use crate::record::{Claim, Done, Maker, Token};
@@ -49,9 +50,25 @@ pub(crate) struct Phase<'a, W: World> {
     pub(crate) maker: &'a Maker,
     /// Whether the sprint is still the current one.
     pub(crate) is_current: &'a dyn Fn() -> Result<bool, Failure>,
+    /// How many attempts at it were over when it was judged, where that decides.
+    pub(crate) attempts: Option<usize>,
 }
 
+/// A claim that fails as an attempt by being ended, and how.
+pub(crate) type Ending<'a> = (&'a Claim, End<'a>);
+
 impl<W: World> Phase<'_, W> {
+    /// Writes down how a claim ends, if it fails by that; whether there still is a phase.
+    fn note(&self, ending: Option<Ending<'_>>) -> Result<bool, Failure> {
+        let Some((claim, end)) = ending else { return Ok(true) };
+        match past::write(self.world, self.dir, claim, end) {
+            // A phase can be given up on a full disk, as that takes no room: the attempt is not counted,
+            // or counted and not told of.
+            Err(failure) if failure.is_full() => Ok(true),
+            written => Ok(written? != Step::Gone),
+        }
+    }
+
     fn latch(&self, token: &Token) -> Result<Latched<W::Dir>, Failure> {
         latch::acquire(self.world, self.dir, token, self.maker)
     }
@@ -78,7 +95,7 @@ impl<W: World> Phase<'_, W> {
             // It now protects the one who was faster, or what is done.
             Ok(Published::StandsForAnother) => return Ok(Attempt::Raced),
             // The script has no latch while it holds a lock, and waits for ever for one of ours.
-            Ok(Published::ScriptWasFaster) => {
+            Ok(Published::StandsForNobody) => {
                 latch.release(self.dir)?;
                 return Ok(Attempt::Raced);
             }
@@ -105,11 +122,17 @@ impl<W: World> Phase<'_, W> {
                 Lock::Owned { .. } | Lock::Committed { .. } => {
                     return Ok(Published::StandsForAnother);
                 }
-                Lock::Script { .. } | Lock::Plain { .. } => return Ok(Published::ScriptWasFaster),
+                Lock::Script { .. } | Lock::Plain { .. } => return Ok(Published::StandsForNobody),
             }
         }
         if W::DEFENCES.look_again && lock::done(self.dir)?.is_some() {
             return Ok(Published::StandsForAnother);
+        }
+        // Behind the latch no claim ends: what was judged by the number of attempts is so, or not.
+        if self.attempts.map(|seen| past::count(self.dir).map(|now| now == seen)).transpose()?
+            == Some(false)
+        {
+            return Ok(Published::StandsForNobody);
         }
         let name = format!(".tmp.{token}");
         let built = self.build(&name, token, claim);
@@ -161,11 +184,11 @@ impl<W: World> Phase<'_, W> {
             }
         }
         if W::DEFENCES.look_again && lock::done(self.dir)?.is_some() {
-            self.give_up(&lock, token, false)?;
+            self.give_up(&lock, token, None, false)?;
             return Ok(Attempt::Raced);
         }
         if W::DEFENCES.look_for_currency && !(self.is_current)()? {
-            self.give_up(&lock, token, true)?;
+            self.give_up(&lock, token, None, true)?;
             return Ok(Attempt::Superseded);
         }
         Ok(Attempt::Done(claim))
@@ -204,6 +227,7 @@ impl<W: World> Phase<'_, W> {
         lock: &Folder<W::Dir>,
         from: &Token,
         claim: Claim,
+        ending: Option<Ending<'_>>,
     ) -> Result<Attempt<Claim>, Failure> {
         let token = self.world.token()?;
         let claim = Claim { token: Some(token.clone()), ..claim };
@@ -229,11 +253,15 @@ impl<W: World> Phase<'_, W> {
             let owners = lock.list(FEW)?.into_iter().map(|entry| entry.name);
             judged = owners.into_iter().find(|name| name.starts_with("owner.")).unwrap_or(judged);
         }
+        let noted = !W::DEFENCES.record_first || self.note(ending)?;
         // After an error it may have taken effect: then the record must stay.
-        if lock.rename(&judged, lock, &owner(&token))? != Step::Done {
+        if !noted || lock.rename(&judged, lock, &owner(&token))? != Step::Done {
             lock.remove_file(&mine)?;
             lock::clear::<W>(self.dir, lock, None)?;
             return Ok(Attempt::Raced);
+        }
+        if !W::DEFENCES.record_first {
+            self.note(ending)?;
         }
         for name in older {
             let keep = name == mine || name == meta(from) || name == META;
@@ -247,12 +275,19 @@ impl<W: World> Phase<'_, W> {
 
     /// Takes over a lock that a script made. Its record has no name of its own, so the latch and a
     /// second look stand for one.
-    pub(crate) fn adopt(&self, judged: &Claim, claim: Claim) -> Result<Attempt<Claim>, Failure> {
+    pub(crate) fn adopt(
+        &self,
+        judged: &Claim,
+        claim: Claim,
+        ending: Option<Ending<'_>>,
+    ) -> Result<Attempt<Claim>, Failure> {
         let token = self.world.token()?;
         let claim = Claim { token: Some(token.clone()), ..claim };
         let adopted = self.with_script_lock(&token, judged, |lock| {
             let mine = meta(&token);
-            if lock.create(&mine, &to_json(&claim)?, Keep::Fleeting)? != Step::Done {
+            if !self.note(ending)?
+                || lock.create(&mine, &to_json(&claim)?, Keep::Fleeting)? != Step::Done
+            {
                 return Ok(false);
             }
             // A link and not a rename: a script that found no record would break the lock.
@@ -367,8 +402,13 @@ impl<W: World> Phase<'_, W> {
         &self,
         lock: &Folder<W::Dir>,
         token: &Token,
+        ending: Option<Ending<'_>>,
     ) -> Result<Attempt<()>, Failure> {
-        Ok(if self.give_up(lock, token, true)? { Attempt::Done(()) } else { Attempt::Raced })
+        Ok(if self.give_up(lock, token, ending, true)? {
+            Attempt::Done(())
+        } else {
+            Attempt::Raced
+        })
     }
 
     /// Renames the owner away and clears the lock; the latch goes too if `unlatch`, by the names it
@@ -377,6 +417,7 @@ impl<W: World> Phase<'_, W> {
         &self,
         lock: &Folder<W::Dir>,
         token: &Token,
+        ending: Option<Ending<'_>>,
         unlatch: bool,
     ) -> Result<bool, Failure> {
         let latch = if unlatch { self.dir.open(LATCH)? } else { None };
@@ -384,8 +425,14 @@ impl<W: World> Phase<'_, W> {
             Some(latch) => latch::disposable(self.world, latch, token, self.maker)?,
             None => None,
         };
+        if W::DEFENCES.record_first && !self.note(ending)? {
+            return Ok(false);
+        }
         if lock.rename(&owner(token), lock, &free(token))? != Step::Done {
             return Ok(false);
+        }
+        if !W::DEFENCES.record_first {
+            self.note(ending)?;
         }
         lock::clear::<W>(self.dir, lock, Some(&free(token)))?;
         if let (Some(latch), Some(markers)) = (latch, markers) {
@@ -395,11 +442,15 @@ impl<W: World> Phase<'_, W> {
     }
 
     /// Ends a script's claim.
-    pub(crate) fn release_script(&self, judged: &Claim) -> Result<Attempt<()>, Failure> {
+    pub(crate) fn release_script(
+        &self,
+        judged: &Claim,
+        ending: Option<Ending<'_>>,
+    ) -> Result<Attempt<()>, Failure> {
         let token = self.world.token()?;
         let mut freed = false;
         let attempt = self.with_script_lock(&token, judged, |lock| {
-            freed = lock.rename(META, lock, &free(&token))? == Step::Done;
+            freed = self.note(ending)? && lock.rename(META, lock, &free(&token))? == Step::Done;
             if freed {
                 lock::clear::<W>(self.dir, lock, Some(&free(&token)))?;
             }
@@ -410,13 +461,14 @@ impl<W: World> Phase<'_, W> {
     }
 
     /// Ends the claim of an old layout: a plain file called `lock`.
-    pub(crate) fn release_plain(&self) -> Result<Attempt<()>, Failure> {
+    pub(crate) fn release_plain(&self, ending: Option<Ending<'_>>) -> Result<Attempt<()>, Failure> {
         let token = self.world.token()?;
         let latch = match self.latch(&token)? {
             Latched::Held(latch) => latch,
             Latched::Busy => return Ok(Attempt::Busy),
             Latched::Raced => return Ok(Attempt::Raced),
         };
+        self.note(ending)?;
         let aside = format!(".tmp.{token}");
         let moved = self.dir.rename(LOCK, self.dir, &aside)?;
         let attempt = match (moved, self.dir.stat(&aside)?.map(|stat| stat.kind)) {
@@ -442,8 +494,9 @@ enum Published {
     Yes,
     /// The phase is another's, or done: the latch stays.
     StandsForAnother,
-    /// A lock of a script or of an old layout is there: the latch goes.
-    ScriptWasFaster,
+    /// A lock of a script or of an old layout is there, or an attempt is over that was not judged: the
+    /// latch goes.
+    StandsForNobody,
 }
 
 /// The link beside `done` has the artifact's own extension, so that a reader knows what it is.

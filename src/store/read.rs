@@ -3,13 +3,32 @@
 use std::collections::BTreeSet;
 
 use super::Store;
+use super::folder::Folder;
 use super::lock::{self, Lock};
+use super::past;
 use super::phase::Phase;
 use super::sprints::Found;
 use super::world::World;
 use crate::error::{Failure, Stop};
 use crate::record::Maker;
 use crate::rules::{Board, PhaseId, Refusal, State};
+
+/// Of which phases the attempts that are over are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Attempts {
+    /// All that are read.
+    All,
+    /// One.
+    Of(PhaseId),
+    /// None: they do not matter.
+    None,
+}
+
+/// A phase's directory, and the lock that its state was seen by.
+pub(crate) type Seen<D> = (Folder<D>, Lock<D>);
+
+/// The board with one phase read, and what that was seen by; `None` if it has no directory.
+pub(crate) type One<D> = (Board, Option<Seen<D>>);
 
 impl<W: World> Store<W> {
     /// The board of the current sprint; `None` if there is none.
@@ -18,7 +37,16 @@ impl<W: World> Store<W> {
     /// The store cannot be read, or holds what no version of this program writes.
     pub fn board(&self) -> Result<Option<Board>, Failure> {
         let Some(found) = self.current()? else { return Ok(None) };
-        self.read(&found, None, None).map(Some)
+        self.read(&found, None, Attempts::All, None).map(Some)
+    }
+
+    /// The same without the attempts that are over, for who only asks where each phase is.
+    ///
+    /// # Errors
+    /// As [`Store::board`].
+    pub fn states(&self) -> Result<Option<Board>, Failure> {
+        let Some(found) = self.current()? else { return Ok(None) };
+        self.read(&found, None, Attempts::None, None).map(Some)
     }
 
     /// The path of the current sprint's directory below the store; `None` if there is none.
@@ -38,6 +66,7 @@ impl<W: World> Store<W> {
         &self,
         found: &Found<W::Dir>,
         wanted: Option<&BTreeSet<PhaseId>>,
+        attempts: Attempts,
         settle: Option<&Maker>,
     ) -> Result<Board, Failure> {
         let mut board = Board::new(found.sprint.clone(), found.graph.clone());
@@ -45,17 +74,53 @@ impl<W: World> Store<W> {
             if wanted.is_some_and(|wanted| !wanted.contains(&id)) {
                 continue;
             }
-            let Some(dir) = found.phase(&found.graph.phase(id).name)? else { continue };
-            let (mut state, seen) = lock::state(&self.world, &dir)?;
-            if let (Lock::Committed { lock, token }, Some(maker)) = (&seen, settle) {
-                let phase =
-                    Phase { world: &self.world, dir: &dir, maker, is_current: &|| Ok(true) };
-                phase.finish(lock, token)?;
-                state = State::Done(lock::done(&dir)?.unwrap_or_default());
-            }
-            board.set(id, state);
+            self.read_phase(&mut board, found, id, attempts, settle)?;
         }
         Ok(board)
+    }
+
+    /// Reads the phase `id` alone, and keeps what it was seen by.
+    pub(crate) fn read_one(
+        &self,
+        found: &Found<W::Dir>,
+        id: PhaseId,
+        attempts: Attempts,
+        settle: &Maker,
+    ) -> Result<One<W::Dir>, Failure> {
+        let mut board = Board::new(found.sprint.clone(), found.graph.clone());
+        let seen = self.read_phase(&mut board, found, id, attempts, Some(settle))?;
+        Ok((board, seen))
+    }
+
+    fn read_phase(
+        &self,
+        board: &mut Board,
+        found: &Found<W::Dir>,
+        id: PhaseId,
+        attempts: Attempts,
+        settle: Option<&Maker>,
+    ) -> Result<Option<Seen<W::Dir>>, Failure> {
+        let Some(dir) = found.phase(&found.graph.phase(id).name)? else { return Ok(None) };
+        let (mut state, seen) = lock::state(&self.world, &dir)?;
+        if let (Lock::Committed { lock, token }, Some(maker)) = (&seen, settle) {
+            let phase = Phase {
+                world: &self.world,
+                dir: &dir,
+                maker,
+                is_current: &|| Ok(true),
+                attempts: None,
+            };
+            phase.finish(lock, token)?;
+            state = State::Done(lock::done(&dir)?.unwrap_or_default());
+        }
+        // After the lock: whoever was seen as the owner has not failed by then.
+        if attempts == Attempts::All || attempts == Attempts::Of(id) {
+            let past = past::read(&dir, &state)?;
+            board.set_past(id, past.attempts);
+            board.set_forgiven(id, past.forgiven);
+        }
+        board.set(id, state);
+        Ok(Some((dir, seen)))
     }
 }
 

@@ -114,6 +114,9 @@ pub struct Defences {
     /// A claim and a completion look whether the sprint is still the current one after they took
     /// effect. Without it they succeed in a sprint that is over.
     pub look_for_currency: bool,
+    /// A claim's end is written down before it comes. Without it a command that is killed in between
+    /// loses the attempt.
+    pub record_first: bool,
 }
 
 impl Defences {
@@ -128,5 +131,6 @@ impl Defences {
         own_directory: true,
         publish_first: true,
         look_for_currency: true,
+        record_first: true,
     };
 }

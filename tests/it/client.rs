@@ -191,12 +191,17 @@ fn it_takes_over_what_a_dead_owner_of_ours_left() {
             .unwrap();
     assert_eq!(record["token"], former);
     scene.dies("codex-2");
+    std::fs::create_dir(phase.join("past")).unwrap();
+    let lost = json!({"v": 1, "agent": "codex-2", "how": "reclaim", "by": "other"});
+    create(&phase.join(format!("past/{former}.json")), &lost.to_string());
     let mine = claim(&mut scene, "other", OTHER);
     create(&lock.join(format!("meta.{OTHER}.json")), &mine.to_string());
     std::fs::rename(lock.join(&owner), lock.join(format!("owner.{OTHER}"))).unwrap();
     create(&lock.join(format!(".tmp.{U}")), &mine.to_string());
     std::fs::rename(lock.join(format!(".tmp.{U}")), lock.join("meta.json")).unwrap();
-    assert_eq!(scene.board()["phases"]["build"]["agent"], "other");
+    let board = scene.board();
+    let build = &board["phases"]["build"];
+    assert_eq!((&build["agent"], &build["attempts"]), (&json!("other"), &json!(1)));
     let refused = scene.asks("codex-2", "repo", &["complete", "build", "--json"]);
     let refused: Value = serde_json::from_slice(&refused.stdout).unwrap();
     assert_eq!(refused["code"], "lost", "{refused}");
@@ -240,11 +245,67 @@ fn a_sprint_that_it_starts_is_the_current_one() {
     assert!(record["status"] == "archived" && record["archived_at"].is_string(), "{record}");
 }
 
+#[test]
+fn it_writes_down_what_it_gives_up() {
+    let (mut scene, phase) = held();
+    std::fs::create_dir(phase.join("past")).unwrap();
+    let record = json!({
+        "v": 1,
+        "agent": "other",
+        "claimed_at": "2026-01-02T03:04:05Z",
+        "ended_at": "2026-01-02T03:05:05Z",
+        "how": "abort",
+        "reason": "needs a decision",
+        "by": "other",
+    });
+    create(&phase.join(format!("past/{T}.json")), &record.to_string());
+    // Killed here: it has the phase, and has not failed.
+    assert_eq!(scene.board()["phases"]["build"]["attempts"], 0);
+    let lock = phase.join("lock");
+    std::fs::rename(lock.join(format!("owner.{T}")), lock.join(format!("free.{T}"))).unwrap();
+    for name in ["meta.json".to_owned(), format!("meta.{T}.json"), format!("free.{T}")] {
+        std::fs::remove_file(lock.join(name)).unwrap();
+    }
+    std::fs::remove_dir(lock).unwrap();
+    std::fs::remove_dir_all(phase.join("lock.d")).unwrap();
+    assert_eq!(scene.board()["phases"]["build"]["attempts"], 1);
+    scene.edit_sprint(|sprint| sprint["phases"][0]["max_attempts"] = json!(1));
+    let refused = scene.asks("codex-2", "repo", &["claim", "build", "--json"]);
+    let refused: Value = serde_json::from_slice(&refused.stdout).unwrap();
+    assert_eq!((&refused["code"], &refused["limit"]), (&json!("exhausted"), &json!(1)));
+    assert_eq!(refused["last"]["reason"], "needs a decision");
+    create(&phase.join("past/pardon.1"), "");
+    let claimed = scene.said("codex-2", &["claim", "build"]);
+    assert_eq!((&claimed["attempt"], &claimed["attempts"][0]["by"]), (&json!(2), &json!("other")));
+}
+
+#[test]
+fn it_reads_what_ours_have_given_up() {
+    let mut scene = Scene::new();
+    scene.sprint("build:");
+    scene.does("codex-2", &["claim", "build"]);
+    let phase = scene.sprint_dir().join("build");
+    let token = scene.claim("build")["token"].as_str().unwrap().to_owned();
+    scene.does("codex-2", &["abort", "build", "--reason", "no idea"]);
+    assert_eq!(names(&phase), ["past"]);
+    assert_eq!(names(&phase.join("past")), [format!("{token}.json")]);
+    let record = std::fs::read(phase.join(format!("past/{token}.json"))).unwrap();
+    let record: Value = serde_json::from_slice(&record).unwrap();
+    let wanted = json!(["codex-2", "abort", "no idea", "codex-2", 1]);
+    let got = ["agent", "how", "reason", "by", "v"].map(|key| record[key].clone());
+    assert_eq!(json!(got), wanted);
+    for time in ["claimed_at", "ended_at"] {
+        assert!(record[time].as_str().unwrap().ends_with('Z'), "{record}");
+    }
+}
+
 /// `text` with tokens, hashes and moments as the page writes them.
 fn as_the_page_has_it(name: &str) -> String {
     let filters = [
         (r"(owner|meta|latch)\.[0-9a-f]{32}", "$1.T"),
         (r"(done|completing|\.tmp|\.new)\.[0-9a-f]{32}", "$1.U"),
+        (r"^[0-9a-f]{32}\.json$", "T.json"),
+        (r"pardon\.[0-9]+", "pardon.N"),
         (r"pin\.[0-9a-f]{64}", "pin.SHA256"),
         (r"^artifact\.[a-z]+$", "artifact.EXT"),
     ];
@@ -263,7 +324,10 @@ fn the_page_has_every_name() {
     scene.does("codex-2", &["complete", "review", "--artifact", "file"]);
     scene.sandbox.write("repo/x.json", "{}");
     scene.does("codex-2", &["complete", "build", "--artifact", "x.json"]);
+    scene.sandbox.git("repo", ["config", "conductor.maxAttempts", "1"]);
     scene.does("codex-2", &["start"]);
+    scene.does("codex-2", &["claim", "think"]);
+    scene.does("lead", &["unstuck", "think", "--force"]);
     scene.does("codex-2", &["claim", "think"]);
     let conductor = scene.store().join("conductor");
     let mut seen = 0;
@@ -272,7 +336,7 @@ fn the_page_has_every_name() {
         for name in names(&dir) {
             let path = dir.join(&name);
             let is_dir = path.symlink_metadata().unwrap().is_dir();
-            if is_dir && !["lock", "lock.d"].contains(&name.as_str()) {
+            if is_dir && !["lock", "lock.d", "past"].contains(&name.as_str()) {
                 dirs.push((path, String::new()));
                 continue;
             }
@@ -294,7 +358,9 @@ fn the_page_has_every_field() {
     let source = include_str!("../../src/record.rs");
     let field = regex::Regex::new(r"(?m)^    pub ([a-z_0-9]+):").unwrap();
     let mut seen = 0;
-    for record in ["Sprint", "PhaseEntry", "Process", "Claim", "Done", "Snapshot", "Event"] {
+    for record in
+        ["Sprint", "PhaseEntry", "Process", "Claim", "Attempt", "Done", "Snapshot", "Event"]
+    {
         let (_, body) = source.split_once(&format!("pub struct {record} {{")).unwrap();
         let (body, _) = body.split_once("\n}\n").unwrap();
         for found in field.captures_iter(body) {

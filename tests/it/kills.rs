@@ -113,6 +113,11 @@ impl Bench {
         self.sandbox.sprint("repo/.nanostack").join(phase)
     }
 
+    /// How many attempts at the phase have failed.
+    fn attempts(&self, phase: &str) -> u64 {
+        self.sandbox.board("repo").json["phases"][phase]["attempts"].as_u64().unwrap()
+    }
+
     fn state(&self, phase: &str) -> String {
         self.sandbox.board("repo").state(phase).to_owned()
     }
@@ -180,6 +185,11 @@ fn kill_everywhere(verb: &str, more: &[&str], after: impl Fn(&Bench, &Agent, &st
             // Whatever there is now can be read, by everyone, and is one of the three states.
             let state = bench.state(&phase);
             assert!(["pending", "claimed", "done"].contains(&state.as_str()), "{what}: {state}");
+            if verb == "abort" {
+                // Over and on record, or neither.
+                let over = u64::from(state == "pending");
+                assert_eq!(bench.attempts(&phase), over, "{what}: {state}");
+            }
             bench.a_minute_later(&phase);
             if same {
                 after(&bench, &me, &phase, &what, true);
@@ -270,6 +280,9 @@ fn a_reclaim() {
             let what = format!("reclaim killed before {point:?}, same agent: {same}");
             bench.killed(&me, &["claim", &phase], point);
             assert_eq!(bench.state(&phase), "claimed", "{what}");
+            let board = bench.sandbox.board("repo");
+            let over = u64::from(board.json["phases"][&phase]["agent"] == "me");
+            assert_eq!(bench.attempts(&phase), over, "{what}");
             let other = Agent::new("other");
             if !same {
                 me.kill();

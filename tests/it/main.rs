@@ -5,6 +5,7 @@
 mod agents;
 mod apart;
 mod artifacts;
+mod attempts;
 mod checkout;
 mod client;
 mod commands;

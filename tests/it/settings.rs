@@ -151,6 +151,33 @@ fn values_in_git_s_terms() {
 }
 
 #[test]
+fn a_bad_number_of_attempts_stops_only_claims() {
+    let sandbox = Sandbox::new();
+    sandbox.repository("repo");
+    let me = Agent::new("me");
+    let run = |args: &[&str]| sandbox.run("repo", &me, args);
+    run(&["start", "--phases", "a:,b:"]).ok();
+    run(&["claim", "a"]).ok();
+    run(&["abort", "a"]).ok();
+    for bad in ["0", "", "many", "-1", "1.5", "99999999999999999999"] {
+        sandbox.git("repo", ["config", "conductor.maxAttempts", bad]);
+        for args in [&["claim", "a"][..], &["next", "--claim"]] {
+            assert_eq!(run(args).said(), (Some(128), "git"), "{bad:?}");
+        }
+        let status = run(&["status"]).ok();
+        assert!(status.err.starts_with("warning: bad config value '"), "{}", status.err);
+        assert_eq!(status.json["phases"]["a"]["exhausted"], false);
+        run(&["unstuck", "a", "--force"]).ok();
+    }
+    for good in ["1", " 1 "] {
+        sandbox.git("repo", ["config", "conductor.maxAttempts", good]);
+        run(&["claim", "a"]).refused("exhausted");
+    }
+    sandbox.git("repo", ["config", "conductor.maxAttempts", "18446744073709551615"]);
+    run(&["claim", "a"]).ok();
+}
+
+#[test]
 fn a_bad_setting_stops_only_what_acts_by_it() {
     let sandbox = Sandbox::new();
     sandbox.repository("repo");

@@ -87,6 +87,23 @@ fn two_pairs_of_eyes(scene: &mut Scene) {
     scene.works("codex-2", "build");
 }
 
+/// `build` has been given up as often as it may be.
+fn exhausted(scene: &mut Scene) {
+    scene.sprint(r#"[{"name":"build","max_attempts":2},{"name":"ship","depends_on":["build"]}]"#);
+    scene.does("claude-1", &["claim", "build"]);
+    scene.does("claude-1", &["abort", "build"]);
+    scene.does("codex-1", &["claim", "build"]);
+    scene.does("codex-1", &["abort", "build", "--reason", "needs a decision"]);
+}
+
+/// As [`exhausted`], but for its last owner, who is gone.
+fn spent(scene: &mut Scene) {
+    scene.sprint(r#"[{"name":"build","max_attempts":1},{"name":"qa"}]"#);
+    scene.does("claude-1", &["claim", "build"]);
+    scene.claimed_ago("build", 12 * 60);
+    scene.dies("claude-1");
+}
+
 fn all_done(scene: &mut Scene) {
     scene.sprint("build");
     scene.works("codex-2", "build");
@@ -181,6 +198,8 @@ pub(crate) const REFUSALS: &[Situation] = &[
         two_pairs_of_eyes(scene);
         std::fs::write(scene.sprint_dir().join("build/done"), "").unwrap();
     }),
+    case("exhausted", &["claim", "build"], exhausted),
+    case("exhausted-gone", &["claim", "build", "--takeover"], spent),
     case("done", &["claim", "build"], built),
     case("done-failed", &["claim", "build"], built_badly),
     case("done-complete", &["complete", "build", "--verdict", "fail"], built),
@@ -209,6 +228,11 @@ pub(crate) const REFUSALS: &[Situation] = &[
     case("nothing_ready-mine", &["next"], held_by_me),
     case("nothing_ready-claim", &["next", "--claim"], held_by_dead),
     case("nothing_ready-failed", &["next"], built_badly),
+    case("nothing_ready-exhausted", &["next", "--claim"], exhausted),
+    case("nothing_ready-spent", &["next"], |scene| {
+        spent(scene);
+        scene.does("claude-3", &["claim", "qa"]);
+    }),
     case("finished", &["next", "--claim"], all_done),
     case("not_for_you", &["next", "--claim"], two_pairs_of_eyes),
     case("holding", &["next", "--claim"], held_by_me),
@@ -344,6 +368,10 @@ pub(crate) const FAILURES: &[Situation] = &[
         buildable(scene);
         scene.sandbox.git("repo", ["config", "conductor.staleAfter", "often"]);
     }),
+    case("git-maxAttempts", &["next", "--claim"], |scene| {
+        buildable(scene);
+        scene.sandbox.git("repo", ["config", "conductor.maxAttempts", "0"]);
+    }),
     case("git-evidence", &["guard"], |scene| {
         scene.sandbox.git("repo", ["config", "conductor.evidence", "often"]);
     }),
@@ -428,6 +456,12 @@ pub(crate) const ANSWERS: &[Situation] = &[
         held_by_dead(scene);
         scene.claimed_ago("build", 62 * 60);
     }),
+    case("ok-claim-attempts", &["claim", "build"], |scene| {
+        exhausted(scene);
+        scene.does("lead", &["unstuck", "build", "--force"]);
+        scene.does("claude-1", &["claim", "build"]);
+        scene.does("lead", &["unstuck", "build", "--force"]);
+    }),
     case("ok-claim-restarted", &["claim", "build"], |scene| {
         held_by_me(scene);
         scene.dies("codex-2");
@@ -454,6 +488,9 @@ pub(crate) const ANSWERS: &[Situation] = &[
     case("ok-next-all", &["next", "--all"], built),
     case("ok-next-claim", &["next", "--claim"], built),
     case("ok-unstuck", &["unstuck", "build"], held_by_dead),
+    case("ok-unstuck-exhausted", &["unstuck", "build"], exhausted),
+    case("ok-unstuck-spent", &["unstuck", "build"], spent),
+    case("ok-unstuck-forgiven", &["unstuck", "build", "--force"], exhausted),
     case("ok-unstuck-nobody", &["unstuck", "build"], buildable),
     case("ok-batch", &["batch"], |scene| scene.does("lead", &["start"])),
     case("ok-archive", &["archive"], built),

@@ -67,6 +67,12 @@ pub(crate) const SETTINGS: &[Row] = &[
         Whom::These(&["claim", "next", "status"]),
     ),
     row(
+        "`conductor.maxAttempts`",
+        "",
+        "how many attempts at a phase may fail before no more are allowed",
+        Whom::These(&["claim", "next", "status", "unstuck"]),
+    ),
+    row(
         "`conductor.maxArtifact`",
         "`64m`",
         "the largest artifact, in bytes, or with `k`, `m` or `g`",

@@ -3,8 +3,8 @@
 
 use crate::conductor::{
     Agent, COMMIT_BY_RENAME, Do, LATCH_STAYS, LOOK_AGAIN, LOOK_FOR_CURRENCY, NEVER_ABSENT, NONE,
-    OWN_DIRECTORY, PUBLISH_FIRST, REMOVE_WHAT_WAS_JUDGED, Script, TAKE_OVER_BY_NAME, held, sprint,
-    stale, together,
+    OWN_DIRECTORY, PUBLISH_FIRST, RECORD_FIRST, REMOVE_WHAT_WAS_JUDGED, Script, TAKE_OVER_BY_NAME,
+    held, sprint, stale, together,
 };
 use crate::explore::{Effort, Explored, explore, kill_everywhere, must_fail, must_hold};
 use crate::monitor::{Rules, watched};
@@ -24,7 +24,7 @@ fn caught<const OFF: u16>(
     reason: &str,
 ) {
     // What is asked for is the failure itself, and not what the script would make of it.
-    let rules = Rules { latch: OFF != COMMIT_BY_RENAME, ..Rules::ALL };
+    let rules = Rules { latch: OFF != COMMIT_BY_RENAME, past: OFF == RECORD_FIRST, ..Rules::ALL };
     let explored = |scenario: Scenario<String>| -> Explored {
         let scenario = watched(scenario, rules, &["build"]);
         let effort = Effort { preemptions, ..Effort::of_depth(2) };
@@ -117,4 +117,16 @@ fn a_claim_and_a_completion_look_for_currency() {
     let (start, [ann, bob, ..]) = held();
     let actors = [(ann, COMPLETE), (bob, RESTART)];
     caught::<LOOK_FOR_CURRENCY>("completion in one", &start, &actors, how, "J2");
+}
+
+#[test]
+fn what_fails_is_written_down_before() {
+    const ABORT: Script = &[Do::Abort("build")];
+    let (start, [ann, bob, ..]) = held();
+    let how = (Mutex::Absent, 1);
+    let actors = [(ann, ABORT), (bob, CLAIM)];
+    caught::<RECORD_FIRST>("lost abort", &start, &actors, how, "attempts: ");
+    let (start, [_, bob, cyd, _]) = stale();
+    let actors = [(bob, CLAIM), (cyd, CLAIM)];
+    caught::<RECORD_FIRST>("lost reclaim", &start, &actors, how, "attempts: ");
 }

@@ -112,6 +112,22 @@ fn claim_and_abort_beside_a_claim() {
 }
 
 #[test]
+fn no_more_attempts_than_may_fail() {
+    let world = sprint("build:!1");
+    let [ann, bob, ..] = world.1;
+    const BOTH: Script = &[Do::Claim("build"), Do::Abort("build")];
+    let allowed = one_of(&["OK,OK|claimed", "OK,OK|exhausted", "claimed,not_owner|OK"]);
+    two("limit", world, &[(ann, BOTH), (bob, CLAIM)], allowed);
+    // The last one that may fail has: nobody takes it over, and a person lets it go on.
+    let mut world = sprint("build:!1");
+    let [ann, bob, cyd, _] = world.1;
+    world.0.go(ann, Do::Claim("build"), "OK");
+    world.0.life.kill(ann.pid);
+    let allowed = one_of(&["exhausted|OK", "OK|OK"]);
+    two("limit, takeover, force", world, &[(bob, TAKEOVER), (cyd, FORCE)], allowed);
+}
+
+#[test]
 fn abort_abort() {
     let world = held();
     let [ann, ..] = world.1;

@@ -37,6 +37,7 @@ pub(crate) const NEVER_ABSENT: u16 = 32;
 pub(crate) const OWN_DIRECTORY: u16 = 64;
 pub(crate) const PUBLISH_FIRST: u16 = 128;
 pub(crate) const LOOK_FOR_CURRENCY: u16 = 256;
+pub(crate) const RECORD_FIRST: u16 = 512;
 
 const fn without(off: u16) -> Defences {
     Defences {
@@ -49,6 +50,7 @@ const fn without(off: u16) -> Defences {
         own_directory: off & 64 == 0,
         publish_first: off & 128 == 0,
         look_for_currency: off & 256 == 0,
+        record_first: off & 512 == 0,
     }
 }
 
@@ -165,7 +167,11 @@ pub(crate) fn me(ctx: &Ctx<'_>, agent: Agent) -> Me {
 
 /// The store as the agent sees it in one command.
 fn as_agent<'y, const OFF: u16>(ctx: &Ctx<'y>, agent: Agent) -> (Store<SimWorld<'y, OFF>>, Asker) {
-    let asker = Asker { me: me(ctx, agent), stale_after: SignedDuration::from_hours(1) };
+    let asker = Asker {
+        me: me(ctx, agent),
+        stale_after: SignedDuration::from_hours(1),
+        max_attempts: None,
+    };
     (Store::new(SimWorld(ctx.clone()), None), asker)
 }
 
@@ -182,7 +188,7 @@ pub(crate) enum Do {
     Unstuck(&'static str),
     /// `unstuck --force`.
     Force(&'static str),
-    /// With phases as `--phases` takes them.
+    /// With phases as `--phases` takes them, and after a `!` how many attempts at each may fail.
     Start(&'static str),
     /// `start --force`.
     Restart(&'static str),
@@ -225,10 +231,15 @@ fn start_sprint<const OFF: u16>(
     (if_none, force): (bool, bool),
 ) -> String {
     let (store, asker) = as_agent::<OFF>(ctx, agent);
+    let (list, limit) = phases.split_once('!').unwrap_or((phases, ""));
+    let mut phases = parse_list(list).unwrap();
+    for phase in &mut phases {
+        phase.max_attempts = limit.parse().ok();
+    }
     let plan = Sprint {
         project: "/project".to_owned(),
         hash: "0123456789ab".to_owned(),
-        phases: parse_list(phases).unwrap(),
+        phases,
         goal: None,
         if_none,
         force,
@@ -275,6 +286,20 @@ fn hand_in<const OFF: u16>(
         told(ctx, "completed", phase, completed.done.token.as_ref());
     }
     word(completed)
+}
+
+/// The board as [`Do::Status`] tells it, and how many attempts at `phase` are over.
+pub(crate) fn look(ctx: &Ctx<'_>, agent: Agent, phase: &str) -> (String, usize) {
+    let (store, _) = as_agent::<NONE>(ctx, agent);
+    let seen = store.board().map(|board| {
+        let board = board?;
+        let id = board.graph.find(phase)?;
+        Some(board.past(id).len())
+    });
+    match seen {
+        Ok(count) => (String::new(), count.unwrap_or_default()),
+        Err(failure) => (word::<()>(Err(failure.into())), 0),
+    }
 }
 
 /// Carries out one command.

@@ -5,7 +5,7 @@ use git_conductor::record::{Done, Sprint};
 
 use crate::conductor::{Agent, Checked, Do, NONE, Script, held, sprint, together};
 use crate::explore::{Effort, cut_everywhere, must_hold};
-use crate::monitor::unwedged_phase;
+use crate::monitor::{Rules, unwedged_phase};
 use crate::plan::Plan;
 use crate::run::View;
 use crate::world::Quiet;
@@ -59,7 +59,7 @@ fn after_cut(view: &View<'_, String>, mut quiet: Quiet, has_sprint: bool) -> Che
     if has_sprint && board == "none" {
         return Err("J1: after the cut there is no sprint".to_owned());
     }
-    unwedged_phase(quiet.clone(), "build")?;
+    unwedged_phase(quiet.clone(), "build", Rules::ALL)?;
     // Starting goes on in any case.
     match quiet.ask(reader, Do::Restart("build:")).as_str() {
         "OK" => Ok(()),

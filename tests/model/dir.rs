@@ -108,6 +108,12 @@ impl<'y> Dir for SimDir<'y> {
         if entries.len() > limit { Err(Errno::FBIG.into()) } else { Ok(entries) }
     }
 
+    fn list_some(&self, limit: usize) -> io::Result<Vec<Entry>> {
+        let mut entries = self.list(usize::MAX)?;
+        entries.truncate(limit);
+        Ok(entries)
+    }
+
     fn rename(&self, from: &str, to: &Self, to_name: &str) -> io::Result<()> {
         self.act_on_two("rename", from, (to, to_name), |fs, now| {
             fs.rename((self.ino, from), (to.ino, to_name), now)

@@ -51,8 +51,8 @@ fn apply(board: &Board, op: &Op) -> (String, Board) {
     };
     let id = board.graph.find(name).unwrap();
     let me = who(op.agent);
-    let facts =
-        Facts { me: &me, now: Timestamp::UNIX_EPOCH, stale_after: SignedDuration::from_hours(1) };
+    let stale_after = SignedDuration::from_hours(1);
+    let facts = Facts { me: &me, now: Timestamp::UNIX_EPOCH, stale_after, max_attempts: None };
     let mut after = board.clone();
     let answer = match decide(board, id, &request, facts) {
         Err(refusal) => refusal.code().to_owned(),
@@ -71,7 +71,7 @@ fn apply(board: &Board, op: &Op) -> (String, Board) {
                     after.set(id, State::Done(done));
                 }
                 Change::Free => after.set(id, State::Pending),
-                Change::Renew | Change::Confirm | Change::Nothing => {}
+                Change::Renew | Change::Confirm | Change::Nothing | Change::Forgive => {}
                 Change::TakeOver => panic!("everyone lives"),
             }
             "OK".to_owned()

@@ -8,6 +8,9 @@
 //! - **FENCE**: `done` carries the token that was the last to own the phase.
 //! - **J1** there is a current sprint, once there was one; **J2** nothing is granted that took effect
 //!   in a superseded sprint; **J3** no two starts are given one directory.
+//! - **Attempts**: a claim that ended other than by a completion has its whole record in `past`, from the
+//!   moment on at which it is over; there is none of a claim that never was; and a reader tells of each
+//!   but the present owner's and the completed one's.
 //! - For the script: `lock.d` and a readable `lock/meta.json` are there as long as the phase is owned.
 
 use std::cell::RefCell;
@@ -17,7 +20,7 @@ use std::rc::Rc;
 
 use git_conductor::record::{Claim, Done};
 
-use crate::conductor::{Checked, Do, Look, NONE, act};
+use crate::conductor::{Checked, Do, Look, NONE, act, look};
 use crate::fs::SimFs;
 use crate::run::{Scenario, View};
 
@@ -33,11 +36,14 @@ pub(crate) struct Rules {
     pub(crate) ends: bool,
     /// A script is about, whose completions carry no token and which knows no state files.
     pub(crate) script: bool,
+    /// What failed is written down before it has failed.
+    pub(crate) past: bool,
 }
 
 impl Rules {
     /// All of them.
-    pub(crate) const ALL: Self = Self { truth: true, latch: true, ends: false, script: false };
+    pub(crate) const ALL: Self =
+        Self { truth: true, latch: true, ends: false, script: false, past: true };
     /// With a command that archives.
     pub(crate) const ENDS: Self = Self { ends: true, ..Self::ALL };
     /// Where owners are judged dead that live.
@@ -109,6 +115,9 @@ impl Seen {
                 self.sprints.entry(id.to_owned()).or_insert(now);
                 let path = format!("{place}/{id}");
                 let record = view.fs.peek_read(&format!("{path}/sprint.json"));
+                let over = place != "conductor"
+                    || self.ended.contains_key(id)
+                    || self.sprints.keys().any(|other| other[13..] > id[13..]);
                 if record.is_some_and(|record| contains(record, r#""status":"archived""#)) {
                     self.ended.entry(id.to_owned()).or_insert(now);
                 } else if record.is_some() && place == "conductor" {
@@ -119,7 +128,9 @@ impl Seen {
                     let key = (id.to_owned(), phase.to_owned());
                     let known = self.phases.entry(key).or_default();
                     known.present = true;
-                    known.look(view, &path, rules).map_err(|what| format!("{path}: {what}"))?;
+                    known
+                        .look(view, &path, over, rules)
+                        .map_err(|what| format!("{path}: {what}"))?;
                 }
             }
         }
@@ -177,15 +188,19 @@ impl Seen {
 }
 
 impl Phase {
-    fn look(&mut self, view: &View<'_, String>, path: &str, rules: Rules) -> Checked {
+    fn look(&mut self, view: &View<'_, String>, path: &str, over: bool, rules: Rules) -> Checked {
         let fs = view.fs;
         let lock = format!("{path}/lock");
         let states: Vec<_> = fs.peek_list(&lock).filter_map(state_of).collect();
+        // A claim that was given back at once, as the phase was done or the sprint over, is no attempt.
+        // Nor is anything on record for which there was no room.
+        let counts = rules.past && !over && !view.is_full() && !fs.exists(&format!("{path}/done"));
         if states.len() > 1 {
             return Err(format!("I1: the lock has several states: {states:?}"));
         }
         if let Some(&("owner", token)) = states.first() {
-            self.owned(view, &lock, token, rules)?;
+            let counts = counts.then_some(path);
+            self.owned(view, (&lock, token), counts, rules)?;
             if rules.latch && !fs.exists(&format!("{path}/lock.d")) {
                 return Err("the phase is owned, and `mkdir lock.d` succeeds".to_owned());
             }
@@ -199,8 +214,12 @@ impl Phase {
             && *kind != "owner"
             && *token == owner.0
         {
+            if *kind == "free" && counts && !owner.2 {
+                recorded(fs, path, token)?;
+            }
             owner.2 = true;
         }
+        self.past(fs, path, rules)?;
         // A completion that is committed has a name of its own.
         if let (Some((_, _, gone)), Some(("completing", _))) = (&mut self.owner, states.first()) {
             *gone = true;
@@ -208,7 +227,14 @@ impl Phase {
         self.done(view, path, rules)
     }
 
-    fn owned(&mut self, view: &View<'_, String>, lock: &str, token: &str, rules: Rules) -> Checked {
+    /// `counts` is the phase's path if what ends here must be on record.
+    fn owned(
+        &mut self,
+        view: &View<'_, String>,
+        (lock, token): (&str, &str),
+        counts: Option<&str>,
+        rules: Rules,
+    ) -> Checked {
         if self.owner.as_ref().is_some_and(|(last, ..)| last == token) {
             return Ok(());
         }
@@ -219,10 +245,27 @@ impl Phase {
             if robbed && rules.truth {
                 return Err(format!("I1: {last} of {former} is alive, and {token} owns the phase"));
             }
+            // An agent is one process here.
+            if let (Some(path), false) = (counts, *gave_up || *former == pid) {
+                recorded(view.fs, path, last)?;
+            }
         }
         self.since.entry(token.to_owned()).or_insert(view.steps);
         self.owner = Some((token.to_owned(), pid, false));
         Ok(())
+    }
+
+    /// There is no record of a claim that never was.
+    fn past(&self, fs: &SimFs, path: &str, rules: Rules) -> Checked {
+        // What a script's claim is called by only its record tells.
+        if rules.script {
+            return Ok(());
+        }
+        let strange = fs.peek_list(&format!("{path}/past")).find(|name| {
+            let token = name.strip_suffix(".json");
+            token.is_some_and(|token| !self.since.contains_key(token))
+        });
+        strange.map_or(Ok(()), |name| Err(format!("attempts: there is {name}, and no such claim")))
     }
 
     fn done(&mut self, view: &View<'_, String>, path: &str, rules: Rules) -> Checked {
@@ -253,6 +296,34 @@ impl Phase {
     }
 }
 
+/// The claim of that token, which is over, is on record.
+fn recorded(fs: &SimFs, path: &str, token: &str) -> Checked {
+    let record = fs.peek_read(&format!("{path}/past/{token}.json"));
+    if record.is_some_and(|record| record.ends_with(b"}\n")) {
+        Ok(())
+    } else {
+        Err(format!("attempts: {token} is over, and there is no record of it"))
+    }
+}
+
+/// How many attempts at a phase are over, by what is on the disk.
+fn over(fs: &SimFs, phase: &str) -> usize {
+    let current = fs.peek_list("conductor").filter(|name| is_sprint(name)).max();
+    let path = format!("conductor/{}/{phase}", current.unwrap_or_default());
+    let owner = fs.peek_list(&format!("{path}/lock")).filter_map(state_of).find_map(|state| {
+        let (kind, token) = state;
+        (kind == "owner").then(|| token.to_owned())
+    });
+    let record = fs.peek_read(&format!("{path}/done")).map(serde_json::from_slice::<Done>);
+    let done =
+        record.and_then(Result::ok).and_then(|done| done.token).map(|token| token.to_string());
+    let past = format!("{path}/past");
+    let records = fs.peek_list(&past).filter_map(|name| name.strip_suffix(".json"));
+    records
+        .filter(|token| owner.as_deref() != Some(token) && done.as_deref() != Some(token))
+        .count()
+}
+
 /// A number for what a run has left, up to times: names, sizes and who is dead. Token and sprint names
 /// tell whose each file is, and records of equal size and name differ in times alone, by the few
 /// seconds of its pauses; so of two ends of equal number one is looked at.
@@ -274,36 +345,43 @@ fn digest(view: &View<'_, String>) -> u64 {
 
 /// I4: in every quiet state a lone claim ends in OK, done or a true refusal; and when everyone is dead
 /// and the hour is over, in OK or done, and what was claimed can be completed.
-pub(crate) fn nothing_is_wedged(phases: &'static [&'static str]) -> Look {
+pub(crate) fn nothing_is_wedged(phases: &'static [&'static str], rules: Rules) -> Look {
     let known = RefCell::new(HashSet::new());
-    Rc::new(
-        move |view| {
-            if known.borrow_mut().insert(digest(view)) { unwedged(view, phases) } else { Ok(()) }
-        },
-    )
+    Rc::new(move |view| {
+        if known.borrow_mut().insert(digest(view)) { unwedged(view, phases, rules) } else { Ok(()) }
+    })
 }
 
-fn unwedged(view: &View<'_, String>, phases: &[&'static str]) -> Checked {
+fn unwedged(view: &View<'_, String>, phases: &[&'static str], rules: Rules) -> Checked {
     for phase in phases {
-        unwedged_phase(view.quiet(), phase)?;
+        unwedged_phase(view.quiet(), phase, rules)?;
     }
     Ok(())
 }
 
 /// The same for one phase of one world.
-pub(crate) fn unwedged_phase(mut quiet: crate::world::Quiet, phase: &'static str) -> Checked {
+pub(crate) fn unwedged_phase(
+    mut quiet: crate::world::Quiet,
+    phase: &'static str,
+    rules: Rules,
+) -> Checked {
     let others: Vec<i64> = quiet.life.living();
     // Longer than a bare latch is respected.
     quiet.now += 61_000_000_000;
     let mut lone = quiet.clone();
     let agent = lone.newcomer("lone");
     let answer = lone.ask(agent, Do::Claim(phase));
-    if !["OK", "done", "claimed", "blocked", "no_sprint"].contains(&answer.as_str()) {
+    if !["OK", "done", "claimed", "blocked", "exhausted", "no_sprint"].contains(&answer.as_str()) {
         return Err(format!("I4: a lone claim of {phase} ends in {answer}"));
     }
-    let status = lone.ask(agent, Do::Status);
-    if status.starts_with('!') {
+    let (status, told) = lone.run("look", |ctx| look(ctx, agent, phase));
+    if !status.is_empty() {
         return Err(format!("I4: status ends in {status}"));
+    }
+    let over = over(&lone.fs, phase);
+    // A script's claim may have no token to tell it by.
+    if answer != "no_sprint" && told != over && !rules.script {
+        return Err(format!("attempts: {over} are over, and {told} are told of"));
     }
     for pid in others {
         quiet.life.kill(pid);
@@ -318,7 +396,7 @@ pub(crate) fn unwedged_phase(mut quiet: crate::world::Quiet, phase: &'static str
             "OK" => Ok(()),
             answer => Err(format!("I4: what was inherited cannot be completed: {answer}")),
         },
-        "done" | "blocked" | "no_sprint" => Ok(()),
+        "done" | "blocked" | "exhausted" | "no_sprint" => Ok(()),
         _ => Err(format!("I4: {phase} cannot be inherited: {answer}\n{}", trace.join("\n"))),
     }
 }
@@ -329,7 +407,7 @@ pub(crate) fn watched(
     rules: Rules,
     phases: &'static [&'static str],
 ) -> Scenario<String> {
-    let (monitor, unwedged) = (monitor(rules), nothing_is_wedged(phases));
+    let (monitor, unwedged) = (monitor(rules), nothing_is_wedged(phases, rules));
     scenario.always(move |view| monitor(view)).finally(move |view| unwedged(view))
 }
 

@@ -13,6 +13,8 @@ use std::rc::Rc;
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 
+use rustix::io::Errno;
+
 use crate::fs::SimFs;
 use crate::plan::Plan;
 use crate::world::{Ctx, Dead, Life, Note, Quiet, Shared, Step};
@@ -123,6 +125,12 @@ impl<O> View<'_, O> {
     /// How often `what` has been noted, with any detail.
     pub(crate) fn count(&self, what: &str) -> usize {
         self.notes.iter().filter(|note| note.what == what).count()
+    }
+
+    /// Whether the disk is full at some step of the plan.
+    pub(crate) fn is_full(&self) -> bool {
+        let full = |errno| matches!(errno, Errno::NOSPC | Errno::DQUOT);
+        self.shared.plan.faults.iter().any(|fault| full(fault.errno))
     }
 
     /// A copy of the world as it is now, to run further commands in.

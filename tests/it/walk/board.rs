@@ -1,7 +1,7 @@
 //! A world as the rules get to see it: the records on the board, who asks, and what can be proven of
 //! the process behind a claim.
 
-use git_conductor::record::{Claim, Done, Process, Token};
+use git_conductor::record::{Attempt, Claim, Done, Process, Token};
 use git_conductor::rules::decide::Facts;
 use git_conductor::rules::identity::{Life, Me};
 use git_conductor::rules::{Board, Hold, State};
@@ -26,7 +26,7 @@ fn token(number: usize) -> Option<Token> {
 
 /// The question of `me`, asked now.
 pub(super) fn facts(me: &Me) -> Facts<'_> {
-    Facts { me, now: NOW, stale_after: STALE_AFTER }
+    Facts { me, now: NOW, stale_after: STALE_AFTER, max_attempts: None }
 }
 
 impl Scenario {
@@ -161,6 +161,8 @@ impl Scenario {
         let mut board = Board::new(self.sprint.clone(), self.graph.clone());
         for (&id, place) in self.phases.iter().zip(&world.places) {
             board.set(id, self.state(world, asker, place));
+            let tried = usize::try_from(world.tried[id.index()]).unwrap_or(usize::MAX);
+            board.set_past(id, vec![Attempt::default(); tried]);
             if let Place::Done(Finished { process: Some(process), .. }) = place {
                 board.set_completer(id, self.seen_process(world, asker, Some(*process)));
             }

@@ -179,8 +179,13 @@ impl Walk<'_> {
             Err(Refusal::NotForYou { phases }) => {
                 open.is_empty() && !finished && !phases.is_empty() && *phases == barred
             }
-            Err(Refusal::NothingReady { claimed, failed }) => {
-                let is_held = |phase: &usize| world.held(*phase).is_some();
+            Err(Refusal::NothingReady { claimed, failed, exhausted }) => {
+                let spent = |phase: &usize| match &world.places[*phase] {
+                    Place::Pending => scenario.exhausted(world, *phase),
+                    Place::Held(_) => scenario.spent(world, asker, *phase),
+                    Place::Done(_) => false,
+                };
+                let is_held = |phase: &usize| world.held(*phase).is_some() && !spent(phase);
                 let fails = |phase: &usize| world.is_done(*phase, Verdict::Fail);
                 open.is_empty()
                     && !finished
@@ -188,8 +193,9 @@ impl Walk<'_> {
                     && claimed.iter().map(|held| held.phase.clone()).collect::<Vec<_>>()
                         == all().filter(is_held).map(name).collect::<Vec<_>>()
                     && *failed == all().filter(fails).map(name).collect::<Vec<_>>()
+                    && *exhausted == all().filter(spent).map(name).collect::<Vec<_>>()
                     // Something must be in the way.
-                    && !(claimed.is_empty() && failed.is_empty())
+                    && !(claimed.is_empty() && failed.is_empty() && exhausted.is_empty())
             }
             Err(_) => false,
         };

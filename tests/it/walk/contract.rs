@@ -33,6 +33,7 @@ pub(super) fn in_a_word(answer: &Result<Change, Refusal>) -> &'static str {
         Ok(Change::Confirm) => "confirm",
         Ok(Change::Free) => "free",
         Ok(Change::Nothing) => "nothing",
+        Ok(Change::Forgive) => "forgive",
         Err(Refusal::Claimed { same_agent: true, .. }) => ELSEWHERE_MINE,
         Err(refusal) => refusal.code(),
     }
@@ -154,6 +155,27 @@ impl Scenario {
         })
     }
 
+    /// Whether as many attempts have failed as may; the present one counts, if there is one.
+    pub(super) fn exhausted(&self, world: &World, phase: usize) -> bool {
+        let held = u64::from(world.held(phase).is_some());
+        let limit = self.graph.phase(self.phases[phase]).max_attempts;
+        limit.is_some_and(|limit| world.tried[phase] + held >= limit)
+    }
+
+    /// Whether a dead owner's claim is the last one that may fail: not if it goes on as another
+    /// terminal of the same person.
+    pub(super) fn spent(&self, world: &World, asker: Author, phase: usize) -> bool {
+        let Some(held) = world.held(phase) else { return false };
+        self.seen(world, asker, held.by) == Life::Dead
+            && self.fails(world, asker, held)
+            && self.exhausted(world, phase)
+    }
+
+    /// Whether a claim fails by the asker's taking it over.
+    pub(super) fn fails(&self, world: &World, asker: Author, held: &Held) -> bool {
+        self.kin(world, asker, held) == Kin::Other && !self.same_user(asker, held)
+    }
+
     /// What the contract answers.
     pub(super) fn expected(
         &self,
@@ -179,8 +201,12 @@ impl Scenario {
                 if same && *verdict == done.verdict && by_me { "confirm" } else { "done" }
             }
             (_, Place::Done(_)) => "done",
+            (Request::Claim { .. }, Place::Pending) if self.exhausted(world, phase) => "exhausted",
             (Request::Claim { .. }, Place::Pending) => opened("take"),
             (Request::Complete { .. } | Request::Abort, Place::Pending) => "not_claimed",
+            (Request::Unstuck { force: true }, Place::Pending) if self.exhausted(world, phase) => {
+                "forgive"
+            }
             (Request::Unstuck { .. }, Place::Pending) => "nothing",
             (Request::Claim { takeover }, Place::Held(held)) => {
                 let dead = self.seen(world, asker, held.by) == Life::Dead;
@@ -191,6 +217,7 @@ impl Scenario {
                     }
                     Kin::Present => opened("renew"),
                     Kin::Former => opened("take over"),
+                    Kin::Other if self.spent(world, asker, phase) => "exhausted",
                     Kin::Other if dead && (held.age == Age::Old || *takeover) => {
                         opened("take over")
                     }
@@ -285,6 +312,12 @@ impl Scenario {
                     });
                 (of != self.phase(phase) || !same || waits.is_empty())
                     .then_some("what it waits for")
+            }
+            Refusal::Exhausted { phase: of, attempts, limit, .. } => {
+                let tried = world.tried[phase] + u64::from(held.is_some());
+                let may = self.graph.phase(self.phases[phase]).max_attempts;
+                (of != self.phase(phase) || *attempts != tried || Some(*limit) != may)
+                    .then_some("how many failed")
             }
             Refusal::FourEyes { phase: of, other, agent } => {
                 let author =

@@ -50,6 +50,7 @@ impl Scenario {
         };
         after.places[phase] = match (change, place) {
             (Change::Confirm | Change::Nothing, _) => return None,
+            (Change::Forgive, place) => place,
             (Change::Renew, Place::Held(held)) => {
                 let age = if held.age == Age::Fresh { Age::Fresh } else { Age::Renewed };
                 Place::Held(Held { age, ..held })
@@ -78,11 +79,29 @@ impl Scenario {
                 })
             }
         };
+        if self.graph.phase(self.phases[phase]).max_attempts.is_some() {
+            let insists = *request == Request::Unstuck { force: true };
+            let fails = match (change, &place) {
+                (Change::Free, _) => true,
+                (Change::TakeOver, Place::Held(held)) => self.fails(world, asker, held),
+                _ => false,
+            };
+            if insists && self.exhausted(world, phase) {
+                after.tried[phase] = 0;
+            } else if fails && !self.over(world, phase) {
+                after.tried[phase] += 1;
+            }
+        }
         if matches!(change, Change::Take | Change::TakeOver) {
             after.granted[asker.agent] = Some(NEW);
         }
         self.normalise(&mut after);
         (after != *world).then_some(after)
+    }
+
+    /// Whether no more attempts are told apart.
+    fn over(&self, world: &World, phase: usize) -> bool {
+        self.graph.phase(self.phases[phase]).max_attempts == Some(world.tried[phase])
     }
 
     /// What happens without anyone's asking the rules.

@@ -47,6 +47,9 @@ pub(super) const BROKEN: &[(&str, Rules, &str, Check)] = &[
         "an owner, one with its token, and another",
         Check::GrantedIsLive,
     ),
+    ("tries for ever", deciding(tries_for_ever), LIMIT, Check::Answer),
+    ("tries once more", deciding(tries_once_more), LIMIT, Check::Answer),
+    ("never forgives", deciding(never_forgives), LIMIT, Check::NotWedged),
     ("hides what it waits for", deciding(waits_for_nothing), CHAIN, Check::Facts),
     ("says done too soon", deciding(says_done_too_soon), CHAIN, Check::Never),
     ("lists what is blocked", listing(lists_the_pending), CHAIN, Check::Next),
@@ -66,6 +69,7 @@ const HANDOVER: &str = "two processes of one explicit name, and a session";
 const TERMINALS: &str = "two terminals of one user, and another user";
 const HERE_AND_THERE: &str = "a person here and there, and an agent of that user";
 const HOSTS: &str = "other hosts and containers";
+const LIMIT: &str = "two attempts that may fail";
 const CHAIN: &str = "a chain, with failures";
 const ONE_PROCESS: &str = "four eyes, two names of one process";
 
@@ -271,6 +275,25 @@ fn says_done_too_soon(board: &Board, id: PhaseId, request: &Request, facts: Fact
     }
 }
 
+fn tries_for_ever(board: &Board, id: PhaseId, request: &Request, facts: Facts<'_>) -> Answer {
+    let mut board = board.clone();
+    board.set_past(id, Vec::new());
+    decide::decide(&board, id, request, facts)
+}
+
+fn tries_once_more(board: &Board, id: PhaseId, request: &Request, facts: Facts<'_>) -> Answer {
+    let mut board = board.clone();
+    board.set_forgiven(id, 1);
+    decide::decide(&board, id, request, facts)
+}
+
+fn never_forgives(board: &Board, id: PhaseId, request: &Request, facts: Facts<'_>) -> Answer {
+    match decide::decide(board, id, request, facts) {
+        Ok(Change::Forgive) => Ok(Change::Nothing),
+        answer => answer,
+    }
+}
+
 fn lists_the_pending(board: &Board, facts: Facts<'_>) -> Result<Vec<PhaseId>, Refusal> {
     let pending: Vec<_> =
         board.graph.ids().filter(|id| *board.state(*id) == State::Pending).collect();
@@ -281,7 +304,11 @@ fn lists_only_the_ready(board: &Board, facts: Facts<'_>) -> Result<Vec<PhaseId>,
     let mut listed = decide::next(board, facts)?;
     listed.retain(|id| board.is_ready(*id));
     if listed.is_empty() {
-        Err(Refusal::NothingReady { claimed: Vec::new(), failed: Vec::new() })
+        Err(Refusal::NothingReady {
+            claimed: Vec::new(),
+            failed: Vec::new(),
+            exhausted: Vec::new(),
+        })
     } else {
         Ok(listed)
     }

@@ -69,6 +69,8 @@ impl Walk<'_> {
                 held.kind == Kind::Plain || scenario.seen(&world, stranger, held.by) != Life::Dead
             }
             Place::Pending | Place::Done(_) => false,
+        }) || (0..world.places.len()).any(|phase| {
+            !matches!(world.places[phase], Place::Done(_)) && scenario.exhausted(&world, phase)
         });
         let left = |world: &World| -> Vec<usize> {
             let open = |phase: &usize| !matches!(world.places[*phase], Place::Done(_));

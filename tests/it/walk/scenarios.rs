@@ -78,6 +78,19 @@ fn who_is_who() -> Vec<Scenario> {
             ],
         ),
         Scenario::new(
+            "two attempts that may fail",
+            "a*2 b:a*1",
+            &[HERE, HERE],
+            &[A::explicit("ada", 0), A::session("5e55", 1)],
+        )
+        .forgetful(),
+        Scenario::new(
+            "one attempt that may fail, a script, and two terminals of one user",
+            "a*1",
+            &[HERE, HERE, HERE],
+            &[A::script("ada", 0), A::person(1000, 1), A::person(1000, 2)],
+        ),
+        Scenario::new(
             "an owner, one with its token, and another",
             "a",
             &[HERE, HERE, HERE],

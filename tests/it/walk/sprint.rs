@@ -55,18 +55,21 @@ fn requests(completions: &[Completion]) -> Vec<Request> {
     requests
 }
 
-/// `a b:a c:a+b!a` is three phases; what follows `!` is `not_by`.
+/// `a b:a c:a+b!a d*2` is four phases; what follows `!` is `not_by`, what follows `*` how many attempts
+/// may fail.
 fn phases(text: &str) -> Vec<PhaseEntry> {
     let list = |names: &str| -> Vec<String> {
         names.split('+').filter(|name| !name.is_empty()).map(str::to_owned).collect()
     };
     let entry = |word: &str| {
+        let (word, limit) = word.split_once('*').unwrap_or((word, ""));
         let (word, not_by) = word.split_once('!').unwrap_or((word, ""));
         let (name, depends_on) = word.split_once(':').unwrap_or((word, ""));
         PhaseEntry {
             name: name.to_owned(),
             depends_on: list(depends_on),
             not_by: list(not_by),
+            max_attempts: limit.parse().ok(),
             ..PhaseEntry::default()
         }
     };

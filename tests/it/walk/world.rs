@@ -72,6 +72,8 @@ pub(super) struct World {
     /// For each agent the token it was last granted, if anyone presents it.
     pub(super) granted: Vec<Option<usize>>,
     pub(super) places: Vec<Place>,
+    /// How many attempts at each phase have failed, where that is limited.
+    pub(super) tried: Vec<u64>,
 }
 
 /// A token that nothing on the board carries any more.
@@ -107,6 +109,7 @@ impl Scenario {
             processes: vec![(0, true); self.slots.len()],
             granted: vec![None; self.agents.len()],
             places: vec![Place::Pending; self.phases.len()],
+            tried: vec![0; self.phases.len()],
         }
     }
 

@@ -1,0 +1,167 @@
+//! Ending a claim without a completion: an owner gives its phase up, or somebody frees it. Both are
+//! remembered as attempts that failed.
+
+use super::Store;
+use super::change::Asker;
+use super::lock::{self, Held};
+use super::past::{self, End};
+use super::phase::{Attempt, Phase};
+use super::read::{Attempts, Seen, find_phase};
+use super::sprints::Found;
+use super::world::World;
+use crate::error::Stop;
+use crate::rules::{Board, Change, Hold, PhaseId, Request, State, attempts, decide};
+
+/// A claim that was ended.
+#[derive(Debug, Clone)]
+pub struct Freed {
+    /// The phase.
+    pub phase: String,
+    /// The sprint's id.
+    pub sprint_id: String,
+    /// Whose claim it was; `None` if nobody held the phase.
+    pub hold: Option<Hold>,
+    /// How many attempts at it have failed, where that keeps it from being claimed.
+    pub exhausted: Option<u64>,
+    /// How many attempts that had failed do not count any more.
+    pub forgiven: Option<u64>,
+}
+
+/// What is to be carried out, for whom, and why.
+struct Freeing<'a> {
+    asker: &'a Asker,
+    request: &'a Request,
+    reason: &'a str,
+}
+
+impl<W: World> Store<W> {
+    /// Gives up one of the asker's claims.
+    ///
+    /// # Errors
+    /// The rule that says no; or the store cannot be read or written.
+    pub fn abort(&self, asker: &Asker, name: &str, reason: &str) -> Result<Freed, Stop> {
+        let freeing = Freeing { asker, request: &Request::Abort, reason };
+        let freed = self.rounds(|| {
+            let found = self.current_or_lost(asker, name)?;
+            let id = self.phase_or_lost(asker, &found, name)?;
+            let (board, seen) = self.read_one(&found, id, Attempts::None, &asker.maker())?;
+            self.decide_mine(asker, &board, id, &Request::Abort)?;
+            match seen {
+                Some(seen) => self.try_free(&freeing, &found, &board, id, &seen),
+                None => Ok(Attempt::Raced),
+            }
+        })?;
+        self.record(asker, "abort", name, reason.to_owned(), &freed.sprint_id);
+        Ok(freed)
+    }
+
+    /// Gives up all of the asker's claims; there may be none, nor a sprint.
+    ///
+    /// # Errors
+    /// The store cannot be read or written.
+    pub fn abort_all(&self, asker: &Asker, reason: &str) -> Result<Vec<Freed>, Stop> {
+        let freeing = Freeing { asker, request: &Request::Abort, reason };
+        let mut freed: Vec<Freed> = Vec::new();
+        self.rounds(|| {
+            let Some(found) = self.current()? else { return Ok(Attempt::Done(())) };
+            let board = self.read(&found, None, Attempts::None, Some(&asker.maker()))?;
+            for id in decide::mine(&board, asker.facts(self.world.now())) {
+                let Some(dir) = found.phase(&board.graph.phase(id).name)? else {
+                    return Ok(Attempt::Raced);
+                };
+                // Not kept for every phase of the board: these are open files.
+                let lock = lock::look(&self.world, &dir)?;
+                match self.try_free(&freeing, &found, &board, id, &(dir, lock))? {
+                    Attempt::Done(one) => freed.push(one),
+                    other @ (Attempt::Raced | Attempt::Busy | Attempt::Superseded) => {
+                        return Ok(other.map(|_| ()));
+                    }
+                }
+            }
+            Ok(Attempt::Done(()))
+        })?;
+        for one in &freed {
+            self.record(asker, "abort", &one.phase, reason.to_owned(), &one.sprint_id);
+        }
+        Ok(freed)
+    }
+
+    /// Frees a phase that its owner left; with `force` also one that its owner did not leave, and one
+    /// at which too many attempts have failed.
+    ///
+    /// # Errors
+    /// The rule that says no; or the store cannot be read or written.
+    pub fn unstuck(&self, asker: &Asker, name: &str, force: bool) -> Result<Freed, Stop> {
+        let request = Request::Unstuck { force };
+        let freeing = Freeing { asker, request: &request, reason: "" };
+        let freed = self.rounds(|| {
+            let found = self.current_or_refuse()?;
+            let id = find_phase(&found.graph, name)?;
+            let (board, seen) = self.read_one(&found, id, Attempts::Of(id), &asker.maker())?;
+            let facts = asker.facts(self.world.now());
+            let change = decide(&board, id, &request, facts)?;
+            let forgiven = attempts::forgives(&board, id, &request, facts);
+            if let (Some(count), Some((dir, _))) = (forgiven, &seen) {
+                // Before the claim ends: killed in between, it counts for nothing when it does.
+                past::forgive(dir, count)?;
+            }
+            let exhausted = attempts::failed_by(&board, id, change, facts).filter(|_| !force);
+            let attempt = match (change, seen) {
+                (Change::Free, Some(seen)) => self.try_free(&freeing, &found, &board, id, &seen)?,
+                (Change::Free, None) => Attempt::Raced,
+                _ => Attempt::Done(Freed {
+                    phase: name.to_owned(),
+                    sprint_id: found.sprint.sprint_id,
+                    hold: None,
+                    exhausted: None,
+                    forgiven: None,
+                }),
+            };
+            Ok(attempt.map(|freed| Freed { exhausted, forgiven, ..freed }))
+        })?;
+        let mut detail = Vec::new();
+        detail.extend(freed.hold.as_ref().map(|hold| format!("from {}", hold.claim.agent)));
+        detail.extend(freed.forgiven.map(|count| format!("{count} attempts forgiven")));
+        if !detail.is_empty() {
+            self.record(asker, "unstuck", name, detail.join(", "), &freed.sprint_id);
+        }
+        Ok(freed)
+    }
+
+    /// Ends a claim, if it is still the one that was judged. A claim that has a name of its own needs
+    /// no second look: it is that name which goes, through the handle that it was seen by.
+    fn try_free(
+        &self,
+        freeing: &Freeing<'_>,
+        found: &Found<W::Dir>,
+        board: &Board,
+        id: PhaseId,
+        (dir, lock): &Seen<W::Dir>,
+    ) -> Result<Attempt<Freed>, Stop> {
+        let Freeing { asker, request, reason } = *freeing;
+        let State::Claimed(hold) = board.state(id) else { return Ok(Attempt::Raced) };
+        let phase = Phase {
+            world: &self.world,
+            dir,
+            maker: &asker.maker(),
+            is_current: &|| Ok(true),
+            attempts: None,
+        };
+        let how = attempts::ends_as(request, Change::Free, hold, &asker.me);
+        let end = how.map(|how| End { how, reason, by: &asker.me.name, at: self.world.now() });
+        let ending = end.map(|end| (&hold.claim, end));
+        let attempt = match lock::held(lock, &hold.claim) {
+            Some(Held::Named { lock, token }) => phase.release(lock, token, ending)?,
+            Some(Held::Script) => phase.release_script(&hold.claim, ending)?,
+            Some(Held::Plain) => phase.release_plain(ending)?,
+            None => Attempt::Raced,
+        };
+        Ok(attempt.map(|()| Freed {
+            phase: board.graph.phase(id).name.clone(),
+            sprint_id: found.sprint.sprint_id.clone(),
+            hold: Some(hold.clone()),
+            exhausted: None,
+            forgiven: None,
+        }))
+    }
+}

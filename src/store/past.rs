@@ -1,0 +1,196 @@
+//! The attempts at a phase that ended without a completion: `past/<T>.json`, by the token of the claim.
+//!
+//! The record is written *before* the rename that ends the claim, so that a kill between the two loses
+//! nothing. It says nothing until then: a reader passes over the record of the present owner, and of
+//! the claim that was completed after all. Its name is the claim's own, so that of several commands
+//! that end one claim each writes the same name, and it is counted once. `past/pardon.<n>` says that
+//! the first `n` do not count any more; the greatest is what holds.
+//!
+//! What stands in the directory is kept in bounds here: only few records are read, and what cannot be
+//! understood counts and is not shown.
+
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use super::dir::{Dir, Entry, Kind};
+use super::folder::{FEW, Folder, Step, from_json, to_json};
+use super::lock::LONGEST;
+use super::world::World;
+use crate::error::{Failure, FailureKind};
+use crate::record::{Attempt, Claim, Token, VERSION};
+use crate::rules::State;
+
+/// The directory's name.
+const PAST: &str = "past";
+/// So many records are read, the youngest ones; older attempts are counted only.
+const READ: usize = 64;
+/// A reason is kept up to so many bytes.
+const REASON: usize = 4096;
+
+/// What is known of the attempts at a phase that are over.
+#[derive(Debug, Default)]
+pub(crate) struct Past {
+    /// The earliest first; what could not be read is empty, and comes before them all.
+    pub(crate) attempts: Vec<Attempt>,
+    /// How many of them do not count any more.
+    pub(crate) forgiven: u64,
+}
+
+/// What an attempt's record is called by: the claim's token. A script's claim has none, and goes by
+/// what its record says.
+pub(crate) fn name_of(claim: &Claim) -> Token {
+    claim.token.clone().unwrap_or_else(|| {
+        let since = claim.claimed_at.map(|then| then.to_string()).unwrap_or_default();
+        let said = format!("{}\n{since}\n{}\n", claim.agent, claim.pid);
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&Sha256::digest(said.as_bytes())[..16]);
+        Token::from_bytes(bytes)
+    })
+}
+
+fn file(token: &Token) -> String {
+    format!("{token}.json")
+}
+
+/// How a claim ends, as far as its record does not say.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct End<'a> {
+    /// One of the words of [`crate::rules::attempts`].
+    pub(crate) how: &'a str,
+    /// Why.
+    pub(crate) reason: &'a str,
+    /// Who ends it.
+    pub(crate) by: &'a str,
+    /// When.
+    pub(crate) at: Timestamp,
+}
+
+/// The record of `claim`, which ends so.
+pub(crate) fn attempt(claim: &Claim, end: End<'_>) -> Attempt {
+    let mut reason = end.reason.trim();
+    if reason.len() > REASON {
+        let cut = (0..=REASON).rev().find(|at| reason.is_char_boundary(*at));
+        reason = &reason[..cut.unwrap_or_default()];
+    }
+    Attempt {
+        v: VERSION,
+        agent: claim.agent.clone(),
+        claimed_at: claim.claimed_at,
+        ended_at: Some(end.at),
+        how: end.how.to_owned(),
+        reason: reason.to_owned(),
+        by: end.by.to_owned(),
+        worktree: claim.worktree.clone(),
+        branch: claim.branch.clone(),
+        commit: claim.commit.clone(),
+        rest: crate::record::Rest::new(),
+    }
+}
+
+/// The directory, made if there is none; `None` if the phase's own is gone.
+fn directory<D: Dir>(phase: &Folder<D>) -> Result<Option<Folder<D>>, Failure> {
+    if let Some(past) = phase.open(PAST)? {
+        return Ok(Some(past));
+    }
+    if phase.make(PAST)? == Step::Gone {
+        return Ok(None);
+    }
+    phase.open(PAST)
+}
+
+/// Writes down that `claim` ends so. `Gone` when the phase's directory is.
+///
+/// Another command that ends the same claim may have written it, or have been killed at that: a whole
+/// record takes its place in one step.
+pub(crate) fn write<W: World>(
+    world: &W,
+    phase: &Folder<W::Dir>,
+    claim: &Claim,
+    end: End<'_>,
+) -> Result<Step, Failure> {
+    let Some(past) = directory(phase)? else { return Ok(Step::Gone) };
+    let name = file(&name_of(claim));
+    let record = attempt(claim, end);
+    // What is left after an error is not whole, and nobody's yet. It stays: what stands there then may
+    // be the whole one of another command.
+    match past.create_once(&name, &to_json(&record)?)? {
+        Step::Exists => {
+            past.put(&name, &record, world.token()?.as_str(), super::folder::Keep::Fleeting)
+        }
+        step @ (Step::Done | Step::Gone) => Ok(step),
+    }
+}
+
+/// Forgives the first `count` attempts; that this has been done is no error.
+pub(crate) fn forgive<D: Dir>(phase: &Folder<D>, count: u64) -> Result<Step, Failure> {
+    let Some(past) = directory(phase)? else { return Ok(Step::Gone) };
+    past.create_once(&format!("pardon.{count}"), b"")
+}
+
+/// The token that a record is called by; what is no file, or has a name of another form, is none.
+fn token(entry: &Entry) -> Option<Token> {
+    let name = entry.name.strip_suffix(".json").filter(|_| entry.kind == Kind::File);
+    name.and_then(Token::parse)
+}
+
+/// The directory to be read, if there is one. What is none is passed over: no board fails for want of
+/// what is only told; who ends a claim, and must write here, fails.
+pub(crate) fn open<D: Dir>(phase: &Folder<D>) -> Result<Option<Folder<D>>, Failure> {
+    match phase.open(PAST) {
+        Err(failure) if failure.kind == FailureKind::Tampered => Ok(None),
+        opened => opened,
+    }
+}
+
+/// Reads the attempts at `phase`, whose present `state` was seen before.
+pub(crate) fn read<D: Dir>(phase: &Folder<D>, state: &State) -> Result<Past, Failure> {
+    let Some(past) = open(phase)? else { return Ok(Past::default()) };
+    let entries = past.list_some(FEW)?;
+    let standing = standing(state);
+    let mut tokens: Vec<Token> =
+        entries.iter().filter_map(token).filter(|token| Some(token) != standing.as_ref()).collect();
+    let count = tokens.len();
+    if count > READ {
+        let mut aged: Vec<(i64, Token)> = Vec::with_capacity(count);
+        for token in tokens {
+            let stat = past.stat(&file(&token))?;
+            aged.push((stat.map_or(i64::MIN, |stat| stat.mtime), token));
+        }
+        aged.sort_by_key(|(mtime, _)| std::cmp::Reverse(*mtime));
+        tokens = aged.into_iter().take(READ).map(|(_, token)| token).collect();
+    }
+    let mut attempts = vec![Attempt::default(); count - tokens.len()];
+    for token in &tokens {
+        attempts.push(record(&past, token)?);
+    }
+    attempts.sort_by_key(|attempt| attempt.ended_at);
+    let forgiven = entries.iter().filter_map(|entry| {
+        entry.name.strip_prefix("pardon.").filter(|_| entry.kind == Kind::File)?.parse().ok()
+    });
+    Ok(Past { attempts, forgiven: forgiven.max().unwrap_or_default() })
+}
+
+/// The claim whose record says nothing yet, or never will: the present owner's, and the completed one.
+fn standing(state: &State) -> Option<Token> {
+    match state {
+        State::Pending => None,
+        State::Claimed(hold) => Some(name_of(&hold.claim)),
+        State::Done(done) => done.token.clone(),
+    }
+}
+
+/// One record; an empty one where it cannot be understood.
+fn record<D: Dir>(past: &Folder<D>, token: &Token) -> Result<Attempt, Failure> {
+    match past.read(&file(token), LONGEST) {
+        Ok(bytes) => Ok(bytes.as_deref().and_then(from_json).unwrap_or_default()),
+        // Too long, or put into its place since it was listed.
+        Err(failure) if failure.kind == FailureKind::Tampered => Ok(Attempt::default()),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// How many records there are, for a command that holds the latch of a pending phase.
+pub(crate) fn count<D: Dir>(phase: &Folder<D>) -> Result<usize, Failure> {
+    let Some(past) = open(phase)? else { return Ok(0) };
+    Ok(past.list_some(FEW)?.iter().filter_map(token).count())
+}
