@@ -2,6 +2,7 @@
 
 mod commands;
 mod completion;
+mod evidence;
 mod manners;
 
 use std::ffi::OsString;
@@ -94,7 +95,7 @@ pub fn command() -> clap::Command {
 fn usage(error: &clap::Error, args: &[OsString]) -> Printed {
     let text = error.render().to_string();
     if !error.use_stderr() {
-        return Printed { out: text, err: String::new(), exit: error::OK };
+        return Printed { out: text, exit: error::OK, ..Printed::default() };
     }
     let json = args.iter().any(|arg| arg == "--json");
     let (how, help) = usage_line(args);
@@ -181,8 +182,8 @@ fn execute(cli: Cli, aside: &mut Aside) -> Result<Outcome, Stop> {
     let mut store = || aside.open(global, Need::Store);
     let command = cli.command.unwrap_or(Command::Status);
     match command {
-        Command::Start { phases, goal, if_none, force } => {
-            let request = cmd::start::Request { phases, goal, if_none, force };
+        Command::Start { phases, goal, if_none, force, from, carry } => {
+            let request = cmd::start::Request { phases, goal, if_none, force, from, carry };
             cmd::start::run(&aside.open(global, Need::Nothing)?, request)
         }
         Command::Claim { phase, takeover } => cmd::claim::run(&store()?, &phase, takeover),
@@ -200,6 +201,12 @@ fn execute(cli: Cli, aside: &mut Aside) -> Result<Outcome, Stop> {
             let context = store()?;
             aside.warning = stale_after_warning(&context);
             cmd::status::run(&context)
+        }
+        Command::Show(evidence::ShowArgs { phase, artifact, sprint }) => {
+            cmd::show::run(&store()?, &cmd::show::Request { phase, artifact, sprint })
+        }
+        Command::Verify(evidence::VerifyArgs { sprint, all }) => {
+            cmd::verify::run(&store()?, &cmd::verify::Request { sprint, all })
         }
         Command::Next { all, claim } => {
             let context = store()?;
