@@ -10,7 +10,7 @@ pub(super) struct ShowArgs {
     /// The phase
     pub(super) phase: String,
     /// Print what was handed over, and nothing else
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long)]
     pub(super) artifact: bool,
     /// Of another sprint, by its id or the time in it
     #[arg(long, value_name = "ID")]

@@ -388,7 +388,12 @@ pub(super) fn id(completion: &Completion) -> String {
 }
 
 /// The record of a completion at `commit`.
-pub(super) fn note(context: &Context, completion: &Completion, commit: &str, oid: Option<String>) -> Note {
+pub(super) fn note(
+    context: &Context,
+    completion: &Completion,
+    commit: &str,
+    oid: Option<String>,
+) -> Note {
     let Completion { sprint_id, phase, depends_on, done } = completion;
     let artifact = done.artifact_sha256.as_ref().map(|sha256| Artifact {
         path: artifact_path(context, done),

@@ -116,9 +116,8 @@ pub(super) fn board(context: &Context, sprint: Option<&str>) -> Result<Board, St
     let Some(named) = sprint else {
         return Ok(context.store.board()?.ok_or(Refusal::NoSprint {})?);
     };
-    let is_meant = |id: &String| {
-        id == named || id.split_once('-').is_some_and(|(_, stamp)| stamp == named)
-    };
+    let is_meant =
+        |id: &String| id == named || id.split_once('-').is_some_and(|(_, stamp)| stamp == named);
     let found = context.store.sprints()?.into_iter().find(is_meant);
     let board = match found {
         Some(id) => context.store.board_of(&id)?,

@@ -185,11 +185,7 @@ impl<'a> Kept<'a> {
     }
 
     /// What its record in git notes says.
-    fn note(
-        &self,
-        context: &Context,
-        completion: &Completion,
-    ) -> Result<Option<Finding>, Failure> {
+    fn note(&self, context: &Context, completion: &Completion) -> Result<Option<Finding>, Failure> {
         // Without a commit there is nothing that could have a note.
         let (Some(repo), Some(commit)) = (self.repo, &completion.done.at.commit) else {
             return Ok(None);

@@ -53,6 +53,12 @@ pub(super) fn visible(content: &str) -> String {
     content.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// What was handed over, as JSON; null for what is no text.
+pub(super) fn content_json(content: &[u8]) -> Value {
+    let text = std::str::from_utf8(content).ok();
+    json!({"v": VERSION, "ok": true, "size": content.len(), "content": text})
+}
+
 /// All that is known of a phase.
 pub(super) fn shown_text(shown: &Shown, format: Format) -> String {
     let Shown { view, id, .. } = shown;
@@ -94,7 +100,8 @@ pub(super) fn shown_text(shown: &Shown, format: Format) -> String {
     for attempt in board.past(*id) {
         facts.put("attempt", attempt_text(attempt, now));
     }
-    let mut out = format!("{}  {}\n", phase.name, super::board::painted(view, *id, now, format.out));
+    let mut out =
+        format!("{}  {}\n", phase.name, super::board::painted(view, *id, now, format.out));
     for (name, value) in facts.rows {
         out.push_str(&format!("  {}  {value}\n", padded(name, 10)));
     }
@@ -216,7 +223,8 @@ pub(super) fn shown_json(shown: &Shown, now: Timestamp) -> Value {
     let phase = board.graph.phase(*id);
     let name = |id: &PhaseId| board.graph.phase(*id).name.clone();
     let states = |ids: &[PhaseId]| -> Vec<Value> {
-        let one = |id: &PhaseId| json!({"phase": name(id), "state": super::board::word(view, *id, now)});
+        let one =
+            |id: &PhaseId| json!({"phase": name(id), "state": super::board::word(view, *id, now)});
         ids.iter().map(one).collect()
     };
     let mut value = json!({
@@ -302,7 +310,9 @@ pub(super) fn verified_text(sprints: &[Verified], paint: Paint, say: &mut Say) -
         .flat_map(|sprint| sprint.phases.iter().filter(|checked| !checked.ok()))
         .map(|checked| format!("'{}'", safe(&checked.phase)))
         .collect();
-    if differing.is_empty() {
+    if sprints.iter().all(|sprint| sprint.phases.is_empty()) {
+        say.line("nothing is done: there is no evidence yet");
+    } else if differing.is_empty() {
         say.line("all evidence is what was recorded");
     } else {
         say.warning(&format!("the evidence of {} is not what was recorded", list(&differing)));
@@ -314,7 +324,8 @@ pub(super) fn verified_text(sprints: &[Verified], paint: Paint, say: &mut Say) -
 fn checked_text(checked: &Checked, width: usize, paint: Paint, out: &mut String) {
     let word = if checked.ok() { paint.good("ok     ") } else { paint.bad("differs") };
     let carried = if checked.carried_from.is_some() { "  carried" } else { "" };
-    let line = format!("  {}  {word}  {}{carried}", padded(&checked.phase, width), who(&checked.agent));
+    let line =
+        format!("  {}  {word}  {}{carried}", padded(&checked.phase, width), who(&checked.agent));
     out.push_str(&format!("{line}\n"));
     for finding in &checked.findings {
         let note = if finding.what.differs() { "" } else { "note: " };
@@ -344,7 +355,9 @@ fn found(finding: &Finding) -> String {
             format!("'{about}', on which it depends, was completed after it")
         }
         Fault::NoteDiffers => format!("its record in git notes has another '{about}'"),
-        Fault::NoteMissing => "it has no record in git notes, and conductor.notes is true".to_owned(),
+        Fault::NoteMissing => {
+            "it has no record in git notes, and conductor.notes is true".to_owned()
+        }
         Fault::KeptDiffers => format!("what git keeps of its artifact, {about}, is something else"),
         Fault::OriginDiffers => {
             format!("the sprint that it was carried from has another '{about}'")
@@ -361,9 +374,7 @@ fn found(finding: &Finding) -> String {
 /// The same as JSON.
 pub(super) fn verified_json(sprints: &[Verified], all: bool) -> Value {
     let phase = |checked: &Checked| {
-        let check = |finding: &Finding| {
-            json!({"what": finding.what, "differs": finding.what.differs(), "about": finding.about})
-        };
+        let check = |finding: &Finding| json!({"what": finding.what, "differs": finding.what.differs(), "about": finding.about});
         json!({
             "phase": checked.phase,
             "agent": checked.agent,

@@ -139,7 +139,7 @@ pub fn render(result: &Result<Outcome, Stop>, format: Format) -> Printed {
     };
     let raw = match result {
         // A terminal is shown what it would act on.
-        Ok(Outcome::Content(content)) if format.width.is_none() => content.clone(),
+        Ok(Outcome::Content(content)) if format.width.is_none() && !format.json => content.clone(),
         Ok(_) | Err(_) => Vec::new(),
     };
     Printed { out, raw, err: say.err, exit }
@@ -445,7 +445,7 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
         Outcome::Synced(synced) => notes::synced_json(synced),
         Outcome::SetUp(set_up) => notes::set_up_json(set_up),
         Outcome::Shown(shown) => evidence::shown_json(shown, format.now),
-        Outcome::Content(content) => json!({"v": VERSION, "ok": true, "size": content.len()}),
+        Outcome::Content(content) => evidence::content_json(content),
         Outcome::Verified { sprints, all } => evidence::verified_json(sprints, *all),
     }
 }

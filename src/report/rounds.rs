@@ -10,13 +10,12 @@ use crate::store::lifecycle::Started;
 /// What a new sprint begins with.
 pub(super) fn carried_text(started: &Started, unrecorded: Option<&Failure>, say: &mut Say) {
     if let Some(from) = &started.sprint.from {
-        let carried = if started.carried.is_empty() {
-            "nothing".to_owned()
-        } else {
-            list(&started.carried)
-        };
+        let carried =
+            if started.carried.is_empty() { "nothing".to_owned() } else { list(&started.carried) };
         say.line(&format!("carried over from sprint {}: {carried}", safe(from)));
-        say.line(&format!("open now: {}", list(&started.open)));
+        if !started.open.is_empty() {
+            say.line(&format!("open now: {}", list(&started.open)));
+        }
     }
     if let Some(failure) = unrecorded {
         let text = words::failure(failure).text;

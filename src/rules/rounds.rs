@@ -50,9 +50,8 @@ pub fn carried(board: &Board, ask: &Ask) -> Result<Vec<PhaseId>, Refusal> {
         })
     };
     let from = ask.from.as_ref().map(find).transpose()?;
-    let begins = |id: PhaseId| {
-        from.is_some_and(|from| id == from || graph.ancestors(id).contains(&from))
-    };
+    let begins =
+        |id: PhaseId| from.is_some_and(|from| id == from || graph.ancestors(id).contains(&from));
     let named = match &ask.carry {
         Some(names) => Some(names.iter().map(find).collect::<Result<BTreeSet<_>, _>>()?),
         None => None,
@@ -62,8 +61,13 @@ pub fn carried(board: &Board, ask: &Ask) -> Result<Vec<PhaseId>, Refusal> {
         if named.as_ref().is_some_and(|named| !named.contains(&id)) {
             continue;
         }
-        let lacks: Vec<PhaseId> =
-            graph.phase(id).depends_on.iter().copied().filter(|dep| !carried.contains(dep)).collect();
+        let lacks: Vec<PhaseId> = graph
+            .phase(id)
+            .depends_on
+            .iter()
+            .copied()
+            .filter(|dep| !carried.contains(dep))
+            .collect();
         let why = match board.state(id) {
             _ if begins(id) => Uncarried::Begins,
             State::Pending | State::Claimed(_) => Uncarried::NotDone,

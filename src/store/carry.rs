@@ -53,9 +53,19 @@ impl<W: World> Store<W> {
     }
 
     /// Looks for what a new sprint is to take over, and hashes it: not for while the mutex is held.
-    pub(crate) fn prepare(&self, ask: &Ask) -> Result<Round<W::Dir>, Stop> {
+    /// `None` if the old one was removed meanwhile: look again.
+    pub(crate) fn prepare(&self, ask: &Ask) -> Result<Option<Round<W::Dir>>, Stop> {
         let found = self.last()?.ok_or(Refusal::NoSprint {})?;
-        let board = self.read(&found, None, None)?;
+        let round = self.take_up(&found, ask);
+        // Of a directory that is being removed nothing seems to be done, or to have been handed over.
+        Ok(match self.find(&found.sprint.sprint_id)? {
+            Some(_) => Some(round?),
+            None => None,
+        })
+    }
+
+    fn take_up(&self, found: &Found<W::Dir>, ask: &Ask) -> Result<Round<W::Dir>, Stop> {
+        let board = self.read(found, None, None)?;
         let from = &found.sprint.sprint_id;
         let ids = carried(&board, ask)?;
         let name = |id| board.graph.phase(id).name.clone();

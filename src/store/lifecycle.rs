@@ -55,7 +55,13 @@ impl<W: World> Store<W> {
     pub fn start(&self, asker: &Asker, plan: &Plan) -> Result<Started, Stop> {
         self.make_conductor()?;
         for _ in 0..TRIES {
-            let round = plan.round.as_ref().map(|ask| self.prepare(ask)).transpose()?;
+            let round = match &plan.round {
+                None => None,
+                Some(ask) => match self.prepare(ask)? {
+                    Some(round) => Some(round),
+                    None => continue,
+                },
+            };
             let begun = self.under_mutex(|| self.try_start(asker, plan, round.as_ref()))??;
             if let Some(started) = begun {
                 return Ok(started);
@@ -87,7 +93,14 @@ impl<W: World> Store<W> {
                 let path = self.current_path()?.unwrap_or_default();
                 let sprint = board.sprint.clone();
                 let (carried, open) = (Vec::new(), Vec::new());
-                return Ok(Some(Started { sprint, path, kept: true, previous: None, carried, open }));
+                return Ok(Some(Started {
+                    sprint,
+                    path,
+                    kept: true,
+                    previous: None,
+                    carried,
+                    open,
+                }));
             }
             if !plan.force {
                 may_end(board, self.facts(asker), true)?;

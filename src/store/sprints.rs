@@ -214,7 +214,11 @@ impl<W: World> Store<W> {
     ) -> Result<Option<Sprint>, Failure> {
         let conductor = self.make_conductor()?;
         let now = self.world.now();
-        let stamp = match latest_stamp(conductor)? {
+        // The sprint before may have been removed since it was looked at: none is called like it.
+        let from = sprint.from.as_ref().and_then(|id| Some((stamp(id)?.to_owned(), id.clone())));
+        let latest = latest_stamp(conductor)?;
+        let latest = latest.into_iter().chain(from).max_by(|a, b| a.0.cmp(&b.0));
+        let stamp = match latest {
             Some((latest, path)) if W::DEFENCES.own_directory && latest >= stamp_at(now) => {
                 let after =
                     moment(&latest).and_then(|m| m.checked_add(jiff::Span::new().seconds(1)).ok());
