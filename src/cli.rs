@@ -183,6 +183,8 @@ fn execute(cli: Cli, aside: &mut Aside) -> Result<Outcome, Stop> {
     let command = cli.command.unwrap_or(Command::Status);
     match command {
         Command::Start { phases, goal, if_none, force, from, carry } => {
+            let names = |list: String| list.split(',').map(|name| name.trim().to_owned()).collect();
+            let carry = carry.map(names);
             let request = cmd::start::Request { phases, goal, if_none, force, from, carry };
             cmd::start::run(&aside.open(global, Need::Nothing)?, request)
         }

@@ -90,8 +90,8 @@ pub(super) enum Command {
         #[arg(long, value_name = "PHASE", conflicts_with_all = ["phases", "if_none"])]
         from: Option<String>,
         /// Go round again, with just these done already (a,b)
-        #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with_all = ["phases", "if_none"])]
-        carry: Option<Vec<String>>,
+        #[arg(long, value_name = "LIST", conflicts_with_all = ["phases", "if_none"])]
+        carry: Option<String>,
     },
     /// Own a phase
     ///

@@ -4,7 +4,7 @@
 #[derive(Debug, clap::Args)]
 #[command(
     verbatim_doc_comment,
-    after_help = "Examples:\n  git conductor show review\n  git conductor show review --artifact >review.md"
+    after_help = "Examples:\n  git conductor show review\n  git conductor show review --artifact"
 )]
 pub(super) struct ShowArgs {
     /// The phase

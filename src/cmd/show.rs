@@ -67,7 +67,7 @@ pub fn run(context: &Context, request: &Request) -> Result<Outcome, Stop> {
     if request.artifact {
         return artifact(context, &board, id);
     }
-    let mut shown = Shown {
+    let mut facts = Shown {
         id,
         pin: Pin::None,
         pin_path: None,
@@ -80,32 +80,32 @@ pub fn run(context: &Context, request: &Request) -> Result<Outcome, Stop> {
             board,
         },
     };
-    let board = &shown.view.board;
+    let board = &facts.view.board;
     let sprint = &board.sprint.sprint_id;
     if let State::Done(done) = board.state(id) {
         if done.artifact_size.is_some_and(|size| size <= SHORT) {
             // Read once: what is shown is what was hashed.
             match context.store.read_pin(sprint, &request.phase, done)? {
-                Ok(content) => {
-                    shown.pin = Pin::Same;
-                    let text = String::from_utf8(content).ok();
-                    shown.content = text.filter(|text| !text.contains('\0'));
+                Ok(bytes) => {
+                    facts.pin = Pin::Same;
+                    let text = String::from_utf8(bytes).ok();
+                    facts.content = text.filter(|text| !text.contains('\0'));
                 }
-                Err(pin) => shown.pin = pin,
+                Err(pin) => facts.pin = pin,
             }
         } else {
-            shown.pin = context.store.check_pin(sprint, &request.phase, done)?;
+            facts.pin = context.store.check_pin(sprint, &request.phase, done)?;
         }
-        if shown.pin == Pin::Same
+        if facts.pin == Pin::Same
             && let (Some(path), Some(sha256)) =
                 (context.store.path_of(sprint)?, &done.artifact_sha256)
         {
             let phase = context.store_path().join(path).join(&request.phase);
-            shown.pin_path = Some(phase.join(format!("pin.{sha256}")));
+            facts.pin_path = Some(phase.join(format!("pin.{sha256}")));
         }
-        shown.original = original(done);
+        facts.original = original(done);
     }
-    Ok(Outcome::Shown(Box::new(shown)))
+    Ok(Outcome::Shown(Box::new(facts)))
 }
 
 /// The board of the sprint that is meant by its id or the time in it; the current one without.
@@ -134,7 +134,7 @@ fn artifact(context: &Context, board: &Board, id: PhaseId) -> Result<Outcome, St
     };
     let sprint_id = board.sprint.sprint_id.clone();
     match context.store.read_pin(&sprint_id, &phase, done)? {
-        Ok(content) => Ok(Outcome::Content(content)),
+        Ok(bytes) => Ok(Outcome::Content(bytes)),
         Err(Pin::None | Pin::Same) => Err(Refusal::NoArtifact { phase }.into()),
         Err(pin @ (Pin::Changed | Pin::Gone)) => {
             let agent = done.agent.clone();

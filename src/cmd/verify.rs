@@ -163,18 +163,15 @@ impl<'a> Kept<'a> {
             // What is no id could mean any commit to git.
             return Ok(Some(Finding::about(Fault::CommitBad, commit)));
         }
-        let tree = match self.trees.get(commit) {
-            Some(tree) => tree.clone(),
-            None => {
-                let tree = match repo.commit_and_tree(Some(commit)) {
-                    Ok(found) => found.map(|(_, tree)| tree),
-                    Err(failure) if failure.kind == FailureKind::Usage => None,
-                    Err(failure) => return Err(failure),
-                };
-                self.trees.insert(commit.clone(), tree.clone());
-                tree
-            }
-        };
+        if !self.trees.contains_key(commit) {
+            let tree = match repo.commit_and_tree(Some(commit)) {
+                Ok(found) => found.map(|(_, tree)| tree),
+                Err(failure) if failure.kind == FailureKind::Usage => None,
+                Err(failure) => return Err(failure),
+            };
+            self.trees.insert(commit.clone(), tree);
+        }
+        let tree = self.trees.get(commit).cloned().flatten();
         Ok(match tree {
             None => Some(Finding::about(Fault::CommitGone, commit)),
             Some(tree) if done.at.tree.as_ref() != Some(&tree) => {

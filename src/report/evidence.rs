@@ -1,5 +1,7 @@
 //! What is said of a phase and its evidence: `show` and `verify`.
 
+use std::fmt::Write as _;
+
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::{Value, json};
 
@@ -103,7 +105,7 @@ pub(super) fn shown_text(shown: &Shown, format: Format) -> String {
     let mut out =
         format!("{}  {}\n", phase.name, super::board::painted(view, *id, now, format.out));
     for (name, value) in facts.rows {
-        out.push_str(&format!("  {}  {value}\n", padded(name, 10)));
+        _ = writeln!(out, "  {}  {value}", padded(name, 10));
     }
     if let Some(content) = &shown.content {
         out.push('\n');
@@ -208,10 +210,10 @@ const fn pin_word(pin: Pin) -> &'static str {
 fn attempt_text(attempt: &Attempt, now: Timestamp) -> String {
     let mut text = format!("{}, {}", who(&attempt.agent), safe(&attempt.how));
     if let Some(at) = attempt.ended_at {
-        text.push_str(&format!(" {} ago", age(now, at)));
+        _ = write!(text, " {} ago", age(now, at));
     }
     if !attempt.reason.is_empty() {
-        text.push_str(&format!(": {}", safe(&attempt.reason)));
+        _ = write!(text, ": {}", safe(&attempt.reason));
     }
     text
 }
@@ -294,7 +296,7 @@ pub(super) fn shown_json(shown: &Shown, now: Timestamp) -> Value {
 pub(super) fn verified_text(sprints: &[Verified], paint: Paint, say: &mut Say) -> String {
     let mut out = String::new();
     for sprint in sprints {
-        out.push_str(&format!("sprint {}\n", safe(&sprint.sprint_id)));
+        _ = writeln!(out, "sprint {}", safe(&sprint.sprint_id));
         let widths = sprint.phases.iter().map(|checked| columns(&checked.phase));
         let width = widths.filter(|&width| width <= 24).max().unwrap_or(0);
         for checked in &sprint.phases {
@@ -302,7 +304,7 @@ pub(super) fn verified_text(sprints: &[Verified], paint: Paint, say: &mut Say) -
         }
         if sprint.left > 0 {
             let what = if sprint.left == 1 { "phase is" } else { "phases are" };
-            out.push_str(&format!("  {} {what} not done\n", sprint.left));
+            _ = writeln!(out, "  {} {what} not done", sprint.left);
         }
     }
     let differing: Vec<String> = sprints
@@ -326,22 +328,22 @@ fn checked_text(checked: &Checked, width: usize, paint: Paint, out: &mut String)
     let carried = if checked.carried_from.is_some() { "  carried" } else { "" };
     let line =
         format!("  {}  {word}  {}{carried}", padded(&checked.phase, width), who(&checked.agent));
-    out.push_str(&format!("{line}\n"));
+    _ = writeln!(out, "{line}");
     for finding in &checked.findings {
         let note = if finding.what.differs() { "" } else { "note: " };
-        out.push_str(&format!("    {note}{}\n", found(finding)));
+        _ = writeln!(out, "    {note}{}", found(finding));
     }
 }
 
 /// What one finding says.
 fn found(finding: &Finding) -> String {
     let about = safe(finding.about.as_deref().unwrap_or_default());
-    let about = match finding.what {
-        // Of an id the beginning is enough for people.
-        Fault::CommitGone | Fault::TreeDiffers | Fault::KeptDiffers => {
-            about.chars().take(12).collect()
-        }
-        _ => about.into_owned(),
+    let ids = [Fault::CommitGone, Fault::TreeDiffers, Fault::KeptDiffers];
+    // Of an id the beginning is enough for people.
+    let about: String = if ids.contains(&finding.what) {
+        about.chars().take(12).collect()
+    } else {
+        about.into_owned()
     };
     match finding.what {
         Fault::RecordUnreadable => "its record cannot be read".to_owned(),

@@ -116,7 +116,7 @@ mod tests {
             let verdict = if word.ends_with('!') { Verdict::Fail } else { Verdict::Pass };
             let agent = if word.ends_with('?') { String::new() } else { "ann".to_owned() };
             let id = board.graph.find(name).unwrap();
-            board.set(id, State::Done(Done { verdict, agent, ..Done::default() }));
+            board.set(id, State::Done(Done { agent, verdict, ..Done::default() }));
         }
         board
     }

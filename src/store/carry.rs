@@ -13,7 +13,7 @@ use super::phase::link_name;
 use super::sprints::Found;
 use super::world::World;
 use super::{latch, lock};
-use crate::error::{Failure, Stop};
+use crate::error::{Failure, FailureKind, Stop};
 use crate::record::{Done, Maker, PhaseEntry};
 use crate::rules::gate::Pin;
 use crate::rules::rounds::{Ask, carried};
@@ -134,7 +134,13 @@ pub(super) fn take_over<W: World>(
             new.symlink(target, &link_name(done))?;
         }
     }
-    new.create(lock::DONE, &to_json(done)?, Keep::Frozen)?;
+    let record = to_json(done)?;
+    if record.len() as u64 > lock::LONGEST {
+        // Nobody could read it: done, and by somebody unknown.
+        let what = format!("the record of '{}' is too long to be carried over", carried.phase);
+        return Err(Failure::new(FailureKind::Unreadable, what));
+    }
+    new.create(lock::DONE, &record, Keep::Frozen)?;
     new.sync()?;
     Ok(true)
 }
