@@ -38,7 +38,7 @@ impl Facts {
 
 /// `2026-11-22 09:15 (2h14m ago)`
 fn moment(now: Timestamp, at: Timestamp) -> String {
-    let when = at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S UTC");
+    let when = at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M UTC");
     format!("{when} ({} ago)", age(now, at))
 }
 
