@@ -2,6 +2,7 @@
 
 mod commands;
 mod completion;
+mod evidence;
 mod manners;
 
 use std::ffi::OsString;
@@ -113,7 +114,7 @@ pub fn command() -> clap::Command {
 fn usage(error: &clap::Error, args: &[OsString]) -> Printed {
     let text = error.render().to_string();
     if !error.use_stderr() {
-        return Printed { out: text, err: String::new(), exit: error::OK };
+        return Printed { out: text, exit: error::OK, ..Printed::default() };
     }
     let json = args.iter().any(|arg| arg == "--json");
     let (how, help) = usage_line(args);
@@ -200,8 +201,10 @@ fn execute(cli: Cli, aside: &mut Aside) -> Result<Outcome, Stop> {
     let mut store = || aside.open(global, Need::Store);
     let command = cli.command.unwrap_or(Command::Status);
     match command {
-        Command::Start { phases, goal, if_none, force } => {
-            let request = cmd::start::Request { phases, goal, if_none, force };
+        Command::Start { phases, goal, if_none, force, from, carry } => {
+            let names = |list: String| list.split(',').map(|name| name.trim().to_owned()).collect();
+            let carry = carry.map(names);
+            let request = cmd::start::Request { phases, goal, if_none, force, from, carry };
             cmd::start::run(&aside.open(global, Need::Nothing)?, request)
         }
         Command::Claim { phase, takeover } => cmd::claim::run(&store()?, &phase, takeover),
@@ -219,6 +222,12 @@ fn execute(cli: Cli, aside: &mut Aside) -> Result<Outcome, Stop> {
             let context = store()?;
             aside.warning = setting_warning(&context);
             cmd::status::run(&context)
+        }
+        Command::Show(evidence::ShowArgs { phase, artifact, sprint }) => {
+            cmd::show::run(&store()?, &cmd::show::Request { phase, artifact, sprint })
+        }
+        Command::Verify(evidence::VerifyArgs { sprint, all }) => {
+            cmd::verify::run(&store()?, &cmd::verify::Request { sprint, all })
         }
         Command::Next { all, claim } => {
             let context = store()?;

@@ -7,18 +7,23 @@ use std::path::PathBuf;
 
 use git_conductor::agent::name;
 use git_conductor::cmd::notes::{Left, Noted, Records, SetUp, Synced};
+use git_conductor::cmd::show::{Original, Shown};
+use git_conductor::cmd::verify::{Checked, Verified};
 use git_conductor::cmd::{Input, Outcome, View};
 use git_conductor::error::{Failure, FailureKind, Stop};
 use git_conductor::git::notes::Setting;
 use git_conductor::record::note::{Artifact, Note};
 use git_conductor::record::{Attempt, Claim, Done, Sprint, Verdict};
 use git_conductor::report::{Format, render, text::Paint};
-use git_conductor::rules::gate::Shut;
+use git_conductor::rules::evidence::{Fault, Finding};
+use git_conductor::rules::gate::{Pin, Shut};
 use git_conductor::rules::graph::Names;
+use git_conductor::rules::rounds::Uncarried;
 use git_conductor::rules::{
     Board, Facts, Graph, Hold, Life, Me, PhaseId, Refusal, Request, State, decide, decide::next,
 };
 use git_conductor::store::change::{Completed, Freed, Granted};
+use git_conductor::store::history;
 use git_conductor::store::lifecycle::Started;
 use git_conductor_fuzz::check_printed;
 use jiff::{SignedDuration, Timestamp};
@@ -96,11 +101,17 @@ fn answers(board: &Board, me: &Me, now: Timestamp) -> Vec<Result<Outcome, Stop>>
         path: "conductor/x".to_owned(),
         kept: true,
         previous: Some(board.clone()),
+        carried: vec![board.sprint.sprint_id.clone()],
+        open: Vec::new(),
     };
     let project = PathBuf::from(&board.sprint.project);
     let mut all = vec![
         Ok(Outcome::Board(Box::new(view))),
-        Ok(Outcome::Started { started: Box::new(started), directory: project }),
+        Ok(Outcome::Started {
+            started: Box::new(started),
+            directory: project,
+            unrecorded: Some(Failure::new(FailureKind::Git, board.sprint.status.clone())),
+        }),
         Ok(Outcome::Next(names)),
         Ok(Outcome::Archived(Box::new(board.clone()))),
         Ok(Outcome::Cleaned(vec![board.sprint.sprint_id.clone()])),
@@ -115,6 +126,14 @@ fn answers(board: &Board, me: &Me, now: Timestamp) -> Vec<Result<Outcome, Stop>>
                 .filter_map(|request| Some(Err(decide(board, id, &request, facts).err()?.into()))),
         );
         all.extend(outcomes(board, id));
+        let view = View {
+            board: board.clone(),
+            me: me.clone(),
+            stale_after: HOUR,
+            max_attempts: None,
+            changed: Vec::new(),
+        };
+        all.extend(of_evidence(view, id));
     }
     all
 }
@@ -201,6 +220,53 @@ fn completed(phase: String, done: &Done) -> Result<Outcome, Stop> {
     })
 }
 
+/// What is said of a phase and its evidence.
+fn of_evidence(view: View, id: PhaseId) -> Vec<Result<Outcome, Stop>> {
+    let phase = view.board.graph.phase(id).name.clone();
+    let sprint = view.board.sprint.sprint_id.clone();
+    let foreign = view.board.sprint.project.clone();
+    let findings = |done: &Done| {
+        let about = done.artifact_path.clone().unwrap_or_default();
+        [Fault::OriginalChanged, Fault::TreeDiffers, Fault::NoteDiffers]
+            .map(|what| Finding::about(what, about.clone()))
+            .to_vec()
+    };
+    let phases: Vec<Checked> = history::of(&view.board)
+        .iter()
+        .map(|it| Checked {
+            phase: it.phase.clone(),
+            agent: it.done.agent.clone(),
+            carried_from: it.done.carried_from.clone(),
+            findings: findings(&it.done),
+        })
+        .collect();
+    let verified = Verified { sprint_id: sprint.clone(), phases, left: 1 };
+    let shown = Shown {
+        id,
+        pin: Pin::Same,
+        pin_path: Some(PathBuf::from(&foreign)),
+        original: Original::Changed,
+        content: Some(foreign.replace('\t', " ")),
+        view,
+    };
+    let why = Uncarried::Needs;
+    let (needs, from) = (vec![foreign.clone()], Some(foreign.clone()));
+    vec![
+        Ok(Outcome::Shown(Box::new(shown))),
+        Ok(Outcome::Verified { sprints: vec![verified], all: false }),
+        Err(Refusal::CannotCarry { phase: phase.clone(), why, needs, from }.into()),
+        Err(Refusal::UnknownSprint { sprint: foreign.clone() }.into()),
+        Err(Refusal::PinLost {
+            phase,
+            sprint_id: sprint,
+            agent: foreign,
+            gone: true,
+            starting: true,
+        }
+        .into()),
+    ]
+}
+
 /// What is said of records in git notes.
 fn of_notes(phase: String, done: &Done) -> Vec<Result<Outcome, Stop>> {
     let reference = done.artifact.clone();
@@ -223,6 +289,7 @@ fn of_notes(phase: String, done: &Done) -> Vec<Result<Outcome, Stop>> {
             oid: Some(text.clone()),
             ..Artifact::default()
         }),
+        carried_from: Some(text.clone()),
     };
     let setting = Setting { key: text.clone(), value: reference.clone() };
     let records = vec![(text.clone(), note)];

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Subcommand, ValueEnum};
 use jiff::SignedDuration;
 
+use super::evidence::{ShowArgs, VerifyArgs};
 use crate::cmd::context::parse_duration;
 
 /// What every command takes.
@@ -63,9 +64,14 @@ pub(super) enum Command {
     /// In a list, a phase of that default graph keeps its dependencies, and any
     /// other is given as name:dependency+dependency, or name: for none. It is
     /// refused while another agent's claim is live.
+    ///
+    /// With --from, the new sprint is another round of the last one: it has the same
+    /// graph, and the same goal unless --goal gives one. What has passed there and
+    /// neither is PHASE nor depends on it is done already, with what was handed over;
+    /// --carry names what of it. The last sprint stays as it was.
     #[command(
         verbatim_doc_comment,
-        after_help = "Examples:\n  git conductor start --goal 'add OAuth login'\n  git conductor start --phases think,build,docs:build"
+        after_help = "Examples:\n  git conductor start --goal 'add OAuth login'\n  git conductor start --phases think,build,docs:build\n  git conductor start --from build"
     )]
     Start {
         /// A list (build,docs:build), a JSON file, or - for stdin
@@ -80,6 +86,12 @@ pub(super) enum Command {
         /// Also under other agents' live claims
         #[arg(long)]
         force: bool,
+        /// Go round again, beginning with this phase
+        #[arg(long, value_name = "PHASE", conflicts_with_all = ["phases", "if_none"])]
+        from: Option<String>,
+        /// Go round again, with just these done already (a,b)
+        #[arg(long, value_name = "LIST", conflicts_with_all = ["phases", "if_none"])]
+        carry: Option<String>,
     },
     /// Own a phase
     ///
@@ -158,6 +170,27 @@ pub(super) enum Command {
     /// gone: it can be claimed), done or failed.
     #[command(verbatim_doc_comment, after_help = "Examples:\n  git conductor status --json")]
     Status,
+    /// Show all that is known of a phase, and what was handed over with it
+    ///
+    /// Who, since when, at which commit; what it depends on and what needs it; what
+    /// was handed over, from the copy that was kept, once that is known to be what it
+    /// was, and whether the original has changed since. An artifact that is text, and
+    /// no longer than 64 KiB, follows.
+    ///
+    /// With --artifact just its bytes are printed, or nothing if the copy has been
+    /// changed. On a terminal what a terminal would act on is made visible.
+    Show(ShowArgs),
+    /// Check all evidence of a sprint
+    ///
+    /// For each completed phase: that its record can be read, and what it depends on
+    /// was completed before; that the copy of what was handed over is what it was;
+    /// that its commit is there, with the recorded tree; that its record in git notes
+    /// says the same, where there is one, and there is one where conductor.notes is
+    /// true; and for what was carried over, that the sprint it came from says the
+    /// same. Prints a line for each, and what differs; exits with 1 if anything does.
+    ///
+    /// A change of the original after it was handed over is told, and is no fault.
+    Verify(VerifyArgs),
     /// Show what you could claim now; with --claim, claim it
     ///
     /// Prints the name of the first phase that is open to you, or nothing, and

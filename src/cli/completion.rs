@@ -36,7 +36,7 @@ pub(super) fn answer(typed: &[OsString]) -> Printed {
     // The engine is young. Whoever presses Tab has no use for what a panic says.
     std::panic::set_hook(Box::new(|_| {}));
     let out = std::panic::catch_unwind(|| offered(typed)).unwrap_or_default();
-    Printed { out, err: String::new(), exit: error::OK }
+    Printed { out, exit: error::OK, ..Printed::default() }
 }
 
 fn offered(typed: &[OsString]) -> String {
@@ -115,6 +115,15 @@ fn offering(arg: Arg, command: &str, asker: &Global, takeover: bool) -> Arg {
         ("complete" | "abort", "phase") => phases(Wanted::Mine),
         ("unstuck", "phase") => phases(Wanted::Claimed),
         (_, "phase") => phases(Wanted::All),
+        ("start", "from") => phases(Wanted::Last),
+        ("start", "carry") => {
+            let asker = asker.clone();
+            ArgValueCompleter::new(move |typed: &OsStr| carried(&asker, typed))
+        }
+        (_, "sprint") => {
+            let asker = asker.clone();
+            values(move || offers::sprints(&asker).unwrap_or_default())
+        }
         (_, "agent") => {
             let asker = asker.clone();
             values(move || offers::agents(&asker).unwrap_or_default())
@@ -136,6 +145,13 @@ fn graph(typed: &OsStr) -> Vec<CompletionCandidate> {
     std::iter::once(CompletionCandidate::new(LIST))
         .chain(offers.into_iter().map(candidate))
         .collect()
+}
+
+/// A list of phases that can be carried.
+fn carried(asker: &Global, typed: &OsStr) -> Vec<CompletionCandidate> {
+    let Some(typed) = typed.to_str() else { return Vec::new() };
+    let offers = offers::carried(asker, typed).unwrap_or_default().into_iter().map(candidate);
+    std::iter::once(CompletionCandidate::new(LIST)).chain(offers).collect()
 }
 
 /// Completes with those of the offers that begin as what is typed.

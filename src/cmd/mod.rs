@@ -15,9 +15,11 @@ pub mod next;
 pub mod notes;
 pub mod offers;
 pub mod push;
+pub mod show;
 pub mod start;
 pub mod status;
 pub mod unstuck;
+pub mod verify;
 mod world;
 
 use std::path::PathBuf;
@@ -43,6 +45,8 @@ pub enum Outcome {
         started: Box<Started>,
         /// Its directory (absolute).
         directory: PathBuf,
+        /// Why what it took over has no records in git notes, where it should.
+        unrecorded: Option<crate::error::Failure>,
     },
     /// A phase is the asker's.
     Claimed {
@@ -94,6 +98,17 @@ pub enum Outcome {
     Synced(Box<notes::Synced>),
     /// Settings of git for notes were made or taken away.
     SetUp(Box<notes::SetUp>),
+    /// All that is known of a phase.
+    Shown(Box<show::Shown>),
+    /// What was handed over with a phase, byte for byte.
+    Content(Vec<u8>),
+    /// What was found of the evidence of sprints.
+    Verified {
+        /// The sprints, the latest first.
+        sprints: Vec<verify::Verified>,
+        /// Whether all of them were asked for.
+        all: bool,
+    },
 }
 
 /// A push may go on.

@@ -199,6 +199,17 @@ pub(super) fn record(context: &Context, phase: &str, completed: &Completed) -> N
     written.unwrap_or_else(|failure| failed(failure, true))
 }
 
+/// Writes the records of what a new sprint took over: whoever has only the notes finds them in it.
+pub(super) fn carried(context: &Context, completions: &[Completion]) -> Result<(), Failure> {
+    let Some(repo) = &context.repo else { return Ok(()) };
+    let message = "Notes added by 'git conductor start'";
+    let name = repo.notes_name()?;
+    for some in in_pieces(completions) {
+        write(context, repo, &name, some, None, message)?;
+    }
+    Ok(())
+}
+
 /// Writes what is missing of all completions that the store knows of, and takes in what has been
 /// fetched of remotes; with `remote`, fetches from there first, and pushes afterwards.
 ///
@@ -364,7 +375,7 @@ fn keep(
 }
 
 /// The id of a completion's record.
-fn id(completion: &Completion) -> String {
+pub(super) fn id(completion: &Completion) -> String {
     let Completion { sprint_id, phase, done, .. } = completion;
     // A script's completion has no token; the moment must do.
     let unique = match &done.token {
@@ -377,7 +388,12 @@ fn id(completion: &Completion) -> String {
 }
 
 /// The record of a completion at `commit`.
-fn note(context: &Context, completion: &Completion, commit: &str, oid: Option<String>) -> Note {
+pub(super) fn note(
+    context: &Context,
+    completion: &Completion,
+    commit: &str,
+    oid: Option<String>,
+) -> Note {
     let Completion { sprint_id, phase, depends_on, done } = completion;
     let artifact = done.artifact_sha256.as_ref().map(|sha256| Artifact {
         path: artifact_path(context, done),
@@ -399,6 +415,7 @@ fn note(context: &Context, completion: &Completion, commit: &str, oid: Option<St
         dirty: done.at.dirty,
         depends_on: depends_on.clone(),
         artifact,
+        carried_from: done.carried_from.clone(),
     }
 }
 

@@ -7,10 +7,13 @@
 use super::context::Need;
 use super::{Context, Global};
 use crate::error::Failure;
-use crate::rules::{Board, Change, Facts, Life, Request, State, attempts, decide, spec};
+use crate::rules::{Board, Change, Life, Request, State, attempts, decide, rounds, spec};
 
 /// Names of agents are no longer, in bytes; longer ones are not offered.
 const LONGEST: usize = 128;
+
+/// So many sprints are offered.
+const SPRINTS: usize = 50;
 
 /// A word for the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +38,8 @@ pub enum Wanted {
     Claimed,
     /// All of them.
     All,
+    /// All of the sprint that a next round takes up again.
+    Last,
 }
 
 /// Whether `word` means itself to every shell: it begins with an ASCII letter or digit, and has only
@@ -53,7 +58,13 @@ pub fn is_plain(word: &str) -> bool {
 /// As [`Context::open`]; the store cannot be read.
 pub fn phases(global: &Global, wanted: Wanted) -> Result<Vec<Offer>, Failure> {
     let context = Context::open(global, Need::Store)?;
-    let Some(board) = context.store.board()? else { return Ok(Vec::new()) };
+    let board = match wanted {
+        Wanted::Last => context.store.last_board()?,
+        Wanted::Open { .. } | Wanted::Mine | Wanted::Claimed | Wanted::All => {
+            context.store.board()?
+        }
+    };
+    let Some(board) = board else { return Ok(Vec::new()) };
     let facts = context.asker.facts(context.now());
     let fits = |id| {
         let would = |request| decide(&board, id, &request, facts).ok();
@@ -66,7 +77,7 @@ pub fn phases(global: &Global, wanted: Wanted) -> Result<Vec<Offer>, Failure> {
                 matches!(board.state(id), State::Claimed(_))
                     || attempts::is_exhausted(&board, id, facts)
             }
-            Wanted::All => true,
+            Wanted::All | Wanted::Last => true,
         }
     };
     let fitting = board.graph.ids().filter(|id| fits(*id));
@@ -78,7 +89,7 @@ pub fn phases(global: &Global, wanted: Wanted) -> Result<Vec<Offer>, Failure> {
 }
 
 /// Where a phase is, and whose it is, where that can be said in plain words.
-fn about(board: &Board, id: crate::rules::PhaseId, facts: Facts<'_>) -> String {
+fn about(board: &Board, id: crate::rules::PhaseId, facts: crate::rules::Facts<'_>) -> String {
     let by = |agent: &str| if is_plain(agent) { format!(" by {agent}") } else { String::new() };
     match board.state(id) {
         State::Pending if attempts::is_exhausted(board, id, facts) => "exhausted".to_owned(),
@@ -112,6 +123,41 @@ pub fn agents(global: &Global) -> Result<Vec<Offer>, Failure> {
         }
     }
     Ok(offers)
+}
+
+/// How the list `typed` after `--carry` could go on: with a phase that has passed and is not in it yet.
+///
+/// # Errors
+/// As [`phases`].
+pub fn carried(global: &Global, typed: &str) -> Result<Vec<Offer>, Failure> {
+    let (before, _) = typed.rsplit_once(',').unwrap_or(("", typed));
+    let start = if before.is_empty() { 0 } else { before.len() + 1 };
+    if !typed.split(',').all(|name| name.is_empty() || is_plain(name)) {
+        return Ok(Vec::new());
+    }
+    let context = Context::open(global, Need::Store)?;
+    let Some(board) = context.store.last_board()? else { return Ok(Vec::new()) };
+    let facts = context.asker.facts(context.now());
+    let Ok(ids) = rounds::carried(&board, &rounds::Ask::default()) else { return Ok(Vec::new()) };
+    let offers = ids.into_iter().filter_map(|id| {
+        let name = &board.graph.phase(id).name;
+        let new = is_plain(name) && before.split(',').all(|other| other != name);
+        let word = format!("{}{name}", &typed[..start]);
+        (new && word.starts_with(typed)).then(|| Offer { word, about: about(&board, id, facts) })
+    });
+    Ok(offers.collect())
+}
+
+/// The sprints that the store has, ended or not, the latest first.
+///
+/// # Errors
+/// As [`phases`].
+pub fn sprints(global: &Global) -> Result<Vec<Offer>, Failure> {
+    let context = Context::open(global, Need::Store)?;
+    let ids = context.store.sprints()?.into_iter().take(SPRINTS);
+    let stamp = |id: String| Some(id.split_once('-')?.1.to_owned());
+    let offer = |word| Offer { word, about: "a sprint".to_owned() };
+    Ok(ids.filter_map(stamp).filter(|word| is_plain(word)).map(offer).collect())
 }
 
 /// How the list `typed` after `--phases` could go on: a phase of the default graph that is not in it

@@ -8,8 +8,10 @@ use crate::error::{Failure, FailureKind, Stop};
 use crate::git::{Repo, quoted};
 use crate::place::{self, Origin};
 use crate::record::{GraphConfig, PhaseEntry};
+use crate::rules::rounds::Ask;
 use crate::rules::{Refusal, graph::GraphError, spec};
-use crate::store::lifecycle::Plan;
+use crate::store::history;
+use crate::store::lifecycle::{Plan, Started};
 
 /// A graph is no longer than this, in bytes.
 const LONGEST: u64 = 1024 * 1024;
@@ -25,17 +27,24 @@ pub struct Request {
     pub if_none: bool,
     /// `--force`
     pub force: bool,
+    /// `--from`
+    pub from: Option<String>,
+    /// `--carry`
+    pub carry: Option<Vec<String>>,
 }
 
 /// Starts a sprint, and archives the one before it.
 ///
 /// # Errors
-/// An invalid graph; other agents' live claims; a store with tracked files; or what the system says.
+/// An invalid graph; what cannot be taken over; other agents' live claims; a store with tracked files; or what the system says.
 pub fn run(context: &Context, request: Request) -> Result<Outcome, Stop> {
     let store = context.store_path();
-    let phases = match &request.phases {
-        Some(text) => given(text)?,
-        None => configured(store)?.unwrap_or_else(spec::default_phases),
+    let again = request.from.is_some() || request.carry.is_some();
+    let round = again.then_some(Ask { from: request.from, carry: request.carry });
+    let phases = match (&request.phases, &round) {
+        (_, Some(_)) => Vec::new(),
+        (Some(text), None) => given(text)?,
+        (None, None) => configured(store)?.unwrap_or_else(spec::default_phases),
     };
     refuse_tracked(context)?;
     if let Some((repo, pattern)) = exclusion(context) {
@@ -53,13 +62,26 @@ pub fn run(context: &Context, request: Request) -> Result<Outcome, Stop> {
         project: project.display().to_string(),
         hash: place::project_hash(project),
         phases,
+        round,
         goal: request.goal,
         if_none: request.if_none,
         force: request.force,
     };
     let started = context.store.start(&context.asker, &plan)?;
     let directory = store.join(&started.path);
-    Ok(Outcome::Started { started: Box::new(started), directory })
+    let unrecorded = record(context, &started).err();
+    Ok(Outcome::Started { started: Box::new(started), directory, unrecorded })
+}
+
+/// Writes the records of what was taken over, where completions have any.
+fn record(context: &Context, started: &Started) -> Result<(), Failure> {
+    if started.carried.is_empty() || !context.config_bool("conductor.notes")?.unwrap_or(false) {
+        return Ok(());
+    }
+    let Some(board) = context.store.board_of(&started.sprint.sprint_id)? else { return Ok(()) };
+    let mut taken = history::of(&board);
+    taken.retain(|completion| completion.done.carried_from.is_some());
+    super::notes::carried(context, &taken)
 }
 
 /// What keeps git off a store that is in a worktree, as a line of `info/exclude`.

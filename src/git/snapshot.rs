@@ -59,6 +59,22 @@ impl Repo {
         }
     }
 
+    /// The content of the blob `id`, in hexadecimal; `None` if there is no such blob. One child where
+    /// gix cannot read the repository.
+    ///
+    /// # Errors
+    /// git cannot be asked.
+    pub fn blob(&self, id: &str) -> Result<Option<Vec<u8>>, Failure> {
+        let Ok(oid) = ObjectId::from_hex(id.as_bytes()) else { return Ok(None) };
+        if let Some(gix) = self.open_gix().filter(|gix| gix.object_hash() == oid.kind()) {
+            let found = gix.find_object(oid).ok().filter(|found| found.kind.is_blob());
+            return Ok(found.map(|mut found| std::mem::take(&mut found.data)));
+        }
+        let mut git = self.git();
+        let output = child::run(git.args(["cat-file", "blob"]).arg(oid.to_string()))?;
+        Ok(output.status.success().then_some(output.stdout))
+    }
+
     /// Whether the calling worktree differs from its `HEAD`, untracked files included, leaving out
     /// the absolute paths `ignore` and everything below them (the store and the artifact, which
     /// `complete` itself puts there). Always false without a worktree.

@@ -52,6 +52,9 @@ pub struct Note {
     /// What was handed over.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub artifact: Option<Artifact>,
+    /// The sprint in which it was completed, if this one only took it over.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub carried_from: Option<String>,
 }
 
 /// A file that was handed over.
@@ -219,6 +222,7 @@ mod tests {
             dirty: Some(false),
             depends_on: vec!["build".into()],
             artifact: None,
+            carried_from: None,
         }
     }
 

@@ -33,6 +33,22 @@ fn is_ready(view: &View, id: PhaseId, now: Timestamp) -> bool {
     view.board.is_ready(id) && !attempts::is_exhausted(&view.board, id, facts(view, now))
 }
 
+/// The word for where a phase is.
+pub(super) fn word(view: &View, id: PhaseId, now: Timestamp) -> &'static str {
+    look(view, id, now).word()
+}
+
+/// The same, coloured.
+pub(super) fn painted(view: &View, id: PhaseId, now: Timestamp, paint: Paint) -> String {
+    let look = look(view, id, now);
+    look.paint(paint, look.word())
+}
+
+/// Whether a claim is the asker's.
+pub(super) fn is_mine(view: &View, hold: &Hold) -> bool {
+    relation(&view.me, &hold.claim, hold.life).is_mine()
+}
+
 fn look(view: &View, id: PhaseId, now: Timestamp) -> Look {
     match view.board.state(id) {
         State::Pending if is_ready(view, id, now) => Look::Ready,
@@ -206,7 +222,7 @@ fn claimed(view: &View, hold: &Hold, now: Timestamp) -> String {
     {
         parts.push(format!("heard {} ago", age(now, then)));
     }
-    if relation(&view.me, &hold.claim, hold.life).is_mine() {
+    if is_mine(view, hold) {
         parts.push("yours".to_owned());
     }
     parts.join(", ")
@@ -225,6 +241,9 @@ fn finished(done: &Done, changed: bool) -> String {
             Some(false) => parts.push("clean".to_owned()),
             None => {}
         }
+    }
+    if done.carried_from.is_some() {
+        parts.push("carried".to_owned());
     }
     if changed {
         parts.push("artifact changed since".to_owned());
@@ -338,6 +357,9 @@ fn phase(view: &View, id: PhaseId, now: Timestamp) -> Phase<'_> {
             put("artifact", json!(done.artifact));
             put("artifact_sha256", json!(done.artifact_sha256));
             put("artifact_changed", json!(view.changed.contains(&id)));
+            if let Some(from) = &done.carried_from {
+                put("carried_from", json!(from));
+            }
         }
     }
     phase

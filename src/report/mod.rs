@@ -6,10 +6,12 @@
 mod attempts;
 mod board;
 mod doctor;
+mod evidence;
 mod gate;
 mod hooks;
 mod install;
 mod notes;
+mod rounds;
 mod sentences;
 pub mod text;
 pub mod words;
@@ -51,6 +53,8 @@ pub struct Format {
 pub struct Printed {
     /// For stdout.
     pub out: String,
+    /// For stdout after that, byte for byte.
+    pub raw: Vec<u8>,
     /// For stderr.
     pub err: String,
     /// The exit code.
@@ -72,7 +76,10 @@ impl Printed {
     #[must_use]
     pub fn write(&self) -> u8 {
         let mut stdout = std::io::stdout().lock();
-        let written = stdout.write_all(self.out.as_bytes()).and_then(|()| stdout.flush());
+        let written = stdout
+            .write_all(self.out.as_bytes())
+            .and_then(|()| stdout.write_all(&self.raw))
+            .and_then(|()| stdout.flush());
         let mut stderr = std::io::stderr().lock();
         let (said, exit) = match written {
             // What was asked for has been done, or not: the answer is lost, and asking again tells.
@@ -131,12 +138,19 @@ pub fn render(result: &Result<Outcome, Stop>, format: Format) -> Printed {
             (out, words.exit)
         }
     };
-    Printed { out, err: say.err, exit }
+    let raw = match result {
+        // A terminal is shown what it would act on.
+        Ok(Outcome::Content(content)) if format.width.is_none() && !format.json => content.clone(),
+        Ok(_) | Err(_) => Vec::new(),
+    };
+    Printed { out, raw, err: say.err, exit }
 }
 
 /// The exit code of an answer: yes, or no.
 fn exit(outcome: &Outcome) -> u8 {
-    let is_no = matches!(outcome, Outcome::Examined(found) if doctor::has_problems(found));
+    let differs = |it: &crate::cmd::verify::Verified| !it.ok();
+    let is_no = matches!(outcome, Outcome::Examined(found) if doctor::has_problems(found))
+        || matches!(outcome, Outcome::Verified { sprints, .. } if sprints.iter().any(differs));
     if is_no { error::REFUSED } else { error::OK }
 }
 
@@ -183,8 +197,10 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
             say.hint("to share work among several agents, begin one with 'git conductor start'");
             "no sprint\n".to_owned()
         }
-        Outcome::Started { started, directory } => {
+        Outcome::Started { started, directory, unrecorded } => {
             started_text(started, say);
+            rounds::carried_text(started, unrecorded.as_ref(), say);
+            say.hint("each agent takes its work with 'git conductor next --claim'");
             format!("{}\n", safe(&directory.display().to_string()))
         }
         Outcome::Claimed { granted, inputs, nameless, picked } => {
@@ -251,6 +267,12 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
         Outcome::Records(records) => notes::table(records, format, say),
         Outcome::Synced(synced) => notes::synced_text(synced, say),
         Outcome::SetUp(set_up) => notes::set_up_text(set_up, say),
+        Outcome::Shown(shown) => evidence::shown_text(shown, format),
+        Outcome::Content(content) => match format.width {
+            Some(_) => evidence::visible(&String::from_utf8_lossy(content)),
+            None => String::new(),
+        },
+        Outcome::Verified { sprints, .. } => evidence::verified_text(sprints, format.out, say),
     }
 }
 
@@ -270,7 +292,6 @@ fn started_text(started: &Started, say: &mut Say) {
     if started.kept {
         say.line("the current sprint goes on");
     }
-    say.hint("each agent takes its work with 'git conductor next --claim'");
 }
 
 fn claimed_text(granted: &Granted, inputs: &[Input], now: Timestamp, say: &mut Say) {
@@ -331,6 +352,10 @@ fn completed_text(phase: &str, completed: &Completed, now: Timestamp, say: &mut 
     }
     if done.verdict == Verdict::Fail {
         say.line(&format!("what waits for '{phase}' stays closed"));
+        say.hint(
+            "how to go on is your human's decision: 'start --from PHASE' begins the next round \
+             with that phase, and takes over what is done and does not depend on it",
+        );
     }
     if !completed.opened.is_empty() {
         say.line(&format!("open now: {}", list(&completed.opened)));
@@ -351,11 +376,13 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
     match outcome {
         Outcome::Board(view) => board::json(view, format.now),
         Outcome::NoSprint => json!({"v": VERSION, "status": "no_sprint"}),
-        Outcome::Started { started, directory } => json!({
+        Outcome::Started { started, directory, .. } => json!({
             "v": VERSION, "ok": true,
             "sprint_id": started.sprint.sprint_id,
             "directory": directory.display().to_string(),
             "kept": started.kept,
+            "from": started.sprint.from.as_ref().filter(|_| !started.kept),
+            "carried": started.carried,
             "archived": started.previous.as_ref().map(|board| json!({
                 "sprint_id": board.sprint.sprint_id,
                 "done": board.done_count(),
@@ -426,5 +453,8 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
         Outcome::Records(records) => notes::json(records),
         Outcome::Synced(synced) => notes::synced_json(synced),
         Outcome::SetUp(set_up) => notes::set_up_json(set_up),
+        Outcome::Shown(shown) => evidence::shown_json(shown, format.now),
+        Outcome::Content(content) => evidence::content_json(content),
+        Outcome::Verified { sprints, all } => evidence::verified_json(sprints, *all),
     }
 }

@@ -59,10 +59,15 @@ fn row(object: &str, note: &Note) -> [String; 6] {
         None => artifact.path.clone(),
     });
     let agent = if note.agent.is_empty() { "unknown" } else { &note.agent };
+    // A completion that a next round took over is no other completion.
+    let verdict = match note.carried_from {
+        Some(_) => format!("{verdict}, carried"),
+        None => verdict.to_owned(),
+    };
     [
         commit,
         note.phase.clone(),
-        verdict.to_owned(),
+        verdict,
         when.unwrap_or_default(),
         agent.to_owned(),
         artifact.unwrap_or_default(),

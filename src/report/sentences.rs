@@ -66,6 +66,14 @@ pub(super) fn sentence(refusal: &Refusal, now: Timestamp) -> Draft {
         }
         Refusal::ForeignFiles { paths } => super::install::foreign(paths),
         Refusal::Shut { phase, why } => super::gate::shut(phase, why, now),
+        Refusal::UnknownSprint { sprint } => super::rounds::unknown_sprint(sprint),
+        Refusal::CannotCarry { phase, why, needs, from } => {
+            super::rounds::cannot_carry(phase, *why, needs, from.as_deref())
+        }
+        Refusal::NoArtifact { phase } => super::rounds::no_artifact(phase),
+        Refusal::PinLost { phase, agent, gone, starting, .. } => {
+            super::rounds::pin_lost(phase, agent, *gone, *starting)
+        }
         Refusal::InvalidGraph { file, why } => invalid_graph(file, why),
     }
 }

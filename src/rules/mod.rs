@@ -2,18 +2,20 @@
 //!
 //! No file system, clock, environment, git or anyhow here: who lives and what time it is come in as
 //! values, so that a test can walk every reachable state. Reading order: [`graph`], [`board`],
-//! [`identity`], [`decide()`], [`attempts`], [`gate`], [`notes`], [`push`], [`refusal`]; [`spec`] reads graphs that
-//! people type.
+//! [`identity`], [`decide()`], [`attempts`], [`gate`], [`notes`], [`push`], [`rounds`], [`evidence`],
+//! [`refusal`]; [`spec`] reads graphs that people type.
 
 pub mod attempts;
 pub mod board;
 pub mod decide;
+pub mod evidence;
 pub mod gate;
 pub mod graph;
 pub mod identity;
 pub mod notes;
 pub mod push;
 pub mod refusal;
+pub mod rounds;
 pub mod spec;
 
 pub use board::{Board, Hold, Standing, State};

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::board::Hold;
 use super::gate::Shut;
 use super::identity::{Life, Me, heard};
+use super::rounds::Uncarried;
 use crate::record::{Done, Verdict};
 
 /// Who holds a phase, as a refusal tells it.
@@ -321,6 +322,43 @@ pub enum Refusal {
         /// Which (absolute paths).
         paths: Vec<String>,
     },
+    /// There is no such sprint.
+    UnknownSprint {
+        /// What was asked for.
+        sprint: String,
+    },
+    /// A phase that was named is not for the next round to begin with.
+    CannotCarry {
+        /// The phase.
+        phase: String,
+        /// Why not.
+        why: Uncarried,
+        /// What it depends on that is not carried.
+        needs: Vec<String>,
+        /// Where the round is to begin, if that was said.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        from: Option<String>,
+    },
+    /// With the phase nothing was handed over.
+    NoArtifact {
+        /// The phase.
+        phase: String,
+    },
+    /// What was handed over with the phase is not what is there now.
+    PinLost {
+        /// The phase.
+        phase: String,
+        /// The sprint.
+        sprint_id: String,
+        /// Who completed it; empty if it cannot be known.
+        agent: String,
+        /// Whether there is nothing at all.
+        #[serde(skip)]
+        gone: bool,
+        /// Whether it was to be carried into a new sprint.
+        #[serde(skip)]
+        starting: bool,
+    },
     /// The store's own graph is wrong.
     InvalidGraph {
         /// The file that it stands in.
@@ -357,6 +395,11 @@ impl Refusal {
             Self::NotForYou { .. } => "not_for_you",
             Self::Holding { .. } => "holding",
             Self::BadArtifact { .. } => "bad_artifact",
+            Self::UnknownSprint { .. } => "unknown_sprint",
+            Self::CannotCarry { .. } => "cannot_carry",
+            Self::NoArtifact { .. } => "no_artifact",
+            Self::PinLost { gone: true, .. } => "pin_gone",
+            Self::PinLost { .. } => "pin_changed",
             Self::InvalidGraph { .. } => "invalid_graph",
             Self::Push { why, .. } => why.code(),
             Self::Kept { .. } => "kept",
@@ -386,6 +429,8 @@ impl Refusal {
             | Self::Done { .. }
             | Self::Lost { .. }
             | Self::Kept { .. }
+            | Self::UnknownSprint { .. }
+            | Self::PinLost { .. }
             | Self::Finished {} => Retry::Never,
             Self::NoSprint {}
             | Self::Claimed { .. }
@@ -406,6 +451,8 @@ impl Refusal {
             | Self::Push { .. }
             | Self::ForeignHooks { .. }
             | Self::ForeignFiles { .. }
+            | Self::CannotCarry { .. }
+            | Self::NoArtifact { .. }
             | Self::InvalidGraph { .. } => Retry::AfterChange,
         }
     }

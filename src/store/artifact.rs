@@ -9,6 +9,7 @@ use std::io::Read;
 use sha2::{Digest, Sha256};
 
 use super::Store;
+use super::carry::hash_of_pin;
 use super::dir::{Dir, Kind, NewFile as _};
 use super::folder::{Folder, Step, retry, tidy};
 use super::world::World;
@@ -144,14 +145,20 @@ impl<W: World> Store<W> {
             return Err(Failure::new(FailureKind::Busy, text));
         };
         let Some(dir) = found.phase(name)? else { return Ok(Pin::Gone) };
-        let hashed = whole_pin(
-            &dir,
-            done,
-            Sha256::new,
-            |hash, piece| hash.update(piece),
-            |hash| hex(&hash.clone().finalize()),
-        )?;
-        Ok(hashed.err().unwrap_or(Pin::Same))
+        hash_of_pin(&dir, done)
+    }
+
+    /// The same of a sprint that may have ended.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn check_pin(&self, sprint_id: &str, name: &str, done: &Done) -> Result<Pin, Failure> {
+        if done.artifact_sha256.is_none() {
+            return Ok(Pin::None);
+        }
+        let Some(found) = self.find(sprint_id)? else { return Ok(Pin::Gone) };
+        let Some(dir) = found.phase(name)? else { return Ok(Pin::Gone) };
+        hash_of_pin(&dir, done)
     }
 
     /// What was handed over with `done`, the record of phase `name` of the sprint `sprint_id`, which may
@@ -173,7 +180,7 @@ impl<W: World> Store<W> {
 
 /// The pin of `done` in the phase's directory, read into what `begin` makes, if `hash` shows that it is
 /// what was handed over; else what has become of it.
-fn whole_pin<D: Dir, T>(
+pub(super) fn whole_pin<D: Dir, T>(
     dir: &Folder<D>,
     done: &Done,
     begin: impl Fn() -> T,
@@ -228,7 +235,7 @@ fn copy(
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
         // Writing to a String cannot fail.
         _ = write!(text, "{byte:02x}");

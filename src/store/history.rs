@@ -41,7 +41,9 @@ impl<W: World> Store<W> {
     }
 }
 
-fn of(board: &crate::rules::Board) -> Vec<Completion> {
+/// The completions on a board.
+#[must_use]
+pub fn of(board: &crate::rules::Board) -> Vec<Completion> {
     let completion = |id| match board.state(id) {
         State::Done(done) => Some(Completion {
             sprint_id: board.sprint.sprint_id.clone(),

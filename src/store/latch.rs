@@ -66,6 +66,19 @@ pub(crate) fn acquire<W: World>(
     }
 }
 
+/// Makes the latch as it stands after `done`, in a directory that nobody else looks at.
+pub(crate) fn stand<D: Dir>(
+    phase: &Folder<D>,
+    token: &Token,
+    maker: &Maker,
+) -> Result<Step, Failure> {
+    phase.make(LATCH)?;
+    match phase.open(LATCH)? {
+        Some(latch) => latch.create(&marker(token), &to_json(maker)?, Keep::Fleeting),
+        None => Ok(Step::Gone),
+    }
+}
+
 /// Writes this command's marker into a latch that has none.
 fn mark<D: Dir>(dir: Folder<D>, token: &Token, maker: &Maker) -> Result<Latched<D>, Failure> {
     let mine = marker(token);

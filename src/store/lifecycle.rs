@@ -3,10 +3,12 @@
 use jiff::SignedDuration;
 
 use super::Store;
+use super::carry::Round;
 use super::change::Asker;
 use super::world::{TRIES, World};
 use crate::error::{Failure, FailureKind, Stop};
-use crate::record::{PhaseEntry, Rest, Sprint};
+use crate::record::{Maker, PhaseEntry, Rest, Sprint};
+use crate::rules::rounds::Ask;
 use crate::rules::{Board, Facts, Refusal, Standing, decide::may_end};
 
 /// A sprint to be started.
@@ -16,9 +18,11 @@ pub struct Plan {
     pub project: String,
     /// First 12 hexadecimal digits of the SHA-256 of that path.
     pub hash: String,
-    /// A valid graph.
+    /// A valid graph; of a next round it is that of the sprint before it.
     pub phases: Vec<PhaseEntry>,
-    /// What the sprint is for.
+    /// What it takes over of the sprint before it, if it is a next round.
+    pub round: Option<Ask>,
+    /// What the sprint is for; a next round is for what the sprint before it was, if it does not say.
     pub goal: Option<String>,
     /// Keep the current sprint if it is not finished.
     pub if_none: bool,
@@ -37,17 +41,29 @@ pub struct Started {
     pub kept: bool,
     /// The sprint that was archived for it.
     pub previous: Option<Board>,
+    /// What is done already, each after all that it depends on.
+    pub carried: Vec<String>,
+    /// What can be claimed, where anything was to be carried.
+    pub open: Vec<String>,
 }
 
 impl<W: World> Store<W> {
     /// Starts a sprint and archives the one before it.
     ///
     /// # Errors
-    /// Other agents' live claims; or the store cannot be read or written.
+    /// Other agents' live claims; what cannot be carried; or the store cannot be read or written.
     pub fn start(&self, asker: &Asker, plan: &Plan) -> Result<Started, Stop> {
         self.make_conductor()?;
         for _ in 0..TRIES {
-            if let Some(started) = self.under_mutex(|| self.try_start(asker, plan))?? {
+            let round = match &plan.round {
+                None => None,
+                Some(ask) => match self.prepare(ask)? {
+                    Some(round) => Some(round),
+                    None => continue,
+                },
+            };
+            let begun = self.under_mutex(|| self.try_start(asker, plan, round.as_ref()))??;
+            if let Some(started) = begun {
                 return Ok(started);
             }
         }
@@ -55,7 +71,12 @@ impl<W: World> Store<W> {
     }
 
     /// `None` if another start was faster.
-    fn try_start(&self, asker: &Asker, plan: &Plan) -> Result<Option<Started>, Stop> {
+    fn try_start(
+        &self,
+        asker: &Asker,
+        plan: &Plan,
+        round: Option<&Round<W::Dir>>,
+    ) -> Result<Option<Started>, Stop> {
         let previous = match self.board() {
             Ok(previous) => previous,
             // What cannot be read cannot be asked about live claims.
@@ -71,29 +92,50 @@ impl<W: World> Store<W> {
             if plan.if_none && board.standing() == Standing::Active {
                 let path = self.current_path()?.unwrap_or_default();
                 let sprint = board.sprint.clone();
-                return Ok(Some(Started { sprint, path, kept: true, previous: None }));
+                let (carried, open) = (Vec::new(), Vec::new());
+                return Ok(Some(Started {
+                    sprint,
+                    path,
+                    kept: true,
+                    previous: None,
+                    carried,
+                    open,
+                }));
             }
             if !plan.force {
                 may_end(board, self.facts(asker), true)?;
             }
         }
+        if let (Some(board), Some(round)) = (&previous, round)
+            && board.sprint.sprint_id != round.from
+        {
+            // Another start was faster: it is that sprint's work that would be taken over.
+            return Ok(None);
+        }
+        let goal = plan.goal.clone().or_else(|| round.and_then(|round| round.goal.clone()));
         let sprint = Sprint {
             sprint_id: String::new(),
             project: plan.project.clone(),
             started_by: asker.me.name.clone(),
             started_at: None,
             status: Sprint::ACTIVE.to_owned(),
-            goal: plan.goal.clone(),
+            goal: goal.clone(),
             archived_at: None,
-            from: None,
-            phases: plan.phases.clone(),
+            from: round.map(|round| round.from.clone()),
+            phases: round.map_or(&plan.phases, |round| &round.phases).clone(),
             rest: Rest::new(),
         };
-        let Some(sprint) = self.publish(&plan.hash, sprint)? else { return Ok(None) };
+        let taken = round.map_or(&[][..], |round| &round.carried);
+        let maker = Maker { process: asker.me.command.clone() };
+        let Some(sprint) = self.publish(&plan.hash, sprint, taken, &maker)? else {
+            return Ok(None);
+        };
         let id = &sprint.sprint_id;
-        self.record(asker, "start", id, plan.goal.clone().unwrap_or_default(), id);
+        self.record(asker, "start", id, goal.unwrap_or_default(), id);
+        let carried: Vec<String> = taken.iter().map(|it| it.phase.clone()).collect();
+        let open = round.map(|round| round.open.clone()).unwrap_or_default();
         let path = format!("conductor/{id}");
-        Ok(Some(Started { sprint, path, kept: false, previous }))
+        Ok(Some(Started { sprint, path, kept: false, previous, carried, open }))
     }
 
     fn facts<'a>(&self, asker: &'a Asker) -> Facts<'a> {

@@ -3,9 +3,9 @@
 //! Reading order: [`dir`] (the operations that everything stands on), [`world`] (what else is asked
 //! of the outside, and the protocol's defences), `folder` (handles that say what went wrong),
 //! `latch`, `lock` and `past` (what a phase's directory holds), `phase` (the steps by which it changes
-//! hands), `sprints` (how sprints begin and end), `read`, `history`, `change`, `completing` and `freeing`
-//! (what commands call), [`litter`] (what kills leave). [`disk`] is the real world. This module must not
-//! print, and knows neither git nor the command line.
+//! hands), `sprints` (how sprints begin and end), `carry` (what one takes over of another), `read`,
+//! `history`, `change`, `completing` and `freeing` (what commands call), [`litter`] (what kills leave).
+//! [`disk`] is the real world. This module must not print, and knows neither git nor the command line.
 //!
 //! # A phase's directory
 //!
@@ -29,6 +29,7 @@
 //! record has no name of its own, is adopted behind a latch, by a second link to that record.
 
 pub mod artifact;
+mod carry;
 pub mod change;
 mod completing;
 pub mod dir;

@@ -500,7 +500,7 @@ enum Published {
 }
 
 /// The link beside `done` has the artifact's own extension, so that a reader knows what it is.
-fn link_name(record: &Done) -> String {
+pub(super) fn link_name(record: &Done) -> String {
     let extension = record.artifact.rsplit_once('.').map(|(_, extension)| extension);
     let plain =
         |e: &&str| (1..=16).contains(&e.len()) && e.bytes().all(|b| b.is_ascii_alphanumeric());

@@ -49,6 +49,34 @@ impl<W: World> Store<W> {
         self.read(&found, None, Attempts::None, None).map(Some)
     }
 
+    /// The board of the sprint `id`, which may have ended; `None` if there is none of this project that
+    /// can be read.
+    ///
+    /// # Errors
+    /// As [`Store::board`].
+    pub fn board_of(&self, id: &str) -> Result<Option<Board>, Failure> {
+        let Some(found) = self.find(id)?.filter(|_| self.is_ours(id)) else { return Ok(None) };
+        self.read(&found, None, Attempts::All, None).map(Some)
+    }
+
+    /// The board that a next round would take up again: of the current sprint, else of the last that
+    /// has ended.
+    ///
+    /// # Errors
+    /// As [`Store::board`].
+    pub fn last_board(&self) -> Result<Option<Board>, Failure> {
+        let Some(found) = self.last()? else { return Ok(None) };
+        self.read(&found, None, Attempts::All, None).map(Some)
+    }
+
+    /// The path below the store of the directory of the sprint `id`, which may have ended.
+    ///
+    /// # Errors
+    /// As [`Store::board`].
+    pub fn path_of(&self, id: &str) -> Result<Option<String>, Failure> {
+        Ok(self.find(id)?.map(|found| found.path().to_owned()))
+    }
+
     /// The path of the current sprint's directory below the store; `None` if there is none.
     ///
     /// # Errors

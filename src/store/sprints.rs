@@ -7,12 +7,13 @@
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use super::Store;
+use super::carry::{Carried, take_over};
 use super::dir::{Dir, Entry, Kind};
 use super::folder::{Folder, Keep, MANY, Step, from_json, to_json};
 use super::litter::{LITTER_SECONDS, is_temporary};
 use super::world::{TRIES, World, is_older};
 use crate::error::{Failure, FailureKind};
-use crate::record::Sprint;
+use crate::record::{Maker, Sprint};
 use crate::rules::{Graph, graph::Names, identity::age};
 
 /// Where ended sprints go.
@@ -63,12 +64,31 @@ impl<W: World> Store<W> {
     /// The ids of this project's sprints in `folder`, latest first; whatever has such a name is one,
     /// if only to be found unreadable: a link in place of the current sprint is not "no sprint".
     fn ids(&self, folder: &Folder<W::Dir>) -> Result<Vec<String>, Failure> {
-        let ours = |id: &String| {
-            stamp(id).is_some() && self.only.as_ref().is_none_or(|hash| id.starts_with(hash))
-        };
+        let ours = |id: &String| stamp(id).is_some() && self.is_ours(id);
         let names = folder.list(MANY)?.into_iter().map(|entry| entry.name);
         let mut ids: Vec<String> = names.filter(ours).collect();
         ids.sort_by(|a, b| (stamp(b), b).cmp(&(stamp(a), a)));
+        Ok(ids)
+    }
+
+    /// Whether a sprint of this id is one of this project's.
+    pub(super) fn is_ours(&self, id: &str) -> bool {
+        self.only.as_ref().is_none_or(|hash| id.starts_with(hash))
+    }
+
+    /// The ids of all sprints, ended or not, the latest first.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn sprints(&self) -> Result<Vec<String>, Failure> {
+        let Some(conductor) = self.conductor()? else { return Ok(Vec::new()) };
+        // In this order: what is archived between the two looks is seen.
+        let mut ids = self.ids(conductor)?;
+        if let Some(archive) = conductor.open(ARCHIVE)? {
+            ids.extend(self.ids(&archive)?);
+        }
+        ids.sort_by(|a, b| (stamp(b), b).cmp(&(stamp(a), a)));
+        ids.dedup();
         Ok(ids)
     }
 
@@ -182,16 +202,23 @@ impl<W: World> Store<W> {
 
     /// Publishes a new sprint and archives all others. `sprint` has all but its id; `hash` is that
     /// of the project. The id's time is the later of now and a second after the latest there is.
+    /// What it begins with is in it before it is published.
     ///
     /// `None` if another start was faster: decide again.
     pub(crate) fn publish(
         &self,
         hash: &str,
         mut sprint: Sprint,
+        carried: &[Carried<W::Dir>],
+        maker: &Maker,
     ) -> Result<Option<Sprint>, Failure> {
         let conductor = self.make_conductor()?;
         let now = self.world.now();
-        let stamp = match latest_stamp(conductor)? {
+        // The sprint before may have been removed since it was looked at: none is called like it.
+        let from = sprint.from.as_ref().and_then(|id| Some((stamp(id)?.to_owned(), id.clone())));
+        let latest = latest_stamp(conductor)?;
+        let latest = latest.into_iter().chain(from).max_by(|a, b| a.0.cmp(&b.0));
+        let stamp = match latest {
             Some((latest, path)) if W::DEFENCES.own_directory && latest >= stamp_at(now) => {
                 let after =
                     moment(&latest).and_then(|m| m.checked_add(jiff::Span::new().seconds(1)).ok());
@@ -217,8 +244,13 @@ impl<W: World> Store<W> {
         if !W::DEFENCES.publish_first {
             self.archive_before(conductor, &id)?;
         }
-        let built = build(conductor, &name, &sprint, &record);
-        let renamed = built.and_then(|()| conductor.rename(&name, conductor, &id));
+        let built = self.build(conductor, &name, &sprint, &record, carried, maker);
+        let renamed = match built {
+            Ok(true) => conductor.rename(&name, conductor, &id),
+            // Of what was to be carried something is gone: another start and `clean` were faster.
+            Ok(false) => Ok(Step::Gone),
+            Err(failure) => Err(failure),
+        };
         if !matches!(renamed, Ok(Step::Done)) {
             conductor.remove_all(&Entry { name, kind: Kind::Dir })?;
             renamed?;
@@ -313,6 +345,34 @@ impl<W: World> Store<W> {
         Ok(gone)
     }
 
+    /// Makes a sprint's directory whole and durable, under a name that nobody looks at; `false` if what
+    /// is to be carried is gone.
+    fn build(
+        &self,
+        conductor: &Folder<W::Dir>,
+        name: &str,
+        sprint: &Sprint,
+        record: &[u8],
+        carried: &[Carried<W::Dir>],
+        maker: &Maker,
+    ) -> Result<bool, Failure> {
+        let gone = || Failure::new(FailureKind::Busy, format!("'{name}' was removed meanwhile"));
+        conductor.make(name)?;
+        let folder = conductor.open(name)?.ok_or_else(gone)?;
+        folder.create(RECORD, record, Keep::Durable)?;
+        for phase in &sprint.phases {
+            folder.make(&phase.name)?;
+            if let Some(carried) = carried.iter().find(|carried| carried.phase == phase.name) {
+                let phase = folder.open(&phase.name)?.ok_or_else(gone)?;
+                if !take_over(&self.world, carried, &phase, maker)? {
+                    return Ok(false);
+                }
+            }
+        }
+        folder.sync()?;
+        Ok(true)
+    }
+
     fn remove_litter(&self, folder: &Folder<W::Dir>) -> Result<(), Failure> {
         for entry in folder.list(MANY)? {
             if is_temporary(&entry.name) {
@@ -341,23 +401,6 @@ fn latest_stamp<D: Dir>(conductor: &Folder<D>) -> Result<Option<(String, String)
         }
     }
     Ok(latest)
-}
-
-/// Makes a sprint's directory whole and durable, under a name that nobody looks at.
-fn build<D: Dir>(
-    conductor: &Folder<D>,
-    name: &str,
-    sprint: &Sprint,
-    record: &[u8],
-) -> Result<(), Failure> {
-    let gone = || Failure::new(FailureKind::Busy, format!("'{name}' was removed meanwhile"));
-    conductor.make(name)?;
-    let folder = conductor.open(name)?.ok_or_else(gone)?;
-    folder.create(RECORD, record, Keep::Durable)?;
-    for phase in &sprint.phases {
-        folder.make(&phase.name)?;
-    }
-    folder.sync()
 }
 
 /// Whether a sprint's record says that it has ended.
@@ -416,6 +459,11 @@ impl<D: Dir> Found<D> {
             self.folder.sync()?;
         }
         Ok(folder)
+    }
+
+    /// When the sprint was started, by its id.
+    pub(super) fn stamp(&self) -> Option<&str> {
+        stamp(&self.sprint.sprint_id)
     }
 
     /// The directory's path below the store.

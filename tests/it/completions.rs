@@ -91,6 +91,9 @@ const OFFERS: &[(&str, &str, &[&str])] = &[
     ("repo", "git conductor start --phases think,pl", &["think,plan"]),
     ("repo", "git conductor start --phases think,docs:th", &["think,docs:think"]),
     ("repo", "git conductor start --phases fi", &["file"]),
+    ("repo", "git conductor start --from th", &["think"]),
+    ("repo", "git conductor start --carry th", &["think"]),
+    ("repo", "git conductor show th", &["think"]),
     // The repository that is meant.
     ("away", "git -C ../repo conductor claim ", &["ann", "ship"]),
     ("away", "git -C ~/../repo conductor claim ", &["ann", "ship"]),
@@ -520,6 +523,35 @@ fn whatever_is_wrong_is_kept_quiet() {
         let output = command.arg("__complete").args(words).output().unwrap();
         assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     }
+}
+
+/// Of a next round what has passed is offered, and sprints by the time in their ids.
+#[test]
+fn rounds_and_sprints_are_offered() {
+    let mut scene = Scene::new();
+    scene.sprint("think,build,docs:think");
+    for phase in ["think", "build"] {
+        scene.works("ann", phase);
+    }
+    let offered = |scene: &Scene, words: &[&str]| offered(scene, "repo", words);
+    assert_eq!(offered(&scene, &["start", "--carry=t"]), [":list", "--carry=think"]);
+    assert_eq!(
+        offered(&scene, &["start", "--carry=think,"]),
+        [":list", "--carry=think,build"],
+        "docs is not done"
+    );
+    assert_eq!(offered(&scene, &["start", "--from="]).len(), 3);
+    let first = scene.board()["sprint_id"].as_str().unwrap()[13..].to_owned();
+    scene.does("lead", &["start", "--from", "build"]);
+    let second = scene.board()["sprint_id"].as_str().unwrap()[13..].to_owned();
+    for command in ["show", "verify"] {
+        let words = [command, "--sprint="];
+        let wanted = [format!("--sprint={second}"), format!("--sprint={first}")];
+        assert_eq!(offered(&scene, &words), wanted);
+    }
+    // Those of a sprint that has ended.
+    scene.does("lead", &["archive"]);
+    assert_eq!(offered(&scene, &["start", "--carry=t"]), [":list", "--carry=think"]);
 }
 
 /// An option's value is no command, whatever it is called.

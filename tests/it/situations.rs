@@ -160,6 +160,20 @@ fn recorded(scene: &mut Scene) {
     scene.works("claude-1", "ship");
 }
 
+/// `build` is done by claude-1, with an artifact.
+fn handed_over(scene: &mut Scene) {
+    buildable(scene);
+    scene.does("claude-1", &["claim", "build"]);
+    scene.does("claude-1", &["complete", "build", "--artifact", "file"]);
+}
+
+/// The copy of what was handed over with `build`.
+fn pin(scene: &Scene) -> std::path::PathBuf {
+    let entries = std::fs::read_dir(scene.sprint_dir().join("build")).unwrap();
+    let mut paths = entries.map(|entry| entry.unwrap().path());
+    paths.find(|path| path.to_str().unwrap().contains("/pin.")).unwrap()
+}
+
 fn with_remote(scene: &mut Scene) {
     scene.sandbox.git(".", ["clone", "-q", "--bare", "repo", "remote.git"]);
     scene.sandbox.git("repo", ["remote", "add", "origin", "../remote.git"]);
@@ -347,6 +361,29 @@ pub(crate) const REFUSALS: &[Situation] = &[
         std::fs::remove_file(&done).unwrap();
         std::fs::write(done, json!({"agent": "codex-2"}).to_string()).unwrap();
     }),
+    case("cannot_carry", &["start", "--carry", "build,review"], built),
+    case("cannot_carry-failed", &["start", "--carry", "build"], built_badly),
+    case("cannot_carry-needs", &["start", "--carry", "build"], |scene| {
+        scene.sprint("think,build:think");
+        scene.works("claude-1", "think");
+        scene.works("claude-1", "build");
+    }),
+    case("cannot_carry-begins", &["start", "--from", "build", "--carry", "build"], built),
+    case("cannot_carry-unreadable", &["start", "--carry", "build"], |scene| {
+        built(scene);
+        std::fs::write(scene.sprint_dir().join("build/done"), "").unwrap();
+    }),
+    case("unknown_sprint", &["verify", "--sprint", "20201122-091502"], built),
+    case("no_artifact", &["show", "build", "--artifact"], built),
+    case("pin_changed", &["start", "--from", "review"], |scene| {
+        handed_over(scene);
+        std::fs::rename(scene.sandbox.join("repo/file"), pin(scene)).unwrap();
+        std::fs::write(pin(scene), "something else").unwrap();
+    }),
+    case("pin_gone", &["show", "build", "--artifact"], |scene| {
+        handed_over(scene);
+        std::fs::remove_file(pin(scene)).unwrap();
+    }),
     case("invalid_graph", &["start"], |scene| {
         let graph =
             r#"{"phase_graph":[{"name":"a","depends_on":["b"]},{"name":"b","depends_on":["a"]}]}"#;
@@ -446,6 +483,16 @@ pub(crate) const ANSWERS: &[Situation] = &[
     case("ok-start", &["start", "--goal", "add OAuth login"], nothing),
     case("ok-start-again", &["start", "--if-none"], built),
     case("ok-start-next", &["start"], built),
+    case("ok-start-from", &["start", "--from", "review"], handed_over),
+    case("ok-start-from-nothing", &["start", "--from", "build"], buildable),
+    case("ok-show", &["show", "build"], handed_over),
+    case("ok-show-claimed", &["show", "build"], held_by_dead),
+    case("ok-show-artifact", &["show", "build", "--artifact"], handed_over),
+    case("ok-verify", &["verify"], handed_over),
+    case("ok-verify-all", &["verify", "--all"], |scene| {
+        handed_over(scene);
+        scene.does("lead", &["start", "--from", "review"]);
+    }),
     case("ok-claim", &["claim", "build"], buildable),
     case("ok-claim-again", &["claim", "build"], |scene| {
         held_by_me(scene);

@@ -249,7 +249,17 @@ pub(crate) const OTHER: Page = page("", &[1], &[]);
 
 /// The commands.
 pub(crate) const PAGES: &[Page] = &[
-    page("start", &[1], &["git-conductor-archive(1)", "git-conductor-next(1)"]),
+    page(
+        "start",
+        &[1],
+        &["git-conductor-archive(1)", "git-conductor-next(1)", "git-conductor-show(1)"],
+    ),
+    page("show", &[1], &["git-conductor-status(1)", "git-conductor-verify(1)"]),
+    page(
+        "verify",
+        &[1],
+        &["git-conductor-show(1)", "git-conductor-guard(1)", "git-conductor-notes(1)"],
+    ),
     page(
         "claim",
         &[1],

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use git_conductor::error::{Failure, FailureKind, Stop};
 use git_conductor::record::{Claim, Event, Process, Token, Verdict};
+use git_conductor::rules::rounds::Ask;
 use git_conductor::rules::spec::parse_list;
 use git_conductor::rules::{Life, Me};
 use git_conductor::store::artifact::Source;
@@ -194,6 +195,8 @@ pub(crate) enum Do {
     Restart(&'static str),
     /// `start --if-none`.
     IfNone(&'static str),
+    /// `start --from`.
+    Round(&'static str),
     Archive,
     /// Of everything that is archived.
     Clean,
@@ -224,22 +227,30 @@ fn board<const OFF: u16>(store: &Store<SimWorld<'_, OFF>>) -> Result<String, Sto
     Ok(states.collect::<Vec<_>>().join(" "))
 }
 
+/// A sprint of `phases`, or another round of the last one from a phase on.
 fn start_sprint<const OFF: u16>(
     ctx: &Ctx<'_>,
     agent: Agent,
-    phases: &str,
+    phases: Result<&str, &str>,
     (if_none, force): (bool, bool),
 ) -> String {
     let (store, asker) = as_agent::<OFF>(ctx, agent);
-    let (list, limit) = phases.split_once('!').unwrap_or((phases, ""));
-    let mut phases = parse_list(list).unwrap();
-    for phase in &mut phases {
-        phase.max_attempts = limit.parse().ok();
-    }
+    let entries = phases.map_or_else(
+        |_| Vec::new(),
+        |phases| {
+            let (list, limit) = phases.split_once('!').unwrap_or((phases, ""));
+            let mut entries = parse_list(list).unwrap();
+            for entry in &mut entries {
+                entry.max_attempts = limit.parse().ok();
+            }
+            entries
+        },
+    );
     let plan = Sprint {
         project: "/project".to_owned(),
         hash: "0123456789ab".to_owned(),
-        phases,
+        phases: entries,
+        round: phases.err().map(|from| Ask { from: Some(from.to_owned()), carry: None }),
         goal: None,
         if_none,
         force,
@@ -247,6 +258,9 @@ fn start_sprint<const OFF: u16>(
     let started = store.start(&asker, &plan);
     if let Ok(started) = &started {
         ctx.note(if started.kept { "kept" } else { "started" }, &started.sprint.sprint_id);
+        for phase in &started.carried {
+            ctx.note("carried", &format!("{}/{phase}", started.sprint.sprint_id));
+        }
     }
     word(started)
 }
@@ -327,9 +341,10 @@ pub(crate) fn act<const OFF: u16>(ctx: &Ctx<'_>, agent: Agent, what: Do) -> Stri
         Do::Unstuck(phase) | Do::Force(phase) => {
             word(store.unstuck(&asker, phase, matches!(what, Do::Force(_))))
         }
-        Do::Start(phases) => start_sprint::<OFF>(ctx, agent, phases, (false, false)),
-        Do::Restart(phases) => start_sprint::<OFF>(ctx, agent, phases, (false, true)),
-        Do::IfNone(phases) => start_sprint::<OFF>(ctx, agent, phases, (true, false)),
+        Do::Start(phases) => start_sprint::<OFF>(ctx, agent, Ok(phases), (false, false)),
+        Do::Restart(phases) => start_sprint::<OFF>(ctx, agent, Ok(phases), (false, true)),
+        Do::IfNone(phases) => start_sprint::<OFF>(ctx, agent, Ok(phases), (true, false)),
+        Do::Round(from) => start_sprint::<OFF>(ctx, agent, Err(from), (false, false)),
         Do::Archive => word(store.archive_current(&asker)),
         Do::Clean => word(store.clean(&asker, SignedDuration::ZERO)),
         Do::Status => match board::<OFF>(&store) {

@@ -24,6 +24,18 @@ fn promises(view: &View<'_, String>, quiet: &Quiet) -> Checked {
             let record = quiet.fs.peek_read(&format!("{path}/sprint.json")).unwrap_or_default();
             serde_json::from_slice::<Sprint>(record).map_err(|error| format!("{path}: {error}"))?;
         }
+        if note.what == "carried" {
+            let (id, phase) = note.detail.split_once('/').unwrap_or_default();
+            let path = path_of(quiet, id).ok_or("a sprint that was started is gone")?;
+            let record = quiet.fs.peek_read(&format!("{path}/{phase}/done")).unwrap_or_default();
+            let done = serde_json::from_slice::<Done>(record)
+                .map_err(|error| format!("{path}/{phase}: {error}"))?;
+            let pin = format!("{path}/{phase}/pin.{}", done.artifact_sha256.unwrap_or_default());
+            let kept = quiet.fs.peek_read(&pin).map(<[u8]>::len);
+            if done.artifact_size.is_some_and(|size| kept != usize::try_from(size).ok()) {
+                return Err(format!("what was carried over is without its artifact: {kept:?}"));
+            }
+        }
         if note.what == "completed" {
             let places = ["conductor", "conductor/archive"].into_iter().flat_map(|place| {
                 let sprints = quiet.fs.peek_list(place).filter(|name| name.len() == 28);
@@ -49,8 +61,25 @@ fn promises(view: &View<'_, String>, quiet: &Quiet) -> Checked {
     Ok(())
 }
 
+/// In no sprint is anything done without a record and what was handed over with it.
+fn whole(quiet: &Quiet) -> Checked {
+    for id in quiet.fs.peek_list("conductor").filter(|name| name.len() == 28) {
+        let done = format!("conductor/{id}/plan/done");
+        let Some(record) = quiet.fs.peek_read(&done) else { continue };
+        let record = serde_json::from_slice::<Done>(record).map_err(|e| format!("{done}: {e}"))?;
+        let pin = record.artifact_sha256.unwrap_or_default();
+        quiet
+            .fs
+            .peek_read(&format!("conductor/{id}/plan/pin.{pin}"))
+            .filter(|content| !content.is_empty())
+            .ok_or_else(|| format!("{done}: it is done, and its pin is gone or empty"))?;
+    }
+    Ok(())
+}
+
 fn after_cut(view: &View<'_, String>, mut quiet: Quiet, has_sprint: bool) -> Checked {
     promises(view, &quiet)?;
+    whole(&quiet)?;
     let reader = quiet.newcomer("reader");
     let board = quiet.ask(reader, Do::Status);
     if board.starts_with('!') {
@@ -95,6 +124,14 @@ fn of_sprints() {
     let mut world = world;
     world.go(ann, Do::Start("build:"), "OK");
     cut("cut: clean", world, &[(ann, &[Do::Clean])], true);
+}
+
+#[test]
+fn of_rounds() {
+    let (mut world, [ann, bob, ..]) = crate::sprints::planned();
+    world.go(ann, Do::Complete("build"), "OK");
+    let round: Script = &[Do::Round("build")];
+    cut("cut: round", world, &[(bob, round)], true);
 }
 
 #[test]

@@ -47,6 +47,7 @@ fn apply(board: &Board, op: &Op) -> (String, Board) {
         | Do::IfNone(_)
         | Do::Archive
         | Do::Clean
+        | Do::Round(_)
         | Do::Status => panic!("{:?} has no place in a history", op.what),
     };
     let id = board.graph.find(name).unwrap();

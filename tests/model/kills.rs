@@ -181,6 +181,10 @@ fn killed_beside_another() {
     killed_beside("kill: claim claim", start.clone(), &[(ann, AGAIN), (bob, CLAIM)], Rules::ALL);
     killed_beside("kill: start start", start.clone(), &[(ann, START), (bob, START)], Rules::ALL);
     killed_beside("kill: start claim", start, &[(ann, START), (bob, CLAIM)], Rules::ALL);
+    let (mut start, [ann, ..]) = crate::sprints::planned();
+    start.go(ann, Do::Complete("build"), "OK");
+    const ROUND: Script = &[Do::Round("build"), Do::Round("build")];
+    killed_beside("kill: round", start, &[(ann, ROUND)], Rules::ALL);
     let (start, [ann, bob, ..]) = held();
     const TWICE: Script = &[Do::Complete("build"), Do::Complete("build")];
     killed_beside("kill: complete claim", start.clone(), &[(ann, TWICE), (bob, CLAIM)], Rules::ALL);

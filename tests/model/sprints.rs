@@ -94,6 +94,63 @@ fn archive_start() {
     hold("archive start", start, &[(ann, ARCHIVE), (bob, START)], Rules::ENDS, allowed);
 }
 
+/// `plan` is done by ann, with an artifact, and `build` is hers.
+pub(crate) fn planned() -> (Quiet, [crate::conductor::Agent; 4]) {
+    let (mut start, agents) = sprint("plan:,build:plan");
+    start.go(agents[0], Do::Claim("plan"), "OK");
+    start.go(agents[0], Do::HandIn("plan", "a plan"), "OK");
+    start.go(agents[0], Do::Claim("build"), "OK");
+    (start, agents)
+}
+
+#[test]
+fn round_complete() {
+    let (start, [ann, ..]) = planned();
+    // By the same agent: its own claim does not stand in the way. What is completed before the old
+    // sprint ends is carried only if it was seen.
+    let from: Script = &[Do::Round("build"), Do::Status];
+    let scenario = together::<NONE>("round complete", start, &[(ann, from), (ann, COMPLETE)])
+        .finally(one_of(&[
+            "OK,plan=done:ann build=pending|OK",
+            "OK,plan=done:ann build=pending|lost",
+            // In the new sprint nobody has claimed it.
+            "OK,plan=done:ann build=pending|not_claimed",
+        ]));
+    every_mutex(&watched(scenario, Rules::ALL, &["plan"]), Effort::from_env().lighter(1));
+}
+
+#[test]
+fn rounds_beside_others() {
+    let (mut start, [ann, bob, ..]) = planned();
+    start.go(ann, Do::Complete("build"), "OK");
+    const AGAIN: Script = &[Do::Round("build")];
+    let lighter = |name, start, actors: &[_], rules, allowed| {
+        let scenario = together::<NONE>(name, start, actors).finally(one_of(allowed));
+        every_mutex(&watched(scenario, rules, &["build"]), Effort::from_env().lighter(1));
+    };
+    lighter("round round", start.clone(), &[(ann, AGAIN), (bob, AGAIN)], Rules::ALL, &["OK|OK"]);
+    const CLAIM_BOTH: Script = &[Do::Claim("plan"), Do::Claim("build")];
+    let allowed = &["OK|done,OK", "OK|done,done", "claimed|done,OK"];
+    lighter("round claim", start.clone(), &[(bob, AGAIN), (ann, CLAIM_BOTH)], Rules::ALL, allowed);
+    // What is carried stands when the sprint that it was carried from is removed.
+    let archived: Script = &[Do::Archive, Do::Clean];
+    let allowed = &["OK|OK,OK", "OK|no_sprint,OK", "no_sprint|OK,OK"];
+    lighter("round clean", start, &[(bob, AGAIN), (ann, archived)], Rules::ENDS, allowed);
+}
+
+#[test]
+fn a_round_outlives_the_one_before_it() {
+    let (mut start, [ann, bob, ..]) = planned();
+    start.go(ann, Do::Complete("build"), "OK");
+    start.go(bob, Do::Round("build"), "OK");
+    start.go(bob, Do::Clean, "OK");
+    start.go(bob, Do::Round("build"), "OK");
+    start.go(bob, Do::Clean, "OK");
+    start.go(bob, Do::Status, "plan=done:ann build=pending");
+    start.go(bob, Do::Round("plan"), "OK");
+    start.go(bob, Do::Status, "plan=pending build=pending");
+}
+
 #[test]
 fn readers_beside_a_start() {
     let (start, [ann, bob, ..]) = sprint("build:");

@@ -23,9 +23,11 @@ pub(super) const PAGES: &[(&str, &str)] = &[
     shipped!("man", "git-conductor-next.1"),
     shipped!("man", "git-conductor-notes.1"),
     shipped!("man", "git-conductor-protocol.7"),
+    shipped!("man", "git-conductor-show.1"),
     shipped!("man", "git-conductor-start.1"),
     shipped!("man", "git-conductor-status.1"),
     shipped!("man", "git-conductor-unstuck.1"),
+    shipped!("man", "git-conductor-verify.1"),
     shipped!("man", "git-conductor.1"),
 ];
 

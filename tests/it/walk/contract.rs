@@ -355,6 +355,10 @@ impl Scenario {
             | Refusal::Kept { .. }
             | Refusal::ForeignHooks { .. }
             | Refusal::ForeignFiles { .. }
+            | Refusal::UnknownSprint { .. }
+            | Refusal::CannotCarry { .. }
+            | Refusal::NoArtifact { .. }
+            | Refusal::PinLost { .. }
             | Refusal::InvalidGraph { .. } => Some("no such refusal here"),
         }
     }

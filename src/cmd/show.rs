@@ -1,0 +1,175 @@
+//! `show`: all that is known of one phase, and what was handed over with it.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+
+use super::{Context, Outcome, View};
+use crate::error::Stop;
+use crate::record::Done;
+use crate::rules::gate::Pin;
+use crate::rules::{Board, PhaseId, Refusal, State};
+use crate::store::artifact::sha256;
+use crate::store::read::find_phase;
+
+/// Of an artifact that is longer, in bytes, only the facts are shown.
+const SHORT: u64 = 64 * 1024;
+
+/// What was asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// The phase.
+    pub phase: String,
+    /// `--artifact`
+    pub artifact: bool,
+    /// `--sprint`
+    pub sprint: Option<String>,
+}
+
+/// What has become of the file that was handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Original {
+    /// It is what it was.
+    Same,
+    /// It is something else.
+    Changed,
+    /// It is not there, or out of sight.
+    Gone,
+    /// It is not known where it was, or there was none.
+    Unknown,
+}
+
+/// One phase, as one asker sees it.
+#[derive(Debug)]
+pub struct Shown {
+    /// The board that it is on.
+    pub view: View,
+    /// The phase.
+    pub id: PhaseId,
+    /// What there is of what was handed over.
+    pub pin: Pin,
+    /// Where that is (absolute), if it is whole.
+    pub pin_path: Option<PathBuf>,
+    /// What has become of the original.
+    pub original: Original,
+    /// What was handed over, if it is text, and short.
+    pub content: Option<String>,
+}
+
+/// Shows a phase, or with `--artifact` prints what was handed over.
+///
+/// # Errors
+/// There is no such phase or sprint; nothing was handed over, or it is not any more what it was; or what
+/// the system says.
+pub fn run(context: &Context, request: &Request) -> Result<Outcome, Stop> {
+    let board = board(context, request.sprint.as_deref())?;
+    let id = find_phase(&board.graph, &request.phase)?;
+    if request.artifact {
+        return artifact(context, &board, id);
+    }
+    let mut facts = Shown {
+        id,
+        pin: Pin::None,
+        pin_path: None,
+        original: Original::Unknown,
+        content: None,
+        view: View {
+            me: context.asker.me.clone(),
+            stale_after: context.asker.stale_after,
+            max_attempts: context.asker.max_attempts,
+            changed: Vec::new(),
+            board,
+        },
+    };
+    let board = &facts.view.board;
+    let sprint = &board.sprint.sprint_id;
+    if let State::Done(done) = board.state(id) {
+        if done.artifact_size.is_some_and(|size| size <= SHORT) {
+            // Read once: what is shown is what was hashed.
+            match context.store.read_pin(sprint, &request.phase, done)? {
+                Ok(bytes) => {
+                    facts.pin = Pin::Same;
+                    let text = String::from_utf8(bytes).ok();
+                    facts.content = text.filter(|text| !text.contains('\0'));
+                }
+                Err(pin) => facts.pin = pin,
+            }
+        } else {
+            facts.pin = context.store.check_pin(sprint, &request.phase, done)?;
+        }
+        if facts.pin == Pin::Same
+            && let (Some(path), Some(sha256)) =
+                (context.store.path_of(sprint)?, &done.artifact_sha256)
+        {
+            let phase = context.store_path().join(path).join(&request.phase);
+            facts.pin_path = Some(phase.join(format!("pin.{sha256}")));
+        }
+        facts.original = original(done);
+    }
+    Ok(Outcome::Shown(Box::new(facts)))
+}
+
+/// The board of the sprint that is meant by its id or the time in it; the current one without.
+///
+/// # Errors
+/// There is none.
+pub(super) fn board(context: &Context, sprint: Option<&str>) -> Result<Board, Stop> {
+    let Some(named) = sprint else {
+        return Ok(context.store.board()?.ok_or(Refusal::NoSprint {})?);
+    };
+    let is_meant =
+        |id: &String| id == named || id.split_once('-').is_some_and(|(_, stamp)| stamp == named);
+    let found = context.store.sprints()?.into_iter().find(is_meant);
+    let board = match found {
+        Some(id) => context.store.board_of(&id)?,
+        None => None,
+    };
+    Ok(board.ok_or_else(|| Refusal::UnknownSprint { sprint: named.to_owned() })?)
+}
+
+/// What was handed over, byte for byte, once it is known to be that.
+fn artifact(context: &Context, board: &Board, id: PhaseId) -> Result<Outcome, Stop> {
+    let phase = board.graph.phase(id).name.clone();
+    let State::Done(done) = board.state(id) else {
+        return Err(Refusal::NoArtifact { phase }.into());
+    };
+    let sprint_id = board.sprint.sprint_id.clone();
+    match context.store.read_pin(&sprint_id, &phase, done)? {
+        Ok(bytes) => Ok(Outcome::Content(bytes)),
+        Err(Pin::None | Pin::Same) => Err(Refusal::NoArtifact { phase }.into()),
+        Err(pin @ (Pin::Changed | Pin::Gone)) => {
+            let agent = done.agent.clone();
+            let gone = pin == Pin::Gone;
+            Err(Refusal::PinLost { phase, sprint_id, agent, gone, starting: false }.into())
+        }
+    }
+}
+
+/// What has become of the file that was handed over with `done`: it is hashed, if its size is still
+/// what it was. A link in its place is not followed, and a FIFO not waited for.
+pub(super) fn original(done: &Done) -> Original {
+    let (Some(path), Some(size), Some(hash)) =
+        (&done.artifact_path, done.artifact_size, &done.artifact_sha256)
+    else {
+        return Original::Unknown;
+    };
+    let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits();
+    let opened = OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path);
+    let mut file = match opened {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Original::Gone,
+        // It is there, and is not what it was: a link, or what cannot be read.
+        Err(error) if error.kind() != std::io::ErrorKind::PermissionDenied => {
+            return Original::Changed;
+        }
+        Err(_) => return Original::Gone,
+    };
+    match file.metadata() {
+        Ok(meta) if meta.is_file() && meta.len() == size => {}
+        _ => return Original::Changed,
+    }
+    match sha256(&mut file, size) {
+        Ok(Some(now)) if now == *hash => Original::Same,
+        _ => Original::Changed,
+    }
+}
