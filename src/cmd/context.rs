@@ -10,6 +10,7 @@ use crate::agent::{self, Given, Machine, Vars};
 use crate::error::{Failure, FailureKind};
 use crate::git::{Config, Env, Repo};
 use crate::place::{self, Place};
+use crate::rules::Me;
 use crate::store::Store;
 use crate::store::change::Asker;
 
@@ -152,8 +153,8 @@ impl Context {
         };
         let other = other
             .filter(|other| other.store != place.store)
-            .map(|other| store(&other, machine.clone()));
-        let store = store(&place, machine);
+            .map(|other| store(&other, machine.clone(), me.clone()));
+        let store = store(&place, machine, me.clone());
         Ok(Self {
             repo,
             place,
@@ -223,9 +224,9 @@ pub(super) fn bad_setting(config: Option<&Config>, key: &str, wanted: &str) -> F
 }
 
 /// The store at `place`, on this machine.
-fn store(place: &Place, machine: Machine) -> Store<RealWorld> {
+fn store(place: &Place, machine: Machine, me: Me) -> Store<RealWorld> {
     let only = place.explicit.then(|| place::project_hash(&place.project));
-    Store::new(RealWorld::new(place.store.clone(), machine), only)
+    Store::new(RealWorld::new(place.store.clone(), machine, me), only)
 }
 
 /// Reads `1h`, `30m`, `0s`, `1h30m`, `7d`, as people write them.

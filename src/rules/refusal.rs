@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::board::Hold;
 use super::gate::Shut;
-use super::identity::{Life, Me, heard};
+use super::identity::{Life, Me};
 use crate::record::{Done, Verdict};
 
 /// Who holds a phase, as a refusal tells it.
@@ -15,7 +15,7 @@ pub struct Holder {
     pub agent: String,
     /// When it claimed, in UTC.
     pub since: Option<Timestamp>,
-    /// When it last claimed or renewed, in UTC.
+    /// When it was last heard, in UTC: it claimed, renewed, or ran a command that saw its claim.
     pub heard: Option<Timestamp>,
     /// Whether its process lives.
     pub alive: Alive,
@@ -56,7 +56,7 @@ impl From<&Hold> for Holder {
         Self {
             agent: hold.claim.agent.clone(),
             since: hold.claim.claimed_at,
-            heard: heard(&hold.claim),
+            heard: hold.heard,
             alive: hold.life.into(),
             worktree: hold.claim.worktree.clone(),
             same_name: false,
@@ -293,6 +293,9 @@ pub enum Refusal {
     ForeignFiles {
         /// Which (absolute paths).
         paths: Vec<String>,
+        /// Whether it is the skill that would go there.
+        #[serde(skip)]
+        skill: bool,
     },
     /// The store's own graph is wrong.
     InvalidGraph {
