@@ -155,7 +155,10 @@ fn put(request: &Request) -> Result<Skill, Stop> {
         };
         claude_md = old.is_none() && root.join("CLAUDE.md").exists();
         let block = (!request.uninstall).then_some(BLOCK);
+        let is_ours = old.as_deref().is_some_and(|text| text.lines().any(|line| line == BEGIN));
         match with_block(old.as_deref().unwrap_or_default(), block) {
+            // There is nothing of ours in it, be it empty.
+            _ if request.uninstall && !is_ours => {}
             // A file that held nothing but the block was made by us.
             Some(text) if text.trim().is_empty() => wanted.push(Wanted { path, old, new: None }),
             Some(text) => wanted.push(Wanted { path, old, new: Some(text) }),

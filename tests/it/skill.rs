@@ -173,6 +173,15 @@ fn a_project_gets_tracked_files_and_a_block() {
     let agents = std::fs::read_to_string(scene.sandbox.join("repo/AGENTS.md")).unwrap();
     assert_eq!(agents, "# Rules\n");
     assert!(!scene.sandbox.join("repo/.claude/skills/git-conductor").exists());
+    // An empty file of somebody's is not one that held our block only.
+    scene.sandbox.write("repo/AGENTS.md", "");
+    scene.does("codex-2", &args(&["--uninstall"]));
+    assert!(scene.sandbox.join("repo/AGENTS.md").exists());
+    std::fs::remove_file(scene.sandbox.join("repo/AGENTS.md")).unwrap();
+    scene.does("codex-2", &args(&["--install"]));
+    scene.does("codex-2", &args(&["--uninstall"]));
+    assert!(!scene.sandbox.join("repo/AGENTS.md").exists());
+    scene.sandbox.write("repo/AGENTS.md", "# Rules\n");
     // What leads out of the worktree is not followed, and then nothing is changed.
     std::fs::remove_dir_all(scene.sandbox.join("repo/.claude")).unwrap();
     std::fs::create_dir(scene.sandbox.join("outside")).unwrap();

@@ -230,6 +230,7 @@ fn seven() -> Scene {
         claim["claimed_at"] = json!(ago(12 * 60));
         claim["renewed_at"] = json!(ago(40));
     });
+    scene.silent_for("review", 40);
     scene
 }
 
