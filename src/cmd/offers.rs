@@ -53,6 +53,7 @@ pub fn is_plain(word: &str) -> bool {
 /// As [`Context::open`]; the store cannot be read.
 pub fn phases(global: &Global, wanted: Wanted) -> Result<Vec<Offer>, Failure> {
     let context = Context::open(global, Need::Store)?;
+    context.store.world().only_look();
     let Some(board) = context.store.board()? else { return Ok(Vec::new()) };
     let asker = &context.asker;
     let facts = Facts { me: &asker.me, now: context.now(), stale_after: asker.stale_after };
@@ -95,6 +96,7 @@ fn about(board: &Board, id: crate::rules::PhaseId) -> String {
 /// As [`phases`].
 pub fn agents(global: &Global) -> Result<Vec<Offer>, Failure> {
     let context = Context::open(global, Need::Store)?;
+    context.store.world().only_look();
     let Some(board) = context.store.board()? else { return Ok(Vec::new()) };
     let mut offers: Vec<Offer> = Vec::new();
     for id in board.graph.ids() {

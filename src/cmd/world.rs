@@ -1,6 +1,6 @@
 //! The real world behind the store: the disk, the clock, random bits, processes, the flock.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,8 @@ pub struct RealWorld {
     machine: Machine,
     /// Who asks, whose own claims are to be heard of.
     me: Me,
+    /// Whether nothing is to be changed, not even a time.
+    only_looks: Cell<bool>,
     root: OnceCell<DiskDir>,
     /// Verdicts of this command. An agent that holds many phases is looked at once: whoever was dead
     /// stays so, and one that dies meanwhile died after the command looked.
@@ -41,7 +43,20 @@ pub struct RealWorld {
 impl RealWorld {
     /// The store at `path`, which need not exist.
     pub(super) const fn new(path: PathBuf, machine: Machine, me: Me) -> Self {
-        Self { path, machine, me, root: OnceCell::new(), verdicts: RefCell::new(Vec::new()) }
+        Self {
+            path,
+            machine,
+            me,
+            only_looks: Cell::new(false),
+            root: OnceCell::new(),
+            verdicts: RefCell::new(Vec::new()),
+        }
+    }
+
+    /// Changes nothing from now on where the protocol does not ask for it: a key that is pressed in a
+    /// shell is no command of the owner.
+    pub(super) fn only_look(&self) {
+        self.only_looks.set(true);
     }
 
     /// The store's path.
@@ -215,7 +230,8 @@ impl World for RealWorld {
         let stat = lock.dir().stat(COPY).ok()?;
         let touched = Timestamp::from_nanosecond(stat.mtime.into()).ok()?;
         let now = self.now();
-        if identity::age(now, touched) >= SILENCE
+        if !self.only_looks.get()
+            && identity::age(now, touched) >= SILENCE
             && identity::relation(&self.me, &hold.claim, hold.life).is_mine()
         {
             // A store that cannot be written is read all the same.
