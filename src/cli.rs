@@ -1,5 +1,6 @@
 //! The command line: what was typed becomes what is meant once, here. The doc comments are the help.
 
+mod agents;
 mod commands;
 mod completion;
 mod evidence;
@@ -276,6 +277,22 @@ fn execute(cli: Cli, aside: &mut Aside) -> Result<Outcome, Stop> {
         Command::Install { prefix, dry_run, uninstall } => {
             cmd::install::run(&cmd::install::Request { prefix, dry_run, uninstall })
         }
+        Command::Prime(args) => {
+            let opened = store();
+            match (args.hook, args.stop) {
+                (_, true) => Ok(cmd::prime::stopping(opened)),
+                (true, false) => Ok(cmd::prime::started(opened)),
+                (false, false) => cmd::prime::run(&opened?),
+            }
+        }
+        Command::Skill(args) => cmd::skill::run(&cmd::skill::Request {
+            install: args.install || (args.project && !args.uninstall),
+            project: args.project,
+            hooks: args.hooks,
+            dry_run: args.dry_run,
+            uninstall: args.uninstall,
+            reader: args.reader.map(Into::into),
+        }),
         Command::Batch => cmd::batch::run(&store()?),
         Command::Archive => cmd::archive::run(&store()?),
         Command::Clean { older_than } => cmd::clean::run(&store()?, older_than),

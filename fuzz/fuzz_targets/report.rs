@@ -42,7 +42,7 @@ fn state(line: &str) -> State {
             pid if pid % 2 == 0 => Life::Alive,
             _ => Life::Dead,
         };
-        Hold { former: vec![claim.clone()], only_unstuck: claim.pid == 4, claim, life }
+        Hold { former: vec![claim.clone()], heard: None, only_unstuck: claim.pid == 4, claim, life }
     };
     match line.chars().next() {
         Some('c') => {

@@ -79,6 +79,15 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Vars {
     }
 }
 
+/// The family of the agent that asks, if it is one.
+#[must_use]
+pub fn calling(vars: &Vars, machine: &Machine, table: &impl Table) -> Option<String> {
+    match Chain::read(table, machine.pid_ns).agent() {
+        Some((_, family)) => Some(family.name.to_owned()),
+        None => family::from_vars(vars).map(|detected| detected.family),
+    }
+}
+
 /// Finds out who is asking.
 ///
 /// `config_agent` gives `conductor.agent`; it is only asked when nothing else names the agent.

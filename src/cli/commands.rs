@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Subcommand, ValueEnum};
 use jiff::SignedDuration;
 
+use super::agents::{PrimeArgs, SkillArgs};
 use super::evidence::{ShowArgs, VerifyArgs};
 use crate::cmd::context::parse_duration;
 
@@ -348,6 +349,34 @@ pub(super) enum Command {
         #[arg(long)]
         remove: bool,
     },
+    /// Tell an agent what it needs to know now
+    ///
+    /// The goal, your name and claims, which commits and files what you do builds on,
+    /// and the next command, in few words, since it is for an agent's context. Without
+    /// a sprint it says nothing.
+    ///
+    /// With --hook whatever is wrong is passed over in silence. With --stop it says in
+    /// JSON that you still hold a phase, once: as the stop hook of an agent has to.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "Examples:\n  git conductor prime\n  git conductor prime --hook"
+    )]
+    Prime(PrimeArgs),
+    /// Print how an agent works a sprint, or put it where agents read
+    ///
+    /// Prints a SKILL.md. With --install it goes to ~/.claude/skills for Claude Code
+    /// and to ~/.agents/skills for others; with --project below this worktree, and a
+    /// marked block in AGENTS.md names it. Prints the path of each file. A file that
+    /// is not ours is never touched, and of AGENTS.md nothing but the block.
+    /// Without --for it is for the agent that asks.
+    ///
+    /// With --hooks prints what to add to the agent's settings so that it is told the
+    /// board when it begins, and what it still holds when it stops.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "Examples:\n  git conductor skill\n  git conductor skill --install --for claude\n  git conductor skill --hooks --for claude"
+    )]
+    Skill(SkillArgs),
     /// Show the phases in order, those that may run side by side together
     ///
     /// Prints one JSON object a line, with the keys batch, type and phases. Phases

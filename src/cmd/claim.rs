@@ -1,8 +1,10 @@
 //! `claim`: own a phase.
 
+use std::path::Path;
+
 use super::{Context, Input, Outcome};
 use crate::error::Stop;
-use crate::rules::State;
+use crate::rules::Board;
 use crate::store::change::Granted;
 
 /// Claims `phase`.
@@ -21,24 +23,19 @@ pub fn run(context: &Context, phase: &str, takeover: bool) -> Result<Outcome, St
 pub(super) fn outcome(context: &Context, granted: Granted, picked: bool) -> Outcome {
     let board = &granted.board;
     let sprint = context.store_path().join("conductor").join(&board.sprint.sprint_id);
-    let depends_on = board
-        .graph
-        .find(&granted.phase)
-        .map(|id| board.graph.phase(id).depends_on.clone())
-        .unwrap_or_default();
-    let inputs = depends_on
-        .into_iter()
-        .filter_map(|id| {
-            let State::Done(done) = board.state(id) else { return None };
-            let phase = &board.graph.phase(id).name;
-            let pin = |sha256: &String| sprint.join(phase).join(format!("pin.{sha256}"));
-            let artifact =
-                done.artifact_sha256.as_ref().map(|hash| pin(hash).display().to_string());
-            Some(Input { artifact, ..Input::of(phase, done) })
-        })
-        .collect();
+    let inputs = inputs(board, &sprint, &granted.phase);
     let me = &context.asker.me;
     let nameless =
         me.process.is_none() && me.session.is_none() && !me.explicit && me.token.is_none();
     Outcome::Claimed { granted: Box::new(granted), inputs, nameless, picked }
+}
+
+/// What `phase` builds on, where the sprint's directory is `sprint`.
+pub(super) fn inputs(board: &Board, sprint: &Path, phase: &str) -> Vec<Input> {
+    let inputs = board.builds_on(phase).into_iter().map(|(phase, done)| {
+        let pin = |sha256: &String| sprint.join(&phase).join(format!("pin.{sha256}"));
+        let artifact = done.artifact_sha256.as_ref().map(|hash| pin(hash).display().to_string());
+        Input { artifact, ..Input::of(&phase, &done) }
+    });
+    inputs.collect()
 }

@@ -10,6 +10,7 @@ use crate::agent::{self, Given, Machine, Vars};
 use crate::error::{Failure, FailureKind};
 use crate::git::{Config, Env, Repo};
 use crate::place::{self, Place};
+use crate::rules::Me;
 use crate::store::Store;
 use crate::store::change::Asker;
 
@@ -159,8 +160,8 @@ impl Context {
         let max_attempts_is_bad = max_attempts == Some(None);
         let other = other
             .filter(|other| other.store != place.store)
-            .map(|other| store(&other, machine.clone()));
-        let store = store(&place, machine);
+            .map(|other| store(&other, machine.clone(), me.clone()));
+        let store = store(&place, machine, me.clone());
         Ok(Self {
             repo,
             place,
@@ -244,9 +245,9 @@ pub(super) fn bad_setting(config: Option<&Config>, key: &str, wanted: &str) -> F
 }
 
 /// The store at `place`, on this machine.
-fn store(place: &Place, machine: Machine) -> Store<RealWorld> {
+fn store(place: &Place, machine: Machine, me: Me) -> Store<RealWorld> {
     let only = place.explicit.then(|| place::project_hash(&place.project));
-    Store::new(RealWorld::new(place.store.clone(), machine), only)
+    Store::new(RealWorld::new(place.store.clone(), machine, me), only)
 }
 
 /// Reads how many there may be: a number of at least 1.

@@ -11,7 +11,7 @@
 //! - fish looks in the user's data directory, in `XDG_DATA_DIRS`, and where it is itself installed; the
 //!   file goes where it is read at once, since 3.6.0 does not look for completions of git's commands.
 
-mod files;
+pub(super) mod files;
 mod shipped;
 
 use std::path::{Path, PathBuf};
@@ -314,7 +314,7 @@ fn install(request: &Request, targets: &[Target]) -> Result<Done, Stop> {
         }
     }
     if !foreign.is_empty() {
-        return Err(Refusal::ForeignFiles { paths: foreign }.into());
+        return Err(Refusal::ForeignFiles { paths: foreign, skill: false }.into());
     }
     let mut pieces = Vec::new();
     for (reader, path, text, change) in wanted {

@@ -14,8 +14,10 @@ pub mod install;
 pub mod next;
 pub mod notes;
 pub mod offers;
+pub mod prime;
 pub mod push;
 pub mod show;
+pub mod skill;
 pub mod start;
 pub mod status;
 pub mod unstuck;
@@ -90,6 +92,12 @@ pub enum Outcome {
     Hooks(Box<hooks::Hooks>),
     /// What was found of everything.
     Examined(Vec<doctor::Finding>),
+    /// What an agent needs to know; `None` without a sprint.
+    Primed(Option<Box<prime::Primer>>),
+    /// What an agent holds that is about to stop.
+    Stopping(Vec<String>),
+    /// The skill, or what became of it.
+    Skill(Box<skill::Skill>),
     /// Pages and completions were put in their places, or taken away.
     Installed(Box<install::Installed>),
     /// Records in git notes.

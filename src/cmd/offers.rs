@@ -58,6 +58,7 @@ pub fn is_plain(word: &str) -> bool {
 /// As [`Context::open`]; the store cannot be read.
 pub fn phases(global: &Global, wanted: Wanted) -> Result<Vec<Offer>, Failure> {
     let context = Context::open(global, Need::Store)?;
+    context.store.world().only_look();
     let board = match wanted {
         Wanted::Last => context.store.last_board()?,
         Wanted::Open { .. } | Wanted::Mine | Wanted::Claimed | Wanted::All => {
@@ -109,6 +110,7 @@ fn about(board: &Board, id: crate::rules::PhaseId, facts: crate::rules::Facts<'_
 /// As [`phases`].
 pub fn agents(global: &Global) -> Result<Vec<Offer>, Failure> {
     let context = Context::open(global, Need::Store)?;
+    context.store.world().only_look();
     let Some(board) = context.store.board()? else { return Ok(Vec::new()) };
     let mut offers: Vec<Offer> = Vec::new();
     for id in board.graph.ids() {

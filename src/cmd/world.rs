@@ -1,16 +1,16 @@
 //! The real world behind the store: the disk, the clock, random bits, processes, the flock.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::agent::{self, Machine};
 use crate::error::{Failure, FailureKind};
 use crate::place::BOARDS;
 use crate::record::{Claim, Event, Process, Token};
-use crate::rules::Life;
+use crate::rules::{Hold, Life, Me, identity};
 use crate::store::dir::Dir as _;
 use crate::store::disk::DiskDir;
 use crate::store::{Folder, World};
@@ -19,6 +19,10 @@ use crate::store::{Folder, World};
 const GUARD: &str = ".guard";
 /// The audit log.
 const AUDIT: &str = "audit.log";
+/// The copy of the owner's record, whose time says when it was last heard.
+const COPY: &str = "meta.json";
+/// An owner that was heard so lately is not noted again: it may ask many times a second.
+const SILENCE: SignedDuration = SignedDuration::from_secs(15);
 /// How long the mutex is tried for.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -26,6 +30,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct RealWorld {
     path: PathBuf,
     machine: Machine,
+    /// Who asks, whose own claims are to be heard of.
+    me: Me,
+    /// Whether nothing is to be changed, not even a time.
+    only_looks: Cell<bool>,
     root: OnceCell<DiskDir>,
     /// Verdicts of this command. An agent that holds many phases is looked at once: whoever was dead
     /// stays so, and one that dies meanwhile died after the command looked.
@@ -34,8 +42,21 @@ pub struct RealWorld {
 
 impl RealWorld {
     /// The store at `path`, which need not exist.
-    pub(super) const fn new(path: PathBuf, machine: Machine) -> Self {
-        Self { path, machine, root: OnceCell::new(), verdicts: RefCell::new(Vec::new()) }
+    pub(super) const fn new(path: PathBuf, machine: Machine, me: Me) -> Self {
+        Self {
+            path,
+            machine,
+            me,
+            only_looks: Cell::new(false),
+            root: OnceCell::new(),
+            verdicts: RefCell::new(Vec::new()),
+        }
+    }
+
+    /// Changes nothing from now on where the protocol does not ask for it: a key that is pressed in a
+    /// shell is no command of the owner.
+    pub(super) fn only_look(&self) {
+        self.only_looks.set(true);
     }
 
     /// The store's path.
@@ -203,6 +224,21 @@ impl World for RealWorld {
             wait = (wait * 2).min(Duration::from_millis(20));
         }
         act()
+    }
+
+    fn hears(&self, lock: &Folder<DiskDir>, hold: &Hold) -> Option<Timestamp> {
+        let stat = lock.dir().stat(COPY).ok()?;
+        let touched = Timestamp::from_nanosecond(stat.mtime.into()).ok()?;
+        let now = self.now();
+        if !self.only_looks.get()
+            && identity::age(now, touched) >= SILENCE
+            && identity::relation(&self.me, &hold.claim, hold.life).is_mine()
+        {
+            // A store that cannot be written is read all the same.
+            lock.dir().touch(COPY).ok();
+            return Some(now);
+        }
+        Some(touched)
     }
 
     fn pause(&self, attempt: u32) {

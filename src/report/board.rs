@@ -1,6 +1,6 @@
 //! The board, as a table and as JSON.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -9,7 +9,7 @@ use super::attempts::times;
 use super::text::{Paint, age, safe};
 use crate::cmd::View;
 use crate::record::{Done, VERSION, Verdict};
-use crate::rules::identity::{heard, is_stale, relation};
+use crate::rules::identity::{self, is_stale, relation};
 use crate::rules::refusal::Alive;
 use crate::rules::{Board, Facts, Hold, Life, PhaseId, Standing, State, attempts, decide};
 
@@ -204,6 +204,9 @@ fn waiting(board: &Board, id: PhaseId) -> String {
     if waits.is_empty() { String::new() } else { format!("waits for {}", waits.join(", ")) }
 }
 
+/// Of a claim that is younger, it goes without saying when its owner was last heard.
+const A_MINUTE: SignedDuration = SignedDuration::from_mins(1);
+
 fn claimed(view: &View, hold: &Hold, now: Timestamp) -> String {
     let mut parts = Vec::new();
     if let Some(then) = hold.claim.claimed_at {
@@ -217,9 +220,8 @@ fn claimed(view: &View, hold: &Hold, now: Timestamp) -> String {
         }
         .to_owned(),
     );
-    if hold.claim.renewed_at.is_some()
-        && let Some(then) = heard(&hold.claim)
-    {
+    let is_new = hold.claim.claimed_at.is_some_and(|then| identity::age(now, then) < A_MINUTE);
+    if let Some(then) = hold.heard.filter(|_| !is_new) {
         parts.push(format!("heard {} ago", age(now, then)));
     }
     if is_mine(view, hold) {
@@ -342,7 +344,7 @@ fn phase(view: &View, id: PhaseId, now: Timestamp) -> Phase<'_> {
             phase.agent = &hold.claim.agent;
             phase.at = hold.claim.claimed_at;
             put("alive", json!(Alive::from(hold.life)));
-            put("heard", json!(heard(&hold.claim)));
+            put("heard", json!(hold.heard));
             put("yours", json!(relation(&view.me, &hold.claim, hold.life).is_mine()));
             put("worktree", json!(hold.claim.worktree));
         }

@@ -11,8 +11,10 @@ mod gate;
 mod hooks;
 mod install;
 mod notes;
+mod prime;
 mod rounds;
 mod sentences;
+mod skill;
 pub mod text;
 pub mod words;
 
@@ -263,6 +265,11 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
         }
         Outcome::Hooks(hooks) => hooks::text(hooks, say),
         Outcome::Examined(found) => doctor::text(found, format.out, format.width, say),
+        Outcome::Primed(primer) => prime::text(primer.as_deref(), now),
+        Outcome::Stopping(holds) => {
+            prime::stopping(holds).as_ref().map(one_line).unwrap_or_default()
+        }
+        Outcome::Skill(skill) => skill::text(skill, say),
         Outcome::Installed(installed) => install::text(installed, say),
         Outcome::Records(records) => notes::table(records, format, say),
         Outcome::Synced(synced) => notes::synced_text(synced, say),
@@ -449,6 +456,9 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
         Outcome::Pushed(pushed) => gate::pushed_json(pushed),
         Outcome::Hooks(hooks) => hooks::json(hooks),
         Outcome::Examined(found) => doctor::json(found),
+        Outcome::Primed(primer) => prime::json(primer.as_deref(), format.now),
+        Outcome::Stopping(holds) => json!({"v": VERSION, "ok": true, "holds": holds}),
+        Outcome::Skill(skill) => skill::json(skill),
         Outcome::Installed(installed) => install::json(installed),
         Outcome::Records(records) => notes::json(records),
         Outcome::Synced(synced) => notes::synced_json(synced),

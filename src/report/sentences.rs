@@ -64,7 +64,8 @@ pub(super) fn sentence(refusal: &Refusal, now: Timestamp) -> Draft {
         Refusal::ForeignHooks { path, obstacle, line } => {
             super::hooks::foreign(path, *obstacle, line)
         }
-        Refusal::ForeignFiles { paths } => super::install::foreign(paths),
+        Refusal::ForeignFiles { paths, skill: false } => super::install::foreign(paths),
+        Refusal::ForeignFiles { paths, skill: true } => super::skill::foreign(paths),
         Refusal::Shut { phase, why } => super::gate::shut(phase, why, now),
         Refusal::UnknownSprint { sprint } => super::rounds::unknown_sprint(sprint),
         Refusal::CannotCarry { phase, why, needs, from } => {
@@ -103,7 +104,14 @@ pub(super) fn owner(now: Timestamp, holder: &Holder) -> String {
         Alive::No => "and its process is gone",
         Alive::Unknown => "and may be alive: its process cannot be seen from here",
     };
-    format!("{} claimed it{} {life}", who(&holder.agent), ago(now, holder.since))
+    // What is said of the claim says as much, unless more than a minute is between the two.
+    let later =
+        |(since, heard): (Timestamp, Timestamp)| heard.duration_since(since).as_secs() >= 60;
+    let heard = match holder.since.zip(holder.heard) {
+        Some(times) if later(times) => format!(", was last heard{},", ago(now, holder.heard)),
+        _ => String::new(),
+    };
+    format!("{} claimed it{}{heard} {life}", who(&holder.agent), ago(now, holder.since))
 }
 
 fn held(now: Timestamp, claims: &[Held]) -> String {

@@ -3,6 +3,8 @@
 //! A phase is in one of three states, held in one enum. What changes a state is named in
 //! [`super::decide()`]; who carries it out is the store.
 
+use jiff::Timestamp;
+
 use super::graph::{Graph, PhaseId};
 use super::identity::Life;
 use crate::record::{Attempt, Claim, Done, Sprint, Verdict};
@@ -16,6 +18,8 @@ pub struct Hold {
     pub life: Life,
     /// Whose claim it was before it was taken over, if that is still known.
     pub former: Vec<Claim>,
+    /// When the owner was last heard: it claimed, renewed, or ran any command that saw its claim.
+    pub heard: Option<Timestamp>,
     /// Whether it is a lock of an old layout, which no rename can take over: only `unstuck` ends it.
     pub only_unstuck: bool,
 }

@@ -365,7 +365,13 @@ mod tests {
 
     fn claimed(agent: &str) -> State {
         let claim = Claim { v: VERSION, agent: agent.into(), explicit: true, ..Claim::default() };
-        State::Claimed(Hold { claim, life: Life::Unknown, former: Vec::new(), only_unstuck: false })
+        State::Claimed(Hold {
+            claim,
+            life: Life::Unknown,
+            former: Vec::new(),
+            heard: None,
+            only_unstuck: false,
+        })
     }
 
     fn at(commit: &str) -> Snapshot {

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::board::Hold;
 use super::gate::Shut;
-use super::identity::{Life, Me, heard};
+use super::identity::{Life, Me};
 use super::rounds::Uncarried;
 use crate::record::{Done, Verdict};
 
@@ -16,7 +16,7 @@ pub struct Holder {
     pub agent: String,
     /// When it claimed, in UTC.
     pub since: Option<Timestamp>,
-    /// When it last claimed or renewed, in UTC.
+    /// When it was last heard, in UTC: it claimed, renewed, or ran a command that saw its claim.
     pub heard: Option<Timestamp>,
     /// Whether its process lives.
     pub alive: Alive,
@@ -57,7 +57,7 @@ impl From<&Hold> for Holder {
         Self {
             agent: hold.claim.agent.clone(),
             since: hold.claim.claimed_at,
-            heard: heard(&hold.claim),
+            heard: hold.heard,
             alive: hold.life.into(),
             worktree: hold.claim.worktree.clone(),
             same_name: false,
@@ -321,6 +321,9 @@ pub enum Refusal {
     ForeignFiles {
         /// Which (absolute paths).
         paths: Vec<String>,
+        /// Whether it is the skill that would go there.
+        #[serde(skip)]
+        skill: bool,
     },
     /// There is no such sprint.
     UnknownSprint {

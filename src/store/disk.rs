@@ -110,6 +110,16 @@ impl DiskDir {
         Ok(sys::fstat(&self.0)?.st_uid)
     }
 
+    /// Sets the times of `name` to now. A link itself is touched, not what it points at.
+    ///
+    /// # Errors
+    /// `ENOENT`; `EROFS`; `EACCES`.
+    pub fn touch(&self, name: &str) -> io::Result<()> {
+        let now = sys::Timespec { tv_sec: 0, tv_nsec: sys::UTIME_NOW };
+        let times = sys::Timestamps { last_access: now, last_modification: now };
+        Ok(sys::utimensat(&self.0, &*component(name)?, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+    }
+
     /// Opens a file to append to, and makes it if it is not there; one write is one line.
     ///
     /// # Errors

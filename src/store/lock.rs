@@ -8,7 +8,7 @@ use super::folder::{FEW, Folder, Opened, Step, from_json};
 use super::world::{TRIES, World};
 use crate::error::{Failure, FailureKind};
 use crate::record::{Claim, Done, Token, VERSION};
-use crate::rules::{Hold, Life, State};
+use crate::rules::{Hold, Life, State, identity};
 
 /// The lock directory's name.
 pub(crate) const LOCK: &str = "lock";
@@ -201,7 +201,8 @@ fn owned<W: World>(
                 .map(|claim| Claim { token: Some(other.clone()), ..claim }),
         );
     }
-    Ok(Some(Hold { claim, life, former, only_unstuck: false }))
+    let heard = identity::heard(&claim);
+    Ok(Some(Hold { claim, life, former, heard, only_unstuck: false }))
 }
 
 /// The hold of a script; `None` if its record is gone.
@@ -225,7 +226,8 @@ fn unnamed<W: World>(world: &W, bytes: &[u8], mtime: i64, only_unstuck: bool) ->
     } else {
         (Claim::default(), life_by_age(world, mtime))
     };
-    Hold { claim, life, former: Vec::new(), only_unstuck }
+    let heard = identity::heard(&claim);
+    Hold { claim, life, former: Vec::new(), heard, only_unstuck }
 }
 
 /// An owner whose record cannot be read is dead if its file is older than this machine's boot.

@@ -141,6 +141,11 @@ impl<W: World> Store<W> {
             phase.finish(lock, token)?;
             state = State::Done(lock::done(&dir)?.unwrap_or_default());
         }
+        if let (State::Claimed(hold), Lock::Owned { lock, .. }) = (&mut state, &seen) {
+            // A time in the future is of a clock that was set back.
+            let heard = self.world.hears(lock, hold).map(|then| then.min(self.world.now()));
+            hold.heard = hold.heard.max(heard);
+        }
         // After the lock: whoever was seen as the owner has not failed by then.
         if attempts == Attempts::All || attempts == Attempts::Of(id) {
             let past = past::read(&dir, &state)?;

@@ -7,7 +7,7 @@ use super::dir::Dir;
 use super::folder::Folder;
 use crate::error::Failure;
 use crate::record::{Claim, Event, Process, Token};
-use crate::rules::Life;
+use crate::rules::{Hold, Life};
 
 /// How many times a command looks again before it says that another one is in its way. With the
 /// pauses of [`World::pause`] this is about a second.
@@ -71,6 +71,13 @@ pub trait World {
     /// Acts while holding the mutex. It is tried for at most a second, and then gone without: it
     /// spares work and carries no safety.
     fn under_mutex<T>(&self, conductor: &Folder<Self::Dir>, act: impl FnOnce() -> T) -> T;
+
+    /// When the owner of `hold` last ran a command that saw it, by the copy of its record in `lock`.
+    /// If that is the one who asks, the copy is touched: a script takes one that is an hour old for
+    /// abandoned. Neither decides anything here, so the model checker leaves both out.
+    fn hears(&self, _lock: &Folder<Self::Dir>, _hold: &Hold) -> Option<Timestamp> {
+        None
+    }
 
     /// Waits a moment for another command to get out of the way.
     fn pause(&self, attempt: u32);

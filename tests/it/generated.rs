@@ -70,6 +70,11 @@ fn man_pages_are_up_to_date() {
     hold("man", &pages::all());
 }
 
+#[test]
+fn the_skill_is_up_to_date() {
+    hold("skill", &Files::from([("SKILL.md".to_owned(), crate::skill::text())]));
+}
+
 /// The table of exit codes, as README has it.
 fn exit_codes() -> String {
     let rows = EXIT_CODES.iter().map(|(code, meaning)| format!("| {code} | {meaning} |\n"));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
@@ -139,6 +140,15 @@ impl Scene {
     /// Moves the claim on `phase` into the past.
     pub(crate) fn claimed_ago(&self, phase: &str, seconds: i64) {
         self.edit_claim(phase, |claim| claim["claimed_at"] = json!(ago(seconds)));
+        self.silent_for(phase, seconds);
+    }
+
+    /// The owner of `phase` was last heard so long ago.
+    pub(crate) fn silent_for(&self, phase: &str, seconds: i64) {
+        let then = SystemTime::now() - Duration::from_secs(seconds.try_into().unwrap());
+        let copy = self.sprint_dir().join(phase).join("lock/meta.json");
+        let file = std::fs::File::options().write(true).open(copy).unwrap();
+        file.set_modified(then).unwrap();
     }
 
     /// Lets the process of the claim on `phase` be one of another machine.
@@ -182,5 +192,8 @@ pub(crate) fn ago(seconds: i64) -> String {
 fn edit(path: &Path, change: impl Fn(&mut Value)) {
     let mut value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     change(&mut value);
+    // Its time says when an owner was last heard.
+    let modified = path.metadata().unwrap().modified().unwrap();
     std::fs::write(path, value.to_string()).unwrap();
+    std::fs::File::options().write(true).open(path).unwrap().set_modified(modified).unwrap();
 }

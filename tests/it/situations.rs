@@ -189,6 +189,9 @@ fn old_layout(scene: &mut Scene) {
 
 /// Refusals: the rules say no.
 pub(crate) const REFUSALS: &[Situation] = &[
+    case("foreign_files-skill", &["skill", "--project", "--for", "codex"], |scene| {
+        scene.sandbox.write("repo/.agents/skills/git-conductor/SKILL.md", "mine\n");
+    }),
     case("no_sprint", &["claim", "build"], nothing),
     case("no_sprint-next", &["next", "--claim"], nothing),
     case("no_sprint-batch", &["batch"], nothing),
@@ -633,6 +636,17 @@ pub(crate) const ANSWERS: &[Situation] = &[
             scene.does_in("wt", "codex-2", &["claim", "build"]);
         }),
     ),
+    case("ok-prime", &["prime"], |scene| {
+        fresh(scene);
+        scene.does("claude-1", &["claim", "think"]);
+        scene.does("claude-1", &["complete", "think", "--artifact", "file"]);
+    }),
+    case("ok-prime-mine", &["prime"], held_by_me),
+    case("ok-prime-stop", &["prime", "--stop"], held_by_me),
+    case("ok-prime-none", &["prime"], nothing),
+    case("ok-skill-hooks", &["skill", "--hooks", "--for", "claude"], nothing),
+    case("ok-skill-hooks-other", &["skill", "--hooks", "--for", "codex"], nothing),
+    case("ok-skill-project", &["skill", "--project", "--for", "codex"], nothing),
     case("ok-status-mine", &["status"], held_by_me),
     case("ok-status-failed", &["status"], built_badly),
     case("ok-status-finished", &["status"], all_done),

@@ -20,7 +20,7 @@ const SNAPSHOTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/snapshots
 /// The commands, as they are typed.
 pub(crate) const COMMANDS: &[&str] = &[
     "start", "claim", "complete", "abort", "status", "next", "unstuck", "guard", "hooks", "notes",
-    "doctor", "install", "batch", "archive", "clean",
+    "doctor", "install", "prime", "skill", "batch", "archive", "clean",
 ];
 
 /// Snapshots beside those of the situations.
@@ -230,6 +230,7 @@ fn seven() -> Scene {
         claim["claimed_at"] = json!(ago(12 * 60));
         claim["renewed_at"] = json!(ago(40));
     });
+    scene.silent_for("review", 40);
     scene
 }
 
@@ -388,7 +389,7 @@ fn help() {
 }
 
 /// The codes of all refusals, read where they are given.
-fn refusal_codes() -> BTreeSet<String> {
+pub(crate) fn refusal_codes() -> BTreeSet<String> {
     let source = include_str!("../../src/rules/refusal.rs");
     let (_, body) = source.split_once("pub const fn code(&self)").unwrap();
     let (body, _) = body.split_once("\n    }\n").unwrap();

@@ -278,6 +278,12 @@ pub(crate) const PAGES: &[Page] = &[
     page("hooks", &[1], &["git-conductor-guard(1)", "githooks(5)", "git-push(1)"]),
     page("notes", &[], &["git-conductor-guard(1)", "git-conductor-complete(1)", "git-notes(1)"]),
     page("install", &[1], &["man(1)", "git-help(1)"]),
+    page(
+        "prime",
+        &[],
+        &["git-conductor-status(1)", "git-conductor-next(1)", "git-conductor-skill(1)"],
+    ),
+    page("skill", &[1], &["git-conductor-prime(1)", "git-conductor-install(1)"]),
     page("batch", &[1], &["git-conductor-next(1)"]),
     page("archive", &[1], &["git-conductor-start(1)", "git-conductor-clean(1)"]),
     page("clean", &[], &["git-conductor-archive(1)"]),

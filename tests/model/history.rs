@@ -63,8 +63,13 @@ fn apply(board: &Board, op: &Op) -> (String, Board) {
                 Change::Take => {
                     let token = git_conductor::record::Token::parse(&"0".repeat(32));
                     let claim = Claim { v, agent, explicit, process, token, ..Claim::default() };
-                    let hold =
-                        Hold { claim, life: Life::Alive, former: Vec::new(), only_unstuck: false };
+                    let hold = Hold {
+                        claim,
+                        life: Life::Alive,
+                        former: Vec::new(),
+                        heard: None,
+                        only_unstuck: false,
+                    };
                     after.set(id, State::Claimed(hold));
                 }
                 Change::Complete => {

@@ -12,6 +12,9 @@ use crate::error::{Failure, FailureKind};
 /// The last line of a file of ours, after the mark of a comment. Later versions know theirs by it as
 /// well: it stays as it is.
 const MARK: &str = "Put here by 'git conductor install', which '--uninstall' undoes.";
+/// The same for a skill.
+const SKILL: &str =
+    "<!-- Put here by 'git conductor skill --install', which '--uninstall' undoes. -->";
 /// A file of ours is no longer than this, in bytes.
 const LONGEST: u64 = 1024 * 1024;
 /// At most this many entries are read of a directory.
@@ -31,7 +34,7 @@ pub enum Change {
 
 /// What stands at a path.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum There {
+pub(in crate::cmd) enum There {
     /// Nothing.
     Nothing,
     /// A file of ours, and its content.
@@ -41,17 +44,32 @@ pub(super) enum There {
 }
 
 /// `text` with the line that makes it ours; `comment` begins one in its language.
-pub(super) fn marked(text: &str, comment: &str) -> String {
+pub(in crate::cmd) fn marked(text: &str, comment: &str) -> String {
     format!("{text}{comment} {MARK}\n")
+}
+
+/// A skill with the line that makes it ours.
+pub(in crate::cmd) fn marked_skill(text: &str) -> String {
+    format!("{text}\n{SKILL}\n")
 }
 
 fn is_ours(text: &str) -> bool {
     let last = text.strip_suffix('\n').and_then(|text| text.rsplit('\n').next());
-    last.is_some_and(|last| [".\\\"", "#"].iter().any(|mark| last == format!("{mark} {MARK}")))
+    last.is_some_and(|last| {
+        last == SKILL || [".\\\"", "#"].iter().any(|mark| last == format!("{mark} {MARK}"))
+    })
 }
 
 /// What stands at `path`. A link there is not followed, and is nobody's but its maker's.
-pub(super) fn look(path: &Path) -> Result<There, Failure> {
+pub(in crate::cmd) fn look(path: &Path) -> Result<There, Failure> {
+    Ok(match read(path)? {
+        There::Ours(text) if !is_ours(&text) => There::Foreign,
+        there @ (There::Nothing | There::Ours(_) | There::Foreign) => there,
+    })
+}
+
+/// The same, taking every regular file of text for ours.
+pub(in crate::cmd) fn read(path: &Path) -> Result<There, Failure> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let fail = |error| Failure::io(error, format!("cannot read '{}'", path.display()));
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -72,8 +90,7 @@ pub(super) fn look(path: &Path) -> Result<There, Failure> {
     };
     let mut bytes = Vec::new();
     file.take(LONGEST).read_to_end(&mut bytes).map_err(fail)?;
-    let text = String::from_utf8(bytes).ok().filter(|text| is_ours(text));
-    Ok(text.map_or(There::Foreign, There::Ours))
+    Ok(String::from_utf8(bytes).ok().map_or(There::Foreign, There::Ours))
 }
 
 fn is_absent(error: &std::io::Error) -> bool {
@@ -81,7 +98,7 @@ fn is_absent(error: &std::io::Error) -> bool {
 }
 
 /// The files of ours in `dir`, by name.
-pub(super) fn ours(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
+pub(in crate::cmd) fn ours(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
     let fail = |error| Failure::io(error, format!("cannot read '{}'", dir.display()));
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
@@ -102,7 +119,7 @@ pub(super) fn ours(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
 }
 
 /// Puts `text` at `path` in one step: who reads it meanwhile has the old one or the new one.
-pub(super) fn write(path: &Path, text: &str) -> Result<(), Failure> {
+pub(in crate::cmd) fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let fail = |error| denied(error, format!("cannot write '{}'", path.display()));
     let dir = path.parent().unwrap_or(path);
     std::fs::create_dir_all(dir)
@@ -123,7 +140,7 @@ pub(super) fn write(path: &Path, text: &str) -> Result<(), Failure> {
 }
 
 /// Removes a file of ours.
-pub(super) fn remove(path: &Path) -> Result<(), Failure> {
+pub(in crate::cmd) fn remove(path: &Path) -> Result<(), Failure> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(denied(error, format!("cannot remove '{}'", path.display())))
@@ -133,7 +150,7 @@ pub(super) fn remove(path: &Path) -> Result<(), Failure> {
 }
 
 /// Removes `dir` and those above it that are empty by now, below `root`.
-pub(super) fn prune(dir: &Path, root: &Path) {
+pub(in crate::cmd) fn prune(dir: &Path, root: &Path) {
     let inside = dir.ancestors().take_while(|dir| *dir != root && dir.starts_with(root));
     for dir in inside {
         // A link is not a directory of ours, and what is not empty stays.
@@ -155,6 +172,9 @@ fn denied(error: std::io::Error, doing: String) -> Failure {
 }
 
 /// A path, as JSON has it.
-pub(super) fn shown<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+pub(in crate::cmd) fn shown<S: serde::Serializer>(
+    path: &Path,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&path.display().to_string())
 }

@@ -1,0 +1,291 @@
+//! `skill`: what an agent reads to work a sprint; prints it, puts it where an agent looks for skills,
+//! and offers hooks for an agent's settings. It changes no settings: they are its user's.
+//!
+//! Where agents look is a fact about them: Claude Code in `~/.claude/skills` and `.claude/skills`;
+//! Codex and opencode in `~/.agents/skills` and `.agents/skills`, which is the convention that others
+//! share.
+
+use std::path::{Path, PathBuf};
+
+use super::Outcome;
+use super::context::{need_repository, text};
+use super::install::Change;
+use super::install::files::{self, There};
+use crate::agent::{self, Machine, Vars};
+use crate::error::{Failure, FailureKind, Stop};
+use crate::rules::Refusal;
+
+/// What an agent reads; made by `UPDATE=1 cargo test --test it generated`.
+pub const TEXT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/skill/SKILL.md"));
+
+/// The lines around what is ours in `AGENTS.md`. Later versions know theirs by them: they stay as
+/// they are.
+const BEGIN: &str = "<!-- git-conductor: begin -->";
+const END: &str = "<!-- git-conductor: end -->";
+/// What stands between them.
+const BLOCK: &str = "Several agents may work on this repository at once. When `git conductor status` shows a\n\
+                     sprint, claim a phase before you work (`git conductor next --claim`), and do what\n\
+                     the skill git-conductor says. Without a sprint, ignore this.";
+
+/// Who reads the skill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reader {
+    /// Claude Code.
+    Claude,
+    /// Any other, by the convention that they share.
+    Other,
+}
+
+impl Reader {
+    /// Where it looks, below the user's home and below a worktree.
+    const fn dir(self) -> &'static str {
+        match self {
+            Self::Claude => ".claude",
+            Self::Other => ".agents",
+        }
+    }
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one switch of the command line")]
+pub struct Request {
+    /// Put it there.
+    pub install: bool,
+    /// Below this worktree.
+    pub project: bool,
+    /// Offer hooks.
+    pub hooks: bool,
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// Take away what was put there.
+    pub uninstall: bool,
+    /// For whom; `None` for the agent that asks.
+    pub reader: Option<Reader>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub enum Skill {
+    /// The skill itself was asked for.
+    Text,
+    /// Hooks were.
+    Hooks(Reader),
+    /// Files were written or removed.
+    Put {
+        /// What was asked for.
+        request: Request,
+        /// Each file (absolute path), and what became of it.
+        files: Vec<(PathBuf, Change)>,
+        /// Files of such a name that are not ours and were left alone.
+        left: Vec<PathBuf>,
+        /// Whether there is a `CLAUDE.md` that does not read `AGENTS.md` by itself.
+        claude_md: bool,
+    },
+}
+
+/// Does what is asked for.
+///
+/// # Errors
+/// No agent is named and none asks; a file in the way is not ours; a file cannot be written.
+pub fn run(request: &Request) -> Result<Outcome, Stop> {
+    let skill = if request.install || request.uninstall {
+        put(request)?
+    } else if request.dry_run || request.project {
+        return Err(usage("--dry-run and --project go with --install or --uninstall"));
+    } else if request.hooks {
+        Skill::Hooks(reader(request)?)
+    } else {
+        Skill::Text
+    };
+    Ok(Outcome::Skill(Box::new(skill)))
+}
+
+fn usage(text: &str) -> Stop {
+    Failure::new(FailureKind::Usage, text).hint("git conductor skill -h").into()
+}
+
+fn reader(request: &Request) -> Result<Reader, Stop> {
+    if let Some(reader) = request.reader {
+        return Ok(reader);
+    }
+    let machine = Machine::read();
+    match agent::calling(&Vars::from_process(), &machine, &machine.table).as_deref() {
+        Some("claude") => Ok(Reader::Claude),
+        Some("ci") | None => Err(usage("no agent asks: say whose skills these are, with --for")),
+        Some(_) => Ok(Reader::Other),
+    }
+}
+
+/// A file that belongs where it is: what is there now, and what should be.
+struct Wanted {
+    path: PathBuf,
+    old: Option<String>,
+    new: Option<String>,
+}
+
+fn put(request: &Request) -> Result<Skill, Stop> {
+    let reader = reader(request)?;
+    let root = root(request)?;
+    let skills = root.join(reader.dir()).join("skills");
+    let path = skills.join("git-conductor/SKILL.md");
+    let (mut wanted, mut foreign) = (Vec::new(), Vec::new());
+    // A repository is anybody's, and a link in it may lead out of it.
+    let leads_out = request.project && links(&root, &path);
+    match if leads_out { There::Foreign } else { files::look(&path)? } {
+        There::Foreign => foreign.push(path.clone()),
+        There::Ours(old) => {
+            wanted.push(Wanted { path: path.clone(), old: Some(old), new: ours(request) });
+        }
+        There::Nothing => {
+            wanted.push(Wanted { path: path.clone(), old: None, new: ours(request) });
+        }
+    }
+    let mut claude_md = false;
+    if request.project {
+        let path = root.join("AGENTS.md");
+        let old = match files::read(&path)? {
+            There::Foreign => {
+                foreign.push(path.clone());
+                None
+            }
+            There::Ours(old) => Some(old),
+            There::Nothing => None,
+        };
+        claude_md = old.is_none() && root.join("CLAUDE.md").exists();
+        let block = (!request.uninstall).then_some(BLOCK);
+        let is_ours = old.as_deref().is_some_and(|text| text.lines().any(|line| line == BEGIN));
+        match with_block(old.as_deref().unwrap_or_default(), block) {
+            // There is nothing of ours in it, be it empty.
+            _ if request.uninstall && !is_ours => {}
+            // A file that held nothing but the block was made by us.
+            Some(text) if text.trim().is_empty() => wanted.push(Wanted { path, old, new: None }),
+            Some(text) => wanted.push(Wanted { path, old, new: Some(text) }),
+            None => foreign.push(path),
+        }
+    }
+    foreign.dedup();
+    if !foreign.is_empty() && !request.uninstall {
+        let paths = foreign.iter().map(|path| path.display().to_string()).collect();
+        return Err(Refusal::ForeignFiles { paths, skill: true }.into());
+    }
+    let mut done = Vec::new();
+    for Wanted { path, old, new } in wanted.into_iter().filter(|file| !foreign.contains(&file.path))
+    {
+        let change = match (&old, &new) {
+            (None, None) => continue,
+            (Some(old), Some(new)) if old == new => Change::Same,
+            (_, Some(_)) => Change::Written,
+            (Some(_), None) => Change::Removed,
+        };
+        if !request.dry_run {
+            match (change, &new) {
+                (Change::Written, Some(text)) => files::write(&path, text).map_err(plain)?,
+                (Change::Removed, _) => files::remove(&path).map_err(plain)?,
+                _ => {}
+            }
+        }
+        done.push((path, change));
+    }
+    if request.uninstall && !request.dry_run && !leads_out {
+        files::prune(path.parent().unwrap_or(&path), &skills);
+    }
+    Ok(Skill::Put { request: request.clone(), files: done, left: foreign, claude_md })
+}
+
+fn ours(request: &Request) -> Option<String> {
+    (!request.uninstall).then(|| files::marked_skill(TEXT))
+}
+
+/// The advice of `install` is none here.
+fn plain(mut failure: Failure) -> Failure {
+    failure.hints.clear();
+    failure
+}
+
+/// The directory that everything goes below.
+fn root(request: &Request) -> Result<PathBuf, Stop> {
+    if request.project {
+        let repo = need_repository()?;
+        let worktree = repo.worktree().map(Path::to_owned);
+        return worktree.ok_or_else(|| usage("--project needs a worktree, and this has none"));
+    }
+    let home = text("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+    home.ok_or_else(|| usage("HOME does not say where your own directory is"))
+}
+
+/// Whether a link stands on the way from `root` to `path`.
+fn links(root: &Path, path: &Path) -> bool {
+    let between = path.ancestors().take_while(|path| *path != root);
+    between.into_iter().any(|path| path.symlink_metadata().is_ok_and(|meta| meta.is_symlink()))
+}
+
+/// `text` with the block, or without it if `block` is `None`; everything else stays byte for byte.
+/// `None` where the lines around it are not one pair in order: then nobody knows what is ours.
+fn with_block(text: &str, block: Option<&str>) -> Option<String> {
+    let eol = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let new = block.map(|block| format!("{BEGIN}\n{block}\n{END}\n").replace('\n', eol));
+    let new = new.unwrap_or_default();
+    let count = |mark: &str| text.lines().filter(|line| *line == mark).count();
+    match (count(BEGIN), count(END)) {
+        (0, 0) if new.is_empty() => Some(text.to_owned()),
+        (0, 0) => {
+            let gap = match text {
+                "" => "",
+                text if text.ends_with('\n') => eol,
+                _ => &eol.repeat(2),
+            };
+            Some(format!("{text}{gap}{new}"))
+        }
+        (1, 1) => {
+            let (mut before, mut after) = (String::new(), String::new());
+            let (mut seen, mut over) = (false, false);
+            for line in text.split_inclusive('\n') {
+                let bare = line.trim_end_matches(['\n', '\r']);
+                match (seen, over) {
+                    (false, _) if bare == END => return None,
+                    (false, _) if bare == BEGIN => seen = true,
+                    (false, _) => before.push_str(line),
+                    (true, false) => over = bare == END,
+                    (true, true) => after.push_str(line),
+                }
+            }
+            if new.is_empty() && after.is_empty() {
+                // The empty line that was put before it.
+                let end = format!("{eol}{eol}");
+                if before.ends_with(&end) {
+                    before.truncate(before.len() - eol.len());
+                }
+            }
+            Some(format!("{before}{new}{after}"))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_but_the_block_changes() {
+        for text in ["", "# Rules\n", "# Rules\r\n\r\nmore\r\n", "a\n\n"] {
+            let with = with_block(text, Some("one")).unwrap();
+            assert_eq!(with_block(&with, Some("one")).unwrap(), with);
+            assert_eq!(with_block(&with, None).unwrap(), text);
+            let more = format!("{with}after\n");
+            let other = with_block(&more, Some("two")).unwrap();
+            assert!(other.starts_with(text) && other.ends_with("after\n"), "{other}");
+            assert_eq!(other.replace("two", "one"), more);
+            assert_eq!(text.contains('\r'), with.contains('\r'));
+        }
+        for text in [
+            format!("{END}\n{BEGIN}\n"),
+            format!("{BEGIN}\n"),
+            format!("{BEGIN}\n{BEGIN}\n{END}\n"),
+        ] {
+            assert_eq!(with_block(&text, Some("one")), None, "{text}");
+        }
+    }
+}
