@@ -34,6 +34,12 @@ const ACTIONS: &[(&[&str], &str)] = &[
         &["failed", "other_commit", "no_evidence", "no_record", "no_notes"],
         "the gate is shut: do not ship; tell your human what it says",
     ),
+    (
+        &["exhausted", "cannot_carry", "pin_changed", "pin_gone"],
+        "your human decides how to go on: tell them what it says, stop",
+    ),
+    (&["no_artifact"], "nothing was handed over: look at the commit instead"),
+    (&["unknown_sprint"], "`git conductor verify --all` names the sprints"),
     (&["no_sprint"], "work as if this program were not there, start none"),
     (
         &["invalid_graph", "kept", "foreign_hooks", "foreign_files"],
