@@ -140,6 +140,29 @@ fn complete(dir: &Path, runs: usize) {
     );
 }
 
+/// From the end of the command that completes a phase to that of one that waits for it.
+fn wake_up(dir: &Path, runs: usize) {
+    let mut times = Vec::new();
+    for _ in 0..runs {
+        time(BINARY, dir, &["start", "--force", "--phases", "a:,b:a"]);
+        time(BINARY, dir, &["claim", "a"]);
+        let args = ["claim", "b", "--wait", "--timeout", "60s", "--agent", "waiter"];
+        let waiter = command(BINARY, dir, &args).spawn().unwrap();
+        // Asleep by then; if not it is quicker than it ought to be, and the median does not mind.
+        std::thread::sleep(Duration::from_millis(20));
+        time(BINARY, dir, &["complete", "a"]);
+        let begin = Instant::now();
+        assert!({ waiter }.wait().unwrap().success());
+        times.push(begin.elapsed());
+    }
+    let woken = ms(median(times));
+    let over = if woken > 20.0 { " **over**" } else { "" };
+    println!(
+        "| `claim --wait`, from the completion that it waits for on | {woken:.2} ms{over} | | | 20 ms |"
+    );
+    time(BINARY, dir, &["start", "--force"]);
+}
+
 /// `push --dry-run` to a guarded branch, with the hook and without it: what the hook adds.
 fn push(dir: &Path, runs: usize) {
     time("git", dir, &["init", "-q", "--bare", "remote.git"]);
@@ -387,6 +410,7 @@ fn main() {
     compare(dir, runs, &["guard", "think"], &[&["claim", "think"]], &[&["abort"]]);
     compare(dir, runs, &["__complete", "claim", ""], &[], &[]);
     complete(dir, runs.min(50));
+    wake_up(dir, runs.min(50));
     push(dir, runs.min(100));
     note(dir, runs.min(50));
     scale(dir, runs);

@@ -5,6 +5,7 @@ mod commands;
 mod completion;
 mod evidence;
 mod manners;
+mod waiting;
 
 use std::ffi::OsString;
 
@@ -12,12 +13,13 @@ use clap::{FromArgMatches as _, Parser};
 use jiff::Timestamp;
 
 use crate::cmd::context::Need;
+use crate::cmd::waiting::Patience;
 use crate::cmd::{self, Context, Global, Outcome};
 use crate::error::{self, Failure, FailureKind, Stop};
-use crate::record::Verdict;
 use crate::report::{self, Format, Printed, text::Paint};
-use commands::{Command, HooksWord, Options, VerdictWord};
+use commands::{Command, Options};
 use manners::Manners;
+use waiting::WaitArgs;
 
 /// Several agent sessions on one repository without stepping on each other
 ///
@@ -195,10 +197,27 @@ impl Aside {
     }
 }
 
+/// Waits for `timeout` at most. Who sits at a terminal is shown what is waited for meanwhile.
+fn patiently(
+    json: bool,
+    timeout: Option<std::time::Duration>,
+    wait: impl FnOnce(Patience<'_>) -> Result<Outcome, Stop>,
+) -> Result<Outcome, Stop> {
+    let Some(width) = manners::width_of_stderr().filter(|_| !json) else {
+        return wait(Patience { timeout, live: None });
+    };
+    let line = report::waiting::Line::new(width);
+    let mut draw = |progress: &cmd::waiting::Progress<'_>| line.draw(progress);
+    let result = wait(Patience { timeout, live: Some(&mut draw) });
+    line.erase();
+    result
+}
+
 /// Opens what the command needs, and runs it.
 fn execute(cli: Cli, aside: &mut Aside) -> Result<Outcome, Stop> {
     let global =
         &Global { agent: cli.options.agent, pid: cli.options.pid, store: cli.options.store };
+    let json = cli.options.json;
     let mut store = || aside.open(global, Need::Store);
     let command = cli.command.unwrap_or(Command::Status);
     match command {
@@ -208,12 +227,23 @@ fn execute(cli: Cli, aside: &mut Aside) -> Result<Outcome, Stop> {
             let request = cmd::start::Request { phases, goal, if_none, force, from, carry };
             cmd::start::run(&aside.open(global, Need::Nothing)?, request)
         }
-        Command::Claim { phase, takeover } => cmd::claim::run(&store()?, &phase, takeover),
+        Command::Claim { phase, takeover, waiting } => {
+            let context = store()?;
+            if !waiting.wait {
+                return cmd::claim::run(&context, &phase, takeover);
+            }
+            patiently(json, waiting.timeout, |patience| {
+                cmd::waiting::claim(&context, Some(&phase), takeover, patience)
+            })
+        }
+        Command::Wait(WaitArgs { phase, what, timeout }) => {
+            let context = store()?;
+            patiently(json, timeout, |patience| {
+                cmd::waiting::wait(&context, &phase, what.into(), patience)
+            })
+        }
         Command::Complete { phase, artifact, verdict, commit, note, no_note } => {
-            let verdict = match verdict {
-                VerdictWord::Pass => Verdict::Pass,
-                VerdictWord::Fail => Verdict::Fail,
-            };
+            let verdict = verdict.into();
             let note = (note || no_note).then_some(note);
             let request = cmd::complete::Request { phase, artifact, verdict, commit, note };
             cmd::complete::run(&store()?, &request)
@@ -230,7 +260,16 @@ fn execute(cli: Cli, aside: &mut Aside) -> Result<Outcome, Stop> {
         Command::Verify(evidence::VerifyArgs { sprint, all }) => {
             cmd::verify::run(&store()?, &cmd::verify::Request { sprint, all })
         }
-        Command::Next { all, claim } => {
+        Command::Next { claim: true, waiting, .. } if waiting.wait => {
+            let context = store()?;
+            patiently(json, waiting.timeout, |patience| {
+                cmd::waiting::claim(&context, None, false, patience)
+            })
+        }
+        Command::Next { waiting, .. } if waiting.wait => {
+            Err(misused("--wait goes with --claim", "git conductor next -h"))
+        }
+        Command::Next { all, claim, .. } => {
             let context = store()?;
             if !claim {
                 aside.warning = setting_warning(&context);
@@ -249,25 +288,10 @@ fn execute(cli: Cli, aside: &mut Aside) -> Result<Outcome, Stop> {
             cmd::guard::run(&context, phase.as_deref(), commit.as_deref())
         }
         Command::Notes { what, remote, remove } => {
-            let usage = |text: &str| {
-                let failure = Failure::new(FailureKind::Usage, text);
-                Err(failure.hint("git conductor notes -h").into())
-            };
-            match (what.as_deref(), remote.as_deref(), remove) {
-                (Some("setup"), remote, undo) => cmd::notes::set_up(remote, undo),
-                (_, _, true) => usage("--remove goes with setup"),
-                (Some("sync"), remote, false) => cmd::notes::sync(&store()?, remote),
-                (_, Some(_), false) => usage("--remote goes with sync and setup"),
-                (rev, None, false) => cmd::notes::show(rev),
-            }
+            notes(store, what.as_deref(), remote.as_deref(), remove)
         }
         Command::Hooks { action } => {
-            let action = match action {
-                HooksWord::Install => cmd::hooks::Action::Install,
-                HooksWord::Status => cmd::hooks::Action::Status,
-                HooksWord::Uninstall => cmd::hooks::Action::Uninstall,
-            };
-            cmd::hooks::run(&aside.open(global, Need::Nothing)?, action)
+            cmd::hooks::run(&aside.open(global, Need::Nothing)?, action.into())
         }
         Command::Doctor { fix, race } => {
             // Which goes on without.
@@ -285,17 +309,32 @@ fn execute(cli: Cli, aside: &mut Aside) -> Result<Outcome, Stop> {
                 (false, false) => cmd::prime::run(&opened?),
             }
         }
-        Command::Skill(args) => cmd::skill::run(&cmd::skill::Request {
-            install: args.install || (args.project && !args.uninstall),
-            project: args.project,
-            hooks: args.hooks,
-            dry_run: args.dry_run,
-            uninstall: args.uninstall,
-            reader: args.reader.map(Into::into),
-        }),
+        Command::Skill(args) => cmd::skill::run(&args.into()),
         Command::Batch => cmd::batch::run(&store()?),
         Command::Archive => cmd::archive::run(&store()?),
         Command::Clean { older_than } => cmd::clean::run(&store()?, older_than),
+    }
+}
+
+/// A command line that is wrong in a way that its definitions do not tell.
+fn misused(text: &str, help: &str) -> Stop {
+    Failure::new(FailureKind::Usage, text).hint(help).into()
+}
+
+/// What is asked of records in git notes.
+fn notes(
+    mut store: impl FnMut() -> Result<Context, Failure>,
+    what: Option<&str>,
+    remote: Option<&str>,
+    undo: bool,
+) -> Result<Outcome, Stop> {
+    let usage = |text| Err(misused(text, "git conductor notes -h"));
+    match (what, remote, undo) {
+        (Some("setup"), remote, undo) => cmd::notes::set_up(remote, undo),
+        (_, _, true) => usage("--remove goes with setup"),
+        (Some("sync"), remote, false) => cmd::notes::sync(&store()?, remote),
+        (_, Some(_), false) => usage("--remote goes with sync and setup"),
+        (rev, None, false) => cmd::notes::show(rev),
     }
 }
 

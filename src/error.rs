@@ -23,6 +23,8 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
 pub const OK: u8 = 0;
 /// Exit code: refused, or no.
 pub const REFUSED: u8 = 1;
+/// Exit code: timed out waiting.
+pub const TIMED_OUT: u8 = 3;
 /// Exit code: busy, or the outcome is unknown; try again.
 pub const BUSY: u8 = 4;
 /// Exit code: a bug of ours.

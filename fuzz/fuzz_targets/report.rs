@@ -155,7 +155,13 @@ fn outcomes(board: &Board, id: PhaseId) -> Vec<Result<Outcome, Stop>> {
             let (claim, change) = (Claim::default(), decide::Change::Take);
             let granted = Granted { phase, claim, change, from: None, board: board.clone() };
             let granted = Box::new(granted);
-            vec![Ok(Outcome::Claimed { granted, inputs: vec![], nameless: false, picked: false })]
+            vec![Ok(Outcome::Claimed {
+                granted,
+                inputs: vec![],
+                nameless: false,
+                picked: false,
+                waited: None,
+            })]
         }
         State::Claimed(hold) => {
             let change = decide::Change::TakeOver;
@@ -179,7 +185,13 @@ fn outcomes(board: &Board, id: PhaseId) -> Vec<Result<Outcome, Stop>> {
             };
             let granted = Box::new(granted);
             vec![
-                Ok(Outcome::Claimed { granted, inputs: vec![input], nameless: true, picked: true }),
+                Ok(Outcome::Claimed {
+                    granted,
+                    inputs: vec![input],
+                    nameless: true,
+                    picked: true,
+                    waited: None,
+                }),
                 Ok(Outcome::Aborted(vec![freed.clone()])),
                 Ok(Outcome::Unstuck(Box::new(freed))),
             ]

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use crate::cmd::skill::Reader;
+use crate::cmd::skill::{Reader, Request};
 
 // What `prime` takes: a doc comment here would stand for that of the command.
 #[derive(Debug, Clone, clap::Args)]
@@ -58,6 +58,19 @@ impl From<ReaderWord> for Reader {
             | ReaderWord::Gemini
             | ReaderWord::Opencode
             | ReaderWord::Other => Self::Other,
+        }
+    }
+}
+
+impl From<SkillArgs> for Request {
+    fn from(args: SkillArgs) -> Self {
+        Self {
+            install: args.install || (args.project && !args.uninstall),
+            project: args.project,
+            hooks: args.hooks,
+            dry_run: args.dry_run,
+            uninstall: args.uninstall,
+            reader: args.reader.map(Into::into),
         }
     }
 }

@@ -8,7 +8,10 @@ use jiff::SignedDuration;
 
 use super::agents::{PrimeArgs, SkillArgs};
 use super::evidence::{ShowArgs, VerifyArgs};
+use super::waiting::{WaitArgs, WaitOptions};
 use crate::cmd::context::parse_duration;
+use crate::cmd::hooks::Action;
+use crate::record::Verdict;
 
 /// What every command takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -45,11 +48,30 @@ pub(super) enum VerdictWord {
     Fail,
 }
 
+impl From<VerdictWord> for Verdict {
+    fn from(word: VerdictWord) -> Self {
+        match word {
+            VerdictWord::Pass => Self::Pass,
+            VerdictWord::Fail => Self::Fail,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum HooksWord {
     Install,
     Status,
     Uninstall,
+}
+
+impl From<HooksWord> for Action {
+    fn from(word: HooksWord) -> Self {
+        match word {
+            HooksWord::Install => Self::Install,
+            HooksWord::Status => Self::Status,
+            HooksWord::Uninstall => Self::Uninstall,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -110,7 +132,10 @@ pub(super) enum Command {
         /// Also from an owner that is gone, or your other terminal
         #[arg(long)]
         takeover: bool,
+        #[command(flatten)]
+        waiting: WaitOptions,
     },
+    Wait(WaitArgs),
     /// Hand a phase in; what waits for it opens
     ///
     /// Only its owner can. A completed phase stays completed. The artifact is a
@@ -205,9 +230,11 @@ pub(super) enum Command {
         /// All of it, not only the first
         #[arg(long, conflicts_with = "claim")]
         all: bool,
-        /// Claim it at once: agents that ask together get different phases
+        /// Claim it in the same step, so that nobody else gets it
         #[arg(long)]
         claim: bool,
+        #[command(flatten)]
+        waiting: WaitOptions,
     },
     /// Free a phase whose owner is gone
     ///

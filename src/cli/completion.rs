@@ -92,18 +92,21 @@ fn live(known: Command, typed: &ArgMatches) -> Command {
         pid: options.pid,
         store: options.store,
     });
-    let takeover = typed
-        .subcommand()
-        .is_some_and(|(_, typed)| matches!(typed.try_get_one("takeover"), Ok(Some(true))));
-    let known = known.mut_args(|arg| offering(arg, "", &asker, takeover));
+    let flag = |name: &str| {
+        let named = typed.subcommand();
+        named.is_some_and(|(_, typed)| matches!(typed.try_get_one(name), Ok(Some(true))))
+    };
+    // Who waits can name what is not open yet.
+    let open = if flag("wait") { Wanted::All } else { Wanted::Open { takeover: flag("takeover") } };
+    let known = known.mut_args(|arg| offering(arg, "", &asker, open));
     known.mut_subcommands(|command| {
         let name = command.get_name().to_owned();
-        command.mut_args(|arg| offering(arg, &name, &asker, takeover))
+        command.mut_args(|arg| offering(arg, &name, &asker, open))
     })
 }
 
 /// `arg` of `command`, with what it offers.
-fn offering(arg: Arg, command: &str, asker: &Global, takeover: bool) -> Arg {
+fn offering(arg: Arg, command: &str, asker: &Global, open: Wanted) -> Arg {
     let who = asker.clone();
     let phases = |wanted| values(move || offers::phases(&who, wanted).unwrap_or_default());
     // A path is for the shell to complete, which knows its `~` and its quotes.
@@ -111,7 +114,7 @@ fn offering(arg: Arg, command: &str, asker: &Global, takeover: bool) -> Arg {
         |order| ArgValueCompleter::new(move |_: &OsStr| vec![CompletionCandidate::new(order)]);
     let hint = arg.get_value_hint();
     let completer = match (command, arg.get_id().as_str()) {
-        ("claim", "phase") => phases(Wanted::Open { takeover }),
+        ("claim", "phase") => phases(open),
         ("complete" | "abort", "phase") => phases(Wanted::Mine),
         ("unstuck", "phase") => phases(Wanted::Claimed),
         (_, "phase") => phases(Wanted::All),

@@ -68,6 +68,12 @@ impl Manners {
     }
 }
 
+/// How many columns the terminal has that is told what is said; `None` if it is none.
+pub(super) fn width_of_stderr() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|&width| width > 0)
+}
+
 impl When {
     /// A value of `color.ui` and its like.
     fn configured(word: &str) -> Self {

@@ -1,6 +1,7 @@
 //! `claim`: own a phase.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::{Context, Input, Outcome};
 use crate::error::Stop;
@@ -16,18 +17,23 @@ pub fn run(context: &Context, phase: &str, takeover: bool) -> Result<Outcome, St
         return Err(failure.into());
     }
     let granted = context.store.claim(&context.asker, phase, takeover)?;
-    Ok(outcome(context, granted, false))
+    Ok(outcome(context, granted, false, None))
 }
 
 /// What a granted claim comes to: with it goes what the phase builds on.
-pub(super) fn outcome(context: &Context, granted: Granted, picked: bool) -> Outcome {
+pub(super) fn outcome(
+    context: &Context,
+    granted: Granted,
+    picked: bool,
+    waited: Option<Duration>,
+) -> Outcome {
     let board = &granted.board;
     let sprint = context.store_path().join("conductor").join(&board.sprint.sprint_id);
     let inputs = inputs(board, &sprint, &granted.phase);
     let me = &context.asker.me;
     let nameless =
         me.process.is_none() && me.session.is_none() && !me.explicit && me.token.is_none();
-    Outcome::Claimed { granted: Box::new(granted), inputs, nameless, picked }
+    Outcome::Claimed { granted: Box::new(granted), inputs, nameless, picked, waited }
 }
 
 /// What `phase` builds on, where the sprint's directory is `sprint`.

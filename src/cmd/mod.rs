@@ -8,6 +8,7 @@ pub mod clean;
 pub mod complete;
 pub mod context;
 pub mod doctor;
+mod events;
 pub mod guard;
 pub mod hooks;
 pub mod install;
@@ -22,6 +23,7 @@ pub mod start;
 pub mod status;
 pub mod unstuck;
 pub mod verify;
+pub mod waiting;
 mod world;
 
 use std::path::PathBuf;
@@ -60,6 +62,17 @@ pub enum Outcome {
         nameless: bool,
         /// Whether the phase was picked rather than named.
         picked: bool,
+        /// How long it was waited for, if that was asked for.
+        waited: Option<std::time::Duration>,
+    },
+    /// What was waited for has come true.
+    Waited {
+        /// The phase.
+        phase: String,
+        /// How it ended, if that was waited for.
+        verdict: Option<crate::record::Verdict>,
+        /// How long that took.
+        waited: std::time::Duration,
     },
     /// A phase is done.
     Completed {

@@ -14,7 +14,7 @@ pub fn run(context: &Context, all: bool, claim: bool) -> Result<Outcome, Stop> {
             return Err(failure.into());
         }
         let granted = context.store.claim_next(&context.asker)?;
-        return Ok(super::claim::outcome(context, granted, true));
+        return Ok(super::claim::outcome(context, granted, true, None));
     }
     let board = context.store.board()?.ok_or(Refusal::NoSprint {})?;
     let facts = context.asker.facts(context.now());

@@ -59,6 +59,11 @@ impl RealWorld {
         self.only_looks.set(true);
     }
 
+    /// Forgets who was seen alive: a command that lasts has to look again.
+    pub(super) fn forget_verdicts(&self) {
+        self.verdicts.borrow_mut().clear();
+    }
+
     /// The store's path.
     pub(super) fn path(&self) -> &Path {
         &self.path
@@ -256,7 +261,7 @@ impl World for RealWorld {
 }
 
 /// Up to half of `wait`, so that contenders do not come back in step.
-fn jitter(wait: Duration) -> Duration {
+pub(super) fn jitter(wait: Duration) -> Duration {
     let mut byte = [0; 1];
     // Without random bits contenders are merely in step.
     getrandom::fill(&mut byte).ok();

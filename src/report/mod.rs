@@ -16,6 +16,7 @@ mod rounds;
 mod sentences;
 mod skill;
 pub mod text;
+pub mod waiting;
 pub mod words;
 
 use std::fmt::Write as _;
@@ -205,7 +206,7 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
             say.hint("each agent takes its work with 'git conductor next --claim'");
             format!("{}\n", safe(&directory.display().to_string()))
         }
-        Outcome::Claimed { granted, inputs, nameless, picked } => {
+        Outcome::Claimed { granted, inputs, nameless, picked, .. } => {
             claimed_text(granted, inputs, now, say);
             if *nameless {
                 say.warning(
@@ -223,6 +224,7 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
             notes::noted_text(note.as_deref(), say);
             "OK\n".to_owned()
         }
+        Outcome::Waited { verdict, .. } => waiting::text(*verdict),
         Outcome::Aborted(freed) => {
             for freed in freed {
                 say.line(&format!("gave up '{}'", freed.phase));
@@ -396,8 +398,9 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
                 "phases": board.graph.count(),
             })),
         }),
-        Outcome::Claimed { granted, inputs, nameless, .. } => json!({
+        Outcome::Claimed { granted, inputs, nameless, waited, .. } => json!({
             "v": VERSION, "ok": true,
+            "waited_ms": waited.map(waiting::milliseconds),
             "phase": granted.phase,
             "sprint_id": granted.board.sprint.sprint_id,
             "agent": granted.claim.agent,
@@ -425,6 +428,7 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
             "lacks": lacks,
             "note": notes::noted_json(note.as_deref()),
         }),
+        Outcome::Waited { phase, verdict, waited } => waiting::json(phase, *verdict, *waited),
         Outcome::Aborted(freed) => {
             let phases: Vec<&str> = freed.iter().map(|freed| freed.phase.as_str()).collect();
             json!({"v": VERSION, "ok": true, "phases": phases})

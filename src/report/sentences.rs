@@ -16,7 +16,6 @@ pub(super) struct Draft {
 }
 
 pub(super) const NEXT: &[&str] = &["next", "--claim"];
-const STATUS: &[&str] = &["status"];
 pub(super) const NOTHING: &[&str] = &[];
 /// At most so many names stand in one sentence.
 const MANY: usize = 20;
@@ -54,6 +53,12 @@ pub(super) fn sentence(refusal: &Refusal, now: Timestamp) -> Draft {
         Refusal::LiveClaims { claims, starting } => live_claims(now, claims, *starting),
         Refusal::NothingReady { claimed, failed, exhausted } => {
             nothing_ready(now, claimed, failed, exhausted)
+        }
+        Refusal::Unfinished { phase, agent, .. } => {
+            super::waiting::unfinished(phase, agent.as_deref())
+        }
+        Refusal::TimedOut { waited_ms, again, why } => {
+            super::waiting::timed_out(*waited_ms, again, why, now)
         }
         Refusal::Finished {} => finished(),
         Refusal::NotForYou { phases } => not_for_you(phases),
@@ -376,9 +381,9 @@ fn nothing_ready(
         }
         None => draft(
             text,
-            "this is normal: ask again in five minutes; \
+            "this is normal: wait until something is open; \
              when an hour has changed nothing, tell your human, and stop",
-            STATUS,
+            &["next", "--claim", "--wait", "--timeout", "90s"],
         ),
     }
 }

@@ -44,7 +44,11 @@ pub fn refusal(refusal: &Refusal, now: Timestamp) -> Words {
         hints,
         todo: command,
         retry: refusal.retry(),
-        exit: crate::error::REFUSED,
+        exit: if matches!(refusal, Refusal::TimedOut { .. }) {
+            crate::error::TIMED_OUT
+        } else {
+            crate::error::REFUSED
+        },
     }
 }
 

@@ -262,6 +262,27 @@ pub enum Refusal {
         #[serde(skip_serializing_if = "Vec::is_empty")]
         exhausted: Vec<String>,
     },
+    /// The phase that is waited for is not done.
+    Unfinished {
+        /// The phase.
+        phase: String,
+        /// `pending` or `claimed`.
+        state: &'static str,
+        /// Who is at it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        agent: Option<String>,
+    },
+    /// What was waited for has not come true in the time that was given.
+    TimedOut {
+        /// How long that was, in milliseconds.
+        waited_ms: u64,
+        /// The command that waits again.
+        #[serde(skip)]
+        again: Vec<String>,
+        /// Why it has not.
+        #[serde(flatten, serialize_with = "facts")]
+        why: Box<Refusal>,
+    },
     /// Every phase is done.
     Finished {},
     /// Something is ready, but not for this agent.
@@ -394,6 +415,8 @@ impl Refusal {
             Self::Lost { .. } => "lost",
             Self::Alive { .. } => "alive",
             Self::NothingReady { .. } => "nothing_ready",
+            // The first is only ever why the time was over.
+            Self::Unfinished { .. } | Self::TimedOut { .. } => "timed_out",
             Self::Finished {} => "finished",
             Self::NotForYou { .. } => "not_for_you",
             Self::Holding { .. } => "holding",
@@ -435,7 +458,9 @@ impl Refusal {
             | Self::UnknownSprint { .. }
             | Self::PinLost { .. }
             | Self::Finished {} => Retry::Never,
+            Self::TimedOut { .. } => Retry::Now,
             Self::NoSprint {}
+            | Self::Unfinished { .. }
             | Self::Claimed { .. }
             | Self::LiveClaims { .. }
             | Self::Blocked { .. }

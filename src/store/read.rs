@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Store;
-use super::folder::Folder;
+use super::folder::{Folder, Opened};
 use super::lock::{self, Lock};
 use super::past;
 use super::phase::Phase;
@@ -83,6 +83,28 @@ impl<W: World> Store<W> {
     /// As [`Store::board`].
     pub fn current_path(&self) -> Result<Option<String>, Failure> {
         Ok(self.current()?.map(|found| found.path().to_owned()))
+    }
+
+    /// Shows `each` the directories in which every change of the current sprint can be seen: that of
+    /// sprints, and of the sprint that of itself, of its phases, and of the locks that there are. What
+    /// is not there yet shows in the one above it.
+    ///
+    /// # Errors
+    /// As [`Store::board`].
+    pub fn each_directory(&self, each: &mut dyn FnMut(&W::Dir)) -> Result<(), Failure> {
+        if let Some(conductor) = self.conductor()? {
+            each(conductor.dir());
+        }
+        let Some(found) = self.current()? else { return Ok(()) };
+        each(found.folder.dir());
+        for id in found.graph.ids() {
+            let Some(phase) = found.phase(&found.graph.phase(id).name)? else { continue };
+            each(phase.dir());
+            if let Opened::Dir(lock) = phase.open_any(lock::LOCK)? {
+                each(lock.dir());
+            }
+        }
+        Ok(())
     }
 
     /// Reads the phases of `wanted` (all, if `None`) and of what is settled: completions that a

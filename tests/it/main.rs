@@ -53,5 +53,6 @@ mod tables;
 mod tidy;
 mod troff;
 mod vantage;
+mod waiting;
 mod walk;
 mod wrapped;

@@ -17,8 +17,8 @@ const ACTIONS: &[(&[&str], &str)] = &[
         "normal: leave that phase alone; `git conductor next --claim`",
     ),
     (
-        &["blocked", "nothing_ready"],
-        "others must finish first: do nothing, ask again in a few minutes",
+        &["blocked", "nothing_ready", "timed_out"],
+        "others must finish first: `git conductor next --claim --wait --timeout 90s`, again and again",
     ),
     (&["holding"], "finish what you hold, or `git conductor abort PHASE`"),
     (&["done"], "nothing to do there; `git conductor next --claim`"),

@@ -19,8 +19,8 @@ const SNAPSHOTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/snapshots
 
 /// The commands, as they are typed.
 pub(crate) const COMMANDS: &[&str] = &[
-    "start", "claim", "complete", "abort", "status", "next", "unstuck", "guard", "hooks", "notes",
-    "doctor", "install", "prime", "skill", "batch", "archive", "clean",
+    "start", "claim", "wait", "complete", "abort", "status", "show", "verify", "next", "unstuck",
+    "guard", "hooks", "notes", "doctor", "install", "prime", "skill", "batch", "archive", "clean",
 ];
 
 /// Snapshots beside those of the situations.
@@ -51,6 +51,7 @@ const FILTERS: &[(&str, &str)] = &[
         r#"("check": "file system",\s+"level": )"[a-z]+",(\s+"says": ).*(\s+"hint": ).*"#,
         r#"${1}"ok",${2}"ext4",${3}null,"#,
     ),
+    (r#""waited_ms": [0-9]+"#, r#""waited_ms": 0"#),
     (r"process [0-9]+\b", "process 4711"),
     (r"\b[0-2]?[0-9]s\b", "0s"),
     (r"\b[45][0-9]s\b", "40s"),
@@ -152,7 +153,8 @@ fn code(situation: &Situation) -> &'static str {
 #[test]
 fn refusals() {
     for situation in REFUSALS {
-        check(situation, Some(code(situation)), |exit| exit == 1);
+        let wanted = if code(situation) == "timed_out" { 3 } else { 1 };
+        check(situation, Some(code(situation)), |exit| exit == wanted);
     }
 }
 

@@ -64,13 +64,13 @@ pub(crate) const SETTINGS: &[Row] = &[
         "`conductor.staleAfter`",
         "`1h`",
         "how long a dead owner must have been silent before anyone may reclaim: `30m`, `1h30m`, `0s`",
-        Whom::These(&["claim", "next", "status"]),
+        Whom::These(&["claim", "next", "status", "wait"]),
     ),
     row(
         "`conductor.maxAttempts`",
         "",
         "how many attempts at a phase may fail before no more are allowed",
-        Whom::These(&["claim", "next", "status", "unstuck"]),
+        Whom::These(&["claim", "next", "status", "unstuck", "wait"]),
     ),
     row(
         "`conductor.maxArtifact`",
@@ -254,6 +254,7 @@ pub(crate) const PAGES: &[Page] = &[
         &[1],
         &["git-conductor-archive(1)", "git-conductor-next(1)", "git-conductor-show(1)"],
     ),
+    page("wait", &[1, 3], &["git-conductor-claim(1)", "git-conductor-next(1)"]),
     page("show", &[1], &["git-conductor-status(1)", "git-conductor-verify(1)"]),
     page(
         "verify",
@@ -262,7 +263,7 @@ pub(crate) const PAGES: &[Page] = &[
     ),
     page(
         "claim",
-        &[1],
+        &[1, 3],
         &["git-conductor-next(1)", "git-conductor-complete(1)", "git-conductor-abort(1)"],
     ),
     page(
@@ -272,7 +273,7 @@ pub(crate) const PAGES: &[Page] = &[
     ),
     page("abort", &[1], &["git-conductor-claim(1)", "git-conductor-unstuck(1)"]),
     page("status", &[], &["git-conductor-next(1)"]),
-    page("next", &[1], &["git-conductor-claim(1)", "git-conductor-batch(1)"]),
+    page("next", &[1, 3], &["git-conductor-claim(1)", "git-conductor-batch(1)"]),
     page("unstuck", &[1], &["git-conductor-claim(1)", "git-conductor-abort(1)"]),
     page("guard", &[1], &["git-conductor-hooks(1)", "git-conductor-complete(1)", "githooks(5)"]),
     page("hooks", &[1], &["git-conductor-guard(1)", "githooks(5)", "git-push(1)"]),

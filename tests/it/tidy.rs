@@ -41,6 +41,8 @@ const ASKING: &[(&str, &str)] = &[
     ("cmd/world.rs", "Timestamp::now"),
     ("cmd/world.rs", "Instant::now"),
     ("cmd/world.rs", "getrandom::"),
+    // How long it has been waited for.
+    ("cmd/waiting.rs", "Instant::now"),
     // A temporary file's name.
     ("place/pointer.rs", "getrandom::"),
     ("main.rs", "env::args_os"),

@@ -30,6 +30,7 @@ pub(super) const PAGES: &[(&str, &str)] = &[
     shipped!("man", "git-conductor-status.1"),
     shipped!("man", "git-conductor-unstuck.1"),
     shipped!("man", "git-conductor-verify.1"),
+    shipped!("man", "git-conductor-wait.1"),
     shipped!("man", "git-conductor.1"),
 ];
 

@@ -250,6 +250,7 @@ impl Scenario {
 
 impl Scenario {
     /// What is not so in a refusal.
+    #[expect(clippy::too_many_lines, reason = "one arm for each refusal")]
     pub(super) fn wrong(
         &self,
         world: &World,
@@ -345,6 +346,8 @@ impl Scenario {
             | Refusal::UnknownPhase { .. }
             | Refusal::Lost { holder: None, .. }
             | Refusal::LiveClaims { .. }
+            | Refusal::Unfinished { .. }
+            | Refusal::TimedOut { .. }
             | Refusal::NothingReady { .. }
             | Refusal::Finished {}
             | Refusal::NotForYou { .. }

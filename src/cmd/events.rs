@@ -1,0 +1,144 @@
+//! Wakes a command that waits: when a file of the sprint changes, when a process ends, when it is time.
+//!
+//! inotify and pidfds where they are to be had, in one `poll`. A file system that other machines or a
+//! process can change behind the kernel's back gives no events, and neither does a kernel that has no
+//! more watches to give: then it wakes by itself every second or two. Waking too often costs a look;
+//! what a waiter believes it reads from the store.
+
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+use super::world::jitter;
+use crate::store::disk::DiskDir;
+
+/// How often it wakes where nothing wakes it; up to half as long again, so that waiters do not look in
+/// step.
+const BLIND: Duration = Duration::from_secs(1);
+
+/// File systems on which another machine, or a process, can change what no event tells of.
+#[cfg(target_os = "linux")]
+const SILENT: &[u64] = &[
+    0x6969,      // NFS
+    0x517b,      // SMB
+    0xff53_4d42, // CIFS
+    0xfe53_4d42, // SMB2
+    0x0102_1997, // 9P
+    0x6573_5546, // FUSE, virtiofs
+    0x00c3_6400, // Ceph
+    0x5346_414f, // AFS
+    0x786f_4256, // vboxsf
+];
+
+/// What can wake a waiter.
+pub(super) struct Events {
+    /// `None` where there is no inotify to be had.
+    files: Option<OwnedFd>,
+    /// Whether something that matters cannot be watched.
+    blind: bool,
+    /// Whether something has happened already.
+    at_once: bool,
+    processes: Vec<OwnedFd>,
+}
+
+impl Events {
+    pub(super) fn new() -> Self {
+        let files = inotify::begin();
+        Self { blind: files.is_none(), at_once: false, files, processes: Vec::new() }
+    }
+
+    /// Wakes from now on when an entry of `dir` comes, goes or is renamed.
+    pub(super) fn watch(&mut self, dir: &DiskDir) {
+        let watched = self.files.as_ref().is_some_and(|files| {
+            // By the handle: a path could lead somewhere else by now.
+            inotify::add(files, &format!("/proc/self/fd/{}", dir.as_fd().as_raw_fd()))
+        });
+        self.blind |= !watched || is_silent(dir);
+    }
+
+    /// Forgets what has happened so far, and the processes.
+    pub(super) fn clear(&mut self) {
+        self.processes.clear();
+        self.blind = self.files.is_none();
+        self.at_once = false;
+        if let Some(files) = &self.files {
+            let mut buffer = [0; 4096];
+            while rustix::io::read(files, &mut buffer).is_ok_and(|read| read > 0) {}
+        }
+    }
+
+    /// Wakes when the process `pid` ends. `is_it` looks once more whether that number is still the
+    /// process's that is meant, now that a handle of it is held.
+    pub(super) fn watch_process(&mut self, pid: i64, is_it: impl FnOnce() -> bool) {
+        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        match pid.map(|pid| pidfd_open(pid, PidfdFlags::empty())) {
+            Some(Ok(process)) if is_it() => self.processes.push(process),
+            // It has ended, or another has its number by now.
+            Some(Ok(_) | Err(rustix::io::Errno::SRCH)) => self.at_once = true,
+            Some(Err(_)) | None => self.blind = true,
+        }
+    }
+
+    /// Sleeps until something happens, at most for `longest`.
+    pub(super) fn sleep(&self, longest: Option<Duration>) {
+        if self.at_once {
+            return;
+        }
+        let blind = self.blind.then(|| BLIND + jitter(BLIND));
+        let longest = [longest, blind].into_iter().flatten().min();
+        // A time that does not fit is as good as for ever.
+        let longest = longest.and_then(|time| Timespec::try_from(time).ok());
+        let files = self.files.iter().chain(&self.processes);
+        let mut fds: Vec<PollFd<'_>> = files.map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
+        // A signal wakes too; whatever the error is, the caller looks.
+        poll(&mut fds, longest.as_ref()).ok();
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn is_silent(dir: &DiskDir) -> bool {
+    #[allow(
+        clippy::cast_sign_loss,
+        clippy::unnecessary_cast,
+        reason = "its type is the platform's"
+    )]
+    let of = |stat: rustix::fs::StatFs| SILENT.contains(&(stat.f_type as u64 & 0xffff_ffff));
+    rustix::fs::fstatfs(dir).map_or(true, of)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_silent(_: &DiskDir) -> bool {
+    true
+}
+
+#[cfg(target_os = "linux")]
+mod inotify {
+    use std::os::fd::OwnedFd;
+
+    use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
+
+    pub(super) fn begin() -> Option<OwnedFd> {
+        init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).ok()
+    }
+
+    pub(super) fn add(files: &OwnedFd, path: &str) -> bool {
+        let changes = WatchFlags::CREATE | WatchFlags::DELETE | WatchFlags::MOVE;
+        let gone = WatchFlags::DELETE_SELF | WatchFlags::MOVE_SELF;
+        add_watch(files, path, changes | gone | WatchFlags::ONLYDIR).is_ok()
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod inotify {
+    use std::os::fd::OwnedFd;
+
+    pub(super) const fn begin() -> Option<OwnedFd> {
+        None
+    }
+
+    pub(super) const fn add(_: &OwnedFd, _: &str) -> bool {
+        false
+    }
+}

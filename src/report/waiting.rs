@@ -1,0 +1,99 @@
+//! What is said of waiting: while it lasts, when it has come true, and when the time is over.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::board::fit;
+use super::sentences::{Draft, NOTHING, draft, sentence, who};
+use super::text::duration;
+use crate::cmd::waiting::Progress;
+use crate::record::{VERSION, Verdict};
+use crate::rules::Refusal;
+
+/// The line on a terminal that says what is waited for, and for how long already.
+#[derive(Debug)]
+pub struct Line {
+    width: usize,
+}
+
+impl Line {
+    /// For a terminal of `width` columns.
+    #[must_use]
+    pub const fn new(width: usize) -> Self {
+        Self { width }
+    }
+
+    /// Draws it anew.
+    pub fn draw(&self, progress: &Progress<'_>) {
+        let said = sentence(progress.why, progress.now).text;
+        let waited = SignedDuration::try_from(progress.waited).unwrap_or_default();
+        let line = fit(&format!("waiting {}: {said}", spent(waited)), self.width.saturating_sub(1));
+        // Without line feed: the next one takes its place. There is nobody else to be told of an error.
+        let mut stderr = std::io::stderr().lock();
+        write!(stderr, "\r{line}\u{1b}[K").and_then(|()| stderr.flush()).ok();
+    }
+
+    /// Takes it away.
+    pub fn erase(&self) {
+        let mut stderr = std::io::stderr().lock();
+        write!(stderr, "\r\u{1b}[K").and_then(|()| stderr.flush()).ok();
+    }
+}
+
+/// `9s`, `1m05s`, and above an hour as elsewhere.
+fn spent(time: SignedDuration) -> String {
+    let seconds = time.as_secs().max(0);
+    match seconds {
+        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        _ => duration(time),
+    }
+}
+
+/// What the phase has come to.
+const fn word(verdict: Option<Verdict>) -> &'static str {
+    match verdict {
+        Some(Verdict::Pass) => "pass",
+        Some(Verdict::Fail) => "fail",
+        None => "claimable",
+    }
+}
+
+pub(super) fn text(verdict: Option<Verdict>) -> String {
+    format!("{}\n", word(verdict))
+}
+
+pub(super) fn json(phase: &str, verdict: Option<Verdict>, waited: Duration) -> Value {
+    json!({
+        "v": VERSION, "ok": true,
+        "phase": phase,
+        "state": if verdict.is_some() { "done" } else { "claimable" },
+        "verdict": verdict,
+        "waited_ms": milliseconds(waited),
+    })
+}
+
+pub(super) fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The phase that is waited for is not done.
+pub(super) fn unfinished(phase: &str, agent: Option<&str>) -> Draft {
+    let at_work = agent.map(|agent| format!(": {} is at it", who(agent))).unwrap_or_default();
+    draft(format!("'{phase}' is not done{at_work}"), "this is normal", NOTHING)
+}
+
+pub(super) fn timed_out(waited_ms: u64, again: &[String], why: &Refusal, now: Timestamp) -> Draft {
+    let waited = SignedDuration::from_millis(i64::try_from(waited_ms).unwrap_or(i64::MAX));
+    Draft {
+        text: format!("still waiting after {}: {}", spent(waited), sentence(why, now).text),
+        hints: vec![
+            "this is normal: others are at work; wait again, \
+             and when an hour has changed nothing, tell your human, and stop"
+                .to_owned(),
+        ],
+        todo: again.to_vec(),
+    }
+}
