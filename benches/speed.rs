@@ -360,6 +360,21 @@ fn scale(dir: &Path, runs: usize) {
         3.0,
     );
 
+    let (failed, fresh) = (sub("failed"), sub("fresh"));
+    for dir in [&failed, &fresh] {
+        repository(dir);
+        time(BINARY, dir, &["start"]);
+    }
+    for _ in 0..100 {
+        time(BINARY, &failed, &["claim", "think"]);
+        time(BINARY, &failed, &["abort"]);
+    }
+    line(
+        "`status` of a sprint in which a phase was given up 100 times, and of a new one",
+        &pair(runs, || status(&failed), || status(&fresh)),
+        1.5,
+    );
+
     let claim = |dir: &Path| {
         let taken = time(BINARY, dir, &["claim", "think"]);
         taken + time(BINARY, dir, &["abort"])
@@ -405,9 +420,11 @@ fn main() {
     println!("|---|---|---|---|---|");
     compare(dir, runs, &["status"], &[], &[]);
     compare(dir, runs, &["next"], &[], &[]);
-    compare(dir, runs, &["claim", "think"], &[], &[&["abort"]]);
-    compare(dir, runs, &["abort"], &[&["claim", "think"]], &[]);
-    compare(dir, runs, &["guard", "think"], &[&["claim", "think"]], &[&["abort"]]);
+    // In a sprint of its own each time: a phase remembers each claim that was given up.
+    compare(dir, runs, &["claim", "think"], &[&["start"]], &[&["abort"]]);
+    compare(dir, runs, &["abort"], &[&["start"], &["claim", "think"]], &[]);
+    compare(dir, runs, &["guard", "think"], &[&["start"], &["claim", "think"]], &[&["abort"]]);
+    time(BINARY, dir, &["start"]);
     compare(dir, runs, &["__complete", "claim", ""], &[], &[]);
     complete(dir, runs.min(50));
     wake_up(dir, runs.min(50));
