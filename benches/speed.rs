@@ -383,6 +383,12 @@ fn scale(dir: &Path, runs: usize) {
     let line_of_log = line_of_log.split_inclusive(|&byte| byte == b'\n').next().unwrap();
     std::fs::write(many.join(".nanostack/audit.log"), line_of_log.repeat(1_000_000)).unwrap();
     std::fs::remove_dir_all(many.join(".nanostack/conductor/archive")).unwrap();
+    let log = |dir: &Path| time(BINARY, dir, &["log", "-n", "20"]);
+    line(
+        "`log -n 20` of an audit log of a million lines, and of a few",
+        &pair(runs, || log(&many), || log(&one)),
+        1.5,
+    );
     line(
         "`claim` and `abort` beside an audit log of a million lines, and of a few",
         &pair(runs, || claim(&many), || claim(&one)),

@@ -4,6 +4,7 @@ mod agents;
 mod commands;
 mod completion;
 mod evidence;
+mod log;
 mod manners;
 mod waiting;
 
@@ -310,6 +311,7 @@ fn execute(cli: Cli, aside: &mut Aside) -> Result<Outcome, Stop> {
             }
         }
         Command::Skill(args) => cmd::skill::run(&args.into()),
+        Command::Log(args) => cmd::log::run(&store()?, &args.into()),
         Command::Batch => cmd::batch::run(&store()?),
         Command::Archive => cmd::archive::run(&store()?),
         Command::Clean { older_than } => cmd::clean::run(&store()?, older_than),

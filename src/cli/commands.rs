@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 
 use super::agents::{PrimeArgs, SkillArgs};
 use super::evidence::{ShowArgs, VerifyArgs};
+use super::log::LogArgs;
 use super::waiting::{WaitArgs, WaitOptions};
 use crate::cmd::context::parse_duration;
 use crate::cmd::hooks::Action;
@@ -217,6 +218,7 @@ pub(super) enum Command {
     ///
     /// A change of the original after it was handed over is told, and is no fault.
     Verify(VerifyArgs),
+    Log(LogArgs),
     /// Show what you could claim now; with --claim, claim it
     ///
     /// Prints the name of the first phase that is open to you, or nothing, and

@@ -127,7 +127,7 @@ fn offering(arg: Arg, command: &str, asker: &Global, open: Wanted) -> Arg {
             let asker = asker.clone();
             values(move || offers::sprints(&asker).unwrap_or_default())
         }
-        (_, "agent") => {
+        (_, "agent" | "by") => {
             let asker = asker.clone();
             values(move || offers::agents(&asker).unwrap_or_default())
         }

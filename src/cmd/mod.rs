@@ -12,6 +12,7 @@ mod events;
 pub mod guard;
 pub mod hooks;
 pub mod install;
+pub mod log;
 pub mod next;
 pub mod notes;
 pub mod offers;
@@ -65,6 +66,8 @@ pub enum Outcome {
         /// How long it was waited for, if that was asked for.
         waited: Option<std::time::Duration>,
     },
+    /// Who did what when.
+    Log(log::Told),
     /// What was waited for has come true.
     Waited {
         /// The phase.

@@ -1,6 +1,7 @@
 //! The real world behind the store: the disk, the clock, random bits, processes, the flock.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -78,6 +79,19 @@ impl RealWorld {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => {
                 Err(Failure::io(error, format!("cannot open the store '{}'", self.path.display())))
+            }
+        }
+    }
+
+    /// The audit log and its length in bytes; `None` if there is none.
+    pub(super) fn open_audit(&self) -> Result<Option<(File, u64)>, Failure> {
+        let Some(root) = self.open_root()? else { return Ok(None) };
+        match root.readable(AUDIT) {
+            Ok(opened) => Ok(Some(opened)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => {
+                let doing = format!("cannot read '{}/{AUDIT}'", self.path.display());
+                Err(Failure { kind: FailureKind::Tampered, ..Failure::io(error, doing) })
             }
         }
     }

@@ -10,6 +10,7 @@ mod evidence;
 mod gate;
 mod hooks;
 mod install;
+mod log;
 mod notes;
 mod prime;
 mod rounds;
@@ -224,6 +225,7 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
             notes::noted_text(note.as_deref(), say);
             "OK\n".to_owned()
         }
+        Outcome::Log(told) => log::text(told, format, say),
         Outcome::Waited { verdict, .. } => waiting::text(*verdict),
         Outcome::Aborted(freed) => {
             for freed in freed {
@@ -428,6 +430,7 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
             "lacks": lacks,
             "note": notes::noted_json(note.as_deref()),
         }),
+        Outcome::Log(told) => log::json(told),
         Outcome::Waited { phase, verdict, waited } => waiting::json(phase, *verdict, *waited),
         Outcome::Aborted(freed) => {
             let phases: Vec<&str> = freed.iter().map(|freed| freed.phase.as_str()).collect();

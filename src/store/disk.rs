@@ -134,6 +134,15 @@ impl DiskDir {
         file.write_all(line)
     }
 
+    /// Opens a file to be read from anywhere in it, and says how long it is, in bytes.
+    ///
+    /// # Errors
+    /// As [`DiskDir::append`].
+    pub fn readable(&self, name: &str) -> io::Result<(File, u64)> {
+        let (file, stat) = self.open_stat(name, OFlags::RDONLY, Mode::empty())?;
+        Ok((File::from(file), u64::try_from(stat.st_size).unwrap_or_default()))
+    }
+
     /// Opens a file to be locked, and makes it if it is not there.
     ///
     /// # Errors

@@ -27,6 +27,7 @@ mod identity;
 mod install;
 mod kills;
 mod linear;
+mod log;
 mod manners;
 mod namespace;
 mod notes;

@@ -538,6 +538,7 @@ pub(crate) const ANSWERS: &[Situation] = &[
     case("ok-abort", &["abort", "build", "--reason", "needs a decision"], held_by_me),
     case("ok-abort-all", &["abort"], held_by_me),
     case("ok-abort-none", &["abort"], buildable),
+    case("ok-log", &["log"], built),
     case("ok-next", &["next"], built),
     case("ok-next-all", &["next", "--all"], built),
     case("ok-next-claim", &["next", "--claim"], built),

@@ -254,6 +254,7 @@ pub(crate) const PAGES: &[Page] = &[
         &[1],
         &["git-conductor-archive(1)", "git-conductor-next(1)", "git-conductor-show(1)"],
     ),
+    page("log", &[], &["git-conductor-status(1)", "git-conductor-show(1)"]),
     page("wait", &[1, 3], &["git-conductor-claim(1)", "git-conductor-next(1)"]),
     page("show", &[1], &["git-conductor-status(1)", "git-conductor-verify(1)"]),
     page(

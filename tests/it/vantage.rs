@@ -319,6 +319,7 @@ fn no_command_writes_configuration() {
             &["wait", "a"],
             &["show", "a"],
             &["verify", "--all"],
+            &["log"],
             &["prime"],
             &["skill"],
             &["abort"],

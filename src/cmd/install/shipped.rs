@@ -20,6 +20,7 @@ pub(super) const PAGES: &[(&str, &str)] = &[
     shipped!("man", "git-conductor-guard.1"),
     shipped!("man", "git-conductor-hooks.1"),
     shipped!("man", "git-conductor-install.1"),
+    shipped!("man", "git-conductor-log.1"),
     shipped!("man", "git-conductor-next.1"),
     shipped!("man", "git-conductor-notes.1"),
     shipped!("man", "git-conductor-prime.1"),
