@@ -29,7 +29,8 @@ fn end(waiter: Child) -> Answer {
     Answer::of(&waiter.wait_with_output().unwrap())
 }
 
-/// Lets the waiter fall asleep: it holds what wakes it, and sleeps in the kernel.
+/// Lets the waiter fall asleep: it holds what wakes it, and sleeps in the kernel. One that has ended is
+/// for the caller to notice.
 fn asleep(waiter: &Child) {
     let process = format!("/proc/{}", waiter.id());
     let sleeps = || {
@@ -38,7 +39,8 @@ fn asleep(waiter: &Child) {
             links.into_iter().any(|link| link.to_string_lossy().contains("inotify"))
         });
         let stat = std::fs::read_to_string(format!("{process}/stat")).unwrap_or_default();
-        watches && stat.split(") ").nth(1).is_some_and(|rest| rest.starts_with('S'))
+        let state = stat.rsplit(") ").next().unwrap_or_default();
+        (watches && state.starts_with('S')) || state.is_empty() || state.starts_with('Z')
     };
     while !sleeps() {
         std::thread::yield_now();
