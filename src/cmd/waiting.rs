@@ -2,7 +2,7 @@
 //!
 //! Each round sets the watches, looks at the board, asks the rules whether waiting is of use, and only
 //! then sleeps: what changes after the watches were set wakes it, so nothing is missed in between. A
-//! waiter changes nothing, and has nothing to tidy up when it is killed.
+//! waiter changes nothing until its turn comes, and has nothing to tidy up when it is killed.
 
 use std::time::{Duration, Instant};
 
@@ -117,7 +117,16 @@ pub fn wait(
     Ok(Outcome::Waited { phase: phase.to_owned(), verdict, waited })
 }
 
-/// Waits for `goal`, and then does `act`; how long that took. Where another was faster it waits again.
+/// How one look ends.
+enum Look<T> {
+    /// It has come true, and was acted on.
+    Now(T),
+    /// It has not, for this reason; at that time it may, although nothing happens.
+    Later(Refusal, Option<Timestamp>),
+}
+
+/// Waits for `goal`, and then does `act`; how long that took. Where another was faster, or is in the
+/// way, it waits again.
 fn until<T>(
     context: &Context,
     goal: &dyn Fn(&Board) -> Result<Goal, Stop>,
@@ -130,23 +139,21 @@ fn until<T>(
     let mut events = Events::new();
     loop {
         events.clear();
-        context.store.each_directory(&mut |dir| events.watch(dir))?;
-        context.store.world().forget_verdicts();
-        let board = context.store.board()?.ok_or(Refusal::NoSprint {})?;
+        let seen = look(context, &mut events, goal, &act);
         let now = context.now();
-        let (why, stale) = match outlook(&board, goal(&board)?, context.asker.facts(now)) {
-            Outlook::Never(refusal) => return Err(refusal.into()),
-            Outlook::Later { why, until } => (why, until),
-            Outlook::Now => match act(&board) {
-                Ok(value) => return Ok((value, begun.elapsed())),
-                // Another was faster; the next round sees that, and asks the rules of it.
-                Err(Stop::Refused(refusal)) if is_of_the_moment(&refusal) => (*refusal, Some(now)),
-                Err(stop) => return Err(stop),
-            },
-        };
-        watch_owners(context, &mut events, &board)?;
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        if left.is_some_and(|left| left.is_zero()) {
+        let is_over = left.is_some_and(|left| left.is_zero());
+        let (why, stale) = match seen {
+            Ok(Look::Now(value)) => return Ok((value, begun.elapsed())),
+            Ok(Look::Later(why, stale)) => (why, stale),
+            // Another command is in the middle of a change, or was killed there.
+            Err(Stop::Failed(failure)) if failure.kind == FailureKind::Busy && !is_over => {
+                events.sleep(Some(left.map_or(TICK, |left| left.min(TICK))));
+                continue;
+            }
+            Err(stop) => return Err(stop),
+        };
+        if is_over {
             let mut again: Vec<String> = again.iter().map(|word| (*word).to_owned()).collect();
             again.extend(["--timeout".to_owned(), BEARABLE.to_owned()]);
             let waited_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -159,6 +166,33 @@ fn until<T>(
         }
         events.sleep(longest);
     }
+}
+
+/// Sets the watches, looks at the board, and acts if the time has come.
+fn look<T>(
+    context: &Context,
+    events: &mut Events,
+    goal: &dyn Fn(&Board) -> Result<Goal, Stop>,
+    act: &impl Fn(&Board) -> Result<T, Stop>,
+) -> Result<Look<T>, Stop> {
+    context.store.each_directory(&mut |dir| events.watch(dir))?;
+    context.store.world().forget_verdicts();
+    let board = context.store.board()?.ok_or(Refusal::NoSprint {})?;
+    let now = context.now();
+    let later = match outlook(&board, goal(&board)?, context.asker.facts(now)) {
+        Outlook::Never(refusal) => return Err(refusal.into()),
+        Outlook::Later { why, until } => Look::Later(why, until),
+        Outlook::Now => match act(&board) {
+            Ok(value) => return Ok(Look::Now(value)),
+            // Another was faster; the next look sees that, and asks the rules of it.
+            Err(Stop::Refused(refusal)) if is_of_the_moment(&refusal) => {
+                Look::Later(*refusal, Some(now))
+            }
+            Err(stop) => return Err(stop),
+        },
+    };
+    watch_owners(context, events, &board)?;
+    Ok(later)
 }
 
 /// What another agent's faster command makes of a claim that the rules had let through.

@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::board::{fit, padded};
+use super::board::{columns, fit, padded};
 use super::text::safe;
 use super::{Format, Say};
 use crate::cmd::log::Told;
@@ -15,7 +15,7 @@ const WIDEST: usize = 24;
 pub(super) fn text(told: &Told, format: Format, say: &mut Say) -> String {
     let mut out = String::new();
     let widest = |of: &dyn Fn(&Event) -> &str| {
-        let lengths = told.events.iter().map(|event| safe(of(event)).chars().count());
+        let lengths = told.events.iter().map(|event| columns(&safe(of(event))));
         lengths.filter(|&length| length <= WIDEST).max().unwrap_or(0)
     };
     let (agent, what) = (widest(&|event| &event.agent), widest(&|event| &event.event));
@@ -43,7 +43,8 @@ pub(super) fn text(told: &Told, format: Format, say: &mut Say) -> String {
         say.warning(&format!("{} lines of the log cannot be understood", told.skipped));
     }
     if told.more {
-        say.hint(&format!("there is more: git conductor log -n {}", told.events.len() * 10));
+        let most = told.events.len().max(10) * 10;
+        say.hint(&format!("there is more: git conductor log -n {most}"));
     }
     out
 }

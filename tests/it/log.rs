@@ -67,6 +67,9 @@ fn a_line_that_is_no_event_is_counted() {
     let said = scene.said("reader", &["log"]);
     assert_eq!(said["events"].as_array().unwrap().len(), 6);
     assert_eq!(said["skipped"], 4);
+    let output = scene.asks("reader", "repo", &["log", "-n", "0"]);
+    assert!(output.stdout.is_empty());
+    assert!(String::from_utf8(output.stderr).unwrap().contains("log -n 100"), "not of nothing");
     let output = scene.asks("reader", "repo", &["log"]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("a \\u{1b}[31mred\\u{202e} reason"), "{text}");
@@ -84,4 +87,16 @@ fn without_a_log_there_is_nothing_to_tell() {
     let output = scene.asks("reader", "repo", &["log"]);
     assert_eq!(output.status.code(), Some(128), "no link is followed");
     assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn columns_are_those_of_a_terminal() {
+    let mut scene = Scene::new();
+    scene.does("lead", &["start", "--phases", "a:,b:"]);
+    scene.does("設計", &["claim", "a"]);
+    scene.does("ann", &["claim", "b"]);
+    let output = scene.asks("reader", "repo", &["log", "--event", "claim"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    // Two columns for each of the first, and as many blanks after the second.
+    assert!(text.contains("  ann   claim  b\n") && text.contains("  設計  claim  a\n"), "{text}");
 }

@@ -293,3 +293,28 @@ fn what_is_not_to_be_claimed_is_not_waited_for_either() {
     let wrong = sandbox.run("repo", &lead, &["next", "--wait"]);
     assert_eq!(wrong.said(), (Some(129), "usage"), "{wrong:?}");
 }
+
+#[test]
+fn who_finds_another_command_in_the_way_goes_on_waiting() {
+    let (sandbox, _lead) = scene("a:");
+    let bob = Agent::new("bob");
+    // As a script leaves it between its first two steps: nobody can know whether that one lives.
+    let latch = sandbox.sprint("repo/.nanostack").join("a/lock.d");
+    std::fs::create_dir_all(&latch).unwrap();
+    let mut waits = begin(&sandbox, &bob, &["claim", "a", "--wait", "--timeout", LONG]);
+    // A command that does not wait says after about a second that it is busy.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert!(waits.try_wait().unwrap().is_none(), "{:?}", end(waits));
+    std::fs::remove_dir(&latch).unwrap();
+    assert_eq!(end(waits).ok().json["phase"], "a");
+}
+
+#[test]
+fn what_was_in_the_way_to_the_end_is_said() {
+    let (sandbox, _lead) = scene("a:");
+    let bob = Agent::new("bob");
+    let latch = sandbox.sprint("repo/.nanostack").join("a/lock.d");
+    std::fs::create_dir_all(&latch).unwrap();
+    let busy = sandbox.run("repo", &bob, &["claim", "a", "--wait", "--timeout", "0s"]);
+    assert_eq!(busy.said(), (Some(4), "busy"), "{busy:?}");
+}
