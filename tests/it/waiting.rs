@@ -1,7 +1,8 @@
 //! Waiting, with real processes: what wakes a waiter, what ends it, and what it leaves behind.
 //!
 //! No test here depends on when a waiter begins to wait: it must come to the same whether it was asleep
-//! by then or not, and one that missed what it waits for would run into its time limit.
+//! by then or not. One that missed what it waits for still sees it when its time is over, and ends well:
+//! so each that is woken must have been long before that.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -9,8 +10,8 @@ use std::process::{Child, Command, Stdio};
 use crate::drive::{Agent, Answer, BINARY};
 use crate::sandbox::Sandbox;
 
-/// Far longer than anything here takes.
-const LONG: &str = "100s";
+/// Far longer than anything here takes, in seconds.
+const LONG: &str = "100";
 
 fn scene(phases: &str) -> (Sandbox, Agent) {
     let sandbox = Sandbox::new();
@@ -27,6 +28,25 @@ fn begin(sandbox: &Sandbox, agent: &Agent, args: &[&str]) -> Child {
 
 fn end(waiter: Child) -> Answer {
     Answer::of(&waiter.wait_with_output().unwrap())
+}
+
+/// It must have succeeded because something woke it, not because its time was over.
+#[track_caller]
+fn woken(waiter: Child) -> Answer {
+    let answer = end(waiter).ok();
+    let limit = LONG.parse::<u64>().unwrap() * 1000 / 2;
+    assert!(answer.json["waited_ms"].as_u64().unwrap() < limit, "it was not woken: {answer:?}");
+    answer
+}
+
+/// It must have been refused so because something woke it: what it waits for was not so before, and its
+/// time is not over.
+#[track_caller]
+fn refused_when_woken(waiter: Child, code: &str) {
+    let begun = std::time::Instant::now();
+    end(waiter).refused(code);
+    let limit = LONG.parse::<u64>().unwrap() / 2;
+    assert!(begun.elapsed().as_secs() < limit, "it was not woken");
 }
 
 /// Lets the waiter fall asleep: it holds what wakes it, and sleeps in the kernel. One that has ended is
@@ -64,15 +84,15 @@ fn a_completion_wakes_who_waits_for_it() {
     let opens = begin(&sandbox, &cid, &["wait", "b", "--for", "claimable", "--timeout", LONG]);
     [&claims, &waits].into_iter().for_each(asleep);
     sandbox.run("repo", &lead, &["complete", "a"]).ok();
-    let claimed = end(claims).ok();
+    let claimed = woken(claims);
     assert_eq!(claimed.json["phase"], "b");
     assert!(claimed.json["waited_ms"].is_u64(), "{claimed:?}");
-    let waited = end(waits).ok();
+    let waited = woken(waits);
     assert_eq!((&waited.json["state"], &waited.json["verdict"]), (&"done".into(), &"pass".into()));
     // Whether it saw the moment in which nobody had it yet, or not: it is claimed now.
     let opened = sandbox.run("repo", &ann, &["abort", "b"]);
     assert_eq!(opened.exit, Some(0));
-    assert_eq!(end(opens).ok().json["state"], "claimable");
+    assert_eq!(woken(opens).json["state"], "claimable");
 }
 
 #[test]
@@ -85,8 +105,31 @@ fn nothing_is_missed_between_the_look_and_the_sleep() {
         let waits = begin(&sandbox, &ann, &["claim", "b", "--wait", "--timeout", LONG]);
         let completes = begin(&sandbox, &lead, &["complete", "a"]);
         end(completes).ok();
-        end(waits).ok();
+        woken(waits);
     }
+}
+
+/// The same with that moment drawn out: what changes while the watches are being set, one after the
+/// other, is seen by the look that follows.
+#[test]
+fn the_watches_are_set_before_the_look() {
+    let (sandbox, lead) = scene("a:,b:a");
+    let bob = Agent::new("bob");
+    sandbox.run("repo", &lead, &["claim", "a"]).ok();
+    let trace = sandbox.join("trace");
+    let mut strace = sandbox.command("repo", "strace");
+    strace.args(["-e", "trace=inotify_add_watch", "-e"]);
+    strace.args(["inject=inotify_add_watch:delay_exit=400000", "-o"]).arg(&trace);
+    strace.arg(BINARY).args(["wait", "a", "--timeout", LONG, "--json"]).args(bob.options());
+    let mut waits = strace.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let first_is_set =
+        || std::fs::read_to_string(&trace).is_ok_and(|calls| calls.contains("DELAYED"));
+    while !first_is_set() {
+        assert!(waits.try_wait().unwrap().is_none(), "{:?}", end(waits));
+        std::thread::yield_now();
+    }
+    sandbox.run("repo", &lead, &["complete", "a"]).ok();
+    assert_eq!(woken(waits).json["verdict"], "pass");
 }
 
 #[test]
@@ -109,7 +152,7 @@ fn of_twenty_waiters_one_gets_the_phase_and_the_others_go_on_waiting() {
         std::thread::yield_now();
     };
     let (owner, winner) = winner;
-    end(winner).ok();
+    woken(winner);
     assert_eq!(sandbox.board("repo").json["phases"]["b"]["agent"], owner.name());
     for (_, waiter) in &mut waiters {
         asleep(waiter);
@@ -119,7 +162,7 @@ fn of_twenty_waiters_one_gets_the_phase_and_the_others_go_on_waiting() {
     }
     sandbox.run("repo", owner, &["complete", "b"]).ok();
     for (_, waiter) in waiters {
-        end(waiter).refused("done");
+        refused_when_woken(waiter, "done");
     }
 }
 
@@ -132,7 +175,7 @@ fn agents_that_wait_for_anything_get_different_phases() {
     let waiters: Vec<Child> = agents.iter().map(|agent| begin(&sandbox, agent, &next)).collect();
     sandbox.run("repo", &lead, &["complete", "a"]).ok();
     let mut got: Vec<String> =
-        waiters.into_iter().map(|waiter| end(waiter).ok().json["phase"].to_string()).collect();
+        waiters.into_iter().map(|waiter| woken(waiter).json["phase"].to_string()).collect();
     got.sort();
     assert_eq!(got, ["\"b\"", "\"c\"", "\"d\""]);
 }
@@ -146,7 +189,7 @@ fn an_owner_that_dies_wakes_who_may_take_over() {
     let waits = begin(&sandbox, &bob, &["claim", "a", "--wait", "--timeout", LONG]);
     asleep(&waits);
     ann.kill();
-    let taken = end(waits).ok();
+    let taken = woken(waits);
     assert_eq!(taken.json["taken_over_from"], "ann");
     assert_eq!(taken.json["attempt"], 2);
 }
@@ -180,7 +223,7 @@ fn the_end_of_the_sprint_ends_it() {
     let waits = begin(&sandbox, &bob, &["wait", "b", "--timeout", LONG]);
     asleep(&waits);
     sandbox.run("repo", &lead, &["archive"]).ok();
-    end(waits).refused("no_sprint");
+    refused_when_woken(waits, "no_sprint");
 }
 
 #[test]
@@ -218,8 +261,10 @@ fn who_waits_for_an_agent_that_is_gone_stops() {
     let waits = begin(&sandbox, &bob, &["claim", "a", "--wait", "--timeout", LONG]);
     asleep(&waits);
     bob.kill();
+    let begun = std::time::Instant::now();
     let gone = end(waits);
     assert_eq!(gone.said(), (Some(128), "io"), "{gone:?}");
+    assert!(begun.elapsed().as_secs() < LONG.parse::<u64>().unwrap() / 2, "it was not woken");
 }
 
 /// All names below `dir`, with what they hold.
@@ -262,12 +307,24 @@ fn without_events_it_looks_by_itself() {
     let failures = ["inotify_init1:error=EMFILE", "inotify_add_watch:error=ENOSPC"];
     for (failing, phase) in failures.into_iter().zip(["a", "b"]) {
         sandbox.run("repo", &lead, &["claim", phase]).ok();
+        let trace = sandbox.join(format!("trace-{phase}"));
         let mut strace = sandbox.command("repo", "strace");
-        strace.args(["-o", "/dev/null", "-e", "trace=none", "-e"]).arg(format!("inject={failing}"));
+        strace.args(["-e", "trace=inotify_init1,inotify_add_watch,ppoll", "-e"]);
+        strace.arg(format!("inject={failing}")).arg("-o").arg(&trace);
         strace.arg(BINARY).args(["wait", phase, "--timeout", LONG, "--json"]).args(bob.options());
-        let waits = strace.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut waits = strace.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // It has slept, and was woken by nothing but its own clock.
+        let has_slept = || {
+            let calls = std::fs::read_to_string(&trace).unwrap_or_default();
+            assert!(calls.contains("INJECTED") || !calls.contains("ppoll"), "{calls}");
+            calls.lines().any(|line| line.starts_with("ppoll") && line.ends_with("(Timeout)"))
+        };
+        while !has_slept() {
+            assert!(waits.try_wait().unwrap().is_none(), "{:?}", end(waits));
+            std::thread::yield_now();
+        }
         sandbox.run("repo", &lead, &["complete", phase]).ok();
-        assert_eq!(end(waits).ok().json["verdict"], "pass");
+        assert_eq!(woken(waits).json["verdict"], "pass");
     }
 }
 
@@ -306,7 +363,7 @@ fn who_finds_another_command_in_the_way_goes_on_waiting() {
     std::thread::sleep(std::time::Duration::from_secs(3));
     assert!(waits.try_wait().unwrap().is_none(), "{:?}", end(waits));
     std::fs::remove_dir(&latch).unwrap();
-    assert_eq!(end(waits).ok().json["phase"], "a");
+    assert_eq!(woken(waits).json["phase"], "a");
 }
 
 #[test]
