@@ -6,6 +6,7 @@ mod completion;
 mod evidence;
 mod log;
 mod manners;
+mod salvage;
 mod waiting;
 
 use std::ffi::OsString;
@@ -190,6 +191,11 @@ struct Aside {
 }
 
 impl Aside {
+    /// Learns how to print, for a command that goes on without a store.
+    fn look(&mut self, global: &Global) {
+        self.open(global, Need::Nothing).ok();
+    }
+
     /// Opens what a command needs.
     fn open(&mut self, global: &Global, need: Need) -> Result<Context, Failure> {
         let context = Context::open(global, need)?;
@@ -278,6 +284,7 @@ fn execute(cli: Cli, aside: &mut Aside) -> Result<Outcome, Stop> {
             cmd::next::run(&context, all, claim)
         }
         Command::Unstuck { phase, force } => cmd::unstuck::run(&store()?, &phase, force),
+        Command::Salvage(args) => args.run(|| aside.look(global)),
         Command::Guard { pre_push: Some(args), .. } => {
             cmd::push::run(global, args.first().map(String::as_str))
         }

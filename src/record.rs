@@ -6,6 +6,7 @@
 //! completion leaves in git is in [`note`].
 
 pub mod note;
+pub mod salvage;
 pub mod text;
 
 use jiff::Timestamp;
@@ -382,6 +383,15 @@ pub struct Snapshot {
     /// Whether that worktree had uncommitted changes, artifact and store aside.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub dirty: Option<bool>,
+}
+
+/// What is checked out in a worktree.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Checkout {
+    /// Short name of the branch; absent on a detached HEAD.
+    pub branch: Option<String>,
+    /// Commit id, in hexadecimal; absent on an unborn branch.
+    pub commit: Option<String>,
 }
 
 /// `lock.d/latch.<T>`: which command's process made the latch; it must be provably dead before

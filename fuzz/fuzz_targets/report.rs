@@ -7,12 +7,14 @@ use std::path::PathBuf;
 
 use git_conductor::agent::name;
 use git_conductor::cmd::notes::{Left, Noted, Records, SetUp, Synced};
+use git_conductor::cmd::salvage::{self, Fate};
 use git_conductor::cmd::show::{Original, Shown};
 use git_conductor::cmd::verify::{Checked, Verified};
 use git_conductor::cmd::{Input, Outcome, View};
 use git_conductor::error::{Failure, FailureKind, Stop};
 use git_conductor::git::notes::Setting;
 use git_conductor::record::note::{Artifact, Note};
+use git_conductor::record::salvage::Salvage;
 use git_conductor::record::{Attempt, Claim, Done, Sprint, Verdict};
 use git_conductor::report::{Format, render, text::Paint};
 use git_conductor::rules::evidence::{Fault, Finding};
@@ -155,13 +157,9 @@ fn outcomes(board: &Board, id: PhaseId) -> Vec<Result<Outcome, Stop>> {
             let (claim, change) = (Claim::default(), decide::Change::Take);
             let granted = Granted { phase, claim, change, from: None, board: board.clone() };
             let granted = Box::new(granted);
-            vec![Ok(Outcome::Claimed {
-                granted,
-                inputs: vec![],
-                nameless: false,
-                picked: false,
-                waited: None,
-            })]
+            let salvaged = Box::default();
+            let (inputs, nameless, picked, waited) = (vec![], false, false, None);
+            vec![Ok(Outcome::Claimed { granted, inputs, nameless, picked, waited, salvaged })]
         }
         State::Claimed(hold) => {
             let change = decide::Change::TakeOver;
@@ -184,16 +182,34 @@ fn outcomes(board: &Board, id: PhaseId) -> Vec<Result<Outcome, Stop>> {
                 artifact: hold.claim.worktree.clone(),
             };
             let granted = Box::new(granted);
+            let salvaged = Box::new(salvaged(&board.sprint.sprint_id, &freed.phase, hold));
+            let kept = salvaged.before.clone();
+            let left = salvaged.left.as_ref().map(|left| {
+                let failure = Failure::new(FailureKind::Git, hold.claim.agent.clone());
+                Box::new(salvage::Left {
+                    salvage: left.salvage.clone(),
+                    fate: Fate::Failed(failure),
+                })
+            });
+            let look = salvage::Look {
+                salvage: kept[0].clone(),
+                differing: salvage::Differing {
+                    stat: hold.claim.agent.clone(),
+                    patch: hold.claim.worktree.clone(),
+                },
+            };
+            let names = vec![kept[0].short_name()];
+            let unknown =
+                Refusal::UnknownSalvage { name: hold.claim.worktree.clone(), kept: names };
+            let (inputs, nameless, picked) = (vec![input], true, true);
             vec![
-                Ok(Outcome::Claimed {
-                    granted,
-                    inputs: vec![input],
-                    nameless: true,
-                    picked: true,
-                    waited: None,
-                }),
+                Ok(Outcome::Claimed { granted, inputs, nameless, picked, waited: None, salvaged }),
                 Ok(Outcome::Aborted(vec![freed.clone()])),
-                Ok(Outcome::Unstuck(Box::new(freed))),
+                Ok(Outcome::Unstuck { freed: Box::new(freed), left }),
+                Ok(Outcome::Salvages(kept.clone())),
+                Ok(Outcome::Salvage(Box::new(look))),
+                Ok(Outcome::Dropped(kept)),
+                Err(Stop::from(unknown)),
             ]
         }
         State::Done(done) => {
@@ -202,6 +218,28 @@ fn outcomes(board: &Board, id: PhaseId) -> Vec<Result<Outcome, Stop>> {
             all
         }
     }
+}
+
+/// What a claim's owner could have left.
+fn salvaged(sprint: &str, phase: &str, hold: &Hold) -> salvage::Salvaged {
+    let Claim { agent, worktree, branch, commit, claimed_at, v, .. } = hold.claim.clone();
+    let missed = worktree.iter().cloned().collect();
+    let kept = Salvage {
+        sprint: sprint.to_owned(),
+        phase: phase.to_owned(),
+        number: v.into(),
+        commit: commit.clone().unwrap_or_default(),
+        head: branch.clone(),
+        at: claimed_at,
+        agent,
+        worktree,
+        branch,
+        base: commit,
+        commits: Some(v.into()),
+        files: Some(v.into()),
+    };
+    let left = salvage::Left { salvage: kept.clone(), fate: Fate::Saved(missed) };
+    salvage::Salvaged { left: Some(left), before: vec![kept; v.clamp(1, 5) as usize] }
 }
 
 fn completed(phase: String, done: &Done) -> Result<Outcome, Stop> {

@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use super::agents::{PrimeArgs, SkillArgs};
 use super::evidence::{ShowArgs, VerifyArgs};
 use super::log::LogArgs;
+use super::salvage::SalvageArgs;
 use super::waiting::{WaitArgs, WaitOptions};
 use crate::cmd::context::parse_duration;
 use crate::cmd::hooks::Action;
@@ -250,6 +251,17 @@ pub(super) enum Command {
         #[arg(long)]
         force: bool,
     },
+    /// Look at what dead owners had not committed, or drop it
+    ///
+    /// When the claim of an owner whose process is gone is taken over, or freed with
+    /// unstuck, what its worktree holds beside what is committed there is saved: as a
+    /// commit on refs/conductor/salvage/SPRINT/PHASE/N, staged or not, without
+    /// ignored files. The worktree stays as it is, and nothing is pushed.
+    ///
+    /// Without an argument lists what is kept, the latest first. show prints where one
+    /// is from and its differences; drop deletes it. NAME is a phase, for the latest
+    /// of it, PHASE/N, or a whole name as it is listed.
+    Salvage(SalvageArgs),
     /// Ask the gate whether what is checked out may go out
     ///
     /// The gate is one phase: PHASE, else conductor.guardPhase, else ship. It is
@@ -433,6 +445,6 @@ pub(super) enum Command {
     },
 }
 
-fn age(text: &str) -> Result<SignedDuration, String> {
+pub(super) fn age(text: &str) -> Result<SignedDuration, String> {
     parse_duration(text).ok_or_else(|| "it is no duration; nothing was removed, and how old is old enough is for your human to say".to_owned())
 }

@@ -123,6 +123,7 @@ fn offering(arg: Arg, command: &str, asker: &Global, open: Wanted) -> Arg {
             let asker = asker.clone();
             ArgValueCompleter::new(move |typed: &OsStr| carried(&asker, typed))
         }
+        ("salvage", "names") => values(|| offers::salvaged().unwrap_or_default()),
         (_, "sprint") => {
             let asker = asker.clone();
             values(move || offers::sprints(&asker).unwrap_or_default())

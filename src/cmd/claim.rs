@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Context, Input, Outcome};
+use super::{Context, Input, Outcome, salvage};
 use crate::error::Stop;
 use crate::rules::Board;
 use crate::store::change::Granted;
@@ -16,7 +16,7 @@ pub fn run(context: &Context, phase: &str, takeover: bool) -> Result<Outcome, St
     if let Some(failure) = context.bad_setting_of_claims() {
         return Err(failure.into());
     }
-    let granted = context.store.claim(&context.asker, phase, takeover)?;
+    let granted = context.store.claim(&context.claimer(), phase, takeover)?;
     Ok(outcome(context, granted, false, None))
 }
 
@@ -33,7 +33,8 @@ pub(super) fn outcome(
     let me = &context.asker.me;
     let nameless =
         me.process.is_none() && me.session.is_none() && !me.explicit && me.token.is_none();
-    Outcome::Claimed { granted: Box::new(granted), inputs, nameless, picked, waited }
+    let salvaged = Box::new(salvage::for_claim(context, &granted));
+    Outcome::Claimed { granted: Box::new(granted), inputs, nameless, picked, waited, salvaged }
 }
 
 /// What `phase` builds on, where the sprint's directory is `sprint`.

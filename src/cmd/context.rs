@@ -10,6 +10,7 @@ use crate::agent::{self, Given, Machine, Vars};
 use crate::error::{Failure, FailureKind};
 use crate::git::{Config, Env, Repo};
 use crate::place::{self, Place};
+use crate::record::Checkout;
 use crate::rules::Me;
 use crate::store::Store;
 use crate::store::change::Asker;
@@ -166,7 +167,12 @@ impl Context {
             repo,
             place,
             store,
-            asker: Asker { me, stale_after, max_attempts: max_attempts.flatten() },
+            asker: Asker {
+                me,
+                stale_after,
+                max_attempts: max_attempts.flatten(),
+                checkout: Checkout::default(),
+            },
             other,
             outside,
             stale_after_is_bad,
@@ -211,6 +217,13 @@ impl Context {
     #[must_use]
     pub fn bad_setting_of_claims(&self) -> Option<Failure> {
         self.bad_stale_after().or_else(|| self.bad_max_attempts())
+    }
+
+    /// The asker, who is about to claim: with what is checked out here, for the claim to tell.
+    #[must_use]
+    pub fn claimer(&self) -> Asker {
+        let checkout = self.repo.as_ref().map(Repo::checkout).unwrap_or_default();
+        Asker { checkout, ..self.asker.clone() }
     }
 
     /// A setting of git's configuration as a boolean.

@@ -97,6 +97,7 @@ pub fn run(global: &Global, request: Request) -> Result<Outcome, Stop> {
         if let Some(repo) = &repo {
             found.hooks(repo);
             found.notes(repo);
+            found.salvage(repo);
             found.locks(repo);
         }
     }
@@ -406,6 +407,21 @@ impl Findings {
             let says =
                 format!("records are kept on {name}; amended and rebased commits lose theirs");
             self.hint("notes", Level::Warning, says, "git conductor notes setup".to_owned());
+        }
+    }
+
+    /// How much is kept of what dead owners left: nobody else looks after it. Silent without any.
+    fn salvage(&mut self, repo: &Repo) {
+        let kept = match repo.salvages(None) {
+            Ok(kept) => kept,
+            Err(failure) => return self.failed("salvage", &failure),
+        };
+        let oldest = kept.last().and_then(|salvage| salvage.at);
+        if let Some(oldest) = oldest {
+            let day = oldest.to_zoned(jiff::tz::TimeZone::UTC).date();
+            let says = format!("work of {} dead owners is kept, the oldest of {day}", kept.len());
+            let says = says.replace("of 1 dead owners", "of 1 dead owner");
+            self.hint("salvage", Level::Note, says, "git conductor salvage".to_owned());
         }
     }
 

@@ -18,6 +18,7 @@ pub mod notes;
 pub mod offers;
 pub mod prime;
 pub mod push;
+pub mod salvage;
 pub mod show;
 pub mod skill;
 pub mod start;
@@ -65,6 +66,8 @@ pub enum Outcome {
         picked: bool,
         /// How long it was waited for, if that was asked for.
         waited: Option<std::time::Duration>,
+        /// What was saved of it.
+        salvaged: Box<salvage::Salvaged>,
     },
     /// Who did what when.
     Log(log::Told),
@@ -93,7 +96,12 @@ pub enum Outcome {
     /// The phases that the asker could claim now; at least one.
     Next(Vec<String>),
     /// A phase was freed.
-    Unstuck(Box<Freed>),
+    Unstuck {
+        /// From whom.
+        freed: Box<Freed>,
+        /// What that one left.
+        left: Option<Box<salvage::Left>>,
+    },
     /// The phases in execution order.
     Batches(Vec<(Concurrency, Vec<String>)>),
     /// The sprint was ended.
@@ -122,6 +130,12 @@ pub enum Outcome {
     Synced(Box<notes::Synced>),
     /// Settings of git for notes were made or taken away.
     SetUp(Box<notes::SetUp>),
+    /// What is kept of what dead owners left, the latest first.
+    Salvages(Vec<crate::record::salvage::Salvage>),
+    /// One of these.
+    Salvage(Box<salvage::Look>),
+    /// Those that are not kept any more.
+    Dropped(Vec<crate::record::salvage::Salvage>),
     /// All that is known of a phase.
     Shown(Box<show::Shown>),
     /// What was handed over with a phase, byte for byte.

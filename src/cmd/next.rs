@@ -13,7 +13,7 @@ pub fn run(context: &Context, all: bool, claim: bool) -> Result<Outcome, Stop> {
         if let Some(failure) = context.bad_setting_of_claims() {
             return Err(failure.into());
         }
-        let granted = context.store.claim_next(&context.asker)?;
+        let granted = context.store.claim_next(&context.claimer())?;
         return Ok(super::claim::outcome(context, granted, true, None));
     }
     let board = context.store.board()?.ok_or(Refusal::NoSprint {})?;

@@ -7,6 +7,7 @@
 use super::context::Need;
 use super::{Context, Global};
 use crate::error::Failure;
+use crate::record::salvage::Salvage;
 use crate::rules::{Board, Change, Life, Request, State, attempts, decide, rounds, spec};
 
 /// Names of agents are no longer, in bytes; longer ones are not offered.
@@ -148,6 +149,21 @@ pub fn carried(global: &Global, typed: &str) -> Result<Vec<Offer>, Failure> {
         (new && word.starts_with(typed)).then(|| Offer { word, about: about(&board, id, facts) })
     });
     Ok(offers.collect())
+}
+
+/// What is kept of what dead owners left, the latest first; it needs no store.
+///
+/// # Errors
+/// Not in a repository; or what git says.
+pub fn salvaged() -> Result<Vec<Offer>, Failure> {
+    let kept = super::context::need_repository()?.salvages(None)?;
+    let offer = |salvage: &Salvage| {
+        let word = salvage.short_name();
+        let by =
+            if is_plain(&salvage.agent) { format!(" of {}", salvage.agent) } else { String::new() };
+        is_plain(&word).then(|| Offer { word, about: format!("saved work{by}") })
+    };
+    Ok(kept.iter().filter_map(offer).take(SPRINTS).collect())
 }
 
 /// The sprints that the store has, ended or not, the latest first.

@@ -76,8 +76,8 @@ pub fn claim(
     };
     let take = |_: &Board| -> Result<Granted, Stop> {
         match phase {
-            Some(phase) => context.store.claim(&context.asker, phase, takeover),
-            None => context.store.claim_next(&context.asker),
+            Some(phase) => context.store.claim(&context.claimer(), phase, takeover),
+            None => context.store.claim_next(&context.claimer()),
         }
     };
     again.push("--wait");

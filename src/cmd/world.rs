@@ -105,6 +105,11 @@ impl RealWorld {
     }
 }
 
+/// What time it is, also where there is no store.
+pub(super) fn now() -> Timestamp {
+    Timestamp::now()
+}
+
 /// What the mutex was found to be worth.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Mutex {
@@ -189,7 +194,7 @@ impl World for RealWorld {
     }
 
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        now()
     }
 
     fn token(&self) -> Result<Token, Failure> {

@@ -64,6 +64,17 @@ pub fn version(env: &Env) -> Result<(String, (u32, u32)), Failure> {
 
 /// As [`stdout`], with `input` to read. What git says before it has read all of it must fit a pipe.
 pub(super) fn feed(command: &mut Command, input: &[u8]) -> Result<Vec<u8>, Failure> {
+    match fed(command, input)? {
+        (output, None) => Ok(output.stdout),
+        (_, Some(failure)) => Err(failure),
+    }
+}
+
+/// As [`feed`]: what `command` came to, and its complaint if it failed.
+pub(super) fn fed(
+    command: &mut Command,
+    input: &[u8],
+) -> Result<(Output, Option<Failure>), Failure> {
     use std::io::Write as _;
     let cannot = |error| Failure::io(error, "cannot run 'git'");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -73,7 +84,8 @@ pub(super) fn feed(command: &mut Command, input: &[u8]) -> Result<Vec<u8>, Failu
         stdin.write_all(input).ok();
     }
     let output = running.wait_with_output().map_err(cannot)?;
-    if output.status.success() { Ok(output.stdout) } else { Err(complaint(command, &output)) }
+    let failure = (!output.status.success()).then(|| complaint(command, &output));
+    Ok((output, failure))
 }
 
 /// A failure that says what git said.

@@ -12,8 +12,9 @@
 //!
 //! Nothing here reads the process environment: variables come in through a function, once
 //! ([`Env`](struct@Env)), and children get exactly those. Nothing but `hooks` and `notes setup` writes git configuration, and
-//! nothing but [`notes`] objects and references.
+//! nothing but [`notes`] and [`salvage`] objects and references.
 
+mod checkout;
 mod child;
 mod compare;
 mod config;
@@ -29,6 +30,7 @@ pub mod notes;
 mod owner;
 pub mod parameters;
 mod repo;
+pub mod salvage;
 mod snapshot;
 mod system;
 

@@ -33,6 +33,8 @@ pub struct Repo {
     bare: bool,
     /// Whether gix sees the references: they are files, and the common directory is the usual one.
     pub(super) gix_sees_refs: bool,
+    /// What `HEAD` held when the repository was found, without the final newline.
+    pub(super) head: Vec<u8>,
     config: Config,
 }
 
@@ -74,7 +76,7 @@ impl Repo {
             ask(&env, cwd)?;
         }
         let mut worktree = layout.worktree(&found, cwd, &env);
-        let Found { mut git_dir, mut common_dir, .. } = found.clone();
+        let Found { mut git_dir, mut common_dir, head, .. } = found.clone();
         let gix_sees_refs =
             layout.ref_files && asked.is_none() && env.get("GIT_COMMON_DIR").is_none();
         if let Some(asked) = asked {
@@ -99,6 +101,7 @@ impl Repo {
             agreed,
             bare,
             gix_sees_refs,
+            head,
             config,
         }))
     }
@@ -237,7 +240,7 @@ fn open(found: &Found, env: &Env, cwd: &Path) -> Result<(Layout, Config), Failur
 }
 
 /// Whether `.git` in `root` leads to `common_dir`, by a file or a link.
-fn leads_to(root: &Path, common_dir: &Path) -> bool {
+pub(super) fn leads_to(root: &Path, common_dir: &Path) -> bool {
     let dot_git = root.join(".git");
     let target = discover::read_gitfile(&dot_git).ok().flatten().unwrap_or(dot_git);
     target.canonicalize().is_ok_and(|target| target == common_dir)

@@ -206,7 +206,7 @@ impl Repo {
 }
 
 /// A branch's short name; a reference that is no branch keeps its full one.
-fn short(name: &[u8]) -> String {
+pub(super) fn short(name: &[u8]) -> String {
     name.strip_prefix(b"refs/heads/").unwrap_or(name).to_str_lossy().into_owned()
 }
 

@@ -14,6 +14,7 @@ mod log;
 mod notes;
 mod prime;
 mod rounds;
+mod salvage;
 mod sentences;
 mod skill;
 pub mod text;
@@ -26,6 +27,7 @@ use std::io::Write as _;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::cmd::salvage::Salvaged;
 use crate::cmd::{Input, Outcome};
 use crate::error::{self, Stop};
 use crate::record::{VERSION, Verdict};
@@ -207,8 +209,8 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
             say.hint("each agent takes its work with 'git conductor next --claim'");
             format!("{}\n", safe(&directory.display().to_string()))
         }
-        Outcome::Claimed { granted, inputs, nameless, picked, .. } => {
-            claimed_text(granted, inputs, now, say);
+        Outcome::Claimed { granted, inputs, nameless, picked, salvaged, .. } => {
+            claimed_text(granted, inputs, salvaged, now, say);
             if *nameless {
                 say.warning(
                     "no process was found that lasts: each call will look like a new agent",
@@ -238,8 +240,9 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
             _ = writeln!(out, "{phase}");
             out
         }),
-        Outcome::Unstuck(freed) => {
+        Outcome::Unstuck { freed, left } => {
             unstuck_text(freed, say);
+            salvage::left_text(left.as_deref(), say);
             "OK\n".to_owned()
         }
         Outcome::Batches(batches) => batches
@@ -278,6 +281,9 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
         Outcome::Records(records) => notes::table(records, format, say),
         Outcome::Synced(synced) => notes::synced_text(synced, say),
         Outcome::SetUp(set_up) => notes::set_up_text(set_up, say),
+        Outcome::Salvages(kept) => salvage::table(kept, format, say),
+        Outcome::Salvage(look) => salvage::look_text(look, format, say),
+        Outcome::Dropped(dropped) => salvage::dropped_text(dropped, say),
         Outcome::Shown(shown) => evidence::shown_text(shown, format),
         Outcome::Content(content) => match format.width {
             Some(_) => evidence::visible(&String::from_utf8_lossy(content)),
@@ -305,7 +311,13 @@ fn started_text(started: &Started, say: &mut Say) {
     }
 }
 
-fn claimed_text(granted: &Granted, inputs: &[Input], now: Timestamp, say: &mut Say) {
+fn claimed_text(
+    granted: &Granted,
+    inputs: &[Input],
+    salvaged: &Salvaged,
+    now: Timestamp,
+    say: &mut Say,
+) {
     let phase = &granted.phase;
     match (granted.change, &granted.from) {
         (Change::Renew, _) => {
@@ -314,27 +326,30 @@ fn claimed_text(granted: &Granted, inputs: &[Input], now: Timestamp, say: &mut S
             say.line(&format!("'{phase}' is already yours{}", since.unwrap_or_default()));
         }
         (Change::TakeOver, Some(hold)) if hold.claim.agent != granted.claim.agent => {
-            taken_over_text(granted, hold, say);
+            taken_over_text(granted, hold, salvaged.left.is_some(), say);
         }
         (Change::TakeOver, _) => say.line(&format!("'{phase}' is yours again")),
         _ => {}
     }
+    salvage::left_text(salvaged.left.as_ref(), say);
     if granted.change != Change::Renew {
         attempts::earlier(granted, now, say);
     }
+    salvage::before_text(&salvaged.before, now, say);
     for input in inputs {
         input_text(input, say);
     }
     say.hint(&format!("when it is done, run 'git conductor complete {phase}'"));
 }
 
-fn taken_over_text(granted: &Granted, hold: &Hold, say: &mut Say) {
+fn taken_over_text(granted: &Granted, hold: &Hold, told: bool, say: &mut Say) {
     let agent = safe(&hold.claim.agent);
     // A person's other terminal may well be alive.
     let gone = if hold.life == Life::Dead { ", which is gone" } else { "" };
     say.line(&format!("took '{}' over from '{agent}'{gone}", granted.phase));
     if let Some(worktree) = &hold.claim.worktree
         && hold.claim.worktree != granted.claim.worktree
+        && !told
     {
         say.line(&format!("what it did may be in '{}'", safe(worktree)));
     }
@@ -400,7 +415,7 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
                 "phases": board.graph.count(),
             })),
         }),
-        Outcome::Claimed { granted, inputs, nameless, waited, .. } => json!({
+        Outcome::Claimed { granted, inputs, nameless, salvaged, waited, .. } => json!({
             "v": VERSION, "ok": true,
             "waited_ms": waited.map(waiting::milliseconds),
             "phase": granted.phase,
@@ -413,6 +428,8 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
             "nameless": nameless,
             "attempt": attempts::number(granted),
             "attempts": attempts::past(granted),
+            "salvaged": salvage::left_json(salvaged.left.as_ref()),
+            "salvage": salvage::list(&salvaged.before),
             "inputs": inputs,
         }),
         Outcome::Completed { phase, completed, lacks, note } => json!({
@@ -437,10 +454,11 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
             json!({"v": VERSION, "ok": true, "phases": phases})
         }
         Outcome::Next(phases) => json!({"v": VERSION, "ok": true, "phases": phases}),
-        Outcome::Unstuck(freed) => json!({
+        Outcome::Unstuck { freed, left } => json!({
             "v": VERSION, "ok": true,
             "phase": freed.phase,
             "freed_from": freed.hold.as_ref().map(|hold| &hold.claim.agent),
+            "salvaged": salvage::left_json(left.as_deref()),
             "exhausted": freed.exhausted.is_some(),
             "forgiven": freed.forgiven,
         }),
@@ -470,6 +488,9 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
         Outcome::Records(records) => notes::json(records),
         Outcome::Synced(synced) => notes::synced_json(synced),
         Outcome::SetUp(set_up) => notes::set_up_json(set_up),
+        Outcome::Salvages(kept) => salvage::json(kept),
+        Outcome::Salvage(look) => salvage::look_json(look),
+        Outcome::Dropped(dropped) => salvage::dropped_json(dropped),
         Outcome::Shown(shown) => evidence::shown_json(shown, format.now),
         Outcome::Content(content) => evidence::content_json(content),
         Outcome::Verified { sprints, all } => evidence::verified_json(sprints, *all),

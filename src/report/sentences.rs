@@ -66,6 +66,7 @@ pub(super) fn sentence(refusal: &Refusal, now: Timestamp) -> Draft {
         Refusal::BadArtifact { phase, path, why } => bad_artifact(phase, path, why),
         Refusal::Push { refs, guessed, why } => super::gate::push(refs, *guessed, why, now),
         Refusal::Kept { refs } => super::gate::kept(refs),
+        Refusal::UnknownSalvage { name, kept } => super::salvage::unknown(name.as_deref(), kept),
         Refusal::ForeignHooks { path, obstacle, line } => {
             super::hooks::foreign(path, *obstacle, line)
         }

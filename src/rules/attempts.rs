@@ -41,6 +41,13 @@ fn loses(hold: &Hold, me: &Me) -> bool {
     !moved && !relation(me, &hold.claim, hold.life).is_mine()
 }
 
+/// Whether a claim that the asker takes over may have left work that the asker does not have: its
+/// process is gone, and it was another's, or in another worktree.
+#[must_use]
+pub fn leaves_work(hold: &Hold, me: &Me) -> bool {
+    hold.life == Life::Dead && (loses(hold, me) || hold.claim.worktree != me.worktree)
+}
+
 /// How many attempts at `id` may fail; `None` if any number may.
 #[must_use]
 pub fn limit(board: &Board, id: PhaseId, facts: Facts<'_>) -> Option<u64> {

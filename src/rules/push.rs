@@ -33,7 +33,7 @@ pub struct Protection {
 /// What every tag is.
 const TAGS: &str = "refs/tags/*";
 /// What must not leave the machine.
-const SALVAGE: &str = "refs/conductor/salvage/";
+const SALVAGE: &str = crate::record::salvage::REFS;
 /// What is not ours to hold up: records, which say what has happened.
 const RECORDS: &[&str] = &["refs/notes/", "refs/conductor/"];
 

@@ -306,6 +306,13 @@ pub enum Refusal {
         /// Why not.
         why: String,
     },
+    /// Nothing that was saved is called so, or nothing was saved.
+    UnknownSalvage {
+        /// What was asked for.
+        name: Option<String>,
+        /// What there is.
+        kept: Vec<String>,
+    },
     /// The gate is shut.
     Shut {
         /// The phase that guards.
@@ -429,6 +436,7 @@ impl Refusal {
             Self::InvalidGraph { .. } => "invalid_graph",
             Self::Push { why, .. } => why.code(),
             Self::Kept { .. } => "kept",
+            Self::UnknownSalvage { .. } => "unknown_salvage",
             Self::ForeignHooks { .. } => "foreign_hooks",
             Self::ForeignFiles { .. } => "foreign_files",
             Self::Shut { why, .. } => match why {
@@ -451,6 +459,7 @@ impl Refusal {
     pub const fn retry(&self) -> Retry {
         match self {
             Self::UnknownPhase { .. }
+            | Self::UnknownSalvage { .. }
             | Self::FourEyes { .. }
             | Self::Done { .. }
             | Self::Lost { .. }

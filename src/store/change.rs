@@ -18,7 +18,7 @@ use super::read::{Attempts, find_phase};
 use super::sprints::Found;
 use super::world::{LATCH_SECONDS, TRIES, World};
 use crate::error::{Failure, FailureKind, Stop};
-use crate::record::{Claim, Event, Maker, VERSION};
+use crate::record::{Checkout, Claim, Event, Maker, VERSION};
 use crate::rules::{
     Board, Change, Facts, Hold, Me, PhaseId, Refusal, Request, State, attempts, decide,
     decide::next,
@@ -36,6 +36,8 @@ pub struct Asker {
     pub stale_after: SignedDuration,
     /// `conductor.maxAttempts`.
     pub max_attempts: Option<u64>,
+    /// What is checked out where it asks, for its claims to tell; nothing, if nobody has looked.
+    pub checkout: Checkout,
 }
 
 /// A claim that was granted.
@@ -58,7 +60,7 @@ impl Asker {
     /// What is to be known for a decision that this agent asks for `now`.
     #[must_use]
     pub fn facts(&self, now: jiff::Timestamp) -> Facts<'_> {
-        let Self { me, stale_after, max_attempts } = self;
+        let Self { me, stale_after, max_attempts, .. } = self;
         Facts { me, now, stale_after: *stale_after, max_attempts: *max_attempts }
     }
 
@@ -80,6 +82,8 @@ impl Asker {
             user: me.user,
             person: me.person,
             worktree: me.worktree.clone(),
+            branch: self.checkout.branch.clone(),
+            commit: self.checkout.commit.clone(),
             ..Claim::default()
         }
     }

@@ -41,6 +41,7 @@ mod pushing;
 mod race;
 mod readme;
 mod rounds;
+mod salvage;
 mod sandbox;
 mod scene;
 mod script;

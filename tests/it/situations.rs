@@ -57,6 +57,13 @@ fn held_by_dead(scene: &mut Scene) {
     scene.dies("claude-1");
 }
 
+/// The one who is gone left a file that was not committed, and it was saved.
+fn left_behind(scene: &mut Scene) {
+    held_by_dead(scene);
+    scene.sandbox.write("repo/half.rs", "fn half() {}\n");
+    scene.does("lead", &["unstuck", "build"]);
+}
+
 /// It may be the asker, in a sandbox that cannot be looked into.
 fn held_by_a_namesake(scene: &mut Scene) {
     held_by_me(scene);
@@ -384,6 +391,8 @@ pub(crate) const REFUSALS: &[Situation] = &[
         std::fs::write(scene.sprint_dir().join("build/done"), "").unwrap();
     }),
     case("unknown_sprint", &["verify", "--sprint", "20201122-091502"], built),
+    case("unknown_salvage", &["salvage", "show", "review"], left_behind),
+    case("unknown_salvage-none", &["salvage", "drop", "build"], built),
     case("no_artifact", &["show", "build", "--artifact"], built),
     case("pin_changed", &["start", "--from", "review"], |scene| {
         handed_over(scene);

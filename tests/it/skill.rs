@@ -39,6 +39,7 @@ const ACTIONS: &[(&[&str], &str)] = &[
         "your human decides how to go on: tell them what it says, stop",
     ),
     (&["no_artifact"], "nothing was handed over: look at the commit instead"),
+    (&["unknown_salvage"], "`git conductor salvage` lists what was saved of dead owners"),
     (&["unknown_sprint"], "`git conductor verify --all` names the sprints"),
     (&["no_sprint"], "work as if this program were not there, start none"),
     (

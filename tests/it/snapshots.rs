@@ -20,8 +20,8 @@ const SNAPSHOTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/snapshots
 /// The commands, as they are typed.
 pub(crate) const COMMANDS: &[&str] = &[
     "start", "claim", "wait", "complete", "abort", "status", "show", "verify", "log", "next",
-    "unstuck", "guard", "hooks", "notes", "doctor", "install", "prime", "skill", "batch",
-    "archive", "clean",
+    "unstuck", "salvage", "guard", "hooks", "notes", "doctor", "install", "prime", "skill",
+    "batch", "archive", "clean",
 ];
 
 /// Snapshots beside those of the situations.
@@ -44,6 +44,13 @@ const FILTERS: &[(&str, &str)] = &[
     (r"\b20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}\b", "2026-01-02 03:04"),
     (r#""id": "[0-9a-f]{32}""#, r#""id": "00000000000000000000000000000000""#),
     (r#""token": "[0-9a-f]{32}""#, r#""token": "00000000000000000000000000000000""#),
+    // A commit of what was saved has the time in it.
+    (
+        r#"("number": [0-9]+,\s+"agent": ".*",\s+"at": ".*",\s+"commit": )"[0-9a-f]{40}""#,
+        "${1}\"c0ffee\"",
+    ),
+    (r"(?m)^(commit    |dropped .* which was )[0-9a-f]{40}$", "${1}c0ffee"),
+    (r"(cherry-pick --no-commit|git branch salvaged) [0-9a-f]{12}", "${1} c0ffee"),
     // What the machine has that runs the tests.
     (r"(?m)^(git          ok       ).*$", "${1}2.47.3"),
     (r"(?m)^(file system  ).*(\n +.*)*", "${1}ok       ext4"),

@@ -79,6 +79,12 @@ pub(crate) const SETTINGS: &[Row] = &[
         Whom::These(&["complete"]),
     ),
     row(
+        "`conductor.maxSalvage`",
+        "`1g`",
+        "how much of a dead owner's uncommitted files is saved at most; `0` saves nothing",
+        Whom::These(&["claim", "next", "salvage", "unstuck"]),
+    ),
+    row(
         "`conductor.guardPhase`",
         "`ship`",
         "the phase that guards what goes out",
@@ -189,6 +195,12 @@ pub(crate) const FILES: &[Row] = &[
         "where the store is, from the first `start` on: a path, relative to the common directory",
         Whom::Board,
     ),
+    row(
+        "`refs/conductor/salvage/<sprint>/<phase>/<n>`",
+        "",
+        "commits of what dead owners had not committed; the hook lets no push of them through",
+        Whom::These(&["claim", "next", "salvage", "unstuck"]),
+    ),
     row("`$GIT_COMMON_DIR/info/exclude`", "", "gets a line for the store", Whom::These(&["start"])),
     row(
         "`<skill>/SKILL.md`",
@@ -276,6 +288,11 @@ pub(crate) const PAGES: &[Page] = &[
     page("status", &[], &["git-conductor-next(1)"]),
     page("next", &[1, 3], &["git-conductor-claim(1)", "git-conductor-batch(1)"]),
     page("unstuck", &[1], &["git-conductor-claim(1)", "git-conductor-abort(1)"]),
+    page(
+        "salvage",
+        &[1],
+        &["git-conductor-claim(1)", "git-conductor-unstuck(1)", "git-cherry-pick(1)"],
+    ),
     page("guard", &[1], &["git-conductor-hooks(1)", "git-conductor-complete(1)", "githooks(5)"]),
     page("hooks", &[1], &["git-conductor-guard(1)", "githooks(5)", "git-push(1)"]),
     page("notes", &[], &["git-conductor-guard(1)", "git-conductor-complete(1)", "git-notes(1)"]),

@@ -325,6 +325,7 @@ fn no_command_writes_configuration() {
             &["abort"],
             &["claim", "c", "--takeover"],
             &["unstuck", "c", "--force"],
+            &["salvage"],
             &["archive"],
             &["clean", "--older-than", "0s"],
             &["doctor", "--fix", "--race"],

@@ -5,7 +5,7 @@ use std::io;
 use std::rc::Rc;
 
 use git_conductor::error::{Failure, FailureKind, Stop};
-use git_conductor::record::{Claim, Event, Process, Token, Verdict};
+use git_conductor::record::{Checkout, Claim, Event, Process, Token, Verdict};
 use git_conductor::rules::rounds::Ask;
 use git_conductor::rules::spec::parse_list;
 use git_conductor::rules::{Life, Me};
@@ -172,6 +172,7 @@ fn as_agent<'y, const OFF: u16>(ctx: &Ctx<'y>, agent: Agent) -> (Store<SimWorld<
         me: me(ctx, agent),
         stale_after: SignedDuration::from_hours(1),
         max_attempts: None,
+        checkout: Checkout::default(),
     };
     (Store::new(SimWorld(ctx.clone()), None), asker)
 }

@@ -225,7 +225,7 @@ impl<'a> Runs<'a> {
         answer(&output)
     }
 
-    /// Nothing but the store may have changed.
+    /// Nothing but the store may have changed; and what a dead owner left may have come into git.
     fn compare(
         &mut self,
         word: &str,
@@ -237,8 +237,24 @@ impl<'a> Runs<'a> {
         let store = repo.join(".nanostack");
         // The pointer is the program's own; a repository's directory holds the store.
         let pointer = repo.join(".git/conductor");
+        let (objects, refs) = (repo.join(".git/objects"), repo.join(".git/refs"));
+        let ends_claims = ["take", "claim", "unstuck", "force"].contains(&word);
+        let saved = |path: &Path| {
+            let is_new = !before.contains_key(path);
+            let kept = refs.join("conductor");
+            let known_dir = || (path.starts_with(&objects) && path.is_dir()) || *path == refs;
+            ends_claims
+                && if is_new {
+                    path.starts_with(&objects) || path.starts_with(&kept)
+                } else {
+                    known_dir()
+                }
+        };
         let beside = |path: &&PathBuf| {
-            !path.starts_with(&store) && !path.starts_with(&pointer) && **path != repo
+            !path.starts_with(&store)
+                && !path.starts_with(&pointer)
+                && **path != repo
+                && !saved(path)
         };
         let paths = before.keys().chain(after.keys().filter(|path| !before.contains_key(*path)));
         for path in paths.filter(beside) {

@@ -2,8 +2,8 @@
 
 use super::{
     Situation, all_done, buildable, built, built_badly, case, exhausted, fresh, handed_over,
-    held_by_dead, held_by_me, installed, later_commit, nothing, pushing_to, recorded, shippable,
-    shipping, spent, with_remote, within,
+    held_by_dead, held_by_me, installed, later_commit, left_behind, nothing, pushing_to, recorded,
+    shippable, shipping, spent, with_remote, within,
 };
 
 /// What goes well.
@@ -65,6 +65,19 @@ pub(crate) const ANSWERS: &[Situation] = &[
     case("ok-next-all", &["next", "--all"], built),
     case("ok-next-claim", &["next", "--claim"], built),
     case("ok-unstuck", &["unstuck", "build"], held_by_dead),
+    case("ok-unstuck-saved", &["unstuck", "build"], |scene| {
+        held_by_dead(scene);
+        scene.sandbox.write("repo/half.rs", "fn half() {}\n");
+    }),
+    case("ok-claim-saved", &["claim", "build", "--takeover"], |scene| {
+        held_by_dead(scene);
+        scene.sandbox.write("repo/half.rs", "fn half() {}\n");
+    }),
+    case("ok-claim-saved-before", &["claim", "build"], left_behind),
+    case("ok-salvage", &["salvage"], left_behind),
+    case("ok-salvage-none", &["salvage"], built),
+    case("ok-salvage-show", &["salvage", "show", "build"], left_behind),
+    case("ok-salvage-drop", &["salvage", "drop", "build/1"], left_behind),
     case("ok-unstuck-exhausted", &["unstuck", "build"], exhausted),
     case("ok-unstuck-spent", &["unstuck", "build"], spent),
     case("ok-unstuck-forgiven", &["unstuck", "build", "--force"], exhausted),

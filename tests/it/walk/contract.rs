@@ -359,6 +359,7 @@ impl Scenario {
             | Refusal::ForeignHooks { .. }
             | Refusal::ForeignFiles { .. }
             | Refusal::UnknownSprint { .. }
+            | Refusal::UnknownSalvage { .. }
             | Refusal::CannotCarry { .. }
             | Refusal::NoArtifact { .. }
             | Refusal::PinLost { .. }

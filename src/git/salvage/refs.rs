@@ -1,0 +1,150 @@
+//! The references of what is kept: made once, listed, and deleted only as they were seen.
+
+use std::io::Read as _;
+use std::process::Stdio;
+
+use gix::bstr::ByteSlice as _;
+use jiff::Timestamp;
+
+use crate::error::{Failure, FailureKind};
+use crate::git::child;
+use crate::git::repo::Repo;
+use crate::record::salvage::{REFS, Salvage};
+
+/// How often a reference is tried that cannot be made though no other one was: it is locked.
+const PATIENCE: u32 = 10;
+/// Whoever is slower begins again: so many do not save the same phase at once.
+const ROUNDS: u32 = 1000;
+/// No number is greater.
+const MOST: u64 = 1_000_000_000;
+/// What `for-each-ref` tells of each.
+const FORMAT: &str = "--format=%(refname)%00%(objectname)%00%(objecttype)%00%(parent)%00\
+                      %(committerdate:unix)%00%(contents)%00";
+
+/// What differs between what was checked out and what was kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Differing {
+    /// As `git diff --stat` shows it.
+    pub stat: String,
+    /// As `git diff` shows it; `None` if that is longer than was asked for.
+    pub patch: Option<String>,
+}
+
+impl Repo {
+    /// What is kept, the latest first: all of it, or of one phase of one sprint. One git child.
+    ///
+    /// # Errors
+    /// What git says.
+    pub fn salvages(&self, of: Option<(&str, &str)>) -> Result<Vec<Salvage>, Failure> {
+        let below = match of {
+            None => REFS.trim_end_matches('/').to_owned(),
+            Some((sprint, phase)) => format!("{REFS}{sprint}/{phase}"),
+        };
+        let mut git = self.git();
+        let said = child::stdout(git.args(["for-each-ref", FORMAT, "--", &below]))?;
+        let mut fields = said.split(|byte| *byte == 0);
+        let mut all = Vec::new();
+        while let (Some(reference), Some(commit), Some(kind), Some(parent), Some(at), Some(text)) = (
+            fields.next(),
+            fields.next(),
+            fields.next(),
+            fields.next(),
+            fields.next(),
+            fields.next(),
+        ) {
+            let reference = reference.trim_ascii().to_str_lossy();
+            let Some(read) = Salvage::read(&reference, &text.to_str_lossy()) else { continue };
+            let at = at.to_str().ok().and_then(|at| at.parse().ok());
+            if kind == b"commit" && read.number <= MOST {
+                let first = parent.split(|byte| *byte == b' ').next().unwrap_or_default();
+                all.push(Salvage {
+                    commit: commit.to_str_lossy().into_owned(),
+                    head: (!first.is_empty()).then(|| first.to_str_lossy().into_owned()),
+                    at: at.and_then(|at| Timestamp::from_second(at).ok()),
+                    ..read
+                });
+            }
+        }
+        all.sort_by(|one, other| {
+            (other.at, &other.sprint, other.number).cmp(&(one.at, &one.sprint, one.number))
+        });
+        Ok(all)
+    }
+
+    /// Puts the commit of `salvage` on the next reference that is free, and numbers it so.
+    pub(super) fn keep(&self, salvage: &mut Salvage, pause: &dyn Fn(u32)) -> Result<(), Failure> {
+        let mut locked = 0;
+        for round in 0..ROUNDS {
+            if round > 0 {
+                pause(round.min(PATIENCE));
+            }
+            let kept = self.salvages(Some((&salvage.sprint, &salvage.phase)))?;
+            let next = kept.iter().map(|kept| kept.number).max().unwrap_or_default() + 1;
+            locked = if salvage.number == next { locked + 1 } else { 0 };
+            salvage.number = next;
+            let reference = salvage.reference();
+            if gix::validate::reference::name(reference.as_str().into()).is_err() {
+                let text = format!("'{reference}' cannot be a reference");
+                return Err(Failure::new(FailureKind::Git, text));
+            }
+            let mut git = self.git();
+            // Where hooks are looked for otherwise is for the user's own commands.
+            git.args(["-c", "core.hooksPath=/dev/null", "update-ref", "--no-deref", "--stdin"]);
+            let line = format!("create {reference} {}\n", salvage.commit);
+            match child::feed(&mut git, line.as_bytes()) {
+                Ok(_) => return Ok(()),
+                Err(failure) if locked == PATIENCE => return Err(failure),
+                // Another has it now; or git holds a lock.
+                Err(_) => {}
+            }
+        }
+        Err(Failure::new(FailureKind::Busy, "others are saving the same all the time"))
+    }
+
+    /// Deletes the references of `salvages`, all of them or none, if each is still what it was.
+    ///
+    /// # Errors
+    /// What git says.
+    pub fn drop_salvages(&self, salvages: &[Salvage]) -> Result<(), Failure> {
+        let line =
+            |salvage: &Salvage| format!("delete {} {}\n", salvage.reference(), salvage.commit);
+        let lines: String = salvages.iter().map(line).collect();
+        let mut git = self.git();
+        child::feed(git.args(["update-ref", "--no-deref", "--stdin"]), lines.as_bytes()).map(drop)
+    }
+
+    /// What was kept as `salvage`, against what was checked out; a patch of up to `most` bytes. Two git
+    /// children, which run nothing that the configuration names for showing differences.
+    ///
+    /// # Errors
+    /// What git says.
+    pub fn salvaged(&self, salvage: &Salvage, most: u64) -> Result<Differing, Failure> {
+        let empty = || {
+            let kind = gix::hash::ObjectId::from_hex(salvage.commit.as_bytes()).ok()?.kind();
+            Some(gix::hash::ObjectId::empty_tree(kind).to_string())
+        };
+        let base = salvage.head.clone().or_else(empty).unwrap_or_default();
+        let diff = |how: &str| {
+            let mut git = self.git();
+            git.args(["diff", "--no-ext-diff", "--no-textconv", "--no-color", "--submodule=short"]);
+            git.args([how, &base, &salvage.commit, "--"]);
+            git
+        };
+        let stat = child::stdout(&mut diff("--stat=78"))?.to_str_lossy().into_owned();
+        let mut git = diff("--patch");
+        let cannot = |error| Failure::io(error, "cannot run 'git'");
+        let mut child = git.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().map_err(cannot)?;
+        let mut patch = Vec::new();
+        if let Some(stdout) = child.stdout.take() {
+            stdout.take(most + 1).read_to_end(&mut patch).map_err(cannot)?;
+        }
+        // It ends at the closed pipe, if not before.
+        let status = child.wait().map_err(cannot)?;
+        let whole = patch.len() as u64 <= most;
+        if whole && !status.success() {
+            return Err(Failure::new(FailureKind::Git, "'git diff' failed"));
+        }
+        let patch = whole.then(|| patch.to_str_lossy().into_owned());
+        Ok(Differing { stat, patch })
+    }
+}

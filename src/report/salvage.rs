@@ -1,0 +1,324 @@
+//! What is said of what dead owners left: to the next owner, as a list, and of one of them.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+
+use super::board::{columns, fit, padded};
+use super::evidence::visible;
+use super::sentences::{Draft, NOTHING, draft, names};
+use super::text::{Paint, age, safe};
+use super::{Format, Say, words};
+use crate::cmd::salvage::{Fate, Left, Look};
+use crate::record::VERSION;
+use crate::record::salvage::Salvage;
+
+/// So many of those that were saved before are told of.
+const SHOWN: usize = 3;
+
+fn plural(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+fn short(commit: &str) -> String {
+    safe(&commit.chars().take(12).collect::<String>()).into_owned()
+}
+
+fn who(agent: &str) -> String {
+    if agent.is_empty() { "somebody unknown".to_owned() } else { format!("'{}'", safe(agent)) }
+}
+
+/// ` on wt/build, with 2 commits since it claimed`
+fn reached(salvage: &Salvage) -> String {
+    let mut text = match (&salvage.branch, &salvage.head) {
+        (Some(branch), _) => format!(" on {}", safe(branch)),
+        (None, Some(head)) => format!(" at {}", short(head)),
+        (None, None) => String::new(),
+    };
+    if let Some(commits) = salvage.commits.filter(|commits| *commits > 0) {
+        // Writing to a String cannot fail.
+        _ = write!(text, ", with {} since it claimed", plural(commits, "commit"));
+    }
+    text
+}
+
+/// What the next owner is told of the one before it.
+pub(super) fn left_text(left: Option<&Left>, say: &mut Say) {
+    let Some(Left { salvage, fate }) = left else { return };
+    let place = format!("'{}'", safe(salvage.worktree.as_deref().unwrap_or_default()));
+    let worked = format!("it worked in {place}{}", reached(salvage));
+    match fate {
+        Fate::Saved(missed) => {
+            say.line(&worked);
+            let files = plural(salvage.files.unwrap_or_default(), "file");
+            say.line(&format!("what it had not committed there is saved: {files}"));
+            if !missed.is_empty() {
+                say.warning(&format!("could not be read, and is not saved: {}", names(missed)));
+            }
+            look_hint(&salvage.phase, say);
+        }
+        Fate::Clean => say.line(&format!("{worked}, and left nothing uncommitted")),
+        Fate::Gone => say.line(&format!("{worked}; that is not there now")),
+        Fate::Foreign => say.line(&format!(
+            "it worked in {place}, which is no worktree of this repository now: nothing is saved"
+        )),
+        Fate::Off => say.line(&format!("{worked}; nothing is saved, as conductor.maxSalvage is 0")),
+        Fate::Alive => say.line(&format!(
+            "what it has not committed in {place} is not saved: it may be at work there"
+        )),
+        Fate::Failed(failure) => {
+            say.line(&worked);
+            let text = failure.to_string();
+            say.warning(&format!("what it had not committed there is not saved: {}", safe(&text)));
+            for hint in &failure.hints {
+                say.hint(&safe(hint));
+            }
+        }
+    }
+}
+
+fn look_hint(phase: &str, say: &mut Say) {
+    say.hint(&format!("look at it with 'git conductor salvage show {}'", safe(phase)));
+}
+
+/// What the next owner is told of what was saved of the phase before.
+pub(super) fn before_text(before: &[Salvage], now: Timestamp, say: &mut Say) {
+    for salvage in before.iter().take(SHOWN) {
+        let ago = salvage.at.map(|at| format!(", {} ago", age(now, at)));
+        say.line(&format!(
+            "saved before: '{}/{}', what {} had not committed{}",
+            safe(&salvage.phase),
+            salvage.number,
+            who(&salvage.agent),
+            ago.unwrap_or_default()
+        ));
+    }
+    if before.len() > SHOWN {
+        say.line(&format!("and {} more", before.len() - SHOWN));
+    }
+    if let Some(salvage) = before.first() {
+        let name = format!("{}/{}", salvage.phase, salvage.number);
+        look_hint(&name, say);
+    }
+}
+
+/// One that is kept, as JSON.
+fn one(salvage: &Salvage) -> Value {
+    json!({
+        "name": salvage.short_name(),
+        "ref": salvage.reference(),
+        "sprint_id": salvage.sprint,
+        "phase": salvage.phase,
+        "number": salvage.number,
+        "agent": salvage.agent,
+        "at": salvage.at,
+        "commit": salvage.commit,
+        "files": salvage.files,
+        "worktree": salvage.worktree,
+        "branch": salvage.branch,
+        "base": salvage.base,
+        "head": salvage.head,
+        "commits": salvage.commits,
+    })
+}
+
+/// Those that are kept, as JSON.
+pub(super) fn list(kept: &[Salvage]) -> Value {
+    kept.iter().map(one).collect()
+}
+
+/// What a former owner left, as JSON; null where nothing can be known of it.
+pub(super) fn left_json(left: Option<&Left>) -> Value {
+    let Some(Left { salvage, fate }) = left else { return Value::Null };
+    if let Fate::Saved(missed) = fate {
+        let mut value = one(salvage);
+        value["state"] = json!("saved");
+        value["missed"] = json!(missed);
+        return value;
+    }
+    let state = match fate {
+        Fate::Saved(_) => "saved",
+        Fate::Clean => "clean",
+        Fate::Gone => "gone",
+        Fate::Foreign => "foreign",
+        Fate::Off => "off",
+        Fate::Alive => "alive",
+        Fate::Failed(_) => "failed",
+    };
+    let mut value = json!({
+        "state": state,
+        "ref": null,
+        "commit": null,
+        "files": 0,
+        "agent": salvage.agent,
+        "worktree": salvage.worktree,
+        "branch": salvage.branch,
+        "base": salvage.base,
+        "head": salvage.head,
+        "commits": salvage.commits,
+    });
+    if let Fate::Failed(failure) = fate {
+        let words = words::failure(failure);
+        value["code"] = json!(words.code);
+        value["error"] = json!(words.text);
+        value["hints"] = json!(failure.hints);
+        value["files"] = Value::Null;
+    }
+    value
+}
+
+/// What is kept: its name, whose it was, how long ago it was saved, how many files, where they lay.
+pub(super) fn table(kept: &[Salvage], format: Format, say: &mut Say) -> String {
+    if kept.is_empty() {
+        say.line("nothing is kept of what dead owners left");
+    }
+    let row = |salvage: &Salvage| {
+        let agent = if salvage.agent.is_empty() { "unknown" } else { &salvage.agent };
+        [
+            safe(&salvage.short_name()).into_owned(),
+            safe(agent).into_owned(),
+            salvage.at.map(|at| age(format.now, at)).unwrap_or_default(),
+            salvage.files.map(|files| plural(files, "file")).unwrap_or_default(),
+            safe(salvage.worktree.as_deref().unwrap_or_default()).into_owned(),
+        ]
+    };
+    let rows: Vec<[String; 5]> = kept.iter().map(row).collect();
+    let width = |n: usize| rows.iter().map(|row| columns(&row[n])).filter(|&w| w <= 32).max();
+    let widths: [usize; 5] = std::array::from_fn(|n| width(n).unwrap_or(0));
+    let mut out = String::new();
+    for row in rows {
+        let cells: Vec<String> =
+            row.iter().zip(widths).map(|(cell, width)| padded(cell, width)).collect();
+        let line = cells.join("  ");
+        let line = line.trim_end();
+        out.push_str(&format.width.map_or_else(|| line.to_owned(), |width| fit(line, width)));
+        out.push('\n');
+    }
+    if !kept.is_empty() {
+        say.hint("'git conductor salvage show NAME' shows one");
+    }
+    out
+}
+
+/// The same as JSON.
+pub(super) fn json(kept: &[Salvage]) -> Value {
+    json!({"v": VERSION, "ok": true, "salvage": list(kept)})
+}
+
+/// One of them: where it is from, and what it changes.
+pub(super) fn look_text(look: &Look, format: Format, say: &mut Say) -> String {
+    let Look { salvage, differing } = look;
+    let mut out = String::new();
+    let mut put = |name: &str, value: &str| {
+        // Writing to a String cannot fail.
+        _ = writeln!(out, "{name:<9} {value}");
+    };
+    put("salvage", &safe(&salvage.short_name()));
+    put("agent", &if salvage.agent.is_empty() { "unknown".into() } else { safe(&salvage.agent) });
+    if let Some(at) = salvage.at {
+        let when = at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M UTC");
+        put("saved", &format!("{when} ({} ago)", age(format.now, at)));
+    }
+    if let Some(worktree) = &salvage.worktree {
+        put("worktree", &safe(worktree));
+    }
+    if let Some(branch) = &salvage.branch {
+        put("branch", &safe(branch));
+    }
+    let since = salvage.commits.map(|count| plural(count, "commit"));
+    if let (Some(base), Some(since)) = (&salvage.base, since) {
+        put("claimed", &format!("at {}, {since} before it was saved", short(base)));
+    }
+    put("on", &salvage.head.as_deref().map_or_else(|| "no commit yet".to_owned(), short));
+    put("commit", &safe(&salvage.commit));
+    if !differing.stat.is_empty() {
+        out.push('\n');
+        out.push_str(&visible(&differing.stat));
+    }
+    match &differing.patch {
+        Some(patch) if !patch.is_empty() => {
+            out.push('\n');
+            out.push_str(&coloured(&visible(patch), format.out));
+        }
+        Some(_) => {}
+        None => say.line("the differences are too long to be shown here"),
+    }
+    let commit = short(&salvage.commit);
+    say.hint(&format!("to have it in your worktree, run 'git cherry-pick --no-commit {commit}'"));
+    out
+}
+
+/// A patch in git's colours.
+fn coloured(patch: &str, paint: Paint) -> String {
+    if !paint.on {
+        return patch.to_owned();
+    }
+    // Before the first hunk of a file '---' and '+++' name it.
+    let mut head = true;
+    let line = |line: &str| {
+        if line.starts_with("diff ") {
+            head = true;
+        } else if line.starts_with("@@") {
+            head = false;
+            return paint.busy(line);
+        }
+        match line.as_bytes().first() {
+            _ if head => paint.dim(line),
+            Some(b'+') => paint.good(line),
+            Some(b'-') => paint.bad(line),
+            _ => line.to_owned(),
+        }
+    };
+    let lines = patch.trim_end_matches('\n').split('\n').map(line);
+    lines.collect::<Vec<_>>().join("\n") + "\n"
+}
+
+/// The same as JSON; `diff` is null where that is too long.
+pub(super) fn look_json(look: &Look) -> Value {
+    let mut value = json!({"v": VERSION, "ok": true});
+    if let (Some(object), Value::Object(facts)) = (value.as_object_mut(), one(&look.salvage)) {
+        object.extend(facts);
+    }
+    value["stat"] = json!(look.differing.stat);
+    value["diff"] = json!(look.differing.patch);
+    value
+}
+
+/// What was dropped, and which commits that were.
+pub(super) fn dropped_text(dropped: &[Salvage], say: &mut Say) -> String {
+    for salvage in dropped {
+        let (name, commit) = (salvage.short_name(), &salvage.commit);
+        say.line(&format!("dropped '{}', which was {}", safe(&name), safe(commit)));
+    }
+    match dropped {
+        [] => say.line("nothing is dropped"),
+        [first, ..] => say.hint(&format!(
+            "git keeps a commit for some time: 'git branch salvaged {}' has it again",
+            short(&first.commit)
+        )),
+    }
+    "OK\n".to_owned()
+}
+
+/// The same as JSON.
+pub(super) fn dropped_json(dropped: &[Salvage]) -> Value {
+    json!({"v": VERSION, "ok": true, "dropped": list(dropped)})
+}
+
+/// The refusal of a name that nothing has.
+pub(super) fn unknown(name: Option<&str>, kept: &[String]) -> Draft {
+    let text = match name {
+        Some(name) => format!("nothing that is kept is called '{}'", safe(name)),
+        None => "nothing is kept of what dead owners left".to_owned(),
+    };
+    match kept {
+        [] => draft(
+            text,
+            "it is saved when the claim of a dead owner is taken over or freed",
+            NOTHING,
+        ),
+        _ => draft(text, format!("there is {}", names(kept)), &["salvage"]),
+    }
+}
