@@ -6,6 +6,7 @@ mod completion;
 mod evidence;
 mod log;
 mod manners;
+mod run;
 mod salvage;
 mod waiting;
 
@@ -21,7 +22,7 @@ use crate::error::{self, Failure, FailureKind, Stop};
 use crate::report::{self, Format, Printed, text::Paint};
 use commands::{Command, Options};
 use manners::Manners;
-use waiting::WaitArgs;
+use waiting::{WaitArgs, WaitOptions};
 
 /// Several agent sessions on one repository without stepping on each other
 ///
@@ -67,10 +68,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     match parsed {
         Ok(cli) => {
             let options = cli.options.clone();
-            let mut aside = Aside::default();
+            let mut aside = Aside { options: options.clone(), ..Aside::default() };
             let result = execute(cli, &mut aside);
             let format = aside.manners.format(&options);
-            let printed = report::render(&result, format);
+            let mut printed = report::render(&result, format);
+            if let (Err(_), Some(code)) = (&result, aside.refuses) {
+                printed.exit = code;
+            }
             match aside.warning {
                 Some(text) => printed.warning(&text, format),
                 None => printed,
@@ -187,6 +191,9 @@ fn plain() -> Format {
 #[derive(Default)]
 struct Aside {
     warning: Option<String>,
+    /// What to exit with where the command refuses or fails, if that is told apart from all others.
+    refuses: Option<u8>,
+    options: Options,
     manners: Manners,
 }
 
@@ -234,21 +241,20 @@ fn execute(cli: Cli, aside: &mut Aside) -> Result<Outcome, Stop> {
             let request = cmd::start::Request { phases, goal, if_none, force, from, carry };
             cmd::start::run(&aside.open(global, Need::Nothing)?, request)
         }
-        Command::Claim { phase, takeover, waiting } => {
+        Command::Claim { phase, takeover, waiting: WaitOptions { wait: true, timeout } } => {
             let context = store()?;
-            if !waiting.wait {
-                return cmd::claim::run(&context, &phase, takeover);
-            }
-            patiently(json, waiting.timeout, |patience| {
+            patiently(json, timeout, |patience| {
                 cmd::waiting::claim(&context, Some(&phase), takeover, patience)
             })
         }
+        Command::Claim { phase, takeover, .. } => cmd::claim::run(&store()?, &phase, takeover),
         Command::Wait(WaitArgs { phase, what, timeout }) => {
             let context = store()?;
             patiently(json, timeout, |patience| {
                 cmd::waiting::wait(&context, &phase, what.into(), patience)
             })
         }
+        Command::Run(args) => run_command(args, global, json, aside),
         Command::Complete { phase, artifact, verdict, commit, note, no_note } => {
             let verdict = verdict.into();
             let note = (note || no_note).then_some(note);
@@ -323,6 +329,32 @@ fn execute(cli: Cli, aside: &mut Aside) -> Result<Outcome, Stop> {
         Command::Archive => cmd::archive::run(&store()?),
         Command::Clean { older_than } => cmd::clean::run(&store()?, older_than),
     }
+}
+
+/// Runs a command as the owner of a phase. What is said of the claim comes before what it prints.
+fn run_command(
+    args: run::RunArgs,
+    global: &Global,
+    json: bool,
+    aside: &mut Aside,
+) -> Result<Outcome, Stop> {
+    let run::RunArgs { phase, artifact, waiting, command } = args;
+    aside.refuses = Some(error::RUN_REFUSED);
+    let stdout = if json { Some(report::run::beside_the_answer()?) } else { None };
+    let mut context = aside.open(global, Need::Store)?;
+    let claimed = if waiting.wait {
+        patiently(json, waiting.timeout, |patience| {
+            cmd::run::claim(&mut context, &phase, Some(patience))
+        })
+    } else {
+        cmd::run::claim(&mut context, &phase, None)
+    }?;
+    if !json {
+        // Whoever does not read this may read what the command prints.
+        _ = report::run::begun(&claimed, aside.manners.format(&aside.options)).write();
+    }
+    let request = cmd::run::Request { phase, artifact, command, stdout };
+    cmd::run::run(&mut context, &request, claimed)
 }
 
 /// A command line that is wrong in a way that its definitions do not tell.

@@ -29,6 +29,8 @@ pub const TIMED_OUT: u8 = 3;
 pub const BUSY: u8 = 4;
 /// Exit code: a bug of ours.
 pub const BUG: u8 = 70;
+/// Exit code: `run` itself refused, and not the command that it was to run.
+pub const RUN_REFUSED: u8 = 125;
 /// Exit code: the environment is broken.
 pub const ENVIRONMENT: u8 = 128;
 /// Exit code: the command line is wrong.

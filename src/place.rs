@@ -23,6 +23,9 @@ pub const STORE: &str = ".nanostack";
 /// The directory of a store that its boards are in.
 pub const BOARDS: &str = "conductor";
 
+/// The variable that says where the store is.
+pub const STORE_VARIABLE: &str = "GIT_CONDUCTOR_STORE";
+
 /// The store's name in a common directory, where there is no main worktree to put it in.
 const BARE_STORE: &str = "nanostack";
 
@@ -156,7 +159,7 @@ fn overridden(
         let project = repo.map_or_else(|| resolve(cwd), |repo| repo.anchor().to_owned());
         Ok(Some(Place { store, project, explicit, origin }))
     };
-    if let Some(store) = given.map(Path::to_owned).or_else(|| named("GIT_CONDUCTOR_STORE")) {
+    if let Some(store) = given.map(Path::to_owned).or_else(|| named(STORE_VARIABLE)) {
         return place(resolve(&cwd.join(store)), Origin::Given, true);
     }
     if let Some(store) = named("NANOSTACK_STORE") {

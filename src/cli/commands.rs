@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use super::agents::{PrimeArgs, SkillArgs};
 use super::evidence::{ShowArgs, VerifyArgs};
 use super::log::LogArgs;
+use super::run::RunArgs;
 use super::salvage::SalvageArgs;
 use super::waiting::{WaitArgs, WaitOptions};
 use crate::cmd::context::parse_duration;
@@ -16,7 +17,7 @@ use crate::cmd::hooks::Action;
 use crate::record::Verdict;
 
 /// What every command takes.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Common options")]
 #[expect(clippy::doc_markdown, reason = "the doc comments are the help, where backticks stay")]
 pub(super) struct Options {
@@ -138,6 +139,7 @@ pub(super) enum Command {
         waiting: WaitOptions,
     },
     Wait(WaitArgs),
+    Run(RunArgs),
     /// Hand a phase in; what waits for it opens
     ///
     /// Only its owner can. A completed phase stays completed. The artifact is a

@@ -114,7 +114,7 @@ fn offering(arg: Arg, command: &str, asker: &Global, open: Wanted) -> Arg {
         |order| ArgValueCompleter::new(move |_: &OsStr| vec![CompletionCandidate::new(order)]);
     let hint = arg.get_value_hint();
     let completer = match (command, arg.get_id().as_str()) {
-        ("claim", "phase") => phases(open),
+        ("claim" | "run", "phase") => phases(open),
         ("complete" | "abort", "phase") => phases(Wanted::Mine),
         ("unstuck", "phase") => phases(Wanted::Claimed),
         (_, "phase") => phases(Wanted::All),

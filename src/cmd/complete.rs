@@ -127,6 +127,7 @@ fn open_artifact(context: &Context, phase: &str, given: &Path) -> Result<Artifac
         phase: phase.to_owned(),
         path: given.display().to_string(),
         why,
+        given_up: false,
     };
     let kind = std::fs::symlink_metadata(given).map_err(|error| {
         let gone = error.kind() == std::io::ErrorKind::NotFound;
@@ -198,6 +199,7 @@ fn take(
         phase: phase.to_owned(),
         path: artifact.given.clone(),
         why,
+        given_up: false,
     };
     let size = artifact.file.metadata().map_err(|error| refuse(error.to_string()))?.len();
     if size > limit {

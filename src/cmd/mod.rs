@@ -18,6 +18,7 @@ pub mod notes;
 pub mod offers;
 pub mod prime;
 pub mod push;
+pub mod run;
 pub mod salvage;
 pub mod show;
 pub mod skill;
@@ -69,6 +70,8 @@ pub enum Outcome {
         /// What was saved of it.
         salvaged: Box<salvage::Salvaged>,
     },
+    /// A command was run as the owner of a phase.
+    Ran(Box<run::Ran>),
     /// Who did what when.
     Log(log::Told),
     /// What was waited for has come true.

@@ -14,6 +14,7 @@ mod log;
 mod notes;
 mod prime;
 mod rounds;
+pub mod run;
 mod salvage;
 mod sentences;
 mod skill;
@@ -152,8 +153,11 @@ pub fn render(result: &Result<Outcome, Stop>, format: Format) -> Printed {
     Printed { out, raw, err: say.err, exit }
 }
 
-/// The exit code of an answer: yes, or no.
+/// The exit code of an answer: yes, or no; or that of a command that was run.
 fn exit(outcome: &Outcome) -> u8 {
+    if let Outcome::Ran(ran) = outcome {
+        return ran.end.exit();
+    }
     let differs = |it: &crate::cmd::verify::Verified| !it.ok();
     let is_no = matches!(outcome, Outcome::Examined(found) if doctor::has_problems(found))
         || matches!(outcome, Outcome::Verified { sprints, .. } if sprints.iter().any(differs));
@@ -211,6 +215,8 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
         }
         Outcome::Claimed { granted, inputs, nameless, picked, salvaged, .. } => {
             claimed_text(granted, inputs, salvaged, now, say);
+            let phase = &granted.phase;
+            say.hint(&format!("when it is done, run 'git conductor complete {phase}'"));
             if *nameless {
                 say.warning(
                     "no process was found that lasts: each call will look like a new agent",
@@ -227,6 +233,7 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
             notes::noted_text(note.as_deref(), say);
             "OK\n".to_owned()
         }
+        Outcome::Ran(ran) => run::text(ran, format, say),
         Outcome::Log(told) => log::text(told, format, say),
         Outcome::Waited { verdict, .. } => waiting::text(*verdict),
         Outcome::Aborted(freed) => {
@@ -245,13 +252,7 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
             salvage::left_text(left.as_deref(), say);
             "OK\n".to_owned()
         }
-        Outcome::Batches(batches) => batches
-            .iter()
-            .enumerate()
-            .map(|(n, (kind, phases))| {
-                one_line(&json!({"batch": n + 1, "type": kind, "phases": phases}))
-            })
-            .collect(),
+        Outcome::Batches(batches) => batches_json(batches).iter().map(one_line).collect(),
         Outcome::Archived(board) => {
             say.line(&archived(board));
             "OK\n".to_owned()
@@ -291,6 +292,12 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
         },
         Outcome::Verified { sprints, .. } => evidence::verified_text(sprints, format.out, say),
     }
+}
+
+fn batches_json(batches: &[(crate::rules::graph::Concurrency, Vec<String>)]) -> Vec<Value> {
+    let numbered = batches.iter().enumerate();
+    let batch = |(n, (kind, phases)): (usize, &(crate::rules::graph::Concurrency, Vec<String>))| json!({"batch": n + 1, "type": kind, "phases": phases});
+    numbered.map(batch).collect()
 }
 
 fn archived(board: &crate::rules::Board) -> String {
@@ -339,7 +346,6 @@ fn claimed_text(
     for input in inputs {
         input_text(input, say);
     }
-    say.hint(&format!("when it is done, run 'git conductor complete {phase}'"));
 }
 
 fn taken_over_text(granted: &Granted, hold: &Hold, told: bool, say: &mut Say) {
@@ -447,6 +453,7 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
             "lacks": lacks,
             "note": notes::noted_json(note.as_deref()),
         }),
+        Outcome::Ran(ran) => run::json(ran),
         Outcome::Log(told) => log::json(told),
         Outcome::Waited { phase, verdict, waited } => waiting::json(phase, *verdict, *waited),
         Outcome::Aborted(freed) => {
@@ -463,12 +470,7 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
             "forgiven": freed.forgiven,
         }),
         Outcome::Batches(batches) => {
-            let batches: Vec<Value> = batches
-                .iter()
-                .enumerate()
-                .map(|(n, (kind, phases))| json!({"batch": n + 1, "type": kind, "phases": phases}))
-                .collect();
-            json!({"v": VERSION, "ok": true, "batches": batches})
+            json!({"v": VERSION, "ok": true, "batches": batches_json(batches)})
         }
         Outcome::Archived(board) => json!({
             "v": VERSION, "ok": true,

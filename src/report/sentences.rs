@@ -63,7 +63,9 @@ pub(super) fn sentence(refusal: &Refusal, now: Timestamp) -> Draft {
         Refusal::Finished {} => finished(),
         Refusal::NotForYou { phases } => not_for_you(phases),
         Refusal::Holding { phase, since } => holding(now, phase, *since),
-        Refusal::BadArtifact { phase, path, why } => bad_artifact(phase, path, why),
+        Refusal::BadArtifact { phase, path, why, given_up } => {
+            bad_artifact(phase, path, why, *given_up)
+        }
         Refusal::Push { refs, guessed, why } => super::gate::push(refs, *guessed, why, now),
         Refusal::Kept { refs } => super::gate::kept(refs),
         Refusal::UnknownSalvage { name, kept } => super::salvage::unknown(name.as_deref(), kept),
@@ -416,15 +418,17 @@ fn go_on(phase: &str) -> String {
     format!("do the work of '{phase}' now; when it is done, run 'git conductor complete {phase}'")
 }
 
-fn bad_artifact(phase: &str, path: &str, why: &str) -> Draft {
-    draft(
-        format!("'{}' cannot be the artifact of '{phase}': {}", safe(path), safe(why)),
+fn bad_artifact(phase: &str, path: &str, why: &str, given_up: bool) -> Draft {
+    let hint = if given_up {
+        format!("the command ended well, but handed over nothing: '{phase}' is given up")
+    } else {
         format!(
             "'{phase}' stays claimed by you: write your result to a file in your worktree, \
              and complete it with that"
-        ),
-        NOTHING,
-    )
+        )
+    };
+    let problem = format!("'{}' cannot be the artifact of '{phase}': {}", safe(path), safe(why));
+    draft(problem, hint, NOTHING)
 }
 
 fn invalid_graph(file: &str, why: &str) -> Draft {

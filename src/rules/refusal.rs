@@ -305,6 +305,9 @@ pub enum Refusal {
         path: String,
         /// Why not.
         why: String,
+        /// Whether the phase was given up for it, since its owner ends.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        given_up: bool,
     },
     /// Nothing that was saved is called so, or nothing was saved.
     UnknownSalvage {

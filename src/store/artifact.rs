@@ -99,6 +99,7 @@ impl<W: World> Store<W> {
                     phase: name.to_owned(),
                     path: source.given,
                     why: too_large(source.limit),
+                    given_up: false,
                 }
                 .into());
             }

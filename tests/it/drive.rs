@@ -65,6 +65,12 @@ impl Drop for Agent {
     }
 }
 
+/// `args` with options of this program after them, but before the `--` of a command that is run.
+pub(crate) fn with_options<'a>(args: &[&'a str], options: &[&'a str]) -> Vec<&'a str> {
+    let end = args.iter().position(|arg| *arg == "--").unwrap_or(args.len());
+    [&args[..end], options, &args[end..]].concat()
+}
+
 /// What a command came to.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
@@ -118,7 +124,10 @@ impl Sandbox {
     /// The program under test by its path, as `agent`, with JSON.
     pub(crate) fn binary(&self, dir: impl AsRef<Path>, agent: &Agent, args: &[&str]) -> Command {
         let mut command = self.command(dir, BINARY);
-        command.args(args).arg("--json").args(agent.options());
+        let own = agent.options();
+        let own = own.iter().map(String::as_str);
+        let options: Vec<&str> = std::iter::once("--json").chain(own).collect();
+        command.args(with_options(args, &options));
         command
     }
 

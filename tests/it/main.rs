@@ -41,6 +41,7 @@ mod pushing;
 mod race;
 mod readme;
 mod rounds;
+mod run;
 mod salvage;
 mod sandbox;
 mod scene;

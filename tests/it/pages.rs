@@ -315,6 +315,10 @@ fn a_command_ends_as_its_page_says() {
             }
         }
     }
+    // Of what another program ended with no page can tell.
+    if let Some(of_run) = seen.get_mut("run") {
+        of_run.retain(|code| [0, 125].contains(code));
+    }
     for (command, seen) in &seen {
         let can = exits(Some(command));
         assert!(can.is_superset(seen), "'{command}' ends with {seen:?}, and its page says {can:?}");

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::drive::independent;
+use crate::drive::{independent, with_options};
 use crate::fake::answer;
 use crate::sandbox::Sandbox;
 
@@ -51,7 +51,8 @@ impl Scene {
     pub(crate) fn command(&mut self, name: &str, dir: &str, args: &[&str]) -> Command {
         let pid = self.pid(name).to_string();
         let mut command = self.sandbox.command(dir, "git");
-        command.arg("conductor").args(args).args(["--agent", name, "--pid", &pid]);
+        let options = ["--agent", name, "--pid", &pid];
+        command.arg("conductor").args(with_options(args, &options));
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

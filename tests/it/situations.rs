@@ -6,7 +6,7 @@ mod answers;
 use serde_json::json;
 
 use crate::scene::{Scene, ago};
-pub(crate) use answers::ANSWERS;
+pub(crate) use answers::{ANSWERS, RUNS};
 
 /// Something that happened, and what an agent then asks.
 pub(crate) struct Situation {

@@ -10,8 +10,9 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
+use crate::drive::with_options;
 use crate::scene::{Scene, ago, skipped, wanting};
-use crate::situations::{ANSWERS, FAILURES, REFUSALS, Situation};
+use crate::situations::{ANSWERS, FAILURES, REFUSALS, RUNS, Situation};
 use git_conductor::error::{EXIT_CODES, Failure, FailureKind, Stop};
 use git_conductor::report::{self, Format, text::Paint};
 
@@ -19,8 +20,8 @@ const SNAPSHOTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/snapshots
 
 /// The commands, as they are typed.
 pub(crate) const COMMANDS: &[&str] = &[
-    "start", "claim", "wait", "complete", "abort", "status", "show", "verify", "log", "next",
-    "unstuck", "salvage", "guard", "hooks", "notes", "doctor", "install", "prime", "skill",
+    "start", "claim", "wait", "run", "complete", "abort", "status", "show", "verify", "log",
+    "next", "unstuck", "salvage", "guard", "hooks", "notes", "doctor", "install", "prime", "skill",
     "batch", "archive", "clean",
 ];
 
@@ -109,10 +110,8 @@ fn told(scene: &Scene, args: &[&str], output: &Output) -> String {
 fn run(situation: &Situation, json: bool) -> (Scene, Output, Vec<&'static str>) {
     let mut scene = Scene::new();
     (situation.before)(&mut scene);
-    let mut args = situation.args.to_vec();
-    if json {
-        args.push("--json");
-    }
+    let options: &[&str] = if json { &["--json"] } else { &[] };
+    let args = with_options(situation.args, options);
     let output = scene.asks(situation.agent, situation.dir, &args);
     (scene, output, args)
 }
@@ -179,6 +178,14 @@ fn failures() {
 fn answers() {
     for situation in ANSWERS {
         check(situation, None, |exit| exit == 0);
+    }
+}
+
+#[test]
+fn runs() {
+    for (situation, wanted) in RUNS {
+        let refused = (*wanted == 125).then(|| code(situation));
+        check(situation, refused, |exit| exit == *wanted);
     }
 }
 
@@ -426,7 +433,8 @@ fn every_code_has_a_snapshot() {
 #[test]
 fn every_snapshot_is_of_something() {
     let tables = [REFUSALS, FAILURES, ANSWERS];
-    let situations = tables.into_iter().flatten().map(|situation| situation.name);
+    let runs = RUNS.iter().map(|(situation, _)| situation);
+    let situations = tables.into_iter().flatten().chain(runs).map(|situation| situation.name);
     let known: BTreeSet<&str> = situations.chain(OTHERS.iter().copied()).collect();
     for entry in std::fs::read_dir(SNAPSHOTS).unwrap() {
         let path = entry.unwrap().path();

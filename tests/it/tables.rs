@@ -268,6 +268,11 @@ pub(crate) const PAGES: &[Page] = &[
     ),
     page("log", &[], &["git-conductor-status(1)", "git-conductor-show(1)"]),
     page("wait", &[1, 3], &["git-conductor-claim(1)", "git-conductor-next(1)"]),
+    page(
+        "run",
+        &[125],
+        &["git-conductor-claim(1)", "git-conductor-wait(1)", "git-conductor-complete(1)"],
+    ),
     page("show", &[1], &["git-conductor-status(1)", "git-conductor-verify(1)"]),
     page(
         "verify",

@@ -43,6 +43,8 @@ const ASKING: &[(&str, &str)] = &[
     ("cmd/world.rs", "getrandom::"),
     // How long it has been waited for.
     ("cmd/waiting.rs", "Instant::now"),
+    // How long ago a terminal sent a signal.
+    ("cmd/run/child.rs", "Instant::now"),
     // A temporary file's name.
     ("place/pointer.rs", "getrandom::"),
     ("main.rs", "env::args_os"),

@@ -307,7 +307,7 @@ fn no_command_writes_configuration() {
     for dir in ["repo", "linked"] {
         sandbox.write(format!("{dir}/out.json"), "{}");
         for args in [
-            &["start", "--phases", "a:,b:,c:"][..],
+            &["start", "--phases", "a:,b:,c:,d:"][..],
             &["status"],
             &["next", "--all"],
             &["batch"],
@@ -317,6 +317,7 @@ fn no_command_writes_configuration() {
             &["notes", "sync"],
             &["next", "--claim"],
             &["wait", "a"],
+            &["run", "d", "--", "true"],
             &["show", "a"],
             &["verify", "--all"],
             &["log"],

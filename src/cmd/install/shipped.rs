@@ -25,6 +25,7 @@ pub(super) const PAGES: &[(&str, &str)] = &[
     shipped!("man", "git-conductor-notes.1"),
     shipped!("man", "git-conductor-prime.1"),
     shipped!("man", "git-conductor-protocol.7"),
+    shipped!("man", "git-conductor-run.1"),
     shipped!("man", "git-conductor-salvage.1"),
     shipped!("man", "git-conductor-show.1"),
     shipped!("man", "git-conductor-skill.1"),

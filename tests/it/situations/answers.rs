@@ -2,8 +2,8 @@
 
 use super::{
     Situation, all_done, buildable, built, built_badly, case, exhausted, fresh, handed_over,
-    held_by_dead, held_by_me, installed, later_commit, left_behind, nothing, pushing_to, recorded,
-    shippable, shipping, spent, with_remote, within,
+    held_by_dead, held_by_me, held_by_other, installed, later_commit, left_behind, nothing,
+    pushing_to, recorded, shippable, shipping, spent, with_remote, within,
 };
 
 /// What goes well.
@@ -57,6 +57,12 @@ pub(crate) const ANSWERS: &[Situation] = &[
         scene.sprint("build");
         scene.does("codex-2", &["claim", "build"]);
     }),
+    case("ok-run", &["run", "build", "--artifact", "file", "--", "echo", "built"], buildable),
+    case(
+        "ok-run-itself",
+        &["run", "build", "--", "sh", "-c", "git conductor complete build --verdict fail"],
+        buildable,
+    ),
     case("ok-abort", &["abort", "build", "--reason", "needs a decision"], held_by_me),
     case("ok-abort-all", &["abort"], held_by_me),
     case("ok-abort-none", &["abort"], buildable),
@@ -195,4 +201,33 @@ pub(crate) const ANSWERS: &[Situation] = &[
         scene.does("codex-2", &["complete", "build", "--artifact", "file"]);
         scene.sandbox.write("repo/file", "something else\n");
     }),
+];
+
+/// What a command that was run ends with.
+pub(crate) const RUNS: &[(Situation, u8)] = &[
+    (case("run-fails", &["run", "build", "--", "sh", "-c", "echo no >&2; exit 7"], buildable), 7),
+    (case("run-nothing", &["run", "build", "--", "no-such-program"], buildable), 127),
+    (case("run-killed", &["run", "build", "--", "sh", "-c", "kill -KILL $$"], buildable), 137),
+    (
+        case(
+            "run-lost",
+            &[
+                "run",
+                "build",
+                "--",
+                "sh",
+                "-c",
+                "git conductor unstuck build --force --agent lead; exit 3",
+            ],
+            buildable,
+        ),
+        3,
+    ),
+    (case("claimed-run", &["run", "build", "--", "true"], held_by_other), 125),
+    (
+        case("bad_artifact-run", &["run", "build", "--artifact", "none", "--", "true"], buildable),
+        125,
+    ),
+    (case("no_sprint-run", &["run", "build", "--", "true"], nothing), 125),
+    (within("home", case("not_a_repository-run", &["run", "build", "--", "true"], nothing)), 125),
 ];

@@ -1,0 +1,233 @@
+//! `run`: own a phase for as long as a command runs.
+//!
+//! The claim records the process of this very command, so that whoever kills it leaves an owner that is
+//! provably gone, whatever the command that it ran goes on doing. That one is told the claim's token, and
+//! so is the owner in all that it asks git or this program while both live.
+
+mod child;
+
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::context::Context;
+use super::waiting::Patience;
+use super::{Input, Outcome, claim, complete, waiting};
+use crate::agent::{NAME_VARIABLES, PID_VARIABLE, TOKEN_VARIABLE};
+use crate::error::{Failure, FailureKind, Stop};
+use crate::place::STORE_VARIABLE;
+use crate::record::{Claim, Done, Verdict};
+use crate::rules::identity::relation;
+use crate::rules::{Change, Life, Refusal, State};
+use crate::store::change::{Completed, Granted};
+
+pub use child::End;
+
+/// What was asked for.
+#[derive(Debug)]
+pub struct Request {
+    /// The phase.
+    pub phase: String,
+    /// What is handed over if it ends well.
+    pub artifact: Option<PathBuf>,
+    /// The command, and its arguments.
+    pub command: Vec<OsString>,
+    /// Where what it prints goes to, if not to standard output.
+    pub stdout: Option<OwnedFd>,
+}
+
+/// A command that was run as the owner of a phase.
+#[derive(Debug)]
+pub struct Ran {
+    /// The claim.
+    pub granted: Box<Granted>,
+    /// How long it was waited for, if that was asked for.
+    pub waited: Option<std::time::Duration>,
+    /// How the command ended.
+    pub end: End,
+    /// What became of the phase.
+    pub fate: Fate,
+}
+
+/// What became of the phase.
+#[derive(Debug)]
+pub enum Fate {
+    /// It is completed.
+    Completed {
+        /// The completion.
+        completed: Box<Completed>,
+        /// The dependencies that the completed commit does not contain.
+        lacks: Vec<Input>,
+        /// What became of its record in git notes, if that was asked for.
+        note: Option<Box<super::notes::Noted>>,
+    },
+    /// The command itself has completed it.
+    Itself(Box<Done>),
+    /// It was given up, for this reason.
+    Aborted(String),
+    /// It was not this claim's any more, and is as it was found.
+    Lost(Box<Refusal>),
+    /// It could not be given up; the owner is gone now.
+    Left(Failure),
+}
+
+/// Claims `phase` for this very process, at once or, with `patience`, as soon as it can be.
+///
+/// # Errors
+/// As [`claim::run`] and [`waiting::claim`]; or the asker holds it already.
+pub fn claim(
+    context: &mut Context,
+    phase: &str,
+    patience: Option<Patience<'_>>,
+) -> Result<Outcome, Stop> {
+    if let Some(board) = context.store.states()?
+        && let Some(id) = board.graph.find(phase)
+        && let State::Claimed(hold) = board.state(id)
+        && hold.life != Life::Dead
+        && relation(&context.asker.me, &hold.claim, hold.life).is_mine()
+    {
+        return Err(held(phase, &hold.claim));
+    }
+    let me = &mut context.asker.me;
+    // Nobody else: the claim is to end with this process.
+    me.process = Some(me.command.clone());
+    let claimed = match patience {
+        Some(patience) => waiting::claim(context, Some(phase), false, patience),
+        None => claim::run(context, phase, false),
+    }?;
+    if let Outcome::Claimed { granted, .. } = &claimed
+        && granted.change == Change::Renew
+    {
+        return Err(held(phase, &granted.claim));
+    }
+    Ok(claimed)
+}
+
+/// The asker has it already, and its process would stay the one that is recorded.
+fn held(phase: &str, claim: &Claim) -> Stop {
+    Refusal::Holding { phase: phase.to_owned(), since: claim.claimed_at }.into()
+}
+
+/// Runs the command under the claim that was `claimed`; completes the phase if that ends well, and gives
+/// it up otherwise.
+///
+/// # Errors
+/// The command ended well, and the phase could not be completed, for want of the artifact for example:
+/// then it is given up.
+pub fn run(context: &mut Context, request: &Request, claimed: Outcome) -> Result<Outcome, Stop> {
+    let Outcome::Claimed { granted, inputs, waited, .. } = claimed else {
+        return Err(Failure::new(FailureKind::Bug, "a claim is none").into());
+    };
+    context.asker.me.token.clone_from(&granted.claim.token);
+    let name = request.command.first().map(|word| word.to_string_lossy()).unwrap_or_default();
+    let end = child::run(&name, || command(context, request, &granted, &inputs));
+    let fate = conclude(context, request, &end)?;
+    Ok(Outcome::Ran(Box::new(Ran { granted, waited, end, fate })))
+}
+
+/// The command, with what it is to know in its environment.
+fn command(
+    context: &Context,
+    request: &Request,
+    granted: &Granted,
+    inputs: &[Input],
+) -> std::io::Result<Command> {
+    let mut words = request.command.iter();
+    let mut command = Command::new(words.next().map(OsString::as_os_str).unwrap_or_default());
+    command.args(words);
+    let sprint = &granted.board.sprint.sprint_id;
+    command.env("GIT_CONDUCTOR_SPRINT", sprint);
+    command.env("GIT_CONDUCTOR_PHASE", &granted.phase);
+    command.env(NAME_VARIABLES[0], &granted.claim.agent);
+    command.env(STORE_VARIABLE, context.store_path());
+    if let Some(token) = &granted.claim.token {
+        command.env(TOKEN_VARIABLE, token.as_str());
+    }
+    // What is asked below is asked by this process; once it is gone, by nobody.
+    command.env(PID_VARIABLE, std::process::id().to_string());
+    command.env("GIT_CONDUCTOR_INPUTS", serde_json::to_string(inputs)?);
+    for (variable, path) in of_inputs(inputs) {
+        command.env(variable, path);
+    }
+    if let Some(stdout) = &request.stdout {
+        command.stdout(stdout.try_clone()?);
+    }
+    Ok(command)
+}
+
+/// The variables that name the artifacts of the dependencies: `GIT_CONDUCTOR_INPUT_PLAN`. Where two
+/// phases would have the same, neither has any; all are in `GIT_CONDUCTOR_INPUTS`.
+fn of_inputs(inputs: &[Input]) -> Vec<(String, &str)> {
+    let variable = |input: &Input| {
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+        format!("GIT_CONDUCTOR_INPUT_{}", input.phase.chars().map(plain).collect::<String>())
+    };
+    let all: Vec<String> = inputs.iter().map(variable).collect();
+    let is_one = |name: &String| all.iter().filter(|other| *other == name).count() == 1;
+    let named = std::iter::zip(all.iter().cloned(), inputs);
+    named
+        .filter(|(name, _)| is_one(name))
+        .filter_map(|(name, input)| Some((name, input.artifact.as_deref()?)))
+        .collect()
+}
+
+/// Completes the phase, or gives it up.
+fn conclude(context: &Context, request: &Request, end: &End) -> Result<Fate, Stop> {
+    match done_by_it(context, &request.phase) {
+        Ok(Some(done)) => return Ok(Fate::Itself(Box::new(done))),
+        Err(stop) if end.is_well() => return Err(stop),
+        Ok(None) | Err(_) => {}
+    }
+    if !end.is_well() {
+        return Ok(give_up(context, &request.phase, end.reason()));
+    }
+    let hand_in = complete::Request {
+        phase: request.phase.clone(),
+        artifact: request.artifact.clone(),
+        verdict: Verdict::Pass,
+        ..complete::Request::default()
+    };
+    match complete::run(context, &hand_in) {
+        Ok(Outcome::Completed { completed, lacks, note, .. }) => {
+            Ok(Fate::Completed { completed, lacks, note })
+        }
+        Ok(_) => Err(Failure::new(FailureKind::Bug, "a completion is none").into()),
+        // Nobody else will give it up: this process ends now.
+        Err(stop) => Err(given_up(context, &request.phase, stop)),
+    }
+}
+
+/// Gives the phase up since it could not be completed, for the reason that `stop` is.
+fn given_up(context: &Context, phase: &str, mut stop: Stop) -> Stop {
+    if let Stop::Refused(refusal) = &mut stop
+        && let Refusal::BadArtifact { path, why, given_up, .. } = &mut **refusal
+    {
+        let fate = give_up(context, phase, format!("no artifact '{path}': {why}"));
+        *given_up = matches!(fate, Fate::Aborted(_));
+        return stop;
+    }
+    let why = match &stop {
+        Stop::Refused(refusal) => refusal.code().to_owned(),
+        Stop::Failed(failure) => failure.to_string(),
+    };
+    give_up(context, phase, format!("it could not be completed: {why}"));
+    stop
+}
+
+/// The completion, if the command has completed the phase under this claim.
+fn done_by_it(context: &Context, phase: &str) -> Result<Option<Done>, Stop> {
+    let Some(board) = context.store.states()? else { return Ok(None) };
+    let Some(id) = board.graph.find(phase) else { return Ok(None) };
+    let State::Done(done) = board.state(id) else { return Ok(None) };
+    let token = &context.asker.me.token;
+    Ok((token.is_some() && done.token == *token).then(|| done.clone()))
+}
+
+fn give_up(context: &Context, phase: &str, reason: String) -> Fate {
+    match context.store.abort(&context.asker, phase, &reason) {
+        Ok(_) => Fate::Aborted(reason),
+        Err(Stop::Refused(refusal)) => Fate::Lost(refusal),
+        Err(Stop::Failed(failure)) => Fate::Left(failure),
+    }
+}

@@ -1,0 +1,109 @@
+//! What is said of a command that is run as the owner of a phase: before it begins, and after it has ended.
+
+use std::os::fd::{AsFd as _, OwnedFd};
+
+use serde_json::{Value, json};
+
+use super::text::safe;
+use super::{Format, Printed, Say, claimed_text, completed_text, gate, notes, waiting, words};
+use crate::cmd::Outcome;
+use crate::cmd::run::{End, Fate, Ran};
+use crate::error::Failure;
+use crate::record::{VERSION, Verdict};
+
+/// What is said once the phase is claimed, before the command begins to print.
+#[must_use]
+pub fn begun(claimed: &Outcome, format: Format) -> Printed {
+    let mut say = Say { err: String::new(), paint: format.err, advice: format.advice };
+    if let Outcome::Claimed { granted, inputs, salvaged, .. } = claimed {
+        claimed_text(granted, inputs, salvaged, format.now, &mut say);
+    }
+    Printed { err: say.err, ..Printed::default() }
+}
+
+/// Where the command prints to where standard output is for the answer: to standard error.
+///
+/// # Errors
+/// It is closed.
+pub fn beside_the_answer() -> Result<OwnedFd, Failure> {
+    let stderr = std::io::stderr();
+    stderr.as_fd().try_clone_to_owned().map_err(|error| Failure::io(error, "cannot use stderr"))
+}
+
+/// What is said when it has ended; on standard output there is what the command printed.
+pub(super) fn text(ran: &Ran, format: Format, say: &mut Say) -> String {
+    let phase = &ran.granted.phase;
+    if let End::NotRun(_, why) = &ran.end {
+        let line = format!("{} {}", say.paint.error("error:"), safe(why));
+        say.line(&line);
+    }
+    match &ran.fate {
+        Fate::Completed { completed, lacks, note } => {
+            say.line(&format!("completed '{phase}'"));
+            completed_text(phase, completed, format.now, say);
+            gate::lacks_text(phase, lacks, say);
+            notes::noted_text(note.as_deref(), say);
+        }
+        Fate::Itself(done) => {
+            let verdict = if done.verdict == Verdict::Fail { ", as failed" } else { "" };
+            say.line(&format!("the command has completed '{phase}' itself{verdict}"));
+        }
+        Fate::Aborted(_) if matches!(ran.end, End::NotRun(..)) => {
+            say.line(&format!("gave up '{phase}'"));
+        }
+        Fate::Aborted(reason) => say.line(&format!("gave up '{phase}': {}", safe(reason))),
+        Fate::Lost(refusal) => {
+            let words = words::refusal(refusal, format.now);
+            say.warning(&format!("'{phase}' is left as it is: {}", words.text));
+        }
+        Fate::Left(failure) => {
+            say.warning(&format!("could not give up '{phase}': {}", safe(&failure.to_string())));
+        }
+    }
+    String::new()
+}
+
+/// The same as JSON.
+pub(super) fn json(ran: &Ran) -> Value {
+    let Ran { granted, waited, end, fate } = ran;
+    let (word, reason) = match fate {
+        Fate::Completed { .. } | Fate::Itself(_) => ("completed", None),
+        Fate::Aborted(reason) => ("aborted", Some(reason.clone())),
+        Fate::Lost(refusal) => ("lost", Some(refusal.code().to_owned())),
+        Fate::Left(failure) => ("left", Some(failure.to_string())),
+    };
+    let done = match fate {
+        Fate::Completed { completed, .. } => Some(&completed.done),
+        Fate::Itself(done) => Some(&**done),
+        Fate::Aborted(_) | Fate::Lost(_) | Fate::Left(_) => None,
+    };
+    let (opened, lacks, note) = match fate {
+        Fate::Completed { completed, lacks, note } => {
+            (&completed.opened[..], &lacks[..], note.as_deref())
+        }
+        Fate::Itself(_) | Fate::Aborted(_) | Fate::Lost(_) | Fate::Left(_) => {
+            (&[][..], &[][..], None)
+        }
+    };
+    json!({
+        "v": VERSION,
+        "ok": end.is_well() && done.is_some(),
+        "waited_ms": waited.map(waiting::milliseconds),
+        "phase": granted.phase,
+        "sprint_id": granted.board.sprint.sprint_id,
+        "agent": granted.claim.agent,
+        "exit": end.exit(),
+        "signal": end.signal(),
+        "began": !matches!(end, End::NotRun(..)),
+        "phase_is": word,
+        "reason": reason,
+        "verdict": done.map(|done| done.verdict),
+        "artifact": done.map(|done| &done.artifact),
+        "artifact_sha256": done.and_then(|done| done.artifact_sha256.as_ref()),
+        "commit": done.and_then(|done| done.at.commit.as_ref()),
+        "dirty": done.and_then(|done| done.at.dirty),
+        "opened": opened,
+        "lacks": lacks,
+        "note": notes::noted_json(note),
+    })
+}
