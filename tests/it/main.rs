@@ -53,6 +53,7 @@ mod snapshots;
 mod starting;
 mod strange;
 mod tables;
+mod team;
 mod tidy;
 mod troff;
 mod vantage;
