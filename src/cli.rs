@@ -14,13 +14,13 @@ use clap::{FromArgMatches as _, Parser};
 use jiff::Timestamp;
 
 use crate::cmd::context::Need;
-use crate::cmd::waiting::Patience;
+use crate::cmd::waiting::{Live as _, Patience};
 use crate::cmd::{self, Context, Global, Outcome};
 use crate::error::{self, Failure, FailureKind, Stop};
 use crate::report::{self, Format, Printed, text::Paint};
 use commands::{Command, Options};
 use manners::Manners;
-use waiting::WaitArgs;
+use waiting::{StatusArgs, WaitArgs};
 
 /// Several agent sessions on one repository without stepping on each other
 ///
@@ -67,7 +67,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(cli) => {
             let options = cli.options.clone();
             let mut aside = Aside::default();
-            let result = execute(cli, &mut aside);
+            let result = execute(cli, &options, &mut aside);
             let format = aside.manners.format(&options);
             let printed = report::render(&result, format);
             match aside.warning {
@@ -207,20 +207,29 @@ fn patiently(
     let Some(width) = manners::width_of_stderr().filter(|_| !json) else {
         return wait(Patience { timeout, live: None });
     };
-    let line = report::waiting::Line::new(width);
-    let mut draw = |progress: &cmd::waiting::Progress<'_>| line.draw(progress);
-    let result = wait(Patience { timeout, live: Some(&mut draw) });
+    let mut line = report::waiting::Line::new(width);
+    let result = wait(Patience { timeout, live: Some(&mut line) });
     line.erase();
     result
 }
 
+/// Shows the board as long as somebody looks.
+fn watch(global: &Global, options: &Options, aside: &mut Aside) -> Result<Outcome, Stop> {
+    let context = aside.open(global, Need::Store)?;
+    let warning = setting_warning(&context);
+    drop(context);
+    let format = aside.manners.format(options);
+    let mut screen = report::watching::screen(format, manners::draws_on_stdout(), warning);
+    cmd::watching::run(&|| Context::open(global, Need::Store), &mut *screen)
+}
+
 /// Opens what the command needs, and runs it.
-fn execute(cli: Cli, aside: &mut Aside) -> Result<Outcome, Stop> {
+fn execute(cli: Cli, options: &Options, aside: &mut Aside) -> Result<Outcome, Stop> {
     let global =
         &Global { agent: cli.options.agent, pid: cli.options.pid, store: cli.options.store };
     let json = cli.options.json;
     let mut store = || aside.open(global, Need::Store);
-    let command = cli.command.unwrap_or(Command::Status);
+    let command = cli.command.unwrap_or_else(|| Command::Status(StatusArgs::default()));
     match command {
         Command::Start { phases, goal, if_none, force, from, carry } => {
             let names = |list: String| list.split(',').map(|name| name.trim().to_owned()).collect();
@@ -250,7 +259,8 @@ fn execute(cli: Cli, aside: &mut Aside) -> Result<Outcome, Stop> {
             cmd::complete::run(&store()?, &request)
         }
         Command::Abort { phase, reason } => cmd::abort::run(&store()?, phase.as_deref(), &reason),
-        Command::Status => {
+        Command::Status(StatusArgs { watch: true }) => watch(global, options, aside),
+        Command::Status(StatusArgs { watch: false }) => {
             let context = store()?;
             aside.warning = setting_warning(&context);
             cmd::status::run(&context)

@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use super::agents::{PrimeArgs, SkillArgs};
 use super::evidence::{ShowArgs, VerifyArgs};
 use super::log::LogArgs;
-use super::waiting::{WaitArgs, WaitOptions};
+use super::waiting::{StatusArgs, WaitArgs, WaitOptions};
 use crate::cmd::context::parse_duration;
 use crate::cmd::hooks::Action;
 use crate::record::Verdict;
@@ -191,12 +191,7 @@ pub(super) enum Command {
         #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
         reason: String,
     },
-    /// Show the board
-    ///
-    /// A phase is pending, ready (it can be claimed), claimed, stale (its owner is
-    /// gone: it can be claimed), done or failed.
-    #[command(verbatim_doc_comment, after_help = "Examples:\n  git conductor status --json")]
-    Status,
+    Status(StatusArgs),
     /// Show all that is known of a phase, and what was handed over with it
     ///
     /// Who, since when, at which commit; what it depends on and what needs it; what
