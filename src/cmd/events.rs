@@ -188,9 +188,11 @@ mod inotify {
         init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).ok()
     }
 
-    pub(super) fn add(files: &OwnedFd, path: &str, touches: bool) -> bool {
+    pub(super) fn add(files: &OwnedFd, path: &str, hears: bool) -> bool {
         let changes = WatchFlags::CREATE | WatchFlags::DELETE | WatchFlags::MOVE;
-        let changes = if touches { changes | WatchFlags::ATTRIB } else { changes };
+        // A touch is a change of attributes; one of a single time is a modification.
+        let touched = WatchFlags::ATTRIB | WatchFlags::MODIFY;
+        let changes = if hears { changes | touched } else { changes };
         let gone = WatchFlags::DELETE_SELF | WatchFlags::MOVE_SELF;
         add_watch(files, path, changes | gone | WatchFlags::ONLYDIR).is_ok()
     }

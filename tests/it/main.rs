@@ -56,4 +56,5 @@ mod troff;
 mod vantage;
 mod waiting;
 mod walk;
+mod watching;
 mod wrapped;
