@@ -136,6 +136,7 @@ pub(super) enum Command {
         #[command(flatten)]
         waiting: WaitOptions,
     },
+    /// Wait until a phase is done, or can be claimed
     Wait(WaitArgs),
     /// Hand a phase in; what waits for it opens
     ///
@@ -191,6 +192,7 @@ pub(super) enum Command {
         #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
         reason: String,
     },
+    /// Show the board
     Status(StatusArgs),
     /// Show all that is known of a phase, and what was handed over with it
     ///
@@ -213,6 +215,7 @@ pub(super) enum Command {
     ///
     /// A change of the original after it was handed over is told, and is no fault.
     Verify(VerifyArgs),
+    /// Show who did what when, in all sprints
     Log(LogArgs),
     /// Show what you could claim now; with --claim, claim it
     ///

@@ -45,7 +45,22 @@ impl Drop for Watcher {
     }
 }
 
-/// What comes from `source`, piece by piece.
+impl Watcher {
+    /// How it ended, which it must have by itself.
+    #[track_caller]
+    fn end(&mut self) -> ExitStatus {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status;
+            }
+            assert!(begun.elapsed() < LONG, "it should have ended");
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// What comes from `next`, piece by piece.
 fn pieces<T: Send + 'static>(mut next: impl FnMut() -> Option<T> + Send + 'static) -> Receiver<T> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
@@ -73,7 +88,7 @@ impl Lines {
 
     #[track_caller]
     fn next(&self) -> String {
-        self.lines.recv_timeout(LONG).expect("it should have shown something")
+        self.lines.recv_timeout(LONG).unwrap()
     }
 
     #[track_caller]
@@ -102,7 +117,7 @@ impl Lines {
         assert_eq!(rest, Err(RecvTimeoutError::Disconnected));
         let mut said = String::new();
         self.watcher.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        (self.watcher.0.wait().unwrap(), said)
+        (self.watcher.end(), said)
     }
 }
 
@@ -258,7 +273,7 @@ fn it_ends_quietly_with_its_reader() {
         let mut out: ChildStdout = watcher.0.stdout.take().unwrap();
         out.read_exact(&mut [0; 8]).unwrap();
         drop(out);
-        assert_eq!(watcher.0.wait().unwrap().code(), Some(0));
+        assert_eq!(watcher.end().code(), Some(0));
         let mut said = String::new();
         watcher.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
         assert_eq!(said, "");
@@ -355,8 +370,9 @@ impl Terminal {
         while !is_it(&self.all) {
             // More comes with the time, whether it is what is waited for or not.
             let left = LONG.saturating_sub(begun.elapsed());
-            let piece = self.shown.recv_timeout(left).unwrap_or_else(|_| panic!("{:?}", self.all));
-            self.all.push_str(&String::from_utf8_lossy(&piece));
+            let piece = self.shown.recv_timeout(left);
+            assert!(piece.is_ok(), "{:?}", self.all);
+            self.all.push_str(&String::from_utf8_lossy(&piece.unwrap()));
         }
     }
 
@@ -378,7 +394,7 @@ impl Terminal {
 
     /// How it ended, and all that was written.
     fn end(mut self) -> (ExitStatus, String) {
-        let status = self.watcher.0.wait().unwrap();
+        let status = self.watcher.end();
         while let Ok(piece) = self.shown.recv_timeout(LONG) {
             self.all.push_str(&String::from_utf8_lossy(&piece));
         }
@@ -433,7 +449,8 @@ fn a_terminal_shows_the_board_in_place() {
 /// The board that stays on the normal screen after the last frame.
 #[track_caller]
 fn left(all: &str) -> &str {
-    let (_, left) = all.rsplit_once(LEAVE).unwrap_or_else(|| panic!("{all:?}"));
+    assert!(all.contains(LEAVE), "{all:?}");
+    let (_, left) = all.rsplit_once(LEAVE).unwrap();
     assert!(!left.contains('\u{1b}'), "{all:?}");
     assert!(left.contains("  a  ready\r\n"), "{all:?}");
     assert!(left.ends_with("you are eve and hold nothing\r\n"), "{all:?}");
