@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::drive::{Agent, BINARY};
 use crate::sandbox::Sandbox;
-use crate::scene::Scene;
+use crate::scene::{Scene, ago};
 
 /// Far longer than anything here takes.
 const LONG: Duration = Duration::from_secs(60);
@@ -196,6 +196,25 @@ fn a_heartbeat_and_the_time_are_no_change() {
     assert!(heard.is_string());
     scene.does("cid", &["claim", "b"]);
     assert_eq!(state(&lines.next_json(), "b"), "claimed");
+}
+
+/// It is no command of the owner, which would be heard by it.
+#[test]
+fn to_watch_keeps_nothing_fresh() {
+    let mut scene = Scene::new();
+    scene.sprint("a:,b:");
+    scene.does("bob", &["claim", "a"]);
+    scene.silent_for("a", 1800);
+    let copy = scene.sprint_dir().join("a/lock/meta.json");
+    let touched = || copy.metadata().unwrap().modified().unwrap();
+    let before = touched();
+    let mut command = scene.command("bob", "repo", &["status", "--watch", "--json"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let lines = Lines::of(command);
+    assert_eq!(lines.next_json()["phases"]["a"]["yours"], true);
+    scene.does("cid", &["claim", "b"]);
+    lines.until(|board| state(board, "b") == "claimed");
+    assert_eq!(touched(), before);
 }
 
 #[test]
@@ -444,6 +463,24 @@ fn a_terminal_shows_the_board_in_place() {
     assert_eq!(terminal.all.matches(ENTER).count(), 1);
     let frames: Vec<&str> = terminal.all.split(BEGIN).skip(1).collect();
     assert!(frames.windows(2).all(|pair| pair[0] != pair[1]), "{frames:?}");
+}
+
+/// A terminal makes of what it shows what it likes when it gets another size, be it large enough or not.
+#[test]
+fn another_size_is_drawn_anew_at_once() {
+    let mut scene = Scene::new();
+    scene.sprint("a:");
+    // The time changes nothing for a while.
+    scene.edit_sprint(|sprint| sprint["started_at"] = json!(ago(3 * 24 * 3600)));
+    let mut terminal = on_a_terminal(&scene.sandbox, (80, 24));
+    terminal.board(|board| board.len() == 3);
+    resize(&terminal.keys, (100, 30));
+    terminal.until(|all| all.matches(BEGIN).count() == 2);
+    let status = format!("/proc/{}/status", terminal.watcher.0.id());
+    let status = std::fs::read_to_string(status).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+    let caught = u64::from_str_radix(caught.trim(), 16).unwrap();
+    assert_ne!(caught & 1 << 27, 0, "it is not only seen when it looks: {caught:x}");
 }
 
 /// The board that stays on the normal screen after the last frame.
