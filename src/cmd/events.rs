@@ -82,6 +82,11 @@ impl Events {
         self.blind |= !watched || is_silent(dir);
     }
 
+    /// Forgets which directories wake it.
+    pub(super) fn forget_directories(&mut self) {
+        self.files = inotify::begin();
+    }
+
     /// Forgets what has happened so far, and the processes.
     pub(super) fn clear(&mut self) {
         self.processes.clear();

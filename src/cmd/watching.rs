@@ -50,6 +50,10 @@ pub fn run(
                 if !show_until_woken(&look, &events, screen)? {
                     return Ok(Outcome::Watched);
                 }
+                // Else all that happens beside the store, once there is one, would wake it.
+                if !look.is_there {
+                    events.forget_directories();
+                }
             }
             // Another command is in the middle of a change, or was killed there.
             Err(Stop::Failed(failure)) if failure.kind == FailureKind::Busy => {
@@ -66,6 +70,8 @@ pub fn run(
 /// What was seen.
 struct Look {
     seen: Outcome,
+    /// Whether there was a store, as far as the watches were set for one.
+    is_there: bool,
     /// When it will be something else although nothing happens.
     until: Option<Timestamp>,
     /// What time it is is asked there.
@@ -94,7 +100,7 @@ fn look(open: &dyn Fn() -> Result<Context, Failure>, events: &mut Events) -> Res
             events.wake();
         }
     }
-    Ok(Look { seen, until, context })
+    Ok(Look { seen, is_there, until, context })
 }
 
 /// Wakes when the directory of boards, or what is missing above it, is made.

@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -160,6 +161,38 @@ fn each_change_is_a_line_of_json() {
     let mut again = Lines::of(watch(&sandbox, &["--json"]));
     assert_eq!(format!("{}\n", again.next()).into_bytes(), board.unwrap().stdout);
     again.watcher.0.kill().unwrap();
+}
+
+/// The inodes of the directories that can wake it.
+fn watched(watcher: &Watcher) -> Vec<u64> {
+    let entries = std::fs::read_dir(format!("/proc/{}/fdinfo", watcher.0.id())).unwrap();
+    let texts = entries.filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok());
+    let inodes = texts.flat_map(|text| {
+        let words = text.split_whitespace().filter_map(|word| word.strip_prefix("ino:"));
+        words.filter_map(|ino| u64::from_str_radix(ino, 16).ok()).collect::<Vec<_>>()
+    });
+    inodes.collect()
+}
+
+/// Until there is a store only what is above it can tell of it; then nothing else there matters.
+#[test]
+fn what_happens_beside_the_store_does_not_wake_it() {
+    let sandbox = Sandbox::new();
+    sandbox.repository("repo");
+    let lead = Agent::new("lead");
+    let above = std::fs::metadata(sandbox.join("repo")).unwrap().ino();
+    let lines = Lines::of(watch(&sandbox, &["--json"]));
+    lines.next();
+    assert!(watched(&lines.watcher).contains(&above));
+    sandbox.run("repo", &lead, &["start", "--phases", "a:"]).ok();
+    lines.until(|board| state(board, "a") == "pending");
+    let begun = Instant::now();
+    while watched(&lines.watcher).contains(&above) {
+        assert!(begun.elapsed() < LONG, "the repository still wakes it");
+        std::thread::yield_now();
+    }
+    sandbox.run("repo", &lead, &["claim", "a"]).ok();
+    lines.until(|board| state(board, "a") == "claimed");
 }
 
 #[test]
