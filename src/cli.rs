@@ -16,13 +16,13 @@ use clap::{FromArgMatches as _, Parser};
 use jiff::Timestamp;
 
 use crate::cmd::context::Need;
-use crate::cmd::waiting::Patience;
+use crate::cmd::waiting::{Live as _, Patience};
 use crate::cmd::{self, Context, Global, Outcome};
 use crate::error::{self, Failure, FailureKind, Stop};
 use crate::report::{self, Format, Printed, text::Paint};
 use commands::{Command, Options};
 use manners::Manners;
-use waiting::{WaitArgs, WaitOptions};
+use waiting::{StatusArgs, WaitArgs, WaitOptions};
 
 /// Several agent sessions on one repository without stepping on each other
 ///
@@ -68,8 +68,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     match parsed {
         Ok(cli) => {
             let options = cli.options.clone();
-            let mut aside = Aside { options: options.clone(), ..Aside::default() };
-            let result = execute(cli, &mut aside);
+            let mut aside = Aside::default();
+            let result = execute(cli, &options, &mut aside);
             let format = aside.manners.format(&options);
             let mut printed = report::render(&result, format);
             if let (Err(_), Some(code)) = (&result, aside.refuses) {
@@ -193,7 +193,6 @@ struct Aside {
     warning: Option<String>,
     /// What to exit with where the command refuses or fails, if that is told apart from all others.
     refuses: Option<u8>,
-    options: Options,
     manners: Manners,
 }
 
@@ -220,20 +219,29 @@ fn patiently(
     let Some(width) = manners::width_of_stderr().filter(|_| !json) else {
         return wait(Patience { timeout, live: None });
     };
-    let line = report::waiting::Line::new(width);
-    let mut draw = |progress: &cmd::waiting::Progress<'_>| line.draw(progress);
-    let result = wait(Patience { timeout, live: Some(&mut draw) });
+    let mut line = report::waiting::Line::new(width);
+    let result = wait(Patience { timeout, live: Some(&mut line) });
     line.erase();
     result
 }
 
+/// Shows the board as long as somebody looks.
+fn watch(global: &Global, options: &Options, aside: &mut Aside) -> Result<Outcome, Stop> {
+    let context = aside.open(global, Need::Store)?;
+    let warning = setting_warning(&context);
+    drop(context);
+    let format = aside.manners.format(options);
+    let mut screen = report::watching::screen(format, manners::draws_on_stdout(), warning);
+    cmd::watching::run(&|| Context::open(global, Need::Store), &mut *screen)
+}
+
 /// Opens what the command needs, and runs it.
-fn execute(cli: Cli, aside: &mut Aside) -> Result<Outcome, Stop> {
+fn execute(cli: Cli, options: &Options, aside: &mut Aside) -> Result<Outcome, Stop> {
     let global =
         &Global { agent: cli.options.agent, pid: cli.options.pid, store: cli.options.store };
     let json = cli.options.json;
     let mut store = || aside.open(global, Need::Store);
-    let command = cli.command.unwrap_or(Command::Status);
+    let command = cli.command.unwrap_or_else(|| Command::Status(StatusArgs::default()));
     match command {
         Command::Start { phases, goal, if_none, force, from, carry } => {
             let names = |list: String| list.split(',').map(|name| name.trim().to_owned()).collect();
@@ -254,7 +262,7 @@ fn execute(cli: Cli, aside: &mut Aside) -> Result<Outcome, Stop> {
                 cmd::waiting::wait(&context, &phase, what.into(), patience)
             })
         }
-        Command::Run(args) => run_command(args, global, json, aside),
+        Command::Run(args) => run_command(args, global, options, aside),
         Command::Complete { phase, artifact, verdict, commit, note, no_note } => {
             let verdict = verdict.into();
             let note = (note || no_note).then_some(note);
@@ -262,7 +270,8 @@ fn execute(cli: Cli, aside: &mut Aside) -> Result<Outcome, Stop> {
             cmd::complete::run(&store()?, &request)
         }
         Command::Abort { phase, reason } => cmd::abort::run(&store()?, phase.as_deref(), &reason),
-        Command::Status => {
+        Command::Status(StatusArgs { watch: true }) => watch(global, options, aside),
+        Command::Status(StatusArgs { watch: false }) => {
             let context = store()?;
             aside.warning = setting_warning(&context);
             cmd::status::run(&context)
@@ -335,9 +344,10 @@ fn execute(cli: Cli, aside: &mut Aside) -> Result<Outcome, Stop> {
 fn run_command(
     args: run::RunArgs,
     global: &Global,
-    json: bool,
+    options: &Options,
     aside: &mut Aside,
 ) -> Result<Outcome, Stop> {
+    let json = options.json;
     let run::RunArgs { phase, artifact, waiting, command } = args;
     aside.refuses = Some(error::RUN_REFUSED);
     let stdout = if json { Some(report::run::beside_the_answer()?) } else { None };
@@ -351,7 +361,7 @@ fn run_command(
     }?;
     if !json {
         // Whoever does not read this may read what the command prints.
-        _ = report::run::begun(&claimed, aside.manners.format(&aside.options)).write();
+        _ = report::run::begun(&claimed, aside.manners.format(options)).write();
     }
     let request = cmd::run::Request { phase, artifact, command, stdout };
     cmd::run::run(&mut context, &request, claimed)

@@ -11,13 +11,13 @@ use super::evidence::{ShowArgs, VerifyArgs};
 use super::log::LogArgs;
 use super::run::RunArgs;
 use super::salvage::SalvageArgs;
-use super::waiting::{WaitArgs, WaitOptions};
+use super::waiting::{StatusArgs, WaitArgs, WaitOptions};
 use crate::cmd::context::parse_duration;
 use crate::cmd::hooks::Action;
 use crate::record::Verdict;
 
 /// What every command takes.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Common options")]
 #[expect(clippy::doc_markdown, reason = "the doc comments are the help, where backticks stay")]
 pub(super) struct Options {
@@ -138,7 +138,9 @@ pub(super) enum Command {
         #[command(flatten)]
         waiting: WaitOptions,
     },
+    /// Wait until a phase is done, or can be claimed
     Wait(WaitArgs),
+    /// Own a phase for as long as a command runs
     Run(RunArgs),
     /// Hand a phase in; what waits for it opens
     ///
@@ -195,11 +197,7 @@ pub(super) enum Command {
         reason: String,
     },
     /// Show the board
-    ///
-    /// A phase is pending, ready (it can be claimed), claimed, stale (its owner is
-    /// gone: it can be claimed), done or failed.
-    #[command(verbatim_doc_comment, after_help = "Examples:\n  git conductor status --json")]
-    Status,
+    Status(StatusArgs),
     /// Show all that is known of a phase, and what was handed over with it
     ///
     /// Who, since when, at which commit; what it depends on and what needs it; what
@@ -221,6 +219,7 @@ pub(super) enum Command {
     ///
     /// A change of the original after it was handed over is told, and is no fault.
     Verify(VerifyArgs),
+    /// Show who did what when, in all sprints
     Log(LogArgs),
     /// Show what you could claim now; with --claim, claim it
     ///

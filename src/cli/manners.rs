@@ -74,6 +74,11 @@ pub(super) fn width_of_stderr() -> Option<usize> {
     Some(usize::from(size.ws_col)).filter(|&width| width > 0)
 }
 
+/// Whether the answer goes to a terminal that can be drawn on; to git, one that is not named cannot.
+pub(super) fn draws_on_stdout() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
+}
+
 impl When {
     /// A value of `color.ui` and its like.
     fn configured(word: &str) -> Self {

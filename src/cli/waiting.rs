@@ -1,4 +1,4 @@
-//! How long to wait, and what for. The doc comments are the help.
+//! How long to wait, and what for; and watching. The doc comments are the help.
 
 use std::time::Duration;
 
@@ -31,6 +31,26 @@ impl From<ForWord> for For {
             ForWord::Done => Self::Done,
         }
     }
+}
+
+/// Show the board
+///
+/// A phase is pending, ready (it can be claimed), claimed, stale (its owner is
+/// gone: it can be claimed), done or failed.
+///
+/// With --watch it is shown anew whenever it changes, until you end it with ^C: on
+/// a terminal in place, elsewhere once more, after an empty line or, with --json,
+/// as one more line. Nothing is polled. The end of a sprint does not end it, the
+/// next one is shown then.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "Examples:\n  git conductor status --json\n  git conductor status --watch"
+)]
+pub(super) struct StatusArgs {
+    /// Show it anew whenever it changes
+    #[arg(long)]
+    pub(super) watch: bool,
 }
 
 /// Wait until a phase is done, or can be claimed

@@ -5,13 +5,15 @@
 //! more watches to give: then it wakes by itself every second or two. Waking too often costs a look;
 //! what a waiter believes it reads from the store.
 
-use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use super::signals::{Leave, Signals};
 use super::world::jitter;
+use crate::error::Failure;
 use crate::store::disk::DiskDir;
 
 /// How often it wakes where nothing wakes it; up to half as long again, so that waiters do not look in
@@ -41,21 +43,48 @@ pub(super) struct Events {
     /// Whether something has happened already.
     at_once: bool,
     processes: Vec<OwnedFd>,
+    /// Where the terminal has to be tidied up before a signal has its way.
+    signals: Option<Signals>,
+    /// Whether it also matters that an owner was heard.
+    hears: bool,
+}
+
+/// Why a sleeper is awake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Woken {
+    /// Something has happened, or may have.
+    Look,
+    /// It is time, or there was a signal.
+    Time,
+    /// Nobody reads any more.
+    Unread,
 }
 
 impl Events {
-    pub(super) fn new() -> Self {
+    /// With signals that [`Events::obey`] does, if any.
+    pub(super) fn new(signals: Option<Signals>) -> Self {
         let files = inotify::begin();
-        Self { blind: files.is_none(), at_once: false, files, processes: Vec::new() }
+        let blind = files.is_none();
+        Self { files, blind, at_once: false, processes: Vec::new(), signals, hears: false }
+    }
+
+    /// The same for one who shows when an owner was last heard: its files are touched then.
+    pub(super) fn of_owners_too(signals: Option<Signals>) -> Self {
+        Self { hears: true, ..Self::new(signals) }
     }
 
     /// Wakes from now on when an entry of `dir` comes, goes or is renamed.
     pub(super) fn watch(&mut self, dir: &DiskDir) {
         let watched = self.files.as_ref().is_some_and(|files| {
             // By the handle: a path could lead somewhere else by now.
-            inotify::add(files, &format!("/proc/self/fd/{}", dir.as_fd().as_raw_fd()))
+            inotify::add(files, &format!("/proc/self/fd/{}", dir.as_fd().as_raw_fd()), self.hears)
         });
         self.blind |= !watched || is_silent(dir);
+    }
+
+    /// Forgets which directories wake it.
+    pub(super) fn forget_directories(&mut self) {
+        self.files = inotify::begin();
     }
 
     /// Forgets what has happened so far, and the processes.
@@ -81,19 +110,60 @@ impl Events {
         }
     }
 
+    /// Whether it wakes by itself, because not all that matters would wake it.
+    pub(super) const fn is_blind(&self) -> bool {
+        self.blind
+    }
+
+    /// Does not sleep: what was seen is out of date.
+    pub(super) const fn wake(&mut self) {
+        self.at_once = true;
+    }
+
     /// Sleeps until something happens, at most for `longest`.
     pub(super) fn sleep(&self, longest: Option<Duration>) {
+        self.sleep_while_read(longest, None);
+    }
+
+    /// The same, at most until nobody is left at the other end of `reader`; why it is awake.
+    pub(super) fn sleep_while_read(
+        &self,
+        longest: Option<Duration>,
+        reader: Option<BorrowedFd<'_>>,
+    ) -> Woken {
         if self.at_once {
-            return;
+            return Woken::Look;
         }
         let blind = self.blind.then(|| BLIND + jitter(BLIND));
         let longest = [longest, blind].into_iter().flatten().min();
         // A time that does not fit is as good as for ever.
         let longest = longest.and_then(|time| Timespec::try_from(time).ok());
+        // Errors and hang-ups are told unasked.
+        let reader = reader.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::empty()));
+        let signals = self.signals.iter().map(|fd| PollFd::new(fd, PollFlags::IN));
         let files = self.files.iter().chain(&self.processes);
-        let mut fds: Vec<PollFd<'_>> = files.map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
+        let mut fds: Vec<PollFd<'_>> = reader.chain(signals).collect();
+        let others = fds.len();
+        fds.extend(files.map(|fd| PollFd::new(fd, PollFlags::IN)));
         // A signal wakes too; whatever the error is, the caller looks.
-        poll(&mut fds, longest.as_ref()).ok();
+        let woken = poll(&mut fds, longest.as_ref()).is_ok_and(|woken| woken > 0);
+        let has = |fds: &[PollFd<'_>]| woken && fds.iter().any(|fd| !fd.revents().is_empty());
+        let (others, files) = fds.split_at(others);
+        if has(&others[..others.len() - self.signals.iter().count()]) {
+            Woken::Unread
+        } else if has(files) || self.blind {
+            Woken::Look
+        } else {
+            Woken::Time
+        }
+    }
+
+    /// Does what signals ask for, once `tidy` has tidied up.
+    ///
+    /// # Errors
+    /// It should have ended, and could not.
+    pub(super) fn obey(&self, tidy: &mut dyn FnMut(Leave)) -> Result<(), Failure> {
+        self.signals.as_ref().map_or(Ok(()), |signals| signals.obey(tidy))
     }
 }
 
@@ -123,8 +193,11 @@ mod inotify {
         init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).ok()
     }
 
-    pub(super) fn add(files: &OwnedFd, path: &str) -> bool {
+    pub(super) fn add(files: &OwnedFd, path: &str, hears: bool) -> bool {
         let changes = WatchFlags::CREATE | WatchFlags::DELETE | WatchFlags::MOVE;
+        // A touch is a change of attributes; one of a single time is a modification.
+        let touched = WatchFlags::ATTRIB | WatchFlags::MODIFY;
+        let changes = if hears { changes | touched } else { changes };
         let gone = WatchFlags::DELETE_SELF | WatchFlags::MOVE_SELF;
         add_watch(files, path, changes | gone | WatchFlags::ONLYDIR).is_ok()
     }
@@ -138,7 +211,7 @@ mod inotify {
         None
     }
 
-    pub(super) const fn add(_: &OwnedFd, _: &str) -> bool {
+    pub(super) const fn add(_: &OwnedFd, _: &str, _: bool) -> bool {
         false
     }
 }

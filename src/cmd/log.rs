@@ -20,6 +20,9 @@ const BLOCK: usize = 64 * 1024;
 /// A line is no longer than this, in bytes; a longer one is passed over.
 const LONGEST: usize = 64 * 1024;
 
+/// Only so much of the log is looked at, from its end: a million events.
+const MOST: u64 = 256 * 1024 * 1024;
+
 /// What was asked for. An event is told where all of it fits.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
@@ -46,6 +49,8 @@ pub struct Told {
     pub skipped: u64,
     /// Whether there is more than was asked for.
     pub more: bool,
+    /// Whether it begins before what was looked at.
+    pub cut: bool,
 }
 
 /// Tells what was done.
@@ -76,7 +81,8 @@ pub fn run(context: &Context, request: &Request) -> Result<Outcome, Stop> {
         }
         !told.more
     });
-    read.map_err(|error| Failure::io(error, "cannot read the audit log"))?;
+    let is_whole = read.map_err(|error| Failure::io(error, "cannot read the audit log"))?;
+    told.cut = !is_whole && !told.more;
     Ok(Outcome::Log(told))
 }
 
@@ -91,21 +97,29 @@ fn fits(event: &Event, request: &Request, now: Timestamp) -> bool {
 }
 
 /// Gives `each` the lines of the first `length` bytes of `file`, the last one first, as long as it wants
-/// more; `None` for a line that is too long. What is appended meanwhile is not seen.
+/// more; `None` for a line that is too long. What is appended meanwhile is not seen. Whether it came to
+/// the beginning, before there were more than [`MOST`].
 fn backwards(
     file: &File,
     length: u64,
     mut each: impl FnMut(Option<&[u8]>) -> bool,
-) -> io::Result<()> {
+) -> io::Result<bool> {
     // What is known of the line whose beginning has not been read yet.
     let mut rest: Vec<u8> = Vec::new();
     let mut too_long = false;
     let mut end = length;
     while end > 0 {
+        if length - end >= MOST {
+            return Ok(false);
+        }
         let size = usize::try_from(end).unwrap_or(BLOCK).min(BLOCK);
         let start = end - size as u64;
         let mut block = vec![0; size];
         file.read_exact_at(&mut block, start)?;
+        if too_long && !block.contains(&b'\n') {
+            end = start;
+            continue;
+        }
         let mut pieces = block.rsplit(|byte| *byte == b'\n');
         let last = pieces.next().unwrap_or_default();
         too_long |= last.len() + rest.len() > LONGEST;
@@ -114,7 +128,7 @@ fn backwards(
             let line = std::mem::replace(&mut rest, piece.to_vec());
             let was_too_long = std::mem::take(&mut too_long);
             if (was_too_long || !line.is_empty()) && !each((!was_too_long).then_some(&line)) {
-                return Ok(());
+                return Ok(false);
             }
         }
         end = start;
@@ -122,7 +136,7 @@ fn backwards(
     if too_long || !rest.is_empty() {
         each((!too_long).then_some(&rest));
     }
-    Ok(())
+    Ok(true)
 }
 
 #[cfg(test)]
@@ -153,6 +167,19 @@ mod tests {
             let wanted: Vec<_> = (0..5).rev().map(|n| Some(n.to_string().repeat(length))).collect();
             assert_eq!(found, wanted, "{length}");
         }
+    }
+
+    #[test]
+    fn only_the_end_of_a_long_log_is_looked_at() {
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(b"\nlast\n", 3 * MOST).unwrap();
+        let mut found = Vec::new();
+        let read = backwards(&file, 3 * MOST + 6, |line| {
+            found.push(line.map(<[u8]>::to_vec));
+            true
+        });
+        assert!(!read.unwrap());
+        assert_eq!(found, [Some(b"last".to_vec())]);
     }
 
     #[test]

@@ -21,12 +21,14 @@ pub mod push;
 pub mod run;
 pub mod salvage;
 pub mod show;
+pub mod signals;
 pub mod skill;
 pub mod start;
 pub mod status;
 pub mod unstuck;
 pub mod verify;
 pub mod waiting;
+pub mod watching;
 mod world;
 
 use std::path::PathBuf;
@@ -46,6 +48,8 @@ pub enum Outcome {
     Board(Box<View>),
     /// There is no sprint. That is an answer, not a refusal.
     NoSprint,
+    /// The board was shown until nobody looked any more.
+    Watched,
     /// A sprint is there to be worked on.
     Started {
         /// The sprint, and what was archived for it.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::events::Events;
+use super::signals::Signals;
 use super::{Context, Outcome, claim};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::rules::waiting::{Goal, Outlook, outlook};
@@ -18,7 +19,7 @@ use crate::store::change::Granted;
 use crate::store::read::find_phase;
 
 /// Where one is told how long it lasts, the time is drawn anew so often.
-const TICK: Duration = Duration::from_secs(1);
+pub(super) const TICK: Duration = Duration::from_secs(1);
 /// How long an agent's shell lets a command run at least; what is hinted at.
 const BEARABLE: &str = "90s";
 
@@ -33,15 +34,20 @@ pub struct Progress<'a> {
     pub now: Timestamp,
 }
 
-/// Who is told while it lasts; `None` for nobody.
-pub type Live<'a> = Option<&'a mut dyn FnMut(&Progress<'_>)>;
+/// Where it is shown while it lasts: on a terminal.
+pub trait Live {
+    /// Draws it anew.
+    fn draw(&mut self, progress: &Progress<'_>);
+    /// Takes it away.
+    fn erase(&mut self);
+}
 
 /// How long to wait, and who watches.
 pub struct Patience<'a> {
     /// `--timeout`; for ever if `None`.
     pub timeout: Option<Duration>,
-    /// Who is told while it lasts.
-    pub live: Live<'a>,
+    /// Where it is shown while it lasts, if anywhere.
+    pub live: Option<&'a mut dyn Live>,
 }
 
 /// What `wait --for` names.
@@ -131,13 +137,16 @@ fn until<T>(
     context: &Context,
     goal: &dyn Fn(&Board) -> Result<Goal, Stop>,
     act: impl Fn(&Board) -> Result<T, Stop>,
-    mut patience: Patience<'_>,
+    patience: Patience<'_>,
     again: &[&str],
 ) -> Result<(T, Duration), Stop> {
     let begun = Instant::now();
     let deadline = patience.timeout.and_then(|timeout| begun.checked_add(timeout));
-    let mut events = Events::new();
+    let signals = patience.live.as_ref().and_then(|_| Signals::catch());
+    let mut events = Events::new(signals);
+    let mut live = patience.live;
     loop {
+        events.obey(&mut |_| live.iter_mut().for_each(|live| live.erase()))?;
         events.clear();
         let seen = look(context, &mut events, goal, &act);
         let now = context.now();
@@ -160,8 +169,8 @@ fn until<T>(
             return Err(Refusal::TimedOut { waited_ms, again, why: Box::new(why) }.into());
         }
         let mut longest = [left, stale.map(|stale| ahead(now, stale))].into_iter().flatten().min();
-        if let Some(live) = patience.live.as_mut() {
-            live(&Progress { why: &why, waited: begun.elapsed(), now });
+        if let Some(live) = live.as_mut() {
+            live.draw(&Progress { why: &why, waited: begun.elapsed(), now });
             longest = Some(longest.map_or(TICK, |longest| longest.min(TICK)));
         }
         events.sleep(longest);
@@ -191,7 +200,8 @@ fn look<T>(
             Err(stop) => return Err(stop),
         },
     };
-    watch_owners(context, events, &board)?;
+    watch_owners(context, events, &board);
+    watch_oneself(context, events)?;
     Ok(later)
 }
 
@@ -207,14 +217,13 @@ const fn is_of_the_moment(refusal: &Refusal) -> bool {
 }
 
 /// How long it is until `then`, and a little more: not to be a moment too early.
-fn ahead(now: Timestamp, then: Timestamp) -> Duration {
+pub(super) fn ahead(now: Timestamp, then: Timestamp) -> Duration {
     let ahead = Duration::try_from(then.duration_since(now)).unwrap_or_default();
     ahead + Duration::from_millis(10)
 }
 
-/// Wakes when an owner that is seen alive dies; and ends where the agent that waits is gone, since
-/// nobody would do the work then.
-fn watch_owners(context: &Context, events: &mut Events, board: &Board) -> Result<(), Failure> {
+/// Wakes when an owner that is seen alive dies.
+pub(super) fn watch_owners(context: &Context, events: &mut Events, board: &Board) {
     let world = context.store.world();
     for id in board.graph.ids() {
         let State::Claimed(hold) = board.state(id) else { continue };
@@ -223,6 +232,11 @@ fn watch_owners(context: &Context, events: &mut Events, board: &Board) -> Result
         };
         events.watch_process(process.pid, || world.life_of(process) == Life::Alive);
     }
+}
+
+/// Wakes when the agent that waits dies, and ends where it has: nobody would do the work then.
+fn watch_oneself(context: &Context, events: &mut Events) -> Result<(), Failure> {
+    let world = context.store.world();
     let Some(me) = &context.asker.me.process else { return Ok(()) };
     match world.life_of(me) {
         Life::Dead => {

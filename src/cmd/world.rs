@@ -14,7 +14,7 @@ use crate::record::{Claim, Event, Process, Token};
 use crate::rules::{Hold, Life, Me, identity};
 use crate::store::dir::Dir as _;
 use crate::store::disk::DiskDir;
-use crate::store::{Folder, World};
+use crate::store::{Folder, World, is_planted};
 
 /// The file that the mutex is taken on; empty, and never removed.
 const GUARD: &str = ".guard";
@@ -165,11 +165,13 @@ impl World for RealWorld {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => {
                 let doing = format!("cannot open '{}/{BOARDS}'", self.path.display());
-                let mut failure = Failure::io(error, doing);
-                if failure.kind == FailureKind::Io {
-                    failure.kind = FailureKind::Tampered;
-                }
-                Err(failure)
+                let is_planted = is_planted(&error);
+                let failure = Failure::io(error, doing);
+                Err(if is_planted {
+                    Failure { kind: FailureKind::Tampered, ..failure }
+                } else {
+                    failure
+                })
             }
         }
     }

@@ -42,6 +42,9 @@ pub(super) fn text(told: &Told, format: Format, say: &mut Say) -> String {
     if told.skipped > 0 {
         say.warning(&format!("{} lines of the log cannot be understood", told.skipped));
     }
+    if told.cut {
+        say.warning("the log is long, and only its end was looked at");
+    }
     if told.more {
         let most = told.events.len().max(10) * 10;
         say.hint(&format!("there is more: git conductor log -n {most}"));
@@ -59,6 +62,6 @@ pub(super) fn json(told: &Told) -> Value {
         "v": VERSION, "ok": true,
         "events": told.events,
         "skipped": told.skipped,
-        "more": told.more,
+        "more": told.more || told.cut,
     })
 }

@@ -20,6 +20,7 @@ mod sentences;
 mod skill;
 pub mod text;
 pub mod waiting;
+pub mod watching;
 pub mod words;
 
 use std::fmt::Write as _;
@@ -133,6 +134,7 @@ impl Say {
 pub fn render(result: &Result<Outcome, Stop>, format: Format) -> Printed {
     let mut say = Say { err: String::new(), paint: format.err, advice: format.advice };
     let (out, exit) = match result {
+        Ok(Outcome::Watched) => (String::new(), error::OK),
         Ok(outcome) if format.json => (one_line(&outcome_json(outcome, format)), exit(outcome)),
         Ok(outcome) => (outcome_text(outcome, format, &mut say), exit(outcome)),
         Err(stop) => {
@@ -236,6 +238,7 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
         Outcome::Ran(ran) => run::text(ran, format, say),
         Outcome::Log(told) => log::text(told, format, say),
         Outcome::Waited { verdict, .. } => waiting::text(*verdict),
+        Outcome::Watched => String::new(),
         Outcome::Aborted(freed) => {
             for freed in freed {
                 say.line(&format!("gave up '{}'", freed.phase));
@@ -455,6 +458,7 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
         }),
         Outcome::Ran(ran) => run::json(ran),
         Outcome::Log(told) => log::json(told),
+        Outcome::Watched => Value::Null,
         Outcome::Waited { phase, verdict, waited } => waiting::json(phase, *verdict, *waited),
         Outcome::Aborted(freed) => {
             let phases: Vec<&str> = freed.iter().map(|freed| freed.phase.as_str()).collect();

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::board::fit;
 use super::sentences::{Draft, NOTHING, draft, sentence, who};
 use super::text::duration;
-use crate::cmd::waiting::Progress;
+use crate::cmd::waiting::{Live, Progress};
 use crate::record::{VERSION, Verdict};
 use crate::rules::Refusal;
 
@@ -25,9 +25,10 @@ impl Line {
     pub const fn new(width: usize) -> Self {
         Self { width }
     }
+}
 
-    /// Draws it anew.
-    pub fn draw(&self, progress: &Progress<'_>) {
+impl Live for Line {
+    fn draw(&mut self, progress: &Progress<'_>) {
         let said = sentence(progress.why, progress.now).text;
         let waited = SignedDuration::try_from(progress.waited).unwrap_or_default();
         let line = fit(&format!("waiting {}: {said}", spent(waited)), self.width.saturating_sub(1));
@@ -36,8 +37,7 @@ impl Line {
         write!(stderr, "\r{line}\u{1b}[K").and_then(|()| stderr.flush()).ok();
     }
 
-    /// Takes it away.
-    pub fn erase(&self) {
+    fn erase(&mut self) {
         let mut stderr = std::io::stderr().lock();
         write!(stderr, "\r\u{1b}[K").and_then(|()| stderr.flush()).ok();
     }

@@ -1,6 +1,6 @@
 //! What waiting for a phase can come to: pure, asked again whenever something has changed.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::board::{Board, State};
 use super::decide::{Facts, Request, decide, holding, next};
@@ -120,22 +120,28 @@ fn dead_end(board: &Board, id: PhaseId) -> Option<Refusal> {
     (!waits_for.is_empty()).then_some(Refusal::Blocked { phase, waits_for })
 }
 
-/// The next moment at which a dead owner's claim turns stale counts, whosever it is.
 fn later(board: &Board, why: Refusal, facts: Facts<'_>) -> Outlook {
+    Outlook::Later { why, until: turns_stale(board, facts.now, facts.stale_after) }
+}
+
+/// The next moment at which a dead owner's claim turns stale, whosever it is.
+#[must_use]
+pub fn turns_stale(
+    board: &Board,
+    now: Timestamp,
+    stale_after: SignedDuration,
+) -> Option<Timestamp> {
     let stale = |id: PhaseId| match board.state(id) {
         State::Claimed(hold) if hold.life == Life::Dead => {
-            heard(&hold.claim)?.checked_add(facts.stale_after).ok()
+            heard(&hold.claim)?.checked_add(stale_after).ok()
         }
         State::Claimed(_) | State::Pending | State::Done(_) => None,
     };
-    let ahead = board.graph.ids().filter_map(stale).filter(|then| *then > facts.now);
-    Outlook::Later { why, until: ahead.min() }
+    board.graph.ids().filter_map(stale).filter(|then| *then > now).min()
 }
 
 #[cfg(test)]
 mod tests {
-    use jiff::SignedDuration;
-
     use super::super::graph::{Graph, Names};
     use super::super::{Hold, Me, spec};
     use super::*;

@@ -55,7 +55,7 @@ pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T>
 }
 
 /// A link, a FIFO or a directory where a record belongs: nobody's crash leaves that.
-fn is_planted(error: &io::Error) -> bool {
+pub(crate) fn is_planted(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::NotADirectory

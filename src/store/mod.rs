@@ -50,6 +50,7 @@ pub mod world;
 use std::cell::OnceCell;
 
 pub use folder::Folder;
+pub(crate) use folder::is_planted;
 pub use world::World;
 
 use crate::error::Failure;

@@ -115,7 +115,15 @@ pub(crate) fn write<W: World>(
     // be the whole one of another command.
     match past.create_once(&name, &to_json(&record)?)? {
         Step::Exists => {
-            past.put(&name, &record, world.token()?.as_str(), super::folder::Keep::Fleeting)
+            let unique = world.token()?;
+            match past.put(&name, &record, unique.as_str(), super::folder::Keep::Fleeting)? {
+                // A record takes the place of all but a directory that has something in it.
+                Step::Exists => {
+                    let what = format!("'{}/{name}' is no file", past.path());
+                    Err(Failure::new(FailureKind::Tampered, what))
+                }
+                step @ (Step::Done | Step::Gone) => Ok(step),
+            }
         }
         step @ (Step::Done | Step::Gone) => Ok(step),
     }

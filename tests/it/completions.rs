@@ -82,6 +82,7 @@ const OFFERS: &[(&str, &str, &[&str])] = &[
     ("repo", "git conductor --js", &["--json"]),
     ("repo", "git conductor complete build --verdict ", &["fail", "pass"]),
     ("repo", "git conductor complete build --verdict=f", &["--verdict=fail"]),
+    ("repo", "git conductor status --w", &["--watch"]),
     ("repo", "git conductor status --color=al", &["--color=always"]),
     ("repo", "git conductor status --agent ", &["gone", "me", "other/2"]),
     ("repo", "git conductor complete build --artifact fi", &["file"]),

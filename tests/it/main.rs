@@ -59,4 +59,5 @@ mod troff;
 mod vantage;
 mod waiting;
 mod walk;
+mod watching;
 mod wrapped;

@@ -119,6 +119,35 @@ fn what_has_passed_is_taken_over_as_it_was() {
     assert_eq!(scene.board()["phases"]["think"]["carried_from"], json!(id));
 }
 
+/// A file system without second names, or another user's file: what was handed over is copied then.
+#[test]
+fn what_cannot_have_a_second_name_is_copied() {
+    let mut scene = reviewed();
+    let old = pin(&scene.sprint_dir().join("think"));
+    let without_links = |scene: &mut Scene| {
+        let ours = scene.command("lead", "repo", &["start", "--from", "review", "--json"]);
+        let mut strace = scene.sandbox.command("repo", "strace");
+        strace.args(["-f", "-o", "/dev/null", "-e", "trace=link,linkat"]);
+        strace.args(["-e", "inject=link,linkat:error=EPERM"]);
+        strace.arg(ours.get_program()).args(ours.get_args());
+        let output = strace.output().unwrap();
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let inode = std::fs::metadata(&old).unwrap().ino();
+    let started = without_links(&mut scene);
+    assert_eq!(started["carried"], json!(["think", "build"]), "{started}");
+    let new = pin(&scene.sprint_dir().join("think"));
+    let meta = std::fs::metadata(&new).unwrap();
+    assert_ne!(meta.ino(), inode);
+    assert_eq!((meta.mode() & 0o777, meta.nlink()), (0o444, 1));
+    assert_eq!(std::fs::read_to_string(&new).unwrap(), "what think came to\n");
+    scene.does("lead", &["verify"]);
+    // What is not what was handed over is not copied either.
+    tamper(&new);
+    let refused = without_links(&mut scene);
+    assert_eq!(refused["code"], "pin_changed", "{refused}");
+}
+
 #[test]
 fn a_carried_phase_is_done_for_everybody() {
     let mut scene = reviewed();

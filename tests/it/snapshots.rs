@@ -398,6 +398,8 @@ fn help() {
         assert!(output.status.success(), "{args:?}");
         let said = told(&scene, &args, &output);
         assert!(said.lines().all(|line| line.chars().count() <= 80), "{said}");
+        // A command that says nothing of itself.
+        assert!(!said.lines().any(|line| line.ends_with("   ")), "{said}");
         text += &said;
         text.push('\n');
     }

@@ -13,6 +13,8 @@ use signal_hook::iterator::exfiltrator::origin::Origin;
 use signal_hook::low_level::siginfo::Cause;
 use signal_hook::low_level::signal_name;
 
+use crate::cmd::signals::ignored;
+
 /// What is passed on.
 const PASSED_ON: [i32; 6] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
 
@@ -89,6 +91,7 @@ impl End {
 /// Runs what `make` makes, the program `name`, to its end. A signal that comes before it has begun is passed
 /// on then.
 pub(super) fn run(name: &str, make: impl FnOnce() -> std::io::Result<Command>) -> End {
+    // The child is to ignore what this process does.
     let ignored = ignored();
     let caught = PASSED_ON.into_iter().filter(|signal| ignored & (1 << (signal - 1)) == 0);
     let begun =
@@ -138,12 +141,4 @@ fn is_for(origin: &Origin, child: Pid, of_terminal: &[(i32, Instant)]) -> bool {
     let is_echo = by_parent
         && of_terminal.iter().any(|(known, at)| *known == origin.signal && at.elapsed() < ECHO);
     !(in_group && (origin.cause == Cause::Kernel || is_echo))
-}
-
-/// The signals that this process ignores, as it was told by who began it: a bit each, the lowest for
-/// signal 1. The child is to ignore them as well.
-fn ignored() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }

@@ -32,6 +32,11 @@ const fn tried(word: &'static str, args: &'static [&'static str]) -> Tried {
 pub(super) const COMMANDS: &[Tried] = &[
     tried("status", &["status"]),
     tried("json", &["status", "--json"]),
+    tried("show", &["show", "PHASE"]),
+    tried("verify", &["verify"]),
+    tried("log", &["log"]),
+    tried("prime", &["prime"]),
+    tried("wait", &["wait", "PHASE", "--timeout", "0s"]),
     tried("next", &["next", "--all"]),
     tried("take", &["next", "--claim"]),
     tried("claim", &["claim", "PHASE"]),
@@ -218,7 +223,7 @@ impl<'a> Runs<'a> {
         if word == TAB && output.status.success() && !output.stderr.is_empty() {
             self.fault(word, &String::from_utf8_lossy(&output.stderr));
         }
-        if !matches!(output.status.code(), Some(0 | 1 | 4 | 128 | 129)) {
+        if !matches!(output.status.code(), Some(0 | 1 | 3 | 4 | 128 | 129)) {
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
             self.fault(word, &format!("{:?}: {said}", output.status));
         }

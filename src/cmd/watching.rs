@@ -1,0 +1,144 @@
+//! `status --watch`: the board, again whenever it changes.
+//!
+//! As a waiter it sets the watches first and looks then, so nothing is missed in between. It opens
+//! everything anew for each look: it may be left open for days, in which sprints end and begin, and a
+//! store may be removed and made again. It is no command of an owner, whose claim it would keep fresh.
+
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::events::{Events, Woken};
+use super::signals::{Leave, Signals};
+use super::waiting::{TICK, ahead, watch_owners};
+use super::{Context, Outcome, status};
+use crate::error::{Failure, FailureKind, Stop};
+use crate::place::BOARDS;
+use crate::rules::waiting::turns_stale;
+use crate::store::disk::DiskDir;
+
+/// One change is some steps on disk: after the first, the others are let happen.
+const SETTLED: Duration = Duration::from_millis(20);
+
+/// Where the board is shown.
+pub trait Screen {
+    /// Shows what was seen, if it looks different at that time; `false` once nobody looks any more.
+    fn show(&mut self, seen: &Outcome, now: Timestamp) -> bool;
+    /// Whether it is a terminal: what is shown there goes with the time, and it is left tidy.
+    fn is_live(&self) -> bool;
+    /// What it is written to.
+    fn reader(&self) -> BorrowedFd<'_>;
+    /// Leaves the terminal to others, tidy.
+    fn leave(&mut self, leave: Leave);
+}
+
+/// Shows the board on `screen` until nobody looks any more. Each look begins with `open`.
+///
+/// # Errors
+/// That there is no board to be seen, or what the system says; but not that another command is in the way.
+pub fn run(
+    open: &dyn Fn() -> Result<Context, Failure>,
+    screen: &mut dyn Screen,
+) -> Result<Outcome, Stop> {
+    let signals = if screen.is_live() { Signals::catch() } else { None };
+    let mut events = Events::of_owners_too(signals);
+    loop {
+        events.clear();
+        match look(open, &mut events) {
+            Ok(look) => {
+                if !show_until_woken(&look, &events, screen)? {
+                    return Ok(Outcome::Watched);
+                }
+                // Else all that happens beside the store, once there is one, would wake it.
+                if !look.is_there {
+                    events.forget_directories();
+                }
+            }
+            // Another command is in the middle of a change, or was killed there.
+            Err(Stop::Failed(failure)) if failure.kind == FailureKind::Busy => {
+                if events.sleep_while_read(Some(TICK), Some(screen.reader())) == Woken::Unread {
+                    return Ok(Outcome::Watched);
+                }
+                events.obey(&mut |leave| screen.leave(leave))?;
+            }
+            Err(stop) => return Err(stop),
+        }
+    }
+}
+
+/// What was seen.
+struct Look {
+    seen: Outcome,
+    /// Whether there was a store, as far as the watches were set for one.
+    is_there: bool,
+    /// When it will be something else although nothing happens.
+    until: Option<Timestamp>,
+    /// What time it is is asked there.
+    context: Context,
+}
+
+/// Sets the watches, and looks at the board.
+fn look(open: &dyn Fn() -> Result<Context, Failure>, events: &mut Events) -> Result<Look, Stop> {
+    let context = open()?;
+    context.store.world().only_look();
+    let mut is_there = false;
+    context.store.each_directory(&mut |dir| {
+        is_there = true;
+        events.watch(dir);
+    })?;
+    if !is_there {
+        watch_for_store(&context, events);
+    }
+    let seen = status::run(&context)?;
+    let mut until = None;
+    if let Outcome::Board(view) = &seen {
+        watch_owners(&context, events, &view.board);
+        until = turns_stale(&view.board, context.now(), view.stale_after);
+        if !is_there {
+            // It has just begun, and none of its directories is watched.
+            events.wake();
+        }
+    }
+    Ok(Look { seen, is_there, until, context })
+}
+
+/// Wakes when the directory of boards, or what is missing above it, is made.
+fn watch_for_store(context: &Context, events: &mut Events) {
+    let boards = context.store_path().join(BOARDS);
+    let mut watched = None;
+    // Once more after each, for what was made before it was watched.
+    loop {
+        let opened = |path: &std::path::Path| Some((path.to_owned(), DiskDir::open(path).ok()?));
+        let Some((path, dir)) = boards.ancestors().find_map(opened) else { return };
+        if watched.as_ref() == Some(&path) {
+            return;
+        }
+        events.watch(&dir);
+        watched = Some(path);
+    }
+}
+
+/// Shows it until there is something else to see; `false` once nobody looks any more.
+fn show_until_woken(look: &Look, events: &Events, screen: &mut dyn Screen) -> Result<bool, Stop> {
+    loop {
+        let now = look.context.now();
+        if !screen.show(&look.seen, now) {
+            return Ok(false);
+        }
+        let tick = (screen.is_live() && !events.is_blind()).then_some(TICK);
+        let left = look.until.map(|until| ahead(now, until));
+        let longest = [tick, left].into_iter().flatten().min();
+        let woken = events.sleep_while_read(longest, Some(screen.reader()));
+        events.obey(&mut |leave| screen.leave(leave))?;
+        let is_over = look.until.is_some_and(|until| look.context.now() >= until);
+        match woken {
+            Woken::Unread => return Ok(false),
+            Woken::Time if !is_over => {}
+            Woken::Look | Woken::Time => {
+                std::thread::sleep(SETTLED);
+                return Ok(true);
+            }
+        }
+    }
+}
