@@ -6,6 +6,7 @@ mod completion;
 mod evidence;
 mod log;
 mod manners;
+mod telling;
 mod waiting;
 
 use std::ffi::OsString;
@@ -312,6 +313,7 @@ fn execute(cli: Cli, aside: &mut Aside) -> Result<Outcome, Stop> {
         }
         Command::Skill(args) => cmd::skill::run(&args.into()),
         Command::Log(args) => cmd::log::run(&store()?, &args.into()),
+        Command::Graph(args) => cmd::graph::run(&store()?, &args.into()),
         Command::Batch => cmd::batch::run(&store()?),
         Command::Archive => cmd::archive::run(&store()?),
         Command::Clean { older_than } => cmd::clean::run(&store()?, older_than),

@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use super::agents::{PrimeArgs, SkillArgs};
 use super::evidence::{ShowArgs, VerifyArgs};
 use super::log::LogArgs;
+use super::telling::GraphArgs;
 use super::waiting::{WaitArgs, WaitOptions};
 use crate::cmd::context::parse_duration;
 use crate::cmd::hooks::Action;
@@ -219,6 +220,7 @@ pub(super) enum Command {
     /// A change of the original after it was handed over is told, and is no fault.
     Verify(VerifyArgs),
     Log(LogArgs),
+    Graph(GraphArgs),
     /// Show what you could claim now; with --claim, claim it
     ///
     /// Prints the name of the first phase that is open to you, or nothing, and

@@ -9,6 +9,7 @@ pub mod complete;
 pub mod context;
 pub mod doctor;
 mod events;
+pub mod graph;
 pub mod guard;
 pub mod hooks;
 pub mod install;
@@ -68,6 +69,8 @@ pub enum Outcome {
     },
     /// Who did what when.
     Log(log::Told),
+    /// The phase graph, to be drawn.
+    Graph(Box<View>, graph::Form),
     /// What was waited for has come true.
     Waited {
         /// The phase.

@@ -8,6 +8,7 @@ mod board;
 mod doctor;
 mod evidence;
 mod gate;
+mod graph;
 mod hooks;
 mod install;
 mod log;
@@ -226,6 +227,7 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
             "OK\n".to_owned()
         }
         Outcome::Log(told) => log::text(told, format, say),
+        Outcome::Graph(view, form) => graph::text(view, *form, format),
         Outcome::Waited { verdict, .. } => waiting::text(*verdict),
         Outcome::Aborted(freed) => {
             for freed in freed {
@@ -431,6 +433,7 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
             "note": notes::noted_json(note.as_deref()),
         }),
         Outcome::Log(told) => log::json(told),
+        Outcome::Graph(view, _) => graph::json(view, format.now),
         Outcome::Waited { phase, verdict, waited } => waiting::json(phase, *verdict, *waited),
         Outcome::Aborted(freed) => {
             let phases: Vec<&str> = freed.iter().map(|freed| freed.phase.as_str()).collect();

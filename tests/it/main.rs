@@ -19,6 +19,7 @@ mod exchange;
 mod fake;
 mod fanout;
 mod generated;
+mod graph;
 mod guard;
 mod histories;
 mod hooks;

@@ -19,8 +19,8 @@ const SNAPSHOTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/snapshots
 
 /// The commands, as they are typed.
 pub(crate) const COMMANDS: &[&str] = &[
-    "start", "claim", "wait", "complete", "abort", "status", "show", "verify", "log", "next",
-    "unstuck", "guard", "hooks", "notes", "doctor", "install", "prime", "skill", "batch",
+    "start", "claim", "wait", "complete", "abort", "status", "show", "verify", "log", "graph",
+    "next", "unstuck", "guard", "hooks", "notes", "doctor", "install", "prime", "skill", "batch",
     "archive", "clean",
 ];
 

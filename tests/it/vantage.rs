@@ -320,6 +320,7 @@ fn no_command_writes_configuration() {
             &["show", "a"],
             &["verify", "--all"],
             &["log"],
+            &["graph"],
             &["prime"],
             &["skill"],
             &["abort"],

@@ -17,6 +17,7 @@ pub(super) const PAGES: &[(&str, &str)] = &[
     shipped!("man", "git-conductor-clean.1"),
     shipped!("man", "git-conductor-complete.1"),
     shipped!("man", "git-conductor-doctor.1"),
+    shipped!("man", "git-conductor-graph.1"),
     shipped!("man", "git-conductor-guard.1"),
     shipped!("man", "git-conductor-hooks.1"),
     shipped!("man", "git-conductor-install.1"),
