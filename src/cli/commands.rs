@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use super::agents::{PrimeArgs, SkillArgs};
 use super::evidence::{ShowArgs, VerifyArgs};
 use super::log::LogArgs;
-use super::telling::GraphArgs;
+use super::telling::{GraphArgs, ReportArgs};
 use super::waiting::{WaitArgs, WaitOptions};
 use crate::cmd::context::parse_duration;
 use crate::cmd::hooks::Action;
@@ -221,6 +221,7 @@ pub(super) enum Command {
     Verify(VerifyArgs),
     Log(LogArgs),
     Graph(GraphArgs),
+    Report(ReportArgs),
     /// Show what you could claim now; with --claim, claim it
     ///
     /// Prints the name of the first phase that is open to you, or nothing, and

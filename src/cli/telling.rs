@@ -4,6 +4,7 @@
 use clap::ValueEnum;
 
 use crate::cmd::graph::{self, Form};
+use crate::cmd::report::{self, Page};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum FormWord {
@@ -51,5 +52,39 @@ pub(super) struct GraphArgs {
 impl From<GraphArgs> for graph::Request {
     fn from(args: GraphArgs) -> Self {
         Self { form: args.form.into(), sprint: args.sprint }
+    }
+}
+
+/// Tell how a sprint went, as a page to keep or to send
+///
+/// Prints Markdown, or with --html a page of HTML that needs nothing else: what the
+/// sprint was for, each phase with its owner, attempts, evidence and verdict, what
+/// waited for what, when each phase waited for somebody and when it was worked on,
+/// how long each agent worked, and the chain of phases that the sprint took as long
+/// for. What has not ended is told up to now.
+///
+/// With --all it is a list of all sprints in the store. Those that cannot be read
+/// are named, and left out.
+#[derive(Debug, Clone, clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "Examples:\n  git conductor report\n  git conductor report --html --sprint 20261122-091502\n  git conductor report --all"
+)]
+pub(super) struct ReportArgs {
+    /// Print a page of HTML
+    #[arg(long)]
+    pub(super) html: bool,
+    /// Another sprint, by its id or the time in it
+    #[arg(long, value_name = "ID")]
+    pub(super) sprint: Option<String>,
+    /// A list of all sprints that are in the store
+    #[arg(long, conflicts_with = "sprint")]
+    pub(super) all: bool,
+}
+
+impl From<ReportArgs> for report::Request {
+    fn from(args: ReportArgs) -> Self {
+        let page = if args.html { Page::Html } else { Page::Markdown };
+        Self { page, sprint: args.sprint, all: args.all }
     }
 }

@@ -19,6 +19,7 @@ pub mod notes;
 pub mod offers;
 pub mod prime;
 pub mod push;
+pub mod report;
 pub mod show;
 pub mod skill;
 pub mod start;
@@ -71,6 +72,10 @@ pub enum Outcome {
     Log(log::Told),
     /// The phase graph, to be drawn.
     Graph(Box<View>, graph::Form),
+    /// What there is to tell of one sprint.
+    Report(Box<report::Told>, report::Page),
+    /// What there is to tell of all sprints.
+    Overview(report::Overview, report::Page),
     /// What was waited for has come true.
     Waited {
         /// The phase.

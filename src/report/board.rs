@@ -230,7 +230,7 @@ fn claimed(view: &View, hold: &Hold, now: Timestamp) -> String {
     parts.join(", ")
 }
 
-fn finished(done: &Done, changed: bool) -> String {
+pub(super) fn finished(done: &Done, changed: bool) -> String {
     let mut parts = Vec::new();
     if let Some(commit) = &done.at.commit {
         let short: String = commit.chars().take(7).collect();

@@ -17,6 +17,7 @@ mod prime;
 mod rounds;
 mod sentences;
 mod skill;
+mod telling;
 pub mod text;
 pub mod waiting;
 pub mod words;
@@ -227,6 +228,8 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
             "OK\n".to_owned()
         }
         Outcome::Log(told) => log::text(told, format, say),
+        Outcome::Report(told, page) => telling::text(told, *page, now),
+        Outcome::Overview(overview, page) => telling::overview(overview, *page, say),
         Outcome::Graph(view, form) => graph::text(view, *form, format),
         Outcome::Waited { verdict, .. } => waiting::text(*verdict),
         Outcome::Aborted(freed) => {
@@ -433,6 +436,8 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
             "note": notes::noted_json(note.as_deref()),
         }),
         Outcome::Log(told) => log::json(told),
+        Outcome::Report(told, _) => telling::json(told, format.now),
+        Outcome::Overview(overview, _) => telling::overview_json(overview),
         Outcome::Graph(view, _) => graph::json(view, format.now),
         Outcome::Waited { phase, verdict, waited } => waiting::json(phase, *verdict, *waited),
         Outcome::Aborted(freed) => {

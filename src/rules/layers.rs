@@ -47,6 +47,23 @@ pub fn untangled(graph: &Graph) -> Vec<Vec<PhaseId>> {
     layers
 }
 
+/// What `id` depends on, without what goes without saying: what another of these depends on already.
+#[must_use]
+pub fn reduced(graph: &Graph, id: PhaseId) -> Vec<PhaseId> {
+    let deps = &graph.phase(id).depends_on;
+    let mut implied = vec![false; graph.count()];
+    // Each phase is looked at once, however many ways lead to it.
+    let mut next: Vec<PhaseId> = deps.clone();
+    while let Some(above) = next.pop() {
+        for dep in &graph.phase(above).depends_on {
+            if !std::mem::replace(&mut implied[dep.index()], true) {
+                next.push(*dep);
+            }
+        }
+    }
+    deps.iter().copied().filter(|dep| !implied[dep.index()]).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,5 +98,12 @@ mod tests {
         let graph = graph(&[("a", &[]), ("b", &[]), ("x", &["b"]), ("y", &["a"])]);
         assert_eq!(names(&graph, &layers(&graph)), ["a b", "x y"]);
         assert_eq!(names(&graph, &untangled(&graph)), ["a b", "y x"]);
+    }
+
+    #[test]
+    fn what_goes_without_saying_is_left_out() {
+        let graph = graph(&[("a", &[]), ("b", &["a"]), ("c", &["a", "b"]), ("d", &["a", "c"])]);
+        let left = |name| names(&graph, &[reduced(&graph, graph.find(name).unwrap())]);
+        assert_eq!((left("c"), left("d")), (vec!["b".to_owned()], vec!["c".to_owned()]));
     }
 }

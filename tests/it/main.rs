@@ -52,6 +52,7 @@ mod snapshots;
 mod starting;
 mod strange;
 mod tables;
+mod telling;
 mod tidy;
 mod troff;
 mod vantage;

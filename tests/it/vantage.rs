@@ -321,6 +321,7 @@ fn no_command_writes_configuration() {
             &["verify", "--all"],
             &["log"],
             &["graph"],
+            &["report", "--all"],
             &["prime"],
             &["skill"],
             &["abort"],

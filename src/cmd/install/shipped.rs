@@ -26,6 +26,7 @@ pub(super) const PAGES: &[(&str, &str)] = &[
     shipped!("man", "git-conductor-notes.1"),
     shipped!("man", "git-conductor-prime.1"),
     shipped!("man", "git-conductor-protocol.7"),
+    shipped!("man", "git-conductor-report.1"),
     shipped!("man", "git-conductor-show.1"),
     shipped!("man", "git-conductor-skill.1"),
     shipped!("man", "git-conductor-start.1"),

@@ -65,6 +65,12 @@ pub(crate) const ANSWERS: &[Situation] = &[
     case("ok-graph-mermaid", &["graph", "--format", "mermaid"], in_layers),
     case("ok-graph-dot", &["graph", "--format", "dot"], in_layers),
     case("ok-graph-none", &["graph"], nothing),
+    case("ok-report", &["report"], in_layers),
+    case("ok-report-all", &["report", "--all"], |scene| {
+        built(scene);
+        scene.does("lead", &["start", "--goal", "ship it", "--phases", "ship"]);
+        scene.damaged("20200101-000000");
+    }),
     case("ok-next", &["next"], built),
     case("ok-next-all", &["next", "--all"], built),
     case("ok-next-claim", &["next", "--claim"], built),
