@@ -1,5 +1,7 @@
 //! The phase graph in layers, for who draws it: each phase stands below all that it depends on. Pure.
 
+use std::collections::BinaryHeap;
+
 use super::graph::{Graph, PhaseId};
 
 /// The layers from the top: in the first are the phases that depend on nothing, in each further one
@@ -38,8 +40,9 @@ pub fn untangled(graph: &Graph) -> Vec<Vec<PhaseId>> {
             let sum: usize = deps.iter().map(|dep| place[dep.index()]).sum();
             sum.checked_div(deps.len()).unwrap_or(0)
         };
-        // Stable: what has no reason to move stays in the board's order.
-        layer.sort_by_key(middle);
+        // What has no reason to move stays in the board's order.
+        let placed: BinaryHeap<_> = layer.iter().map(|id| (middle(id), *id)).collect();
+        *layer = placed.into_sorted_vec().into_iter().map(|(_, id)| id).collect();
         for (at, id) in layer.iter().enumerate() {
             place[id.index()] = (2 * at + 1) * 500 / layer.len();
         }

@@ -5,7 +5,8 @@
 //! Clocks differ, go back, and are not always written down. So no time is taken for granted: what is
 //! unknown is neither waiting nor work, and what ends before it begins took no time.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -293,33 +294,42 @@ fn claimable(board: &Board, id: PhaseId, whole: Span) -> Option<Timestamp> {
     Some(since)
 }
 
+// A heap sorts as well as a sort does here, in a tenth of the code of each.
+fn sorted<T: Ord>(all: Vec<T>) -> Vec<T> {
+    BinaryHeap::from(all).into_sorted_vec()
+}
+
 fn shares(tracks: &[Track]) -> Vec<Share> {
-    let mut by_name: BTreeMap<&str, (Vec<Span>, usize, usize)> = BTreeMap::new();
-    for work in tracks.iter().flat_map(|track| &track.work) {
-        let (spans, completed, ended) = by_name.entry(&work.agent).or_default();
+    let all = || tracks.iter().flat_map(|track| &track.work);
+    let mut names: Vec<String> = all().map(|work| work.agent.clone()).collect();
+    names.sort();
+    names.dedup();
+    let none = |agent| Share { agent, worked: SignedDuration::ZERO, completed: 0, ended: 0 };
+    let mut shares: Vec<(Share, Vec<Span>)> =
+        names.into_iter().map(|agent| (none(agent), Vec::new())).collect();
+    for work in all() {
+        let at = shares.partition_point(|(share, _)| share.agent < work.agent);
+        let (share, spans) = &mut shares[at];
         spans.extend(work.span);
         match work.end {
-            End::Pass | End::Fail => *completed += 1,
-            End::Ended => *ended += 1,
+            End::Pass | End::Fail => share.completed += 1,
+            End::Ended => share.ended += 1,
             End::Running => {}
         }
     }
-    let share = |(agent, (spans, completed, ended)): (&str, (Vec<Span>, usize, usize))| Share {
-        agent: agent.to_owned(),
-        worked: sum(merged(spans).into_iter()),
-        completed,
-        ended,
-    };
-    let mut shares: Vec<Share> = by_name.into_iter().map(share).collect();
-    shares.sort_by_key(|share| std::cmp::Reverse(share.worked));
-    shares
+    for (share, spans) in &mut shares {
+        share.worked = sum(merged(std::mem::take(spans)).into_iter());
+    }
+    // The longest first, otherwise by name.
+    let keys = shares.iter().enumerate().map(|(at, (share, _))| (Reverse(share.worked), at));
+    let order = sorted(keys.collect());
+    order.into_iter().map(|(_, at)| shares[at].0.clone()).collect()
 }
 
 /// The same moments in spans that do not overlap.
-fn merged(mut spans: Vec<Span>) -> Vec<Span> {
-    spans.sort();
+fn merged(spans: Vec<Span>) -> Vec<Span> {
     let mut merged: Vec<Span> = Vec::new();
-    for span in spans {
+    for span in sorted(spans) {
         match merged.last_mut() {
             Some(last) if span.from <= last.to => last.to = last.to.max(span.to),
             _ => merged.push(span),
@@ -338,7 +348,7 @@ fn critical(board: &Board, tracks: &[Track], whole: Span) -> Vec<PhaseId> {
     let since = |id: PhaseId| tracks[id.index()].claimable.unwrap_or(whole.to);
     // Of several that have not ended, the one that could have begun first; of these, the first.
     let took_part = board.graph.ids().rev().filter(|id| ended(*id).is_some());
-    let last = took_part.max_by_key(|id| (ended(*id), std::cmp::Reverse(since(*id))));
+    let last = took_part.max_by_key(|id| (ended(*id), Reverse(since(*id))));
     let mut path = Vec::new();
     let mut next = last;
     while let Some(id) = next {
