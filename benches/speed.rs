@@ -320,6 +320,32 @@ fn archived(dir: &Path) {
     time(BINARY, dir, &["start"]);
 }
 
+/// `log` and `report --all` over 1,000 sprints of 7 phases, in turn with `git rev-parse`.
+fn look_back(dir: &Path, runs: usize) {
+    archived(dir);
+    multiply(dir, 1_000);
+    // As the log of as many sprints is: a start, and what a phase each took.
+    let log = std::fs::read(dir.join(".nanostack/audit.log")).unwrap();
+    std::fs::write(dir.join(".nanostack/audit.log"), log.repeat(1_000)).unwrap();
+    let rows: [(&[&str], &str, f64); 3] = [
+        (&["log"], "`log` over 1,000 sprints", 10.0),
+        (&["report", "--all"], "`report --all` over 1,000 sprints", 250.0),
+        (&["report", "--all", "--html"], "`report --all --html` over 1,000 sprints", 250.0),
+    ];
+    for (args, what, most) in rows {
+        let ours = || time(BINARY, dir, args);
+        let theirs = || time("git", dir, &["rev-parse", "--show-toplevel"]);
+        let pair = pair(runs, ours, theirs);
+        let over = if ms(pair.ours) > most { " **over**" } else { "" };
+        println!(
+            "| {what}, and `git rev-parse` | {:.2} ms{over} | {:.2} ms | {:.2} | {most} ms |",
+            ms(pair.ours),
+            ms(pair.theirs),
+            pair.ratio
+        );
+    }
+}
+
 /// What grows: archived sprints, phases, the audit log, contenders.
 fn scale(dir: &Path, runs: usize) {
     let sub = |name: &str| {
@@ -341,6 +367,8 @@ fn scale(dir: &Path, runs: usize) {
         &pair(runs, || status(&many), || status(&one)),
         1.2,
     );
+
+    look_back(&sub("past"), runs.min(50));
 
     let (large, small) = (sub("large"), sub("small"));
     for (dir, phases) in [(&large, 256), (&small, 7)] {

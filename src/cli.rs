@@ -8,6 +8,7 @@ mod log;
 mod manners;
 mod run;
 mod salvage;
+mod telling;
 mod waiting;
 
 use std::ffi::OsString;
@@ -324,16 +325,11 @@ fn execute(cli: Cli, options: &Options, aside: &mut Aside) -> Result<Outcome, St
         Command::Install { prefix, dry_run, uninstall } => {
             cmd::install::run(&cmd::install::Request { prefix, dry_run, uninstall })
         }
-        Command::Prime(args) => {
-            let opened = store();
-            match (args.hook, args.stop) {
-                (_, true) => Ok(cmd::prime::stopping(opened)),
-                (true, false) => Ok(cmd::prime::started(opened)),
-                (false, false) => cmd::prime::run(&opened?),
-            }
-        }
+        Command::Prime(args) => prime(store(), args.hook, args.stop),
         Command::Skill(args) => cmd::skill::run(&args.into()),
         Command::Log(args) => cmd::log::run(&store()?, &args.into()),
+        Command::Graph(args) => cmd::graph::run(&store()?, &args.into()),
+        Command::Report(args) => cmd::report::run(&store()?, &args.into()),
         Command::Batch => cmd::batch::run(&store()?),
         Command::Archive => cmd::archive::run(&store()?),
         Command::Clean { older_than } => cmd::clean::run(&store()?, older_than),
@@ -370,6 +366,15 @@ fn run_command(
 /// A command line that is wrong in a way that its definitions do not tell.
 fn misused(text: &str, help: &str) -> Stop {
     Failure::new(FailureKind::Usage, text).hint(help).into()
+}
+
+/// What an agent is told.
+fn prime(opened: Result<Context, Failure>, hook: bool, stop: bool) -> Result<Outcome, Stop> {
+    match (hook, stop) {
+        (_, true) => Ok(cmd::prime::stopping(opened)),
+        (true, false) => Ok(cmd::prime::started(opened)),
+        (false, false) => cmd::prime::run(&opened?),
+    }
 }
 
 /// What is asked of records in git notes.

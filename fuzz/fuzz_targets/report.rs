@@ -6,7 +6,9 @@
 use std::path::PathBuf;
 
 use git_conductor::agent::name;
+use git_conductor::cmd::graph::Form;
 use git_conductor::cmd::notes::{Left, Noted, Records, SetUp, Synced};
+use git_conductor::cmd::report::{Overview, Page, Told};
 use git_conductor::cmd::salvage::{self, Fate};
 use git_conductor::cmd::show::{Original, Shown};
 use git_conductor::cmd::verify::{Checked, Verified};
@@ -21,6 +23,7 @@ use git_conductor::rules::evidence::{Fault, Finding};
 use git_conductor::rules::gate::{Pin, Shut};
 use git_conductor::rules::graph::Names;
 use git_conductor::rules::rounds::Uncarried;
+use git_conductor::rules::timeline::{summary, timeline};
 use git_conductor::rules::{
     Board, Facts, Graph, Hold, Life, Me, PhaseId, Refusal, Request, State, decide, decide::next,
 };
@@ -107,7 +110,8 @@ fn answers(board: &Board, me: &Me, now: Timestamp) -> Vec<Result<Outcome, Stop>>
         open: Vec::new(),
     };
     let project = PathBuf::from(&board.sprint.project);
-    let mut all = vec![
+    let mut all = of_all(&view, now);
+    all.extend([
         Ok(Outcome::Board(Box::new(view))),
         Ok(Outcome::Started {
             started: Box::new(started),
@@ -119,7 +123,7 @@ fn answers(board: &Board, me: &Me, now: Timestamp) -> Vec<Result<Outcome, Stop>>
         Ok(Outcome::Cleaned(vec![board.sprint.sprint_id.clone()])),
         Err(Stop::Failed(failure)),
         Err(Refusal::Kept { refs: vec![board.sprint.project.clone()] }.into()),
-    ];
+    ]);
     all.extend(next(board, facts).err().map(|refusal| Err(refusal.into())));
     for id in board.graph.ids() {
         all.extend(
@@ -138,6 +142,49 @@ fn answers(board: &Board, me: &Me, now: Timestamp) -> Vec<Result<Outcome, Stop>>
         all.extend(of_evidence(view, id));
     }
     all
+}
+
+/// What is told of the sprint as a whole.
+fn of_all(view: &View, now: Timestamp) -> Vec<Result<Outcome, Stop>> {
+    let view = || View {
+        board: view.board.clone(),
+        me: view.me.clone(),
+        stale_after: view.stale_after,
+        max_attempts: view.max_attempts,
+        changed: view.changed.clone(),
+    };
+    let mut all = Vec::new();
+    for form in [Form::Text, Form::Mermaid, Form::Dot] {
+        all.push(Ok(Outcome::Graph(Box::new(view()), form)));
+    }
+    for page in [Page::Markdown, Page::Html] {
+        let view = view();
+        let line = timeline(&view.board, now);
+        assert!(line.whole.from <= line.whole.to);
+        let overview = Overview {
+            sprints: vec![summary(&view.board, now)],
+            unreadable: vec![view.board.sprint.sprint_id.clone()],
+        };
+        all.push(Ok(Outcome::Report(Box::new(Told { view, line }), page)));
+        all.push(Ok(Outcome::Overview(overview, page)));
+    }
+    all
+}
+
+/// Nothing foreign is markup: every element is one of ours, and none of them runs or loads anything.
+fn check_page(page: &str) {
+    let text = page.split_once("</style>").map_or("", |(_, after)| after);
+    for part in text.split('<').skip(1) {
+        let name: String =
+            part.trim_start_matches('/').chars().take_while(char::is_ascii_alphanumeric).collect();
+        const OURS: &[&str] = &[
+            "html", "head", "body", "main", "header", "section", "h1", "h2", "p", "dl", "dt", "dd",
+            "div", "table", "thead", "tbody", "tr", "th", "td", "span", "ul", "ol", "li", "svg",
+            "title", "g", "rect", "path", "text",
+        ];
+        assert!(OURS.contains(&name.as_str()), "<{name}> in {page}");
+        assert_eq!(part.matches('>').count(), 1, "{part}");
+    }
 }
 
 fn requests() -> [Request; 4] {
@@ -384,9 +431,16 @@ fuzz_target!(|text: &str| {
             for json in [false, true] {
                 let format =
                     Format { json, out: plain, err: plain, width: None, advice: true, now };
-                check_printed(&render(&answer, format), json);
+                let printed = render(&answer, format);
+                check_printed(&printed, json);
+                if !json
+                    && let Ok(Outcome::Report(_, Page::Html) | Outcome::Overview(_, Page::Html)) =
+                        &answer
+                {
+                    check_page(&printed.out);
+                }
             }
-            if matches!(answer, Ok(Outcome::Board(_))) {
+            if matches!(answer, Ok(Outcome::Board(_) | Outcome::Graph(_, Form::Text))) {
                 narrow(&answer, now);
             }
         }

@@ -11,6 +11,7 @@ use super::evidence::{ShowArgs, VerifyArgs};
 use super::log::LogArgs;
 use super::run::RunArgs;
 use super::salvage::SalvageArgs;
+use super::telling::{GraphArgs, ReportArgs};
 use super::waiting::{StatusArgs, WaitArgs, WaitOptions};
 use crate::cmd::context::parse_duration;
 use crate::cmd::hooks::Action;
@@ -221,6 +222,10 @@ pub(super) enum Command {
     Verify(VerifyArgs),
     /// Show who did what when, in all sprints
     Log(LogArgs),
+    /// Show what waits for what
+    Graph(GraphArgs),
+    /// Tell how a sprint went, as a page to keep or to send
+    Report(ReportArgs),
     /// Show what you could claim now; with --claim, claim it
     ///
     /// Prints the name of the first phase that is open to you, or nothing, and

@@ -9,6 +9,7 @@ pub mod complete;
 pub mod context;
 pub mod doctor;
 mod events;
+pub mod graph;
 pub mod guard;
 pub mod hooks;
 pub mod install;
@@ -18,6 +19,7 @@ pub mod notes;
 pub mod offers;
 pub mod prime;
 pub mod push;
+pub mod report;
 pub mod run;
 pub mod salvage;
 pub mod show;
@@ -78,6 +80,12 @@ pub enum Outcome {
     Ran(Box<run::Ran>),
     /// Who did what when.
     Log(log::Told),
+    /// The phase graph, to be drawn.
+    Graph(Box<View>, graph::Form),
+    /// What there is to tell of one sprint.
+    Report(Box<report::Told>, report::Page),
+    /// What there is to tell of all sprints.
+    Overview(report::Overview, report::Page),
     /// What was waited for has come true.
     Waited {
         /// The phase.

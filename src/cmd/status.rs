@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use super::{Context, Outcome, View};
 use crate::error::Stop;
 use crate::record::Done;
-use crate::rules::State;
+use crate::rules::{Board, State};
 
 /// Shows the board of the current sprint.
 ///
@@ -13,18 +13,23 @@ use crate::rules::State;
 /// What the system says.
 pub fn run(context: &Context) -> Result<Outcome, Stop> {
     let Some(board) = context.store.board()? else { return Ok(Outcome::NoSprint) };
+    Ok(Outcome::Board(Box::new(view(context, board))))
+}
+
+/// The board, as the asker sees it.
+pub(super) fn view(context: &Context, board: Board) -> View {
     let is_changed = |id: &crate::rules::PhaseId| match board.state(*id) {
         State::Done(done) => changed(done),
         State::Pending | State::Claimed(_) => false,
     };
     let changed = board.graph.ids().filter(is_changed).collect();
-    Ok(Outcome::Board(Box::new(View {
+    View {
         me: context.asker.me.clone(),
         stale_after: context.asker.stale_after,
         max_attempts: context.asker.max_attempts,
         changed,
         board,
-    })))
+    }
 }
 
 /// Whether the original is not what was handed over, by size and time; nothing is hashed, and a

@@ -15,7 +15,7 @@ use crate::rules::{Board, Facts, Hold, Life, PhaseId, Standing, State, attempts,
 
 /// A phase's state as the table names it: the states of the rules, with what can be seen of them.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Look {
+pub(super) enum Look {
     Pending,
     Ready,
     Claimed,
@@ -49,7 +49,7 @@ pub(super) fn is_mine(view: &View, hold: &Hold) -> bool {
     relation(&view.me, &hold.claim, hold.life).is_mine()
 }
 
-fn look(view: &View, id: PhaseId, now: Timestamp) -> Look {
+pub(super) fn look(view: &View, id: PhaseId, now: Timestamp) -> Look {
     match view.board.state(id) {
         State::Pending if is_ready(view, id, now) => Look::Ready,
         State::Pending => Look::Pending,
@@ -65,7 +65,7 @@ fn look(view: &View, id: PhaseId, now: Timestamp) -> Look {
 }
 
 impl Look {
-    const fn word(self) -> &'static str {
+    pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Pending => "pending",
             Self::Ready => "ready",
@@ -76,7 +76,7 @@ impl Look {
         }
     }
 
-    fn paint(self, paint: Paint, text: &str) -> String {
+    pub(super) fn paint(self, paint: Paint, text: &str) -> String {
         match self {
             Self::Pending => paint.dim(text),
             Self::Ready | Self::Done => paint.good(text),
@@ -146,7 +146,7 @@ impl Columns {
     }
 }
 
-fn agent(board: &Board, id: PhaseId) -> String {
+pub(super) fn agent(board: &Board, id: PhaseId) -> String {
     match board.state(id) {
         State::Pending => String::new(),
         State::Claimed(hold) => known(&hold.claim.agent),
@@ -154,7 +154,7 @@ fn agent(board: &Board, id: PhaseId) -> String {
     }
 }
 
-fn headline(board: &Board, now: Timestamp) -> String {
+pub(super) fn headline(board: &Board, now: Timestamp) -> String {
     let id = &board.sprint.sprint_id;
     let stamp = id.split_once('-').map_or(id.as_str(), |(_, stamp)| stamp);
     let standing = match board.standing() {
@@ -230,7 +230,7 @@ fn claimed(view: &View, hold: &Hold, now: Timestamp) -> String {
     parts.join(", ")
 }
 
-fn finished(done: &Done, changed: bool) -> String {
+pub(super) fn finished(done: &Done, changed: bool) -> String {
     let mut parts = Vec::new();
     if let Some(commit) = &done.at.commit {
         let short: String = commit.chars().take(7).collect();
@@ -305,7 +305,7 @@ pub(super) fn fit(line: &str, width: usize) -> String {
 
 /// One phase in JSON.
 #[derive(Serialize)]
-struct Phase<'a> {
+pub(super) struct Phase<'a> {
     state: &'static str,
     agent: &'a str,
     at: Option<Timestamp>,
@@ -319,7 +319,7 @@ struct Phase<'a> {
     more: Map<String, Value>,
 }
 
-fn phase(view: &View, id: PhaseId, now: Timestamp) -> Phase<'_> {
+pub(super) fn phase(view: &View, id: PhaseId, now: Timestamp) -> Phase<'_> {
     let board = &view.board;
     let mut phase = Phase {
         state: "pending",

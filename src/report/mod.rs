@@ -8,6 +8,7 @@ mod board;
 mod doctor;
 mod evidence;
 mod gate;
+mod graph;
 mod hooks;
 mod install;
 mod log;
@@ -18,6 +19,7 @@ pub mod run;
 mod salvage;
 mod sentences;
 mod skill;
+mod telling;
 pub mod text;
 pub mod waiting;
 pub mod watching;
@@ -237,6 +239,9 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
         }
         Outcome::Ran(ran) => run::text(ran, format, say),
         Outcome::Log(told) => log::text(told, format, say),
+        Outcome::Report(told, page) => telling::text(told, *page, now),
+        Outcome::Overview(overview, page) => telling::overview(overview, *page, say),
+        Outcome::Graph(view, form) => graph::text(view, *form, format),
         Outcome::Waited { verdict, .. } => waiting::text(*verdict),
         Outcome::Watched => String::new(),
         Outcome::Aborted(freed) => {
@@ -459,6 +464,9 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
         Outcome::Ran(ran) => run::json(ran),
         Outcome::Log(told) => log::json(told),
         Outcome::Watched => Value::Null,
+        Outcome::Report(told, _) => telling::json(told, format.now),
+        Outcome::Overview(overview, _) => telling::overview_json(overview),
+        Outcome::Graph(view, _) => graph::json(view, format.now),
         Outcome::Waited { phase, verdict, waited } => waiting::json(phase, *verdict, *waited),
         Outcome::Aborted(freed) => {
             let phases: Vec<&str> = freed.iter().map(|freed| freed.phase.as_str()).collect();

@@ -3,7 +3,7 @@
 //! No file system, clock, environment, git or anyhow here: who lives and what time it is come in as
 //! values, so that a test can walk every reachable state. Reading order: [`graph`], [`board`],
 //! [`identity`], [`decide()`], [`attempts`], [`gate`], [`notes`], [`push`], [`rounds`], [`evidence`],
-//! [`waiting`], [`refusal`]; [`spec`] reads graphs that people type.
+//! [`waiting`], [`refusal`], [`layers`], [`timeline`]; [`spec`] reads graphs that people type.
 
 pub mod attempts;
 pub mod board;
@@ -12,11 +12,13 @@ pub mod evidence;
 pub mod gate;
 pub mod graph;
 pub mod identity;
+pub mod layers;
 pub mod notes;
 pub mod push;
 pub mod refusal;
 pub mod rounds;
 pub mod spec;
+pub mod timeline;
 pub mod waiting;
 
 pub use board::{Board, Hold, Standing, State};

@@ -5,7 +5,7 @@ use super::read::Attempts;
 use super::world::World;
 use crate::error::{Failure, FailureKind};
 use crate::record::Done;
-use crate::rules::State;
+use crate::rules::{Board, State};
 
 /// One completion.
 #[derive(Debug, Clone)]
@@ -41,9 +41,33 @@ impl<W: World> Store<W> {
     }
 }
 
+impl<W: World> Store<W> {
+    /// Gives `each` the board of every sprint, the latest first, without the attempts that are over, and
+    /// holds none of them longer than that. Gives the ids of those that cannot be read.
+    ///
+    /// # Errors
+    /// The list of sprints cannot be read.
+    pub fn each_sprint(&self, mut each: impl FnMut(&Board)) -> Result<Vec<String>, Failure> {
+        let mut unreadable = Vec::new();
+        for id in self.sprints()? {
+            let found = self.find(&id).ok().flatten();
+            match found.and_then(|found| self.read(&found, None, Attempts::None, None).ok()) {
+                Some(board) => each(&board),
+                None => unreadable.push(id),
+            }
+        }
+        // What was removed meanwhile is not damaged.
+        if !unreadable.is_empty() {
+            let left = self.sprints()?;
+            unreadable.retain(|id| left.contains(id));
+        }
+        Ok(unreadable)
+    }
+}
+
 /// The completions on a board.
 #[must_use]
-pub fn of(board: &crate::rules::Board) -> Vec<Completion> {
+pub fn of(board: &Board) -> Vec<Completion> {
     let completion = |id| match board.state(id) {
         State::Done(done) => Some(Completion {
             sprint_id: board.sprint.sprint_id.clone(),

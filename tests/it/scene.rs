@@ -117,6 +117,41 @@ impl Scene {
         paths.filter(|path| path.join("sprint.json").exists()).max().unwrap()
     }
 
+    /// `phase`, which is done, was worked on between so many minutes ago.
+    pub(crate) fn worked(&self, phase: &str, [from, to]: [i64; 2]) {
+        self.edit_done(phase, |done| {
+            done["claimed_at"] = json!(ago(60 * from));
+            done["completed_at"] = json!(ago(60 * to));
+        });
+    }
+
+    /// Changes the record of the completion of `phase`, which nobody may write.
+    pub(crate) fn edit_done(&self, phase: &str, change: impl Fn(&mut Value)) {
+        let path = self.sprint_dir().join(phase).join("done");
+        let mut done = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        change(&mut done);
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(path, done.to_string()).unwrap();
+    }
+
+    /// All attempts at `phase` that ended were made between so many minutes ago.
+    pub(crate) fn tried(&self, phase: &str, [from, to]: [i64; 2]) {
+        for entry in std::fs::read_dir(self.sprint_dir().join(phase).join("past")).unwrap() {
+            edit(&entry.unwrap().path(), |attempt| {
+                attempt["claimed_at"] = json!(ago(60 * from));
+                attempt["ended_at"] = json!(ago(60 * to));
+            });
+        }
+    }
+
+    /// Puts a sprint into the archive that was started at `stamp` and cannot be read.
+    pub(crate) fn damaged(&self, stamp: &str) {
+        let current = self.sprint_dir();
+        let (hash, _) = current.file_name().unwrap().to_str().unwrap().split_once('-').unwrap();
+        let name = format!("repo/.nanostack/conductor/archive/{hash}-{stamp}/sprint.json");
+        self.sandbox.write(name, "{");
+    }
+
     /// Changes the record of the sprint.
     pub(crate) fn edit_sprint(&self, change: impl Fn(&mut Value)) {
         edit(&self.sprint_dir().join("sprint.json"), change);

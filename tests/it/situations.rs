@@ -114,6 +114,22 @@ fn spent(scene: &mut Scene) {
     scene.dies("claude-1");
 }
 
+/// Phases in every state, and one that waits for several.
+fn in_layers(scene: &mut Scene) {
+    let phases = "plan:,build:plan,docs:plan,qa:build,review:build+docs,ship:qa+review";
+    scene.does("lead", &["start", "--goal", "add OAuth login", "--phases", phases]);
+    scene.works("claude-1", "plan");
+    scene.works("claude-1", "build");
+    scene.does("codex-1", &["claim", "docs"]);
+    scene.does("codex-1", &["abort", "docs", "--reason", "needs a decision"]);
+    scene.does("claude-1", &["claim", "docs"]);
+    scene.claimed_ago("docs", 13 * 60);
+    scene.edit_sprint(|sprint| sprint["started_at"] = json!(ago(100 * 60)));
+    scene.worked("plan", [97, 81]);
+    scene.worked("build", [77, 51]);
+    scene.tried("docs", [65, 59]);
+}
+
 fn all_done(scene: &mut Scene) {
     scene.sprint("build");
     scene.works("codex-2", "build");
@@ -205,6 +221,8 @@ pub(crate) const REFUSALS: &[Situation] = &[
     case("no_sprint", &["claim", "build"], nothing),
     case("no_sprint-next", &["next", "--claim"], nothing),
     case("no_sprint-batch", &["batch"], nothing),
+    case("unknown_sprint-graph", &["graph", "--sprint", "20200101-000000"], fresh),
+    case("no_sprint-report", &["report"], nothing),
     case("unknown_phase", &["claim", "biuld"], fresh),
     case("claimed", &["claim", "build"], held_by_other),
     case("claimed-dead", &["claim", "build"], held_by_dead),

@@ -21,8 +21,8 @@ const SNAPSHOTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/snapshots
 /// The commands, as they are typed.
 pub(crate) const COMMANDS: &[&str] = &[
     "start", "claim", "wait", "run", "complete", "abort", "status", "show", "verify", "log",
-    "next", "unstuck", "salvage", "guard", "hooks", "notes", "doctor", "install", "prime", "skill",
-    "batch", "archive", "clean",
+    "graph", "report", "next", "unstuck", "salvage", "guard", "hooks", "notes", "doctor",
+    "install", "prime", "skill", "batch", "archive", "clean",
 ];
 
 /// Snapshots beside those of the situations.
@@ -60,7 +60,7 @@ const FILTERS: &[(&str, &str)] = &[
         r#"("check": "file system",\s+"level": )"[a-z]+",(\s+"says": ).*(\s+"hint": ).*"#,
         r#"${1}"ok",${2}"ext4",${3}null,"#,
     ),
-    (r#""waited_ms": [0-9]+"#, r#""waited_ms": 0"#),
+    (r#""([a-z]+_ms)": [0-9]+"#, r#""$1": 0"#),
     (r#""pid": [0-9]+"#, r#""pid": 4711"#),
     (r"process [0-9]+\b", "process 4711"),
     (r"\b[0-2]?[0-9]s\b", "0s"),

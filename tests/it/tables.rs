@@ -64,13 +64,13 @@ pub(crate) const SETTINGS: &[Row] = &[
         "`conductor.staleAfter`",
         "`1h`",
         "how long a dead owner must have been silent before anyone may reclaim: `30m`, `1h30m`, `0s`",
-        Whom::These(&["claim", "next", "status", "wait"]),
+        Whom::These(&["claim", "graph", "next", "report", "status", "wait"]),
     ),
     row(
         "`conductor.maxAttempts`",
         "",
         "how many attempts at a phase may fail before no more are allowed",
-        Whom::These(&["claim", "next", "status", "unstuck", "wait"]),
+        Whom::These(&["claim", "graph", "next", "report", "status", "unstuck", "wait"]),
     ),
     row(
         "`conductor.maxArtifact`",
@@ -267,6 +267,12 @@ pub(crate) const PAGES: &[Page] = &[
         &["git-conductor-archive(1)", "git-conductor-next(1)", "git-conductor-show(1)"],
     ),
     page("log", &[], &["git-conductor-status(1)", "git-conductor-show(1)"]),
+    page("graph", &[1], &["git-conductor-status(1)", "git-conductor-batch(1)"]),
+    page(
+        "report",
+        &[1],
+        &["git-conductor-show(1)", "git-conductor-log(1)", "git-conductor-graph(1)"],
+    ),
     page("wait", &[1, 3], &["git-conductor-claim(1)", "git-conductor-next(1)"]),
     page(
         "run",

@@ -321,6 +321,8 @@ fn no_command_writes_configuration() {
             &["show", "a"],
             &["verify", "--all"],
             &["log"],
+            &["graph"],
+            &["report", "--all"],
             &["prime"],
             &["skill"],
             &["abort"],

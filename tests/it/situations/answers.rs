@@ -2,8 +2,8 @@
 
 use super::{
     Situation, all_done, buildable, built, built_badly, case, exhausted, fresh, handed_over,
-    held_by_dead, held_by_me, held_by_other, installed, later_commit, left_behind, nothing,
-    pushing_to, recorded, shippable, shipping, spent, with_remote, within,
+    held_by_dead, held_by_me, held_by_other, in_layers, installed, later_commit, left_behind,
+    nothing, pushing_to, recorded, shippable, shipping, spent, with_remote, within,
 };
 
 /// What goes well.
@@ -67,6 +67,16 @@ pub(crate) const ANSWERS: &[Situation] = &[
     case("ok-abort-all", &["abort"], held_by_me),
     case("ok-abort-none", &["abort"], buildable),
     case("ok-log", &["log"], built),
+    case("ok-graph", &["graph"], in_layers),
+    case("ok-graph-mermaid", &["graph", "--format", "mermaid"], in_layers),
+    case("ok-graph-dot", &["graph", "--format", "dot"], in_layers),
+    case("ok-graph-none", &["graph"], nothing),
+    case("ok-report", &["report"], in_layers),
+    case("ok-report-all", &["report", "--all"], |scene| {
+        built(scene);
+        scene.does("lead", &["start", "--goal", "ship it", "--phases", "ship"]);
+        scene.damaged("20200101-000000");
+    }),
     case("ok-next", &["next"], built),
     case("ok-next-all", &["next", "--all"], built),
     case("ok-next-claim", &["next", "--claim"], built),
