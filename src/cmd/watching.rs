@@ -87,9 +87,7 @@ fn look(open: &dyn Fn() -> Result<Context, Failure>, events: &mut Events) -> Res
         is_there = true;
         events.watch(dir);
     })?;
-    if !is_there {
-        watch_for_store(&context, events);
-    }
+    watch_for_store(&context, events);
     let seen = status::run(&context)?;
     let mut until = None;
     if let Outcome::Board(view) = &seen {
@@ -103,7 +101,8 @@ fn look(open: &dyn Fn() -> Result<Context, Failure>, events: &mut Events) -> Res
     Ok(Look { seen, is_there, until, context })
 }
 
-/// Wakes when the directory of boards, or what is missing above it, is made.
+/// Wakes when the directory of boards, or what is missing above it, is made; and when it is removed, which
+/// only the directory above tells of, as long as it is open here.
 fn watch_for_store(context: &Context, events: &mut Events) {
     let boards = context.store_path().join(BOARDS);
     let mut watched = None;
@@ -115,6 +114,9 @@ fn watch_for_store(context: &Context, events: &mut Events) {
             return;
         }
         events.watch(&dir);
+        if let Some(above) = path.parent().and_then(|above| DiskDir::open(above).ok()) {
+            events.watch(&above);
+        }
         watched = Some(path);
     }
 }
