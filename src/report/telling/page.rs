@@ -139,8 +139,8 @@ fn timeline(told: &Told) -> Markup {
         p.axis aria-hidden="true" {
             span.first { (moment(line.whole.from)) " UTC" }
             @if !line.whole.length().is_zero() {
-                span style="left:50%" { "+" (quarter(2)) }
-                span.odd style="left:75%" { "+" (quarter(3)) }
+                span.inner style="left:50%" { "+" (quarter(2)) }
+                span.inner style="left:75%" { "+" (quarter(3)) }
                 span.last { "+" (quarter(4)) }
             }
         }
@@ -180,6 +180,8 @@ fn attempt(work: &Work) -> Markup {
 fn times(track: &Track) -> String {
     let (waited, worked) = (track.waited(), track.worked());
     match (waited.is_zero(), worked.is_zero()) {
+        // What was carried took no time here.
+        (true, true) if track.work.is_empty() => "not begun here".to_owned(),
         (true, true) => "no time known".to_owned(),
         (false, true) => format!("waited {}", duration(waited)),
         (true, false) => format!("worked {}", duration(worked)),
@@ -208,7 +210,7 @@ fn step(board: &Board, track: &Track) -> Markup {
     html! {
         li {
             span.name { (board.graph.phase(track.phase).name) }
-            " " span.sum { (times(track)) }
+            ": " span.sum { (times(track)) }
         }
     }
 }
