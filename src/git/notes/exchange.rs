@@ -131,7 +131,8 @@ impl Repo {
     pub fn commits(&self, rev: &str) -> Result<Vec<String>, Failure> {
         let mut git = self.git();
         git.arg("rev-list");
-        if !rev.contains("..") {
+        let is_range = rev.contains("..");
+        if !is_range {
             git.arg("--no-walk");
         }
         git.args(["--end-of-options", rev, "--"]);
@@ -141,7 +142,8 @@ impl Repo {
             return Err(unknown());
         }
         let output = child::run(&mut git)?;
-        if !output.status.success() {
+        // Of a file or a tree git lists nothing, and is content.
+        if !output.status.success() || (output.stdout.is_empty() && !is_range) {
             return Err(unknown());
         }
         Ok(output.stdout.lines().map(|line| line.to_str_lossy().into_owned()).collect())
