@@ -163,6 +163,22 @@ fn wake_up(dir: &Path, runs: usize) {
     time(BINARY, dir, &["start", "--force"]);
 }
 
+/// `run`, beside what it does, command by command.
+fn run(dir: &Path, runs: usize) {
+    let start = || time(BINARY, dir, &["start", "--force", "--phases", "a:"]);
+    let ours = || {
+        start();
+        time(BINARY, dir, &["run", "a", "--", "true"])
+    };
+    let theirs = || {
+        start();
+        let claimed = time(BINARY, dir, &["claim", "a"]);
+        claimed + time("true", dir, &[]) + time(BINARY, dir, &["complete", "a"])
+    };
+    line("`run -- true`, beside `claim`, `true` and `complete`", &pair(runs, ours, theirs), 1.0);
+    time(BINARY, dir, &["start", "--force"]);
+}
+
 /// `push --dry-run` to a guarded branch, with the hook and without it: what the hook adds.
 fn push(dir: &Path, runs: usize) {
     time("git", dir, &["init", "-q", "--bare", "remote.git"]);
@@ -462,6 +478,7 @@ fn main() {
     compare(dir, runs, &["__complete", "claim", ""], &[], &[]);
     complete(dir, runs.min(50));
     wake_up(dir, runs.min(50));
+    run(dir, runs.min(50));
     push(dir, runs.min(100));
     note(dir, runs.min(50));
     scale(dir, runs);
