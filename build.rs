@@ -1,4 +1,4 @@
-//! Links the program statically, position independent as before, where the C library is there as an
+//! Packs the manual, and links the program statically, position independent as before, where the C library is there as an
 //! archive.
 //!
 //! Most of the time that a command takes goes into starting, and a fifth of that into the dynamic
@@ -8,9 +8,12 @@
 //! have the names of the libraries which rustc asks for. Where anything is not as expected nothing
 //! changes.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::{env, fs};
+
+use flate2::{Compression, write::ZlibEncoder};
 
 /// What rustc links a program with, and the archives that stand for it. The first three need each other;
 /// the others are part of the C library by now, or are there for old ones.
@@ -27,6 +30,9 @@ const LIBRARIES: &[(&str, &[&str])] = &[
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    if let Err(error) = pack("man") {
+        println!("cargo::error=cannot pack the manual: {error}");
+    }
     let target = |key: &str| env::var(key).unwrap_or_default();
     let here = target("TARGET") == target("HOST");
     if !here || target("CARGO_CFG_TARGET_OS") != "linux" || target("CARGO_CFG_TARGET_ENV") != "gnu"
@@ -39,7 +45,40 @@ fn main() {
     if file_of("rcrt1.o").is_some() && scripts(&place).is_some() {
         println!("cargo::rustc-link-arg-bins=-L{}", place.display());
         println!("cargo::rustc-link-arg-bins=-static-pie");
+        // What is to be relocated at each start is written down in a fiftieth of the room; the C library
+        // must know of that. A linker that does not says so, and goes on.
+        if c_library().is_some_and(|version| version >= (2, 36)) {
+            println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
+        }
     }
+}
+
+/// Packs the files of `dir`, each into one of its name below the output directory.
+fn pack(dir: &str) -> std::io::Result<()> {
+    println!("cargo::rerun-if-changed={dir}");
+    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join(dir);
+    fs::create_dir_all(&out)?;
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let packed = fs::File::create(out.join(entry.file_name()))?;
+        let mut packed = ZlibEncoder::new(packed, Compression::best());
+        packed.write_all(&fs::read(entry.path())?)?;
+        packed.finish()?;
+    }
+    Ok(())
+}
+
+/// The version of the C library whose headers `cc` has.
+fn c_library() -> Option<(u32, u32)> {
+    let ask = "#include <features.h>\nversion __GLIBC__ __GLIBC_MINOR__\n";
+    let mut cc = Command::new("cc");
+    cc.args(["-E", "-P", "-x", "c", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut cc = cc.spawn().ok()?;
+    cc.stdin.take()?.write_all(ask.as_bytes()).ok()?;
+    let output = cc.wait_with_output().ok()?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut words = said.lines().find_map(|line| line.strip_prefix("version "))?.split(' ');
+    Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
 }
 
 /// Writes the linker scripts; `None` if that cannot be, or an archive is missing.

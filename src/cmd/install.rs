@@ -14,6 +14,7 @@
 pub(super) mod files;
 mod shipped;
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::Outcome;
@@ -278,7 +279,7 @@ fn targets(prefix: &Path, may_move: bool, around: &Surroundings) -> Vec<Target> 
 fn belonging(target: &Target) -> Vec<(&'static str, String)> {
     let pages = |section: char| {
         let pages = PAGES.iter().filter(move |(name, _)| name.ends_with(section));
-        pages.map(|(name, text)| (*name, files::marked(text, ".\\\""))).collect()
+        pages.map(|(name, page)| (*name, files::marked(&unpacked(page), ".\\\""))).collect()
     };
     let completions = |names: &[&str]| {
         let all = COMPLETIONS.iter().filter(|(known, _)| names.contains(known));
@@ -291,6 +292,13 @@ fn belonging(target: &Target) -> Vec<(&'static str, String)> {
         Reader::Zsh => completions(&["_git-conductor", "_git_conductor"]),
         Reader::Fish => completions(&["git-conductor.fish"]),
     }
+}
+
+/// The text of a page; what was packed with the program can be unpacked.
+fn unpacked(page: &[u8]) -> String {
+    let mut text = String::new();
+    flate2::read::ZlibDecoder::new(page).read_to_string(&mut text).ok();
+    text
 }
 
 type Done = (Vec<Piece>, Vec<PathBuf>);

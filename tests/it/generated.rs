@@ -119,11 +119,14 @@ fn what_install_carries_is_all_there_is() {
     let text = std::fs::read_to_string(&path).unwrap();
     let (before, _) = text.split_once("/// The manual pages.\n").unwrap();
     let list = |dir: &str, files: Files| {
-        let line = |name: &String| format!("    shipped!(\"{dir}\", \"{name}\"),\n");
+        let line = |name: &String| match dir {
+            "man" => format!("    packed!(\"{name}\"),\n"),
+            _ => format!("    shipped!(\"{dir}\", \"{name}\"),\n"),
+        };
         files.keys().map(line).collect::<String>()
     };
     let wanted = format!(
-        "{before}/// The manual pages.\npub(super) const PAGES: &[(&str, &str)] = &[\n{}];\n\n\
+        "{before}/// The manual pages.\npub(super) const PAGES: &[(&str, &[u8])] = &[\n{}];\n\n\
          /// The completions.\npub(super) const COMPLETIONS: &[(&str, &str)] = &[\n{}];\n",
         list("man", pages::all()),
         list("completions", files(&Path::new(ROOT).join("completions"))),

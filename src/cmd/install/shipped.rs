@@ -1,6 +1,13 @@
 //! The manual pages and completions, as they lie in `man/` and `completions/`. Which ones there are is
 //! written here by `UPDATE=1 cargo test --test it generated`.
 
+/// A page's name and its text, as `build.rs` has packed it: the manual would be a thirtieth of the program.
+macro_rules! packed {
+    ($name:literal) => {
+        ($name, include_bytes!(concat!(env!("OUT_DIR"), "/man/", $name)))
+    };
+}
+
 /// A file's name and its text.
 macro_rules! shipped {
     ($dir:literal, $name:literal) => {
@@ -9,34 +16,34 @@ macro_rules! shipped {
 }
 
 /// The manual pages.
-pub(super) const PAGES: &[(&str, &str)] = &[
-    shipped!("man", "git-conductor-abort.1"),
-    shipped!("man", "git-conductor-archive.1"),
-    shipped!("man", "git-conductor-batch.1"),
-    shipped!("man", "git-conductor-claim.1"),
-    shipped!("man", "git-conductor-clean.1"),
-    shipped!("man", "git-conductor-complete.1"),
-    shipped!("man", "git-conductor-doctor.1"),
-    shipped!("man", "git-conductor-graph.1"),
-    shipped!("man", "git-conductor-guard.1"),
-    shipped!("man", "git-conductor-hooks.1"),
-    shipped!("man", "git-conductor-install.1"),
-    shipped!("man", "git-conductor-log.1"),
-    shipped!("man", "git-conductor-next.1"),
-    shipped!("man", "git-conductor-notes.1"),
-    shipped!("man", "git-conductor-prime.1"),
-    shipped!("man", "git-conductor-protocol.7"),
-    shipped!("man", "git-conductor-report.1"),
-    shipped!("man", "git-conductor-run.1"),
-    shipped!("man", "git-conductor-salvage.1"),
-    shipped!("man", "git-conductor-show.1"),
-    shipped!("man", "git-conductor-skill.1"),
-    shipped!("man", "git-conductor-start.1"),
-    shipped!("man", "git-conductor-status.1"),
-    shipped!("man", "git-conductor-unstuck.1"),
-    shipped!("man", "git-conductor-verify.1"),
-    shipped!("man", "git-conductor-wait.1"),
-    shipped!("man", "git-conductor.1"),
+pub(super) const PAGES: &[(&str, &[u8])] = &[
+    packed!("git-conductor-abort.1"),
+    packed!("git-conductor-archive.1"),
+    packed!("git-conductor-batch.1"),
+    packed!("git-conductor-claim.1"),
+    packed!("git-conductor-clean.1"),
+    packed!("git-conductor-complete.1"),
+    packed!("git-conductor-doctor.1"),
+    packed!("git-conductor-graph.1"),
+    packed!("git-conductor-guard.1"),
+    packed!("git-conductor-hooks.1"),
+    packed!("git-conductor-install.1"),
+    packed!("git-conductor-log.1"),
+    packed!("git-conductor-next.1"),
+    packed!("git-conductor-notes.1"),
+    packed!("git-conductor-prime.1"),
+    packed!("git-conductor-protocol.7"),
+    packed!("git-conductor-report.1"),
+    packed!("git-conductor-run.1"),
+    packed!("git-conductor-salvage.1"),
+    packed!("git-conductor-show.1"),
+    packed!("git-conductor-skill.1"),
+    packed!("git-conductor-start.1"),
+    packed!("git-conductor-status.1"),
+    packed!("git-conductor-unstuck.1"),
+    packed!("git-conductor-verify.1"),
+    packed!("git-conductor-wait.1"),
+    packed!("git-conductor.1"),
 ];
 
 /// The completions.
