@@ -36,6 +36,10 @@ pub(super) const COMMANDS: &[Tried] = &[
     tried("verify", &["verify"]),
     tried("log", &["log"]),
     tried("prime", &["prime"]),
+    tried("graph", &["graph"]),
+    tried("report", &["report", "--html"]),
+    tried("all", &["report", "--all"]),
+    tried("salvage", &["salvage"]),
     tried("wait", &["wait", "PHASE", "--timeout", "0s"]),
     tried("next", &["next", "--all"]),
     tried("take", &["next", "--claim"]),
@@ -43,6 +47,7 @@ pub(super) const COMMANDS: &[Tried] = &[
     tried("complete", &["complete", "PHASE"]),
     tried("hand", &["complete", "PHASE", "--artifact", "data.json"]),
     tried("abort", &["abort", "PHASE"]),
+    tried(RUN, &["run", "PHASE", "--", "true"]),
     tried("unstuck", &["unstuck", "PHASE"]),
     tried("force", &["unstuck", "PHASE", "--force"]),
     tried("guard", &["guard", "PHASE"]),
@@ -53,6 +58,9 @@ pub(super) const COMMANDS: &[Tried] = &[
     tried("clean", &["clean", "--older-than", "0s"]),
     tried(TAB, &["__complete"]),
 ];
+
+/// Runs a command as the owner, with an exit code of its own where it refuses.
+const RUN: &str = "run";
 
 /// Asks for completion: what could be claimed.
 const TAB: &str = "tab";
@@ -223,7 +231,8 @@ impl<'a> Runs<'a> {
         if word == TAB && output.status.success() && !output.stderr.is_empty() {
             self.fault(word, &String::from_utf8_lossy(&output.stderr));
         }
-        if !matches!(output.status.code(), Some(0 | 1 | 3 | 4 | 128 | 129)) {
+        let refused = word == RUN && output.status.code() == Some(125);
+        if !refused && !matches!(output.status.code(), Some(0 | 1 | 3 | 4 | 128 | 129)) {
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
             self.fault(word, &format!("{:?}: {said}", output.status));
         }
@@ -243,7 +252,7 @@ impl<'a> Runs<'a> {
         // The pointer is the program's own; a repository's directory holds the store.
         let pointer = repo.join(".git/conductor");
         let (objects, refs) = (repo.join(".git/objects"), repo.join(".git/refs"));
-        let ends_claims = ["take", "claim", "unstuck", "force"].contains(&word);
+        let ends_claims = ["take", "claim", RUN, "unstuck", "force"].contains(&word);
         let saved = |path: &Path| {
             let is_new = !before.contains_key(path);
             let kept = refs.join("conductor");
@@ -303,11 +312,14 @@ impl<'a> Runs<'a> {
                 ("data.json", _, Some(path)) => ground.path(path).into_os_string(),
                 (arg, ..) => arg.into(),
             });
-        command.args(args).args(self.scenery.asker(subject).options());
+        let json = json && word != TAB && !tried.args.contains(&"--json");
+        let options = self.scenery.asker(subject).options().map(OsString::from);
+        let options = options.into_iter().chain(json.then(|| "--json".into()));
+        let args: Vec<OsString> = args.collect();
+        let end = tried.args.iter().position(|arg| *arg == "--").unwrap_or(args.len());
+        command.args(&args[..end]).args(options).args(&args[end..]);
         if word == TAB {
             command.args(["claim", ""]);
-        } else if json && !tried.args.contains(&"--json") {
-            command.arg("--json");
         }
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
