@@ -13,6 +13,9 @@ use crate::cmd::waiting::{Live, Progress};
 use crate::record::{VERSION, Verdict};
 use crate::rules::Refusal;
 
+/// What a terminal shows of a signal that is typed.
+const ECHO: &str = "^C";
+
 /// The line on a terminal that says what is waited for, and for how long already.
 #[derive(Debug)]
 pub struct Line {
@@ -31,7 +34,9 @@ impl Live for Line {
     fn draw(&mut self, progress: &Progress<'_>) {
         let said = sentence(progress.why, progress.now).text;
         let waited = SignedDuration::try_from(progress.waited).unwrap_or_default();
-        let line = fit(&format!("waiting {}: {said}", spent(waited)), self.width.saturating_sub(1));
+        // Where Ctrl-C is typed, the terminal shows '^C' after it: on the next line it would stay.
+        let room = self.width.saturating_sub(ECHO.len() + 1);
+        let line = fit(&format!("waiting {}: {said}", spent(waited)), room);
         // Without line feed: the next one takes its place. There is nobody else to be told of an error.
         let mut stderr = std::io::stderr().lock();
         write!(stderr, "\r{line}\u{1b}[K").and_then(|()| stderr.flush()).ok();

@@ -401,7 +401,8 @@ impl Terminal {
         let open = || File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
         resize(&master, size);
         let mut command = sandbox.command("repo", "setsid");
-        command.arg("--ctty").args(args).env("TERM", "xterm");
+        // Whoever runs these tests may ignore signals, as under nohup.
+        command.args(["--ctty", "env", "--default-signal"]).args(args).env("TERM", "xterm");
         let child = command.stdin(open()).stdout(open()).stderr(open()).spawn().unwrap();
         let keys = File::from(master);
         let mut screen = keys.try_clone().unwrap();
@@ -611,8 +612,11 @@ fn a_waiter_takes_its_line_away_too() {
     sandbox.run("repo", &lead, &["claim", "a"]).ok();
     for args in [&["wait", "a"][..], &["claim", "b", "--wait"]] {
         let args = [&[BINARY], args, &["--agent", "bob"]].concat();
-        let mut terminal = Terminal::new(&sandbox, (80, 24), &args);
-        terminal.until(|all| all.contains("waiting "));
+        let mut terminal = Terminal::new(&sandbox, (40, 24), &args);
+        terminal.until(|all| all.contains("waiting ") && all.ends_with("\u{1b}[K"));
+        let (drawn, _) = terminal.all.split_once("\u{1b}[K").unwrap();
+        // With what the terminal shows of the key it does not go on in the next one.
+        assert_eq!(drawn.trim_start_matches('\r').chars().count(), 40 - 3, "{drawn:?}");
         terminal.type_in(b"\x03");
         let (status, all) = terminal.end();
         assert_eq!(status.signal(), Some(2), "{all:?}");
