@@ -285,6 +285,27 @@ pub(super) fn padded(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(columns(text))))
 }
 
+/// Rows of cells, one below the other. A cell of more than `widest` columns sets no width; a line is cut
+/// where it does not fit a terminal of `width`.
+pub(super) fn lined_up<const N: usize>(
+    rows: &[[String; N]],
+    widest: usize,
+    width: Option<usize>,
+) -> String {
+    let of = |n: usize| rows.iter().map(|row| columns(&row[n])).filter(|&w| w <= widest).max();
+    let widths: [usize; N] = std::array::from_fn(|n| of(n).unwrap_or(0));
+    let mut out = String::new();
+    for row in rows {
+        let cells: Vec<String> =
+            row.iter().zip(widths).map(|(cell, width)| padded(cell, width)).collect();
+        let line = cells.join("  ");
+        let line = line.trim_end();
+        out.push_str(&width.map_or_else(|| line.to_owned(), |width| fit(line, width)));
+        out.push('\n');
+    }
+    out
+}
+
 /// Cuts a line that does not fit.
 pub(super) fn fit(line: &str, width: usize) -> String {
     if columns(line) <= width || width == 0 {

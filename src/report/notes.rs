@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::board::{columns, fit, padded};
+use super::board::lined_up;
 use super::text::safe;
 use super::{Format, Say, words};
 use crate::cmd::notes::{Left, Noted, Records, SetUp, Synced};
@@ -88,18 +88,7 @@ pub(super) fn table(records: &Records, format: Format, say: &mut Say) -> String 
         say.line(&format!("there are no records on '{}'", safe(&records.reference)));
     }
     let rows: Vec<_> = records.records.iter().map(|(object, note)| row(object, note)).collect();
-    let width = |n: usize| rows.iter().map(|row| columns(&row[n])).filter(|&w| w <= 24).max();
-    let widths: [usize; 6] = std::array::from_fn(|n| width(n).unwrap_or(0));
-    let mut out = String::new();
-    for row in rows {
-        let cells: Vec<String> =
-            row.iter().zip(widths).map(|(cell, width)| padded(cell, width)).collect();
-        let line = cells.join("  ");
-        let line = line.trim_end();
-        out.push_str(&format.width.map_or_else(|| line.to_owned(), |width| fit(line, width)));
-        out.push('\n');
-    }
-    out
+    lined_up(&rows, 24, format.width)
 }
 
 /// The same as JSON.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::board::{columns, fit, padded};
+use super::board::lined_up;
 use super::evidence::visible;
 use super::sentences::{Draft, NOTHING, draft, names};
 use super::text::{Paint, age, safe};
@@ -185,21 +185,10 @@ pub(super) fn table(kept: &[Salvage], format: Format, say: &mut Say) -> String {
         ]
     };
     let rows: Vec<[String; 5]> = kept.iter().map(row).collect();
-    let width = |n: usize| rows.iter().map(|row| columns(&row[n])).filter(|&w| w <= 32).max();
-    let widths: [usize; 5] = std::array::from_fn(|n| width(n).unwrap_or(0));
-    let mut out = String::new();
-    for row in rows {
-        let cells: Vec<String> =
-            row.iter().zip(widths).map(|(cell, width)| padded(cell, width)).collect();
-        let line = cells.join("  ");
-        let line = line.trim_end();
-        out.push_str(&format.width.map_or_else(|| line.to_owned(), |width| fit(line, width)));
-        out.push('\n');
-    }
     if !kept.is_empty() {
         say.hint("'git conductor salvage show NAME' shows one");
     }
-    out
+    lined_up(&rows, 32, format.width)
 }
 
 /// The same as JSON.
