@@ -312,14 +312,16 @@ fn the_terminal_interrupts_once() {
     let bench = Bench::new("build:");
     let script = bench.sandbox.write(
         "repo/count.pl",
-        // A shell takes two that come while it waits for one.
+        // A shell takes two that come while it waits for one; so does the kernel, until one is seen.
         "my $n = 0; $SIG{INT} = sub { $n++ }; open(R, '>', 'ready'); close(R);
         for (1..9000) { select(undef, undef, undef, 0.01); last if $n }
-        for (1..30) { select(undef, undef, undef, 0.01) }
+        for (1..80) { select(undef, undef, undef, 0.01) }
         open(C, '>', 'writing'); print C \"$n\\n\"; close(C); rename('writing', 'count'); exit 9\n",
     );
+    // What is passed on comes late, so that it is another one.
+    let late = "strace -f -o /dev/null -e trace=kill -e inject=kill:delay_enter=100000";
     let typed =
-        format!("env --default-signal git conductor run build -- perl {}", script.display());
+        format!("{late} env --default-signal git conductor run build -- perl {}", script.display());
     let mut terminal = bench.sandbox.command("repo", "script");
     terminal.args(["-qec", &typed, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut terminal = terminal.spawn().unwrap();
