@@ -238,11 +238,13 @@ fn outcomes(board: &Board, id: PhaseId) -> Vec<Result<Outcome, Stop>> {
                     fate: Fate::Failed(failure),
                 })
             });
+            // Of a file's content a terminal is shown tabs as tabs.
+            let content = |text: &str| text.replace('\t', " ");
             let look = salvage::Look {
                 salvage: kept[0].clone(),
                 differing: salvage::Differing {
-                    stat: hold.claim.agent.clone(),
-                    patch: hold.claim.worktree.clone(),
+                    stat: content(&hold.claim.agent),
+                    patch: hold.claim.worktree.as_deref().map(content),
                 },
             };
             let names = vec![kept[0].short_name()];

@@ -224,12 +224,14 @@ pub(super) fn look_text(look: &Look, format: Format, say: &mut Say) -> String {
     put("commit", &safe(&salvage.commit));
     if !differing.stat.is_empty() {
         out.push('\n');
-        out.push_str(&visible(&differing.stat));
+        out.push_str(visible(&differing.stat).trim_end_matches('\n'));
+        out.push('\n');
     }
     match &differing.patch {
         Some(patch) if !patch.is_empty() => {
             out.push('\n');
-            out.push_str(&coloured(&visible(patch), format.out));
+            out.push_str(&coloured(visible(patch).trim_end_matches('\n'), format.out));
+            out.push('\n');
         }
         Some(_) => {}
         None => say.line("the differences are too long to be shown here"),
@@ -260,8 +262,7 @@ fn coloured(patch: &str, paint: Paint) -> String {
             _ => line.to_owned(),
         }
     };
-    let lines = patch.trim_end_matches('\n').split('\n').map(line);
-    lines.collect::<Vec<_>>().join("\n") + "\n"
+    patch.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// The same as JSON; `diff` is null where that is too long.
