@@ -59,7 +59,9 @@ pub(super) fn left_text(left: Option<&Left>, say: &mut Say) {
             }
             look_hint(&salvage.phase, say);
         }
-        Fate::Clean => say.line(&format!("{worked}, and left nothing uncommitted")),
+        Fate::Clean => say.line(&format!(
+            "{worked}; nothing uncommitted was found there, repositories inside of it aside"
+        )),
         Fate::Gone => say.line(&format!("{worked}; that is not there now")),
         Fate::Foreign => say.line(&format!(
             "it worked in {place}, which is no worktree of this repository now: nothing is saved"

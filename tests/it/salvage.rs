@@ -315,7 +315,8 @@ fn what_is_committed_is_only_told() {
     let said = String::from_utf8(output.stderr).unwrap();
     let wt = bench.sandbox.join("wt");
     let line = format!(
-        "it worked in '{}' on work, with 1 commit since it claimed, and left nothing uncommitted\n",
+        "it worked in '{}' on work, with 1 commit since it claimed; \
+         nothing uncommitted was found there, repositories inside of it aside\n",
         wt.display()
     );
     assert!(said.contains(&line), "{said}");
@@ -625,7 +626,14 @@ fn what_cannot_be_saved_is_told_and_undoes_nothing() {
         bench.sandbox.git("repo", ["config", key, value]);
         bench.sandbox.git("repo", ["config", "filter.odd.clean", "false"]);
         bench.write("wt/.gitattributes", "*.odd filter=odd\n");
-        bench.left("wt", |bench| drop(bench.write("wt/new.odd", "new\n")));
+        // As many as of a program that is not installed here.
+        let names: Vec<String> = (10..35).map(|n| format!("{n}.odd")).collect();
+        bench.left("wt", |bench| {
+            bench.write("wt/innocent", "new\n");
+            for name in &names {
+                bench.write(&format!("wt/{name}"), "new\n");
+            }
+        });
         let left = bench.taken("repo");
         assert_eq!(left["state"], *state, "{left}");
         match *state {
@@ -633,7 +641,10 @@ fn what_cannot_be_saved_is_told_and_undoes_nothing() {
                 assert!(left["error"].as_str().unwrap().contains("conductor.maxSalvage"), "{left}");
                 assert_eq!(left["code"], "git");
             }
-            "saved" => assert_eq!(left["missed"], json!(["new.odd"])),
+            "saved" => {
+                assert_eq!(left["missed"], json!(names));
+                assert_eq!(bench.content(&left, "innocent"), "new\n");
+            }
             _ => {}
         }
         assert_eq!(bench.claim("repo/.nanostack")["agent"], "next");

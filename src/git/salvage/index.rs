@@ -22,7 +22,7 @@ use crate::git::env::Env;
 /// No more files are saved than these: git would make an object of each.
 const MOST_FILES: usize = 50_000;
 /// So often is a file left out that git cannot take.
-const TRIES: usize = 10;
+const TRIES: usize = 100;
 /// What is left of a command that was killed is removed when it is so old.
 const LEFT: Duration = Duration::from_secs(3600);
 /// What our directories are called.
