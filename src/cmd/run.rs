@@ -19,7 +19,7 @@ use crate::error::{Failure, FailureKind, Stop};
 use crate::place::STORE_VARIABLE;
 use crate::record::{Claim, Done, Verdict};
 use crate::rules::identity::relation;
-use crate::rules::{Change, Life, Refusal, State};
+use crate::rules::{Board, Change, Life, Refusal, State};
 use crate::store::change::{Completed, Granted};
 
 pub use child::End;
@@ -95,13 +95,25 @@ pub fn claim(
     let claimed = match patience {
         Some(patience) => waiting::claim(context, Some(phase), false, patience),
         None => claim::run(context, phase, false),
-    }?;
+    };
+    let claimed = claimed.map_err(|stop| waiting_again(stop, phase))?;
     if let Outcome::Claimed { granted, .. } = &claimed
         && granted.change == Change::Renew
     {
         return Err(held(phase, &granted.claim));
     }
     Ok(claimed)
+}
+
+/// Where the time is over, what to do is not to claim it: nothing would be run.
+fn waiting_again(mut stop: Stop, phase: &str) -> Stop {
+    if let Stop::Refused(refusal) = &mut stop
+        && let Refusal::TimedOut { again, .. } = &mut **refusal
+    {
+        let words = ["wait", phase, "--for", "claimable", "--timeout", waiting::BEARABLE];
+        *again = words.map(str::to_owned).to_vec();
+    }
+    stop
 }
 
 /// The asker has it already, and its process would stay the one that is recorded.
@@ -122,7 +134,7 @@ pub fn run(context: &mut Context, request: &Request, claimed: Outcome) -> Result
     context.asker.me.token.clone_from(&granted.claim.token);
     let name = request.command.first().map(|word| word.to_string_lossy()).unwrap_or_default();
     let end = child::run(&name, || command(context, request, &granted, &inputs));
-    let fate = conclude(context, request, &end)?;
+    let fate = conclude(context, request, &granted.board.sprint.sprint_id, &end)?;
     Ok(Outcome::Ran(Box::new(Ran { granted, waited, end, fate })))
 }
 
@@ -173,10 +185,19 @@ fn of_inputs(inputs: &[Input]) -> Vec<(String, &str)> {
 }
 
 /// Completes the phase, or gives it up.
-fn conclude(context: &Context, request: &Request, end: &End) -> Result<Fate, Stop> {
-    match done_by_it(context, &request.phase) {
+fn conclude(context: &Context, request: &Request, sprint: &str, end: &End) -> Result<Fate, Stop> {
+    let board = context.store.states();
+    if let Ok(Some(board)) = &board
+        && board.sprint.sprint_id != sprint
+    {
+        // A phase of that name in another sprint is another phase.
+        let phase = request.phase.clone();
+        let lost = Refusal::Lost { phase, holder: None, ended_sprint: Some(sprint.to_owned()) };
+        return if end.is_well() { Err(lost.into()) } else { Ok(Fate::Lost(Box::new(lost))) };
+    }
+    match board.map(|board| done_by_it(context, board.as_ref(), &request.phase)) {
         Ok(Some(done)) => return Ok(Fate::Itself(Box::new(done))),
-        Err(stop) if end.is_well() => return Err(stop),
+        Err(failure) if end.is_well() => return Err(failure.into()),
         Ok(None) | Err(_) => {}
     }
     if !end.is_well() {
@@ -216,12 +237,11 @@ fn given_up(context: &Context, phase: &str, mut stop: Stop) -> Stop {
 }
 
 /// The completion, if the command has completed the phase under this claim.
-fn done_by_it(context: &Context, phase: &str) -> Result<Option<Done>, Stop> {
-    let Some(board) = context.store.states()? else { return Ok(None) };
-    let Some(id) = board.graph.find(phase) else { return Ok(None) };
-    let State::Done(done) = board.state(id) else { return Ok(None) };
+fn done_by_it(context: &Context, board: Option<&Board>, phase: &str) -> Option<Done> {
+    let board = board?;
+    let State::Done(done) = board.state(board.graph.find(phase)?) else { return None };
     let token = &context.asker.me.token;
-    Ok((token.is_some() && done.token == *token).then(|| done.clone()))
+    (token.is_some() && done.token == *token).then(|| done.clone())
 }
 
 fn give_up(context: &Context, phase: &str, reason: String) -> Fate {

@@ -21,7 +21,7 @@ use crate::store::read::find_phase;
 /// Where one is told how long it lasts, the time is drawn anew so often.
 pub(super) const TICK: Duration = Duration::from_secs(1);
 /// How long an agent's shell lets a command run at least; what is hinted at.
-const BEARABLE: &str = "90s";
+pub(super) const BEARABLE: &str = "90s";
 
 /// What a waiter waits for now.
 #[derive(Debug)]

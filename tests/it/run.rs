@@ -183,6 +183,9 @@ fn its_own_refusals_are_125() {
     ] {
         let refused = bench.run(&ann, args, "touch ran");
         assert_eq!(refused.said(), (Some(125), code), "{refused:?}");
+        // Whoever does as it says claims nothing without running what was to be run.
+        let todo = refused.json["do"].as_array().unwrap();
+        assert!(!todo.contains(&json!("build")) || todo.contains(&json!("wait")), "{refused:?}");
     }
     bench.sandbox.git("repo", ["config", "conductor.staleAfter", "soon"]);
     assert_eq!(bench.run(&ann, &["build"], "touch ran").said(), (Some(125), "git"));
@@ -268,6 +271,21 @@ fn a_claim_that_was_lost_is_left_alone() {
     assert_eq!(ended(running).said(), (Some(125), "not_owner"));
     let board = bench.sandbox.board("repo");
     assert_eq!(board.json["phases"]["build"]["agent"], "bob", "{board:?}");
+}
+
+/// A phase of the same name in another sprint is not what was claimed.
+#[test]
+fn a_sprint_that_was_replaced_is_named() {
+    let bench = Bench::new("build:");
+    let ann = Agent::new("ann");
+    let anew = "$BINARY start --force --phases build: > new; $BINARY claim build";
+    let ran = bench.run(&ann, &["build"], anew);
+    assert_eq!(ran.said(), (Some(125), "lost"), "{ran:?}");
+    let now = bench.sandbox.board("repo").json["sprint_id"].clone();
+    assert!(ran.json["ended_sprint"].is_string() && ran.json["ended_sprint"] != now, "{ran:?}");
+    bench.sandbox.run("repo", &bench.lead, &["unstuck", "build", "--force"]).ok();
+    let ran = bench.run(&ann, &["build"], &format!("{anew}; exit 3"));
+    assert_eq!((ran.exit, &ran.json["reason"]), (Some(3), &json!("lost")), "{ran:?}");
 }
 
 #[test]
