@@ -211,14 +211,14 @@ impl Aside {
     }
 }
 
-/// Waits for `timeout` at most. Who sits at a terminal is shown what is waited for meanwhile.
+/// Waits for `timeout` at most, and says meanwhile what is waited for.
 fn patiently(
     json: bool,
     timeout: Option<std::time::Duration>,
     wait: impl FnOnce(Patience<'_>) -> Result<Outcome, Stop>,
 ) -> Result<Outcome, Stop> {
     let Some(width) = manners::width_of_stderr().filter(|_| !json) else {
-        return wait(Patience { timeout, live: None });
+        return wait(Patience { timeout, live: Some(&mut report::waiting::Lines) });
     };
     let mut line = report::waiting::Line::new(width);
     let result = wait(Patience { timeout, live: Some(&mut line) });

@@ -13,6 +13,8 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
     (1, "refused, or no"),
     (3, "timed out waiting"),
     (4, "busy, or the outcome is unknown: try again"),
+    (5, "`next`: every phase is done"),
+    (6, "`next`: nothing now, and waiting can help"),
     (70, "a bug of ours"),
     (125, "`run` itself refused"),
     (128, "the environment: not a repository, I/O, permissions, unreadable state"),
@@ -27,6 +29,10 @@ pub const REFUSED: u8 = 1;
 pub const TIMED_OUT: u8 = 3;
 /// Exit code: busy, or the outcome is unknown; try again.
 pub const BUSY: u8 = 4;
+/// Exit code of `next`: every phase is done.
+pub const FINISHED: u8 = 5;
+/// Exit code of `next`: nothing can be claimed now, and waiting can help.
+pub const NOTHING_NOW: u8 = 6;
 /// Exit code: a bug of ours.
 pub const BUG: u8 = 70;
 /// Exit code: `run` itself refused, and not the command that it was to run.

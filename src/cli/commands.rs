@@ -228,9 +228,13 @@ pub(super) enum Command {
     Report(ReportArgs),
     /// Show what you could claim now; with --claim, claim it
     ///
-    /// Prints the name of the first phase that is open to you, or nothing, and
-    /// ends with 1, if there is none. With --claim it is yours when it is printed;
-    /// that is refused while you hold another one in this worktree.
+    /// Prints the name of the first phase that is open to you. With --claim it is
+    /// yours when it is printed; that is refused while you hold another one in this
+    /// worktree.
+    ///
+    /// Where nothing is open to you it prints nothing: it ends with 5 when every
+    /// phase is done, with 6 when waiting can help, and with 1 when waiting cannot
+    /// help; the hint says what to do.
     #[command(
         verbatim_doc_comment,
         after_help = "Examples:\n  git conductor next --claim\n  git conductor next --all"

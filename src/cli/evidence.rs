@@ -7,8 +7,8 @@
     after_help = "Examples:\n  git conductor show review\n  git conductor show review --artifact"
 )]
 pub(super) struct ShowArgs {
-    /// The phase
-    pub(super) phase: String,
+    /// The phase [default: the one that you hold, else the board]
+    pub(super) phase: Option<String>,
     /// Print what was handed over, and nothing else
     #[arg(long)]
     pub(super) artifact: bool,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Context, Input, Outcome, salvage};
 use crate::error::Stop;
+use crate::record::Done;
 use crate::rules::Board;
 use crate::store::change::Granted;
 
@@ -23,23 +24,32 @@ pub fn run(context: &Context, phase: &str, takeover: bool) -> Result<Outcome, St
 /// What a granted claim comes to: with it goes what the phase builds on.
 pub(super) fn outcome(
     context: &Context,
-    granted: Granted,
+    mut granted: Granted,
     picked: bool,
     waited: Option<Duration>,
 ) -> Outcome {
+    // The claim stands; what cannot be read for this is told by the next command.
+    _ = context.store.look_back(&mut granted.board, &granted.phase);
     let board = &granted.board;
     let sprint = context.store_path().join("conductor").join(&board.sprint.sprint_id);
+    let earlier = with_pins(board.builds_on_before(&granted.phase), &sprint);
     let inputs = inputs(board, &sprint, &granted.phase);
     let me = &context.asker.me;
     let nameless =
         me.process.is_none() && me.session.is_none() && !me.explicit && me.token.is_none();
     let salvaged = Box::new(salvage::for_claim(context, &granted));
-    Outcome::Claimed { granted: Box::new(granted), inputs, nameless, picked, waited, salvaged }
+    let granted = Box::new(granted);
+    Outcome::Claimed { granted, inputs, earlier, nameless, picked, waited, salvaged }
 }
 
 /// What `phase` builds on, where the sprint's directory is `sprint`.
 pub(super) fn inputs(board: &Board, sprint: &Path, phase: &str) -> Vec<Input> {
-    let inputs = board.builds_on(phase).into_iter().map(|(phase, done)| {
+    with_pins(board.builds_on(phase), sprint)
+}
+
+/// Completed phases, each with the path of what was handed over.
+fn with_pins(done: Vec<(String, Done)>, sprint: &Path) -> Vec<Input> {
+    let inputs = done.into_iter().map(|(phase, done)| {
         let pin = |sha256: &String| sprint.join(&phase).join(format!("pin.{sha256}"));
         let artifact = done.artifact_sha256.as_ref().map(|hash| pin(hash).display().to_string());
         Input { artifact, ..Input::of(&phase, &done) }

@@ -67,6 +67,8 @@ pub enum Outcome {
         granted: Box<Granted>,
         /// What the phase builds on.
         inputs: Vec<Input>,
+        /// What that built on, where something was handed over.
+        earlier: Vec<Input>,
         /// Whether each call will look like a new agent.
         nameless: bool,
         /// Whether the phase was picked rather than named.

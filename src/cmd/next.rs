@@ -2,7 +2,7 @@
 
 use super::{Context, Outcome};
 use crate::error::Stop;
-use crate::rules::{Refusal, decide};
+use crate::rules::Refusal;
 
 /// The first phase that can be claimed, or all of them; claimed at once if `claim`.
 ///
@@ -16,9 +16,9 @@ pub fn run(context: &Context, all: bool, claim: bool) -> Result<Outcome, Stop> {
         let granted = context.store.claim_next(&context.claimer())?;
         return Ok(super::claim::outcome(context, granted, true, None));
     }
-    let board = context.store.board()?.ok_or(Refusal::NoSprint {})?;
+    let mut board = context.store.board()?.ok_or(Refusal::NoSprint {})?;
     let facts = context.asker.facts(context.now());
-    let open = decide::next(&board, facts)?;
+    let open = context.store.next(&mut board, facts)?;
     let most = if all { open.len() } else { 1 };
     let names = open.into_iter().take(most).map(|id| board.graph.phase(id).name.clone());
     Ok(Outcome::Next(names.collect()))

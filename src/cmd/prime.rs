@@ -4,11 +4,10 @@
 //! [`started`] and [`stopping`] have no errors.
 
 use std::io::{IsTerminal as _, Read as _};
-use std::path::PathBuf;
 
 use super::{Context, Input, Outcome, View, claim};
 use crate::error::{Failure, Stop};
-use crate::rules::decide;
+use crate::rules::{Refusal, decide};
 
 /// What an agent's stop hook is told is no longer, in bytes; what is longer is as if nothing was.
 const LONGEST: u64 = 64 * 1024;
@@ -22,10 +21,10 @@ pub struct Primer {
     pub focus: Option<String>,
     /// The phases that the agent holds.
     pub holds: Vec<String>,
+    /// Why the agent can claim nothing, if it holds nothing either.
+    pub nothing: Option<Refusal>,
     /// What the phase to look at builds on.
     pub inputs: Vec<Input>,
-    /// The sprint's directory (absolute).
-    pub directory: PathBuf,
 }
 
 /// Tells what an agent needs to know; without a sprint nothing.
@@ -80,13 +79,18 @@ pub fn is_active(bytes: &[u8]) -> bool {
 }
 
 fn look(context: &Context) -> Result<Option<Primer>, Failure> {
-    let Some(board) = context.store.board()? else { return Ok(None) };
+    let Some(mut board) = context.store.board()? else { return Ok(None) };
     let asker = &context.asker;
     let facts = asker.facts(context.now());
     let name = |id| board.graph.phase(id).name.clone();
     let holds: Vec<String> = decide::mine(&board, facts).into_iter().map(name).collect();
-    let open = || decide::next(&board, facts).ok()?.into_iter().next().map(name);
-    let focus = holds.first().cloned().or_else(open);
+    let (open, nothing) = match context.store.next(&mut board, facts) {
+        _ if !holds.is_empty() => (None, None),
+        Ok(open) => (open.into_iter().next(), None),
+        Err(refusal) => (None, Some(refusal)),
+    };
+    let open = open.map(|id| board.graph.phase(id).name.clone());
+    let focus = holds.first().cloned().or(open);
     let directory = context.store_path().join("conductor").join(&board.sprint.sprint_id);
     let inputs = focus.as_deref().map_or_else(Vec::new, |of| claim::inputs(&board, &directory, of));
     let view = View {
@@ -96,7 +100,7 @@ fn look(context: &Context) -> Result<Option<Primer>, Failure> {
         changed: Vec::new(),
         board,
     };
-    Ok(Some(Primer { view, focus, holds, inputs, directory }))
+    Ok(Some(Primer { view, focus, holds, nothing, inputs }))
 }
 
 #[cfg(test)]

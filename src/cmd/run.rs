@@ -18,6 +18,7 @@ use crate::agent::{NAME_VARIABLES, PID_VARIABLE, TOKEN_VARIABLE};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::place::STORE_VARIABLE;
 use crate::record::{Claim, Done, Verdict};
+use crate::rules::graph::Handover;
 use crate::rules::identity::relation;
 use crate::rules::{Board, Change, Life, Refusal, State};
 use crate::store::change::{Completed, Granted};
@@ -118,7 +119,12 @@ fn waiting_again(mut stop: Stop, phase: &str) -> Stop {
 
 /// The asker has it already, and its process would stay the one that is recorded.
 fn held(phase: &str, claim: &Claim) -> Stop {
-    Refusal::Holding { phase: phase.to_owned(), since: claim.claimed_at }.into()
+    Refusal::Holding {
+        phase: phase.to_owned(),
+        since: claim.claimed_at,
+        handover: Handover::default(),
+    }
+    .into()
 }
 
 /// Runs the command under the claim that was `claimed`; completes the phase if that ends well, and gives

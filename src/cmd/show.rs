@@ -4,11 +4,11 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
-use super::{Context, Outcome, View};
-use crate::error::Stop;
+use super::{Context, Outcome, View, status};
+use crate::error::{Failure, FailureKind, Stop};
 use crate::record::Done;
 use crate::rules::gate::Pin;
-use crate::rules::{Board, PhaseId, Refusal, State};
+use crate::rules::{Board, PhaseId, Refusal, State, decide};
 use crate::store::artifact::sha256;
 use crate::store::read::find_phase;
 
@@ -18,8 +18,8 @@ const SHORT: u64 = 64 * 1024;
 /// What was asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
-    /// The phase.
-    pub phase: String,
+    /// The phase; the one that the asker holds, else the whole board, if `None`.
+    pub phase: Option<String>,
     /// `--artifact`
     pub artifact: bool,
     /// `--sprint`
@@ -63,7 +63,16 @@ pub struct Shown {
 /// the system says.
 pub fn run(context: &Context, request: &Request) -> Result<Outcome, Stop> {
     let board = board(context, request.sprint.as_deref())?;
-    let id = find_phase(&board.graph, &request.phase)?;
+    let held = || held(context, &board);
+    let name = match request.phase.clone().or_else(held) {
+        Some(name) => name,
+        None if request.artifact => {
+            let text = "--artifact is of a phase, and you hold none";
+            return Err(Failure::new(FailureKind::Usage, text).hint("git conductor show -h").into());
+        }
+        None => return Ok(Outcome::Board(Box::new(status::view(context, board)))),
+    };
+    let id = find_phase(&board.graph, &name)?;
     if request.artifact {
         return artifact(context, &board, id);
     }
@@ -86,7 +95,7 @@ pub fn run(context: &Context, request: &Request) -> Result<Outcome, Stop> {
     if let State::Done(done) = board.state(id) {
         if done.artifact_size.is_some_and(|size| size <= SHORT) {
             // Read once: what is shown is what was hashed.
-            match context.store.read_pin(sprint, &request.phase, done)? {
+            match context.store.read_pin(sprint, &name, done)? {
                 Ok(bytes) => {
                     facts.pin = Pin::Same;
                     let text = String::from_utf8(bytes).ok();
@@ -95,18 +104,30 @@ pub fn run(context: &Context, request: &Request) -> Result<Outcome, Stop> {
                 Err(pin) => facts.pin = pin,
             }
         } else {
-            facts.pin = context.store.check_pin(sprint, &request.phase, done)?;
+            facts.pin = context.store.check_pin(sprint, &name, done)?;
         }
         if facts.pin == Pin::Same
             && let (Some(path), Some(sha256)) =
                 (context.store.path_of(sprint)?, &done.artifact_sha256)
         {
-            let phase = context.store_path().join(path).join(&request.phase);
+            let phase = context.store_path().join(path).join(&name);
             facts.pin_path = Some(phase.join(format!("pin.{sha256}")));
         }
         facts.original = original(done);
     }
     Ok(Outcome::Shown(Box::new(facts)))
+}
+
+/// The phase that the asker holds, in this worktree rather than in another.
+fn held(context: &Context, board: &Board) -> Option<String> {
+    let facts = context.asker.facts(context.now());
+    let is_here = |id: &PhaseId| match board.state(*id) {
+        State::Claimed(hold) => hold.claim.worktree == context.asker.me.worktree,
+        State::Pending | State::Done(_) => false,
+    };
+    let mine = decide::mine(board, facts);
+    let id = mine.iter().copied().find(is_here).or_else(|| mine.first().copied())?;
+    Some(board.graph.phase(id).name.clone())
 }
 
 /// The board of the sprint that is meant by its id or the time in it; the current one without.

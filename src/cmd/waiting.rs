@@ -12,6 +12,7 @@ use super::events::Events;
 use super::signals::Signals;
 use super::{Context, Outcome, claim};
 use crate::error::{Failure, FailureKind, Stop};
+use crate::rules::prospect::last_change;
 use crate::rules::waiting::{Goal, Outlook, outlook};
 use crate::rules::{Board, Life, PhaseId, Refusal, State};
 use crate::store::World as _;
@@ -20,8 +21,12 @@ use crate::store::read::find_phase;
 
 /// Where one is told how long it lasts, the time is drawn anew so often.
 pub(super) const TICK: Duration = Duration::from_secs(1);
+/// How often a waiter that nobody sees on a terminal says what it waits for.
+const REPEAT: Duration = Duration::from_secs(5 * 60);
 /// How long an agent's shell lets a command run at least; what is hinted at.
 pub(super) const BEARABLE: &str = "90s";
+/// The first wait that is hinted at, and the longest, in seconds: few shells of agents allow more.
+const WAITS: (u64, u64) = (90, 10 * 60);
 
 /// What a waiter waits for now.
 #[derive(Debug)]
@@ -34,9 +39,11 @@ pub struct Progress<'a> {
     pub now: Timestamp,
 }
 
-/// Where it is shown while it lasts: on a terminal.
+/// Where it is shown while it lasts.
 pub trait Live {
-    /// Draws it anew.
+    /// Whether it is drawn anew in its place, as on a terminal, and must be taken away in the end.
+    fn is_in_place(&self) -> bool;
+    /// Shows it.
     fn draw(&mut self, progress: &Progress<'_>);
     /// Takes it away.
     fn erase(&mut self);
@@ -128,7 +135,16 @@ enum Look<T> {
     /// It has come true, and was acted on.
     Now(T),
     /// It has not, for this reason; at that time it may, although nothing happens.
-    Later(Refusal, Option<Timestamp>),
+    Later(Waiting),
+}
+
+/// Why it has not come true yet.
+struct Waiting {
+    why: Refusal,
+    /// When it may come true although nothing happens.
+    until: Option<Timestamp>,
+    /// When anything last happened on the board.
+    last_change: Option<Timestamp>,
 }
 
 /// Waits for `goal`, and then does `act`; how long that took. Where another was faster, or is in the
@@ -142,7 +158,10 @@ fn until<T>(
 ) -> Result<(T, Duration), Stop> {
     let begun = Instant::now();
     let deadline = patience.timeout.and_then(|timeout| begun.checked_add(timeout));
-    let signals = patience.live.as_ref().and_then(|_| Signals::catch());
+    let in_place = patience.live.as_ref().is_some_and(|live| live.is_in_place());
+    let signals = if in_place { Signals::catch() } else { None };
+    let tick = if in_place { TICK } else { REPEAT };
+    let mut said: Option<Duration> = None;
     let mut events = Events::new(signals);
     let mut live = patience.live;
     loop {
@@ -152,9 +171,9 @@ fn until<T>(
         let now = context.now();
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let is_over = left.is_some_and(|left| left.is_zero());
-        let (why, stale) = match seen {
+        let Waiting { why, until, last_change } = match seen {
             Ok(Look::Now(value)) => return Ok((value, begun.elapsed())),
-            Ok(Look::Later(why, stale)) => (why, stale),
+            Ok(Look::Later(waiting)) => waiting,
             // Another command is in the middle of a change, or was killed there.
             Err(Stop::Failed(failure)) if failure.kind == FailureKind::Busy && !is_over => {
                 events.sleep(Some(left.map_or(TICK, |left| left.min(TICK))));
@@ -164,14 +183,21 @@ fn until<T>(
         };
         if is_over {
             let mut again: Vec<String> = again.iter().map(|word| (*word).to_owned()).collect();
-            again.extend(["--timeout".to_owned(), BEARABLE.to_owned()]);
+            again.extend(["--timeout".to_owned(), longer(patience.timeout)]);
             let waited_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-            return Err(Refusal::TimedOut { waited_ms, again, why: Box::new(why) }.into());
+            let why = Box::new(why);
+            return Err(Refusal::TimedOut { waited_ms, last_change, again, why }.into());
         }
-        let mut longest = [left, stale.map(|stale| ahead(now, stale))].into_iter().flatten().min();
+        let mut longest = [left, until.map(|until| ahead(now, until))].into_iter().flatten().min();
         if let Some(live) = live.as_mut() {
-            live.draw(&Progress { why: &why, waited: begun.elapsed(), now });
-            longest = Some(longest.map_or(TICK, |longest| longest.min(TICK)));
+            let waited = begun.elapsed();
+            if in_place || said.is_none_or(|said| waited >= said + tick) {
+                live.draw(&Progress { why: &why, waited, now });
+                said = Some(waited);
+            }
+            let next = (said.unwrap_or_default() + tick).saturating_sub(waited);
+            let next = if in_place { tick } else { next };
+            longest = Some(longest.map_or(next, |longest| longest.min(next)));
         }
         events.sleep(longest);
     }
@@ -186,23 +212,36 @@ fn look<T>(
 ) -> Result<Look<T>, Stop> {
     context.store.each_directory(&mut |dir| events.watch(dir))?;
     context.store.world().forget_verdicts();
-    let board = context.store.board()?.ok_or(Refusal::NoSprint {})?;
+    let mut board = context.store.board()?.ok_or(Refusal::NoSprint {})?;
+    let goal = goal(&board)?;
+    if goal == Goal::Anything {
+        context.store.see_completers(&mut board);
+    }
     let now = context.now();
-    let later = match outlook(&board, goal(&board)?, context.asker.facts(now)) {
+    let last_change = last_change(&board);
+    let later = match outlook(&board, goal, context.asker.facts(now)) {
         Outlook::Never(refusal) => return Err(refusal.into()),
-        Outlook::Later { why, until } => Look::Later(why, until),
+        Outlook::Later { why, until } => Waiting { why, until, last_change },
         Outlook::Now => match act(&board) {
             Ok(value) => return Ok(Look::Now(value)),
             // Another was faster; the next look sees that, and asks the rules of it.
             Err(Stop::Refused(refusal)) if is_of_the_moment(&refusal) => {
-                Look::Later(*refusal, Some(now))
+                Waiting { why: *refusal, until: Some(now), last_change }
             }
             Err(stop) => return Err(stop),
         },
     };
     watch_owners(context, events, &board);
     watch_oneself(context, events)?;
-    Ok(later)
+    Ok(Look::Later(later))
+}
+
+/// A wait that is twice as long as the one that was for nothing, as the command line takes it.
+fn longer(timeout: Option<Duration>) -> String {
+    let (first, most) = WAITS;
+    let seconds = timeout.map_or(0, |timeout| timeout.as_secs().saturating_mul(2));
+    let seconds = seconds.clamp(first, most);
+    if seconds % 60 == 0 { format!("{}m", seconds / 60) } else { format!("{seconds}s") }
 }
 
 /// What another agent's faster command makes of a claim that the rules had let through.
@@ -222,14 +261,19 @@ pub(super) fn ahead(now: Timestamp, then: Timestamp) -> Duration {
     ahead + Duration::from_millis(10)
 }
 
-/// Wakes when an owner that is seen alive dies.
+/// Wakes when an agent that is seen alive dies.
 pub(super) fn watch_owners(context: &Context, events: &mut Events, board: &Board) {
     let world = context.store.world();
     for id in board.graph.ids() {
-        let State::Claimed(hold) = board.state(id) else { continue };
-        let Some(process) = hold.claim.process.as_ref().filter(|_| hold.life == Life::Alive) else {
-            continue;
+        let process = match board.state(id) {
+            State::Claimed(hold) if hold.life == Life::Alive => hold.claim.process.as_ref(),
+            // Somebody whose turn is expected while nobody is at work.
+            State::Done(done) if board.seen_completer(id) == Some(Life::Alive) => {
+                done.process.as_ref()
+            }
+            State::Claimed(_) | State::Done(_) | State::Pending => None,
         };
+        let Some(process) = process else { continue };
         events.watch_process(process.pid, || world.life_of(process) == Life::Alive);
     }
 }

@@ -21,7 +21,7 @@ const LISTED: usize = 10;
 const REASON: usize = 300;
 
 /// What an agent is told where only a person can go on.
-const STOP: &str = "whether it is tried again is your human's decision: tell them, and stop";
+pub(super) const STOP: &str = "whether it is tried again is your human's decision: tell them, and stop";
 
 /// `1 attempt`, `2 attempts`
 pub(super) fn times(count: u64) -> String {
@@ -119,8 +119,8 @@ pub(super) fn exhausted(now: Timestamp, phase: &str, attempts: u64, last: Option
     draft(text, STOP, NOTHING)
 }
 
-/// The refusal where nothing is left but what is exhausted, or waits for it.
-pub(super) fn nothing_left(failed: &[String], exhausted: &[String]) -> Draft {
+/// What is said where nothing is left but what is exhausted, or waits for it.
+pub(super) fn nothing_left(failed: &[String], exhausted: &[String]) -> String {
     let is = if exhausted.len() == 1 { "is" } else { "are" };
     let mut text = format!(
         "nothing can be claimed: {} {is} exhausted by attempts that failed",
@@ -130,7 +130,7 @@ pub(super) fn nothing_left(failed: &[String], exhausted: &[String]) -> Draft {
         // Writing to a String cannot fail.
         _ = write!(text, ", and {} failed", names(failed));
     }
-    draft(text, "how to go on is your human's decision: tell them, and stop", NOTHING)
+    text
 }
 
 /// The same beside what others are at work on.

@@ -5,11 +5,13 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use super::advice;
 use super::attempts::times;
 use super::text::{Paint, age, safe};
 use crate::cmd::View;
 use crate::record::{Done, VERSION, Verdict};
 use crate::rules::identity::{self, is_stale, relation};
+use crate::rules::next::next;
 use crate::rules::refusal::Alive;
 use crate::rules::{Board, Facts, Hold, Life, PhaseId, Standing, State, attempts, decide};
 
@@ -94,10 +96,26 @@ pub(super) fn table(view: &View, now: Timestamp, paint: Paint, width: Option<usi
     let columns = Columns::of(&view.board);
     for id in view.board.graph.ids() {
         let look = look(view, id, now);
-        lines.push(columns.paint(&fit(columns.row(view, id, now)), &view.board, id, look, paint));
+        let row = with_about(columns.row(view, id, now), &view.board, id, width);
+        lines.push(columns.paint(&fit(row), &view.board, id, look, paint));
     }
     lines.push(fit(you(view, now)));
     lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
+}
+
+/// From this width on a terminal has room for what phases are about.
+const ROOMY: usize = 110;
+
+/// `row` with what the phase is about, where a terminal has room for some of it.
+fn with_about(row: String, board: &Board, id: PhaseId, width: Option<usize>) -> String {
+    let about = board.graph.phase(id).about.as_deref().unwrap_or_default();
+    let is_open = !matches!(board.state(id), State::Done(_));
+    let room = width.filter(|width| *width >= ROOMY).unwrap_or(0).saturating_sub(columns(&row));
+    if about.is_empty() || !is_open || room < ROOMY / 4 {
+        return row;
+    }
+    let words: Vec<&str> = about.split_whitespace().collect();
+    format!("{row}  \"{}\"", safe(&words.join(" ")))
 }
 
 /// A column grows with what stands in it up to this many columns; what is longer pushes the
@@ -194,8 +212,17 @@ fn pending(view: &View, id: PhaseId, now: Timestamp) -> String {
     } else {
         String::new()
     };
-    let parts = [waiting(board, id), tried];
+    let parts = [waiting(board, id), barred(view, id), tried];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether the four-eyes rule lets the asker own `id`, by what is done by now.
+fn is_for_asker(view: &View, id: PhaseId) -> bool {
+    decide::check_four_eyes(&view.board, id, &view.me).is_ok()
+}
+
+fn barred(view: &View, id: PhaseId) -> String {
+    if is_for_asker(view, id) { String::new() } else { "for another agent, not you".to_owned() }
 }
 
 fn waiting(board: &Board, id: PhaseId) -> String {
@@ -269,10 +296,11 @@ fn you(view: &View, now: Timestamp) -> String {
 /// What the asker could do now, for the hint below the table.
 pub(super) fn hint(view: &View, now: Timestamp) -> Option<String> {
     if let Some(mine) = mine(view, now).first() {
-        return Some(format!("when '{mine}' is done, run 'git conductor complete {mine}'"));
+        let id = view.board.graph.find(mine)?;
+        return Some(advice::go_on(mine, view.board.graph.phase(id).handover()));
     }
     let facts = facts(view, now);
-    decide::next(&view.board, facts).is_ok().then(|| "git conductor next --claim".to_owned())
+    next(&view.board, facts).is_ok().then(|| "git conductor next --claim".to_owned())
 }
 
 /// How many columns of a terminal `text` takes; it has no control characters.
@@ -359,6 +387,7 @@ pub(super) fn phase(view: &View, id: PhaseId, now: Timestamp) -> Phase<'_> {
         State::Pending => {
             let name = |dep| board.graph.phase(dep).name.as_str();
             phase.waits_for = board.waits_for(id).into_iter().map(name).collect();
+            put("for_you", json!(is_for_asker(view, id)));
         }
         State::Claimed(hold) => {
             phase.state = "claimed";

@@ -3,6 +3,7 @@
 //! Machine output is one line or one JSON object on stdout; what is said to a person goes to stderr
 //! in git's manner. [`render`] makes both as values, [`Printed::write`] writes them.
 
+mod advice;
 mod attempts;
 mod board;
 mod doctor;
@@ -173,7 +174,10 @@ fn one_line(value: &Value) -> String {
 }
 
 fn stop_text(words: &Words, say: &mut Say) {
-    let line = format!("{} {}", say.paint.error("error:"), words.text);
+    let line = match words.is_error {
+        true => format!("{} {}", say.paint.error("error:"), words.text),
+        false => words.text.clone(),
+    };
     say.line(&line);
     for hint in &words.hints {
         say.hint(hint);
@@ -217,10 +221,13 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
             say.hint("each agent takes its work with 'git conductor next --claim'");
             format!("{}\n", safe(&directory.display().to_string()))
         }
-        Outcome::Claimed { granted, inputs, nameless, picked, salvaged, .. } => {
-            claimed_text(granted, inputs, salvaged, now, say);
-            let phase = &granted.phase;
-            say.hint(&format!("when it is done, run 'git conductor complete {phase}'"));
+        Outcome::Claimed { granted, inputs, earlier, nameless, picked, salvaged, .. } => {
+            claimed_text(granted, salvaged, now, say);
+            inputs_text(inputs, earlier, say);
+            let graph = &granted.board.graph;
+            if let Some(id) = graph.find(&granted.phase) {
+                say.hint(&advice::finish(&granted.phase, graph.phase(id).handover()));
+            }
             if *nameless {
                 say.warning(
                     "no process was found that lasts: each call will look like a new agent",
@@ -328,7 +335,6 @@ fn started_text(started: &Started, say: &mut Say) {
 
 fn claimed_text(
     granted: &Granted,
-    inputs: &[Input],
     salvaged: &Salvaged,
     now: Timestamp,
     say: &mut Say,
@@ -351,9 +357,16 @@ fn claimed_text(
         attempts::earlier(granted, now, say);
     }
     salvage::before_text(&salvaged.before, now, say);
-    for input in inputs {
-        input_text(input, say);
+    for (n, line) in about(granted).unwrap_or_default().lines().enumerate() {
+        let lead = if n == 0 { "about: " } else { "  " };
+        say.line(&format!("{lead}{}", safe(line)));
     }
+}
+
+/// What the phase is about, in the words of who planned it.
+fn about(granted: &Granted) -> Option<&str> {
+    let graph = &granted.board.graph;
+    graph.phase(graph.find(&granted.phase)?).about.as_deref()
 }
 
 fn taken_over_text(granted: &Granted, hold: &Hold, told: bool, say: &mut Say) {
@@ -369,6 +382,28 @@ fn taken_over_text(granted: &Granted, hold: &Hold, told: bool, say: &mut Say) {
     }
 }
 
+/// Of what was handed over earlier, so many are named.
+const EARLIER: usize = 8;
+
+/// What the phase builds on, and how to read it.
+fn inputs_text(inputs: &[Input], earlier: &[Input], say: &mut Say) {
+    for input in inputs {
+        input_text(input, say);
+    }
+    for input in earlier.iter().take(EARLIER) {
+        say.line(&format!(
+            "before that '{}' by '{}': git conductor show {} --artifact",
+            input.phase,
+            safe(&input.agent),
+            input.phase
+        ));
+    }
+    if earlier.len() > EARLIER {
+        let more = earlier.len() - EARLIER;
+        say.line(&format!("and {more} more before that: git conductor graph"));
+    }
+}
+
 fn input_text(input: &Input, say: &mut Say) {
     let mut line = format!("builds on '{}' by '{}'", input.phase, safe(&input.agent));
     if let Some(commit) = &input.commit {
@@ -378,9 +413,12 @@ fn input_text(input: &Input, say: &mut Say) {
     if let Some(branch) = &input.branch {
         _ = write!(line, " on {}", safe(branch));
     }
-    say.line(&line);
-    if let Some(artifact) = &input.artifact {
-        say.line(&format!("  {}", safe(artifact)));
+    match &input.artifact {
+        Some(_) => {
+            say.line(&line);
+            say.line(&format!("  git conductor show {} --artifact", input.phase));
+        }
+        None => say.line(&format!("{line}; no artifact was handed over")),
     }
 }
 
@@ -429,7 +467,7 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
                 "phases": board.graph.count(),
             })),
         }),
-        Outcome::Claimed { granted, inputs, nameless, salvaged, waited, .. } => json!({
+        Outcome::Claimed { granted, inputs, earlier, nameless, salvaged, waited, .. } => json!({
             "v": VERSION, "ok": true,
             "waited_ms": waited.map(waiting::milliseconds),
             "phase": granted.phase,
@@ -444,7 +482,9 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
             "attempts": attempts::past(granted),
             "salvaged": salvage::left_json(salvaged.left.as_ref()),
             "salvage": salvage::list(&salvaged.before),
+            "about": about(granted),
             "inputs": inputs,
+            "earlier": earlier,
         }),
         Outcome::Completed { phase, completed, lacks, note } => json!({
             "v": VERSION, "ok": true,

@@ -6,35 +6,56 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::board;
+use super::sentences::sentence;
 use super::text::{age, safe};
+use super::{advice, board};
 use crate::cmd::Input;
 use crate::cmd::prime::Primer;
 use crate::record::VERSION;
-use crate::rules::{Standing, State};
+use crate::rules::State;
+use crate::rules::refusal::Retry;
 
 /// How much is told.
+#[derive(Clone, Copy)]
 struct Limits {
-    /// So many inputs, or phases that are held, are named.
-    many: usize,
-    /// Of a goal and of what a phase is about, in characters.
-    text: usize,
+    /// So many inputs are named.
+    inputs: usize,
+    /// Of what a phase is about, in characters.
+    about: usize,
+    /// Of a goal, in characters.
+    goal: usize,
+    /// Whether the exit codes are explained.
+    exits: bool,
+    /// So many phases that are held are named.
+    holds: usize,
     /// Of a name or a branch.
     name: usize,
-    /// A path that is longer is not told at all: half a path is none.
+    /// A path that is longer is left out.
     path: usize,
 }
 
-/// From the most that is told to the least: what fits first is taken.
+const MOST: Limits =
+    Limits { inputs: 3, about: 200, goal: 100, exits: true, holds: 3, name: 48, path: 150 };
+
+/// From the most that is told to the least: what fits first is taken. What an agent can ask for again
+/// goes first; what it holds and what comes next stay.
 const LIMITS: &[Limits] = &[
-    Limits { many: 3, text: 100, name: 48, path: 150 },
-    Limits { many: 2, text: 80, name: 32, path: 100 },
-    Limits { many: 2, text: 60, name: 24, path: 80 },
-    Limits { many: 1, text: 40, name: 20, path: 0 },
+    MOST,
+    Limits { inputs: 2, path: 100, name: 32, ..MOST },
+    Limits { inputs: 1, path: 80, name: 24, ..MOST },
+    Limits { inputs: 0, path: 80, name: 24, ..MOST },
+    Limits { inputs: 0, about: 80, path: 80, name: 24, ..MOST },
+    Limits { inputs: 0, about: 0, path: 80, name: 24, ..MOST },
+    Limits { inputs: 0, about: 0, goal: 40, path: 80, name: 24, ..MOST },
+    Limits { inputs: 0, about: 0, goal: 0, path: 80, name: 24, ..MOST },
+    Limits { inputs: 0, about: 0, goal: 0, exits: false, holds: 3, path: 0, name: 24 },
+    Limits { inputs: 0, about: 0, goal: 0, exits: false, holds: 1, path: 0, name: 20 },
 ];
 
-/// What is longer, in bytes, may take 300 tokens: one has three bytes at least in such text.
+/// At most so many bytes. A token has three at least in such text, so these are less than 300.
 const LONGEST: usize = 890;
+/// Of the advice where nothing can be claimed, so many characters.
+const ADVICE: usize = 240;
 
 /// What somebody wrote: as data, on one line, and no longer than `most` characters.
 fn quoted(text: &str, most: usize) -> String {
@@ -57,11 +78,39 @@ fn some(names: &[String], many: usize) -> String {
 }
 
 /// The command that comes next; `None` if there is nothing to do now.
-fn next(primer: &Primer) -> Option<String> {
-    match (primer.holds.first(), &primer.focus) {
-        (Some(held), _) => Some(format!("git conductor complete {held}")),
-        (None, Some(_)) => Some("git conductor next --claim".to_owned()),
-        (None, None) => None,
+fn next(primer: &Primer, now: Timestamp) -> Option<String> {
+    match (primer.holds.first(), &primer.nothing, &primer.focus) {
+        (Some(held), ..) => {
+            let id = primer.view.board.graph.find(held)?;
+            let handover = primer.view.board.graph.phase(id).handover();
+            Some(advice::complete(held, handover))
+        }
+        (None, Some(nothing), _) => {
+            let todo = sentence(nothing, now).todo;
+            (!todo.is_empty()).then(|| format!("git conductor {}", todo.join(" ")))
+        }
+        (None, None, Some(_)) => Some("git conductor next --claim".to_owned()),
+        (None, None, None) => None,
+    }
+}
+
+/// What is to be done next, in a line.
+fn next_line(primer: &Primer, now: Timestamp) -> String {
+    let board = &primer.view.board;
+    if let Some(held) = primer.holds.first() {
+        let handover = board.graph.find(held).map(|id| board.graph.phase(id).handover());
+        return advice::go_on(held, handover.unwrap_or_default());
+    }
+    let hint = primer.nothing.as_ref().and_then(|nothing| {
+        let hint = sentence(nothing, now).hints.into_iter().next()?;
+        let short: String = hint.chars().take(ADVICE).collect();
+        Some(if short.len() < hint.len() { format!("{short}…") } else { short })
+    });
+    match (hint, next(primer, now)) {
+        (Some(hint), Some(command)) => format!("{hint}: {command}"),
+        (Some(hint), None) => hint,
+        (None, Some(command)) => command,
+        (None, None) => "nothing".to_owned(),
     }
 }
 
@@ -85,14 +134,14 @@ fn within(primer: &Primer, limits: &Limits, now: Timestamp) -> String {
         // Writing to a String cannot fail.
         _ = writeln!(out, "{text}");
     };
-    if let Some(goal) = &board.sprint.goal {
-        line(format!("goal: {}", quoted(goal, limits.text)));
+    if let Some(goal) = board.sprint.goal.as_ref().filter(|_| limits.goal > 0) {
+        line(format!("goal: {}", quoted(goal, limits.goal)));
     }
     line(format!("sprint: {} of {} phases done", board.done_count(), board.graph.count()));
     let me = quoted(&primer.view.me.name, limits.name);
     let holds = match primer.holds.as_slice() {
         [] => "nothing".to_owned(),
-        holds => some(holds, limits.many),
+        holds => some(holds, limits.holds),
     };
     line(format!("you are {me} and hold {holds}"));
     if let Some(id) = primer.focus.as_deref().and_then(|name| board.graph.find(name)) {
@@ -114,39 +163,27 @@ fn within(primer: &Primer, limits: &Limits, now: Timestamp) -> String {
                 format!("open to you: '{}'", safe(&phase.name))
             }
         };
-        if let Some(about) = &phase.about {
-            _ = write!(text, ", about {}", quoted(about, limits.text));
+        if let Some(about) = phase.about.as_ref().filter(|_| limits.about > 0) {
+            _ = write!(text, ", about {}", quoted(about, limits.about));
         }
         line(text);
     }
-    for input in primer.inputs.iter().take(limits.many) {
+    for input in primer.inputs.iter().take(limits.inputs) {
         line(look_at(input, limits));
     }
-    if primer.inputs.len() > limits.many {
-        line(format!("and {} more inputs", primer.inputs.len() - limits.many));
+    let left_out = primer.inputs.len().saturating_sub(limits.inputs);
+    if left_out > 0 && limits.inputs > 0 {
+        line(format!("and {left_out} more inputs"));
     }
-    let directory = primer.directory.display().to_string();
-    if primer.inputs.iter().any(|input| input.artifact.is_some()) {
-        line(if directory.len() <= limits.path {
-            format!("files are in {}", quoted(&directory, limits.path))
-        } else {
-            "files: git conductor prime --json".to_owned()
-        });
+    line(format!("next: {}", next_line(primer, now)));
+    if limits.exits {
+        line(
+            "exit 1 refused: do what its hint says; 3 timed out: ask again; 4 busy: run it again; \
+             5 all done; 6 nothing now: wait; 128: tell your human, stop"
+                .to_owned(),
+        );
     }
-    match (next(primer), board.standing()) {
-        (Some(next), _) if !primer.holds.is_empty() => {
-            line(format!("next: do the work, then {next} --artifact FILE"));
-        }
-        (Some(next), _) => line(format!("next: {next}")),
-        (None, Standing::Finished | Standing::Archived) => {
-            line("next: nothing, the sprint is finished".to_owned());
-        }
-        (None, Standing::Active) => {
-            line("next: nothing is open; ask later: git conductor next --claim".to_owned());
-        }
-    }
-    out + "exit 1 refused: do what its hint says; 3 timed out: ask again; 4 busy: run it again; \
-           128: tell your human, stop\n"
+    out
 }
 
 /// One thing that the phase builds on.
@@ -158,10 +195,8 @@ fn look_at(input: &Input, limits: &Limits) -> String {
     if let Some(branch) = &input.branch {
         _ = write!(text, " on {}", quoted(branch, limits.name));
     }
-    // The whole hash is long, and its beginning is one file's.
-    let pin = input.artifact.as_deref().and_then(|path| path.rsplit_once("/pin."));
-    if let Some(hash) = pin.and_then(|(_, hash)| hash.get(..6)) {
-        _ = write!(text, ", {}/pin.{}*", safe(&input.phase), safe(hash));
+    if input.artifact.is_some() {
+        _ = write!(text, ": git conductor show {} --artifact", safe(&input.phase));
     }
     text
 }
@@ -181,7 +216,9 @@ pub(super) fn json(primer: Option<&Primer>, now: Timestamp) -> Value {
         "you": whole["you"],
         "phase": primer.focus,
         "inputs": primer.inputs,
-        "next": next(primer),
+        "next": next(primer, now),
+        "waiting_helps": primer.nothing.as_ref().map(|nothing| nothing.retry() != Retry::Never),
+        "advice": primer.nothing.as_ref().and_then(|nothing| sentence(nothing, now).hints.into_iter().next()),
     })
 }
 

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use serde_json::{Value, json};
 
 use super::text::safe;
-use super::{Format, Printed, Say, claimed_text, completed_text, gate, notes, waiting, words};
+use super::{Format, Printed, Say, claimed_text, inputs_text, completed_text, gate, notes, waiting, words};
 use crate::cmd::Outcome;
 use crate::cmd::run::{End, Fate, Ran};
 use crate::error::Failure;
@@ -15,8 +15,9 @@ use crate::record::{VERSION, Verdict};
 #[must_use]
 pub fn begun(claimed: &Outcome, format: Format) -> Printed {
     let mut say = Say { err: String::new(), paint: format.err, advice: format.advice };
-    if let Outcome::Claimed { granted, inputs, salvaged, .. } = claimed {
-        claimed_text(granted, inputs, salvaged, format.now, &mut say);
+    if let Outcome::Claimed { granted, inputs, earlier, salvaged, .. } = claimed {
+        claimed_text(granted, salvaged, format.now, &mut say);
+        inputs_text(inputs, earlier, &mut say);
     }
     Printed { err: say.err, ..Printed::default() }
 }

@@ -4,7 +4,9 @@
 use jiff::Timestamp;
 
 use super::text::{age, list, safe};
+use super::{advice, attempts};
 use crate::record::Verdict;
+use crate::rules::graph::Handover;
 use crate::rules::refusal::{Alive, Held, Holder, Refusal, Wait};
 
 /// What is said of a refusal: the sentence, a hint, and the command that follows it as its own hint.
@@ -37,9 +39,11 @@ pub(super) fn sentence(refusal: &Refusal, now: Timestamp) -> Draft {
         Refusal::Claimed { phase, holder, only_unstuck, .. } => {
             claimed(now, phase, holder, *only_unstuck)
         }
-        Refusal::Blocked { phase, waits_for } => blocked(phase, waits_for),
+        Refusal::Blocked { phase, waits_for, dead } => {
+            blocked(now, phase, waits_for, dead.as_deref())
+        }
         Refusal::Exhausted { phase, attempts, last, .. } => {
-            super::attempts::exhausted(now, phase, *attempts, last.as_ref())
+            attempts::exhausted(now, phase, *attempts, last.as_ref())
         }
         Refusal::FourEyes { phase, other, agent } => four_eyes(phase, other, agent),
         Refusal::Done { phase, agent, at, verdict } => done(now, phase, agent, *at, *verdict),
@@ -51,18 +55,20 @@ pub(super) fn sentence(refusal: &Refusal, now: Timestamp) -> Draft {
         Refusal::Alive { phase, holder, same_agent: true } => own(now, phase, holder),
         Refusal::Alive { phase, holder, .. } => alive(now, phase, holder),
         Refusal::LiveClaims { claims, starting } => live_claims(now, claims, *starting),
-        Refusal::NothingReady { claimed, failed, exhausted } => {
-            nothing_ready(now, claimed, failed, exhausted)
+        Refusal::NothingReady { claimed, failed, exhausted, prospect } => {
+            advice::nothing_ready(now, claimed, failed, exhausted, prospect)
         }
-        Refusal::Unfinished { phase, agent, .. } => {
-            super::waiting::unfinished(phase, agent.as_deref())
+        Refusal::Unfinished { phase, agent, dead, .. } => {
+            super::waiting::unfinished(now, phase, agent.as_deref(), dead.as_deref())
         }
-        Refusal::TimedOut { waited_ms, again, why } => {
-            super::waiting::timed_out(*waited_ms, again, why, now)
+        Refusal::TimedOut { waited_ms, last_change, again, why } => {
+            advice::timed_out(*waited_ms, *last_change, again, why, now)
         }
-        Refusal::Finished {} => finished(),
-        Refusal::NotForYou { phases } => not_for_you(phases),
-        Refusal::Holding { phase, since } => holding(now, phase, *since),
+        Refusal::Finished {} => advice::finished(),
+        Refusal::NotForYou { phases, claimed, prospect } => {
+            advice::not_for_you(now, phases, claimed, prospect)
+        }
+        Refusal::Holding { phase, since, handover } => holding(now, phase, *since, *handover),
         Refusal::BadArtifact { phase, path, why, given_up } => {
             bad_artifact(phase, path, why, *given_up)
         }
@@ -120,16 +126,6 @@ pub(super) fn owner(now: Timestamp, holder: &Holder) -> String {
         _ => String::new(),
     };
     format!("{} claimed it{}{heard} {life}", who(&holder.agent), ago(now, holder.since))
-}
-
-fn held(now: Timestamp, claims: &[Held]) -> String {
-    let one = |held: &Held| {
-        let since = ago(now, held.holder.since);
-        let gone = if held.holder.alive == Alive::No { ", its process is gone" } else { "" };
-        let who = if held.mine { "you".to_owned() } else { who(&held.holder.agent) };
-        format!("'{}' (claimed by {who}{since}{gone})", held.phase)
-    };
-    list(&claims.iter().map(one).collect::<Vec<_>>())
 }
 
 fn no_sprint() -> Draft {
@@ -211,16 +207,25 @@ fn left_behind(holder: &Holder) -> String {
     )
 }
 
-fn blocked(phase: &str, waits_for: &[Wait]) -> Draft {
+fn blocked(now: Timestamp, phase: &str, waits_for: &[Wait], dead: Option<&Held>) -> Draft {
     let one = |wait: &Wait| match (&wait.agent, wait.state) {
         (Some(agent), "claimed") => format!("'{}' (claimed by {})", wait.phase, who(agent)),
         (Some(agent), "failed") => format!("'{}' (failed by {})", wait.phase, who(agent)),
+        (_, "exhausted") => format!("'{}' (exhausted by attempts that failed)", wait.phase),
         _ => format!("'{}'", wait.phase),
     };
     let waits = list(&waits_for.iter().map(one).collect::<Vec<_>>());
     let text = format!("'{phase}' is not open: it waits for {waits}");
     if waits_for.iter().any(|wait| wait.state == "failed") {
         return draft(text, FAILED, NOTHING);
+    }
+    if waits_for.iter().any(|wait| wait.state == "exhausted") {
+        return draft(text, attempts::STOP, NOTHING);
+    }
+    if let Some(dead) = dead {
+        let (hint, todo) = advice::take_over(dead);
+        let text = format!("{text}; {}", advice::behind(now, dead));
+        return Draft { text, hints: vec![hint], todo };
     }
     let all = match waits_for {
         [_] => "that is",
@@ -342,7 +347,7 @@ fn own(now: Timestamp, phase: &str, holder: &Holder) -> Draft {
 }
 
 fn live_claims(now: Timestamp, claims: &[Held], starting: bool) -> Draft {
-    let text = format!("other agents are at work: {}", held(now, claims));
+    let text = format!("other agents are at work: {}", advice::held(now, claims));
     if starting {
         let hint =
             "a sprint is going on, and a new one would take their phases away: take part in it";
@@ -352,70 +357,12 @@ fn live_claims(now: Timestamp, claims: &[Held], starting: bool) -> Draft {
     draft(text, hint, NOTHING)
 }
 
-fn nothing_ready(
-    now: Timestamp,
-    claimed: &[Held],
-    failed: &[String],
-    exhausted: &[String],
-) -> Draft {
-    if claimed.is_empty() && !exhausted.is_empty() {
-        return super::attempts::nothing_left(failed, exhausted);
-    }
-    if claimed.is_empty() {
-        let text =
-            format!("nothing can be claimed: the rest waits for {}, which failed", names(failed));
-        return draft(text, FAILED, NOTHING);
-    }
-    let mut text = format!("nothing can be claimed now: the rest waits for {}", held(now, claimed));
-    if !exhausted.is_empty() {
-        text.push_str(&super::attempts::besides(exhausted));
-    }
-    if let Some(Held { phase, .. }) = claimed.iter().find(|held| held.mine) {
-        return draft(text, go_on(phase), NOTHING);
-    }
-    match claimed.iter().find(|held| held.holder.alive == Alive::No) {
-        Some(Held { phase, holder, .. }) => {
-            let place = holder.worktree.as_deref().map(|place| format!(" in '{}'", safe(place)));
-            let hint = format!(
-                "look first at what the owner of '{phase}' left{}; then take it over",
-                place.unwrap_or_default()
-            );
-            draft(text, hint, &["claim", phase, "--takeover"])
-        }
-        None => draft(
-            text,
-            "this is normal: wait until something is open; \
-             when an hour has changed nothing, tell your human, and stop",
-            &["next", "--claim", "--wait", "--timeout", "90s"],
-        ),
-    }
-}
-
-fn finished() -> Draft {
-    let text = "nothing can be claimed: every phase is done".to_owned();
-    draft(text, "this is normal: the sprint is finished; tell your human, and stop", NOTHING)
-}
-
-fn not_for_you(phases: &[String]) -> Draft {
-    draft(
-        format!("nothing is ready for you: {} must be done by another agent", names(phases)),
-        "this is normal: it checks what you did, and a name does not make you another; \
-         tell your human that another agent is needed, and stop",
-        NOTHING,
-    )
-}
-
-fn holding(now: Timestamp, phase: &str, since: Option<Timestamp>) -> Draft {
+fn holding(now: Timestamp, phase: &str, since: Option<Timestamp>, handover: Handover) -> Draft {
     draft(
         format!("you hold '{phase}' already: you claimed it{}", ago(now, since)),
-        go_on(phase),
+        advice::go_on(phase, handover),
         NOTHING,
     )
-}
-
-/// What there is to do for one who holds `phase`.
-fn go_on(phase: &str) -> String {
-    format!("do the work of '{phase}' now; when it is done, run 'git conductor complete {phase}'")
 }
 
 fn bad_artifact(phase: &str, path: &str, why: &str, given_up: bool) -> Draft {

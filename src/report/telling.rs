@@ -34,6 +34,17 @@ pub(super) fn overview(overview: &Overview, page: Page, say: &mut Say) -> String
     }
 }
 
+/// What each phase is about, where its planner said so.
+fn abouts(told: &Told) -> Vec<(&str, String)> {
+    let graph = &told.view.board.graph;
+    let about = |id: PhaseId| {
+        let phase = graph.phase(id);
+        let words: Vec<&str> = phase.about.as_deref()?.split_whitespace().collect();
+        (!words.is_empty()).then(|| (phase.name.as_str(), safe(&words.join(" ")).into_owned()))
+    };
+    graph.ids().filter_map(about).collect()
+}
+
 /// What the table of phases says of one.
 struct Row<'a> {
     name: &'a str,
@@ -198,6 +209,7 @@ pub(super) fn json(told: &Told, now: Timestamp) -> Value {
             (value.as_object_mut(), serde_json::to_value(board::phase(&told.view, id, now)))
         {
             object.extend(phase);
+            object.insert("about".to_owned(), json!(board.graph.phase(id).about));
             object.insert("depends_on".to_owned(), json!(board.graph.dependencies(id)));
             object.insert("claimable_at".to_owned(), json!(track.claimable));
             object.insert("waited_ms".to_owned(), json!(milliseconds(track.waited())));

@@ -6,12 +6,13 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::advice;
 use super::board::fit;
 use super::sentences::{Draft, NOTHING, draft, sentence, who};
 use super::text::duration;
 use crate::cmd::waiting::{Live, Progress};
 use crate::record::{VERSION, Verdict};
-use crate::rules::Refusal;
+use crate::rules::refusal::Held;
 
 /// What a terminal shows of a signal that is typed.
 const ECHO: &str = "^C";
@@ -30,7 +31,31 @@ impl Line {
     }
 }
 
+/// Where no terminal is: one line at first, and again every few minutes.
+#[derive(Debug)]
+pub struct Lines;
+
+impl Live for Lines {
+    fn is_in_place(&self) -> bool {
+        false
+    }
+
+    fn draw(&mut self, progress: &Progress<'_>) {
+        let said = sentence(progress.why, progress.now).text;
+        let waited = SignedDuration::try_from(progress.waited).unwrap_or_default();
+        let time = if waited.as_secs() > 0 { format!(" {}", spent(waited)) } else { String::new() };
+        let mut stderr = std::io::stderr().lock();
+        writeln!(stderr, "waiting{time}: {said}").and_then(|()| stderr.flush()).ok();
+    }
+
+    fn erase(&mut self) {}
+}
+
 impl Live for Line {
+    fn is_in_place(&self) -> bool {
+        true
+    }
+
     fn draw(&mut self, progress: &Progress<'_>) {
         let said = sentence(progress.why, progress.now).text;
         let waited = SignedDuration::try_from(progress.waited).unwrap_or_default();
@@ -49,7 +74,7 @@ impl Live for Line {
 }
 
 /// `9s`, `1m05s`, and above an hour as elsewhere.
-fn spent(time: SignedDuration) -> String {
+pub(super) fn spent(time: SignedDuration) -> String {
     let seconds = time.as_secs().max(0);
     match seconds {
         60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
@@ -85,20 +110,18 @@ pub(super) fn milliseconds(time: Duration) -> u64 {
 }
 
 /// The phase that is waited for is not done.
-pub(super) fn unfinished(phase: &str, agent: Option<&str>) -> Draft {
-    let at_work = agent.map(|agent| format!(": {} is at it", who(agent))).unwrap_or_default();
-    draft(format!("'{phase}' is not done{at_work}"), "this is normal", NOTHING)
-}
-
-pub(super) fn timed_out(waited_ms: u64, again: &[String], why: &Refusal, now: Timestamp) -> Draft {
-    let waited = SignedDuration::from_millis(i64::try_from(waited_ms).unwrap_or(i64::MAX));
-    Draft {
-        text: format!("still waiting after {}: {}", spent(waited), sentence(why, now).text),
-        hints: vec![
-            "this is normal: others are at work; wait again, \
-             and when an hour has changed nothing, tell your human, and stop"
-                .to_owned(),
-        ],
-        todo: again.to_vec(),
+pub(super) fn unfinished(
+    now: Timestamp,
+    phase: &str,
+    agent: Option<&str>,
+    dead: Option<&Held>,
+) -> Draft {
+    let text = format!("'{phase}' is not done");
+    if let Some(dead) = dead {
+        let (hint, todo) = advice::take_over(dead);
+        let text = format!("{text}: {}", advice::behind(now, dead));
+        return Draft { text, hints: vec![hint], todo };
     }
+    let at_work = agent.map(|agent| format!(": {} is at it", who(agent))).unwrap_or_default();
+    draft(format!("{text}{at_work}"), "this is normal", NOTHING)
 }

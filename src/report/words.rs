@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::sentences::{Draft, sentence};
 use super::text::safe;
-use crate::error::{Failure, FailureKind};
+use crate::error::{self, Failure, FailureKind};
 use crate::rules::refusal::{Refusal, Retry};
 
 /// The words of one refusal or failure.
@@ -17,8 +17,10 @@ use crate::rules::refusal::{Refusal, Retry};
 pub struct Words {
     /// The `code` in JSON.
     pub code: &'static str,
-    /// What follows `error: `.
+    /// What happened.
     pub text: String,
+    /// Whether that is an error; else it is an ordinary answer.
+    pub is_error: bool,
     /// What follows `hint: `; at most two.
     pub hints: Vec<String>,
     /// The command to run now, as arguments; empty if there is none.
@@ -41,14 +43,25 @@ pub fn refusal(refusal: &Refusal, now: Timestamp) -> Words {
     Words {
         code: refusal.code(),
         text,
+        is_error: !matches!(exit(refusal), error::FINISHED | error::NOTHING_NOW),
         hints,
         todo: command,
         retry: refusal.retry(),
-        exit: if matches!(refusal, Refusal::TimedOut { .. }) {
-            crate::error::TIMED_OUT
-        } else {
-            crate::error::REFUSED
-        },
+        exit: exit(refusal),
+    }
+}
+
+/// What a command that is refused exits with.
+fn exit(refusal: &Refusal) -> u8 {
+    match refusal {
+        Refusal::TimedOut { .. } => error::TIMED_OUT,
+        Refusal::Finished {} => error::FINISHED,
+        Refusal::NothingReady { prospect, .. } | Refusal::NotForYou { prospect, .. }
+            if prospect.waiting_helps =>
+        {
+            error::NOTHING_NOW
+        }
+        _ => error::REFUSED,
     }
 }
 
@@ -68,6 +81,7 @@ pub fn failure(failure: &Failure) -> Words {
     Words {
         code: failure.kind.code(),
         text: safe(&failure.to_string()).into_owned(),
+        is_error: true,
         hints,
         todo,
         retry: retry(failure.kind),

@@ -45,7 +45,7 @@ pub struct Board {
     /// Where each phase is, in the graph's order.
     states: Vec<State>,
     /// Whether the process of who completed each phase lives.
-    completers: Vec<Life>,
+    completers: Vec<Option<Life>>,
     /// The attempts at each phase that ended without a completion, the earliest first.
     past: Vec<Vec<Attempt>>,
     /// How many of these are forgiven.
@@ -69,7 +69,7 @@ impl Board {
     #[must_use]
     pub fn new(sprint: Sprint, graph: Graph) -> Self {
         let states = vec![State::Pending; graph.count()];
-        let completers = vec![Life::Dead; graph.count()];
+        let completers = vec![None; graph.count()];
         let past = vec![Vec::new(); graph.count()];
         let forgiven = vec![0; graph.count()];
         Self { sprint, graph, states, completers, past, forgiven }
@@ -112,12 +112,18 @@ impl Board {
     /// goes by the completer's name counts as the completer, started again.
     #[must_use]
     pub fn completer(&self, id: PhaseId) -> Life {
+        self.seen_completer(id).unwrap_or(Life::Dead)
+    }
+
+    /// The same; `None` if nobody has looked.
+    #[must_use]
+    pub fn seen_completer(&self, id: PhaseId) -> Option<Life> {
         self.completers[id.index()]
     }
 
     /// Records whether the process of who completed `id` lives.
     pub fn set_completer(&mut self, id: PhaseId, life: Life) {
-        self.completers[id.index()] = life;
+        self.completers[id.index()] = Some(life);
     }
 
     /// The dependencies that keep `id` from being claimed: not done, or failed.
@@ -139,6 +145,25 @@ impl Board {
             State::Pending | State::Claimed(_) => None,
         };
         self.graph.phase(id).depends_on.iter().filter_map(done).collect()
+    }
+
+    /// What the dependencies of the phase called `name` built on themselves, where an artifact was
+    /// handed over with it; what is nearest comes first.
+    #[must_use]
+    pub fn builds_on_before(&self, name: &str) -> Vec<(String, Done)> {
+        let Some(id) = self.graph.find(name) else { return Vec::new() };
+        let mut before = self.graph.ancestors(id);
+        for dep in &self.graph.phase(id).depends_on {
+            before.remove(dep);
+        }
+        let done = |dep: &PhaseId| match self.state(*dep) {
+            State::Done(done) if done.artifact_sha256.is_some() => {
+                Some((self.graph.phase(*dep).name.clone(), done.clone()))
+            }
+            State::Done(_) | State::Pending | State::Claimed(_) => None,
+        };
+        let order = self.graph.order();
+        order.iter().rev().filter(|id| before.contains(id)).filter_map(done).collect()
     }
 
     /// The phases that are ready now and wait for the one called `name`.

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::attempts::{exhausted, is_exhausted, spent};
 use super::board::{Board, Hold, State};
 use super::graph::PhaseId;
-use super::identity::{Life, Me, Relation, is_stale, relation, same_process};
+use super::identity::{Life, Me, Relation, is_stale, opens_at, relation, same_process};
 use super::refusal::{Held, Holder, Refusal, Wait};
 use crate::record::{Claim, Done, Verdict};
 
@@ -82,7 +82,8 @@ pub fn decide(
     facts: Facts<'_>,
 ) -> Result<Change, Refusal> {
     match request {
-        Request::Claim { takeover } => claim(board, id, *takeover, facts),
+        Request::Claim { takeover } => claim(board, id, *takeover, facts)
+            .map_err(|refusal| behind_the_dead(board, id, refusal, facts)),
         Request::Complete { artifact, verdict } => {
             complete(board, id, artifact.as_deref(), *verdict, facts)
         }
@@ -135,6 +136,41 @@ fn claim(board: &Board, id: PhaseId, takeover: bool, facts: Facts<'_>) -> Result
     Ok(change)
 }
 
+/// The first phase among `ids` whose owner is provably dead, and that the asker may take over now.
+pub(super) fn dead_owner(
+    board: &Board,
+    facts: Facts<'_>,
+    ids: impl IntoIterator<Item = PhaseId>,
+) -> Option<Held> {
+    ids.into_iter().find_map(|id| {
+        let State::Claimed(hold) = board.state(id) else { return None };
+        let is_free = hold.life == Life::Dead && !hold.only_unstuck && !is_mine(facts.me, hold);
+        (is_free && claim(board, id, true, facts).is_ok()).then(|| Held {
+            phase: board.graph.phase(id).name.clone(),
+            holder: hold.into(),
+            mine: false,
+            handover: board.graph.phase(id).handover(),
+            opens_at: opens_at(&hold.claim, facts.stale_after),
+        })
+    })
+}
+
+/// `refusal` of `id`, naming the phase whose dead owner keeps it closed.
+pub(super) fn behind_the_dead(
+    board: &Board,
+    id: PhaseId,
+    refusal: Refusal,
+    facts: Facts<'_>,
+) -> Refusal {
+    match refusal {
+        Refusal::Blocked { phase, waits_for, .. } => {
+            let dead = dead_owner(board, facts, board.graph.ancestors(id)).map(Box::new);
+            Refusal::Blocked { phase, waits_for, dead }
+        }
+        other => other,
+    }
+}
+
 /// Whether the owner works in another worktree and is not known dead.
 fn elsewhere(me: &Me, hold: &Hold) -> bool {
     hold.life != Life::Dead
@@ -169,11 +205,15 @@ pub(super) fn check_dependencies(board: &Board, id: PhaseId) -> Result<(), Refus
     Err(Refusal::Blocked {
         phase: board.graph.phase(id).name.clone(),
         waits_for: waits_for.into_iter().map(wait).collect(),
+        dead: None,
     })
 }
 
 /// `not_by`: whoever completed the one must not own the other, by name and by recorded process.
-pub(super) fn check_four_eyes(board: &Board, id: PhaseId, me: &Me) -> Result<(), Refusal> {
+///
+/// # Errors
+/// `four_eyes`.
+pub fn check_four_eyes(board: &Board, id: PhaseId, me: &Me) -> Result<(), Refusal> {
     let phase = board.graph.phase(id);
     for &other in &phase.not_by {
         let State::Done(done) = board.state(other) else { continue };
@@ -223,12 +263,12 @@ fn complete(
 
 /// Whether the asker completed `id`: the completer's claim would be the asker's. Who completed it may
 /// have been started again since; but another process of its name that lives is another agent.
-fn completed_by(me: &Me, done: &Done, completer: Life) -> bool {
+pub(super) fn completed_by(me: &Me, done: &Done, completer: Life) -> bool {
     relation(me, &done.claim(), completer).is_mine()
 }
 
 /// Whether the asker could complete or give up what `hold` is of.
-fn is_mine(me: &Me, hold: &Hold) -> bool {
+pub(super) fn is_mine(me: &Me, hold: &Hold) -> bool {
     !hold.only_unstuck && relation(me, &hold.claim, hold.life).is_mine()
 }
 
@@ -272,70 +312,6 @@ fn unstuck(board: &Board, id: PhaseId, force: bool, facts: Facts<'_>) -> Result<
     }
 }
 
-/// The phases that the asker could claim now, in the board's order, without those it holds.
-///
-/// # Errors
-/// Why there are none.
-pub fn next(board: &Board, facts: Facts<'_>) -> Result<Vec<PhaseId>, Refusal> {
-    let request = Request::Claim { takeover: false };
-    let mut open = Vec::new();
-    let mut not_mine = Vec::new();
-    for id in board.graph.ids() {
-        match decide(board, id, &request, facts) {
-            Ok(Change::Take | Change::TakeOver) => open.push(id),
-            Err(Refusal::FourEyes { phase, .. }) => not_mine.push(phase),
-            Ok(_) | Err(_) => {}
-        }
-    }
-    if !open.is_empty() {
-        Ok(open)
-    } else if board.done_count() == board.graph.count() {
-        Err(Refusal::Finished {})
-    } else if !not_mine.is_empty() {
-        Err(Refusal::NotForYou { phases: not_mine })
-    } else {
-        Err(nothing_ready(board, facts))
-    }
-}
-
-fn nothing_ready(board: &Board, facts: Facts<'_>) -> Refusal {
-    let mut claimed = Vec::new();
-    let mut failed = Vec::new();
-    let mut over = Vec::new();
-    for id in board.graph.ids() {
-        let phase = board.graph.phase(id).name.clone();
-        match board.state(id) {
-            State::Claimed(hold) => {
-                let mine = is_mine(facts.me, hold);
-                if spent(board, id, hold, facts).is_some() {
-                    over.push(phase);
-                } else {
-                    claimed.push(Held { phase, holder: hold.into(), mine });
-                }
-            }
-            State::Pending if is_exhausted(board, id, facts) => over.push(phase),
-            State::Done(done) if done.verdict == Verdict::Fail => failed.push(phase),
-            State::Done(_) | State::Pending => {}
-        }
-    }
-    Refusal::NothingReady { claimed, failed, exhausted: over }
-}
-
-/// The phase that the asker holds from this worktree, if any: it should finish that one before it
-/// asks for another.
-#[must_use]
-pub fn holding(board: &Board, facts: Facts<'_>) -> Option<Refusal> {
-    mine(board, facts).into_iter().find_map(|id| match board.state(id) {
-        State::Claimed(hold) if hold.claim.worktree == facts.me.worktree => {
-            Some(Refusal::Holding {
-                phase: board.graph.phase(id).name.clone(),
-                since: hold.claim.claimed_at,
-            })
-        }
-        State::Claimed(_) | State::Pending | State::Done(_) => None,
-    })
-}
-
 /// The phases that the asker holds, and could give up.
 #[must_use]
 pub fn mine(board: &Board, facts: Facts<'_>) -> Vec<PhaseId> {
@@ -373,6 +349,8 @@ pub fn may_end(board: &Board, facts: Facts<'_>, starting: bool) -> Result<(), Re
                 phase: board.graph.phase(id).name.clone(),
                 holder: Holder::from(hold),
                 mine: false,
+                handover: board.graph.phase(id).handover(),
+                opens_at: None,
             });
         }
     }

@@ -78,6 +78,37 @@ pub struct Phase {
     pub max_attempts: Option<u64>,
 }
 
+/// How the owner of a phase hands it in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Handover {
+    /// The commits are the work.
+    #[default]
+    Commits,
+    /// The work is a file, such as a plan.
+    File,
+    /// The work is a file with what was found, and a verdict on what was checked.
+    Verdict,
+}
+
+impl Phase {
+    /// How its owner hands it in. What only reads has no commits to show; what builds on something,
+    /// or is kept from the author of something, checks that.
+    #[must_use]
+    pub fn handover(&self) -> Handover {
+        let concurrency = self.concurrency.or_else(|| Concurrency::built_in(&self.name));
+        if !self.not_by.is_empty() {
+            return Handover::Verdict;
+        }
+        match concurrency {
+            Some(Concurrency::Read) if self.depends_on.is_empty() || self.name == "plan" => {
+                Handover::File
+            }
+            Some(Concurrency::Read) => Handover::Verdict,
+            Some(Concurrency::Write | Concurrency::Exclusive) | None => Handover::Commits,
+        }
+    }
+}
+
 /// A valid phase graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Graph {

@@ -167,3 +167,9 @@ pub fn is_stale(claim: &Claim, life: Life, now: Timestamp, stale_after: SignedDu
 pub fn heard(claim: &Claim) -> Option<Timestamp> {
     claim.renewed_at.max(claim.claimed_at)
 }
+
+/// When anyone may reclaim from a dead owner; `None` where the claim tells no time.
+#[must_use]
+pub fn opens_at(claim: &Claim, stale_after: SignedDuration) -> Option<Timestamp> {
+    heard(claim)?.checked_add(stale_after).ok()
+}

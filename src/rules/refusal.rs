@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::board::Hold;
 use super::gate::Shut;
+use super::graph::Handover;
 use super::identity::{Life, Me};
 use super::rounds::Uncarried;
 use crate::record::{Done, Verdict};
@@ -97,6 +98,81 @@ pub struct Held {
     /// Whether that is the asker.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub mine: bool,
+    /// How it is handed in.
+    #[serde(skip)]
+    pub handover: Handover,
+    /// When anyone may claim it, if its owner is dead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opens_at: Option<Timestamp>,
+}
+
+/// Another agent that has worked on this sprint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Seen {
+    /// Its name.
+    pub agent: String,
+    /// When it was last seen: it claimed, was heard, completed or gave up a phase.
+    pub at: Option<Timestamp>,
+    /// Whether its process lives.
+    pub alive: Alive,
+}
+
+/// What an agent that can claim nothing should do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Advice {
+    /// Finish the phase that it holds.
+    GoOn,
+    /// Take over from the dead owner, or wait until anyone may claim the phase.
+    TakeOver,
+    /// Wait: a phase that others have to open can become its own.
+    Wait,
+    /// It may stop: all that could become its own is held by others, who would have to give it up.
+    MayStop,
+    /// Stop: all that is left is for others, who are around.
+    Others,
+    /// Tell its human that another agent is needed, and stop.
+    AnotherAgent,
+    /// Tell its human, who decides how to go on, and stop.
+    Person,
+}
+
+impl Advice {
+    /// Whether waiting can give the asker a phase.
+    #[must_use]
+    pub const fn waiting_helps(self) -> bool {
+        match self {
+            Self::TakeOver | Self::Wait | Self::MayStop => true,
+            Self::GoOn | Self::Others | Self::AnotherAgent | Self::Person => false,
+        }
+    }
+
+    /// When asking again may succeed.
+    const fn retry(self) -> Retry {
+        match self {
+            Self::GoOn | Self::TakeOver | Self::Wait | Self::MayStop => Retry::AfterChange,
+            Self::Others | Self::AnotherAgent | Self::Person => Retry::Never,
+        }
+    }
+}
+
+/// What is left for the asker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Prospect {
+    /// What it should do.
+    pub advice: Advice,
+    /// Whether waiting can give it a phase.
+    pub waiting_helps: bool,
+    /// The phases that can become its own once others have done or given up theirs.
+    pub yours_later: Vec<String>,
+    /// The other agents of this sprint, the one seen last first.
+    pub seen: Vec<Seen>,
+    /// The phase to take over, and its dead owner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dead: Option<Held>,
+    /// When anything last happened on the board: a claim, a sign of life, a completion, an end of an
+    /// attempt.
+    pub last_change: Option<Timestamp>,
 }
 
 /// The last of the attempts at a phase.
@@ -136,7 +212,7 @@ pub enum Obstacle {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Retry {
-    /// It never will.
+    /// Asking again is of no use: it never will, or not before a person has done something.
     Never,
     /// When somebody has done something.
     AfterChange,
@@ -176,6 +252,10 @@ pub enum Refusal {
         phase: String,
         /// What it waits for.
         waits_for: Vec<Wait>,
+        /// The phase among all that it waits for, directly or not, whose owner is dead and that the
+        /// asker may take over.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        dead: Option<Box<Held>>,
     },
     /// As many attempts have failed as may.
     Exhausted {
@@ -261,6 +341,9 @@ pub enum Refusal {
         /// What cannot be claimed any more, as too many attempts at it failed.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         exhausted: Vec<String>,
+        /// What is left for the asker.
+        #[serde(flatten)]
+        prospect: Box<Prospect>,
     },
     /// The phase that is waited for is not done.
     Unfinished {
@@ -271,11 +354,17 @@ pub enum Refusal {
         /// Who is at it.
         #[serde(skip_serializing_if = "Option::is_none")]
         agent: Option<String>,
+        /// The phase among this one and all that it waits for whose owner is dead, and that the asker
+        /// may take over.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        dead: Option<Box<Held>>,
     },
     /// What was waited for has not come true in the time that was given.
     TimedOut {
         /// How long that was, in milliseconds.
         waited_ms: u64,
+        /// When anything last happened on the board.
+        last_change: Option<Timestamp>,
         /// The command that waits again.
         #[serde(skip)]
         again: Vec<String>,
@@ -289,6 +378,12 @@ pub enum Refusal {
     NotForYou {
         /// What, and whose work it would be checking.
         phases: Vec<String>,
+        /// What is being worked on, and by whom.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        claimed: Vec<Held>,
+        /// What is left for the asker.
+        #[serde(flatten)]
+        prospect: Box<Prospect>,
     },
     /// The asker holds a phase in this worktree already.
     Holding {
@@ -296,6 +391,9 @@ pub enum Refusal {
         phase: String,
         /// Since when, in UTC.
         since: Option<Timestamp>,
+        /// How it is handed in.
+        #[serde(skip)]
+        handover: Handover,
     },
     /// The file cannot be a phase's artifact.
     BadArtifact {
@@ -459,8 +557,11 @@ impl Refusal {
 
     /// When the same command may succeed.
     #[must_use]
-    pub const fn retry(&self) -> Retry {
+    pub fn retry(&self) -> Retry {
         match self {
+            Self::NothingReady { prospect, .. } | Self::NotForYou { prospect, .. } => {
+                prospect.advice.retry()
+            }
             Self::UnknownPhase { .. }
             | Self::UnknownSalvage { .. }
             | Self::FourEyes { .. }
@@ -481,9 +582,6 @@ impl Refusal {
             | Self::NotClaimed { .. }
             | Self::NotOwner { .. }
             | Self::Alive { .. }
-            | Self::NothingReady { .. }
-            // What opens once another has done these may be for this agent.
-            | Self::NotForYou { .. }
             | Self::Holding { .. }
             | Self::BadArtifact { .. }
             // The gate stands for the next commit, owner or sprint as well.

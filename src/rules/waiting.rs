@@ -3,9 +3,12 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::board::{Board, State};
-use super::decide::{Facts, Request, decide, holding, next};
+use super::attempts::is_exhausted;
+use super::decide::{Facts, Request, behind_the_dead, dead_owner, decide};
 use super::graph::PhaseId;
-use super::identity::{Life, heard};
+use super::identity::{Life, opens_at};
+use super::next::{holding, next};
+use super::prospect::changes_at;
 use super::refusal::{Refusal, Wait};
 use crate::record::Verdict;
 
@@ -59,9 +62,9 @@ pub fn outlook(board: &Board, goal: Goal, facts: Facts<'_>) -> Outlook {
 /// Whether what keeps `id` from being claimed can pass.
 fn refused(board: &Board, id: PhaseId, refusal: Refusal, facts: Facts<'_>) -> Outlook {
     if matches!(refusal, Refusal::Blocked { .. }) {
-        return match dead_end(board, id) {
+        return match dead_end(board, id, facts) {
             Some(refusal) => Outlook::Never(refusal),
-            None => later(board, refusal, facts),
+            None => later(board, behind_the_dead(board, id, refusal, facts), facts),
         };
     }
     // The owner may complete it, give it up, or die.
@@ -77,23 +80,25 @@ fn anything(board: &Board, facts: Facts<'_>) -> Outlook {
     }
     match next(board, facts) {
         Ok(_) => Outlook::Now,
-        // While somebody is at work what comes of it can open something for the asker.
-        Err(refusal) if is_at_work(board) => later(board, refusal, facts),
-        // Another agent has yet to take what is ready, but not for the asker.
-        Err(refusal @ Refusal::NotForYou { .. }) => later(board, refusal, facts),
-        Err(refusal) => Outlook::Never(refusal),
+        Err(refusal) => match &refusal {
+            Refusal::NothingReady { prospect, .. } | Refusal::NotForYou { prospect, .. }
+                if prospect.waiting_helps =>
+            {
+                let changes = changes_at(prospect, facts.now);
+                let until = [turns_stale(board, facts.now, facts.stale_after), changes];
+                let until = until.into_iter().flatten().min();
+                Outlook::Later { why: refusal, until }
+            }
+            _ => Outlook::Never(refusal),
+        },
     }
-}
-
-fn is_at_work(board: &Board) -> bool {
-    board.graph.ids().any(|id| matches!(board.state(id), State::Claimed(_)))
 }
 
 fn done(board: &Board, id: PhaseId, facts: Facts<'_>) -> Outlook {
     if matches!(board.state(id), State::Done(_)) {
         return Outlook::Now;
     }
-    if let Some(refusal) = dead_end(board, id) {
+    if let Some(refusal) = dead_end(board, id, facts) {
         return Outlook::Never(refusal);
     }
     let state = match board.state(id) {
@@ -101,23 +106,28 @@ fn done(board: &Board, id: PhaseId, facts: Facts<'_>) -> Outlook {
         State::Pending | State::Done(_) => ("pending", None),
     };
     let phase = board.graph.phase(id).name.clone();
-    let why = Refusal::Unfinished { phase, state: state.0, agent: state.1 };
+    let own = std::iter::once(id);
+    let dead = dead_owner(board, facts, own.chain(board.graph.ancestors(id))).map(Box::new);
+    let why = Refusal::Unfinished { phase, state: state.0, agent: state.1, dead };
     later(board, why, facts)
 }
 
-/// The failed phases that `id` waits for, directly or not: it never opens.
-fn dead_end(board: &Board, id: PhaseId) -> Option<Refusal> {
-    let failed = |dep: PhaseId| match board.state(dep) {
-        State::Done(done) if done.verdict == Verdict::Fail => Some(Wait {
-            phase: board.graph.phase(dep).name.clone(),
-            state: "failed",
-            agent: Some(done.agent.clone()),
-        }),
-        State::Done(_) | State::Pending | State::Claimed(_) => None,
+/// The failed and exhausted phases that `id` waits for, directly or not: it does not open unless a
+/// person decides so.
+fn dead_end(board: &Board, id: PhaseId, facts: Facts<'_>) -> Option<Refusal> {
+    let ends = |dep: PhaseId| {
+        let (state, agent) = match board.state(dep) {
+            State::Done(done) if done.verdict == Verdict::Fail => {
+                ("failed", Some(done.agent.clone()))
+            }
+            State::Pending if is_exhausted(board, dep, facts) => ("exhausted", None),
+            State::Done(_) | State::Pending | State::Claimed(_) => return None,
+        };
+        Some(Wait { phase: board.graph.phase(dep).name.clone(), state, agent })
     };
-    let waits_for: Vec<Wait> = board.graph.ancestors(id).into_iter().filter_map(failed).collect();
+    let waits_for: Vec<Wait> = board.graph.ancestors(id).into_iter().filter_map(ends).collect();
     let phase = board.graph.phase(id).name.clone();
-    (!waits_for.is_empty()).then_some(Refusal::Blocked { phase, waits_for })
+    (!waits_for.is_empty()).then_some(Refusal::Blocked { phase, waits_for, dead: None })
 }
 
 fn later(board: &Board, why: Refusal, facts: Facts<'_>) -> Outlook {
@@ -132,9 +142,7 @@ pub fn turns_stale(
     stale_after: SignedDuration,
 ) -> Option<Timestamp> {
     let stale = |id: PhaseId| match board.state(id) {
-        State::Claimed(hold) if hold.life == Life::Dead => {
-            heard(&hold.claim)?.checked_add(stale_after).ok()
-        }
+        State::Claimed(hold) if hold.life == Life::Dead => opens_at(&hold.claim, stale_after),
         State::Claimed(_) | State::Pending | State::Done(_) => None,
     };
     board.graph.ids().filter_map(stale).filter(|then| *then > now).min()

@@ -21,7 +21,7 @@ use crate::error::{Failure, FailureKind, Stop};
 use crate::record::{Checkout, Claim, Event, Maker, VERSION};
 use crate::rules::{
     Board, Change, Facts, Hold, Me, PhaseId, Refusal, Request, State, attempts, decide,
-    decide::next,
+    next::{holding, next},
 };
 
 pub use super::completing::{Completed, HandIn};
@@ -158,14 +158,14 @@ impl<W: World> Store<W> {
     pub fn claim_next(&self, asker: &Asker) -> Result<Granted, Stop> {
         let granted = self.rounds(|| {
             let found = self.current_or_refuse()?;
-            let board = self.read(&found, None, Attempts::All, Some(&asker.maker()))?;
+            let mut board = self.read(&found, None, Attempts::All, Some(&asker.maker()))?;
             let facts = asker.facts(self.world.now());
-            if let Some(refusal) = decide::holding(&board, facts) {
+            if let Some(refusal) = holding(&board, facts) {
                 return Err(refusal.into());
             }
             let request = Request::Claim { takeover: false };
             let mut answer = Attempt::Raced;
-            for id in next(&board, facts)? {
+            for id in self.next(&mut board, facts)? {
                 let change = decide(&board, id, &request, facts)?;
                 match self.try_claim(asker, &found, board.clone(), id, change)? {
                     Attempt::Done(granted) => return Ok(Attempt::Done(granted)),
@@ -179,6 +179,26 @@ impl<W: World> Store<W> {
         })?;
         self.log(asker, "claim", &granted);
         Ok(granted)
+    }
+
+    /// The phases that the asker could claim now, in the board's order, without those it holds.
+    ///
+    /// # Errors
+    /// Why there are none. What can be expected of the other agents depends on who of them lives, and
+    /// only then is that looked at.
+    pub fn next(&self, board: &mut Board, facts: Facts<'_>) -> Result<Vec<PhaseId>, Refusal> {
+        next(board, facts).or_else(|_| {
+            self.see_completers(board);
+            next(board, facts)
+        })
+    }
+
+    /// Looks whether those who completed the phases live.
+    pub fn see_completers(&self, board: &mut Board) {
+        let ids: Vec<PhaseId> = board.graph.ids().collect();
+        for id in ids {
+            self.see_completer(board, id);
+        }
     }
 
     /// Carries out the change that was decided on, if the phase is still as it was judged.

@@ -134,7 +134,7 @@ impl<W: World> Store<W> {
 
     /// Looks whether the process of who completed the phase lives: another of its name is another
     /// agent then. Records that tell of no process are of scripts and old versions.
-    fn see_completer(&self, board: &mut Board, id: PhaseId) {
+    pub(super) fn see_completer(&self, board: &mut Board, id: PhaseId) {
         let State::Done(done) = board.state(id) else { return };
         if done.process.is_some() {
             let life = self.world.life(&done.claim());

@@ -69,6 +69,27 @@ impl<W: World> Store<W> {
         self.read(&found, None, Attempts::All, None).map(Some)
     }
 
+    /// Reads what the dependencies of the phase called `name` build on themselves: to claim the phase
+    /// needs only the dependencies.
+    ///
+    /// # Errors
+    /// As [`Store::board`].
+    pub fn look_back(&self, board: &mut Board, name: &str) -> Result<(), Failure> {
+        let Some(id) = board.graph.find(name) else { return Ok(()) };
+        let mut before = board.graph.ancestors(id);
+        for dep in &board.graph.phase(id).depends_on {
+            before.remove(dep);
+        }
+        if before.is_empty() {
+            return Ok(());
+        }
+        let Some(found) = self.find(&board.sprint.sprint_id)? else { return Ok(()) };
+        for id in before {
+            self.read_phase(board, &found, id, Attempts::None, None)?;
+        }
+        Ok(())
+    }
+
     /// The path below the store of the directory of the sprint `id`, which may have ended.
     ///
     /// # Errors

@@ -115,7 +115,7 @@ fn no_more_than_may_fail_until_a_person_says_so() {
     let build = bench.build();
     assert_eq!([&build["state"], &build["ready"]], [&json!("pending"), &json!(false)]);
     for args in [&["next"][..], &["next", "--claim"]] {
-        let nothing = bench.run(&one, args).refused("nothing_ready");
+        let nothing = bench.run(&one, args).nothing("nothing_ready", false);
         assert_eq!(nothing.json["exhausted"], json!(["build"]));
     }
     // Nobody holds it, and that is not what is wrong.
@@ -146,7 +146,7 @@ fn a_dead_owners_attempt_can_be_the_last() {
     for args in [&["claim", "build"][..], &["claim", "build", "--takeover"]] {
         bench.run(&two, args).refused("exhausted");
     }
-    bench.run(&two, &["next", "--claim"]).refused("nothing_ready");
+    bench.run(&two, &["next", "--claim"]).nothing("nothing_ready", false);
     // Freed by a person, it can be tried again.
     let freed = bench.run(&two, &["unstuck", "build", "--force"]).ok();
     assert_eq!((&freed.json["freed_from"], &freed.json["forgiven"]), (&json!("one"), &json!(1)));

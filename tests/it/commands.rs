@@ -189,8 +189,8 @@ fn refusals_of_the_graph() {
     alias("one", two.pid()).refused("four_eyes");
     sandbox.run("repo", &two, &["claim", "docs"]).ok();
     sandbox.run("repo", &two, &["complete", "docs"]).ok();
-    sandbox.run("repo", &one, &["next"]).refused("not_for_you");
-    sandbox.run("repo", &one, &["next", "--claim"]).refused("not_for_you");
+    sandbox.run("repo", &one, &["next"]).nothing("not_for_you", true);
+    sandbox.run("repo", &one, &["next", "--claim"]).nothing("not_for_you", true);
     assert_eq!(sandbox.run("repo", &two, &["next"]).ok().json["phases"], json!(["review"]));
     // A failed phase keeps what depends on it closed, for ever.
     let claimed = sandbox.run("repo", &two, &["next", "--claim"]).ok();
@@ -203,7 +203,7 @@ fn refusals_of_the_graph() {
     let blocked = sandbox.run("repo", &one, &["claim", "ship"]).refused("blocked");
     let wait = json!([{"phase": "review", "state": "failed", "agent": "two"}]);
     assert_eq!(blocked.json["waits_for"], wait);
-    let nothing = sandbox.run("repo", &one, &["next"]).refused("nothing_ready");
+    let nothing = sandbox.run("repo", &one, &["next"]).nothing("nothing_ready", false);
     assert_eq!(nothing.json["failed"], json!(["review"]));
     let board = sandbox.board("repo");
     assert_eq!(board.json["phases"]["review"]["verdict"], "fail");
@@ -234,8 +234,8 @@ fn next_and_abort_without_a_phase() {
     sandbox.run("repo", &two, &["claim", "b"]).ok();
     let mut text = sandbox.command("repo", BINARY);
     let text = text.args(["next", "--agent", "three"]).output().unwrap();
-    assert_eq!((text.status.code(), text.stdout.len()), (Some(1), 0));
-    let nothing = sandbox.run("repo", &two, &["next"]).refused("nothing_ready");
+    assert_eq!((text.status.code(), text.stdout.len()), (Some(6), 0));
+    let nothing = sandbox.run("repo", &two, &["next"]).nothing("nothing_ready", false);
     assert_eq!(nothing.json["claimed"][0]["phase"], "a");
     let gone = sandbox.run("repo", &one, &["abort", "--reason", "enough"]).ok();
     assert_eq!(gone.json["phases"], json!(["a", "c"]));

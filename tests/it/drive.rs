@@ -114,6 +114,26 @@ impl Answer {
         self
     }
 
+    /// It must have answered that there is nothing now, and whether waiting helps, as one truth: by exit
+    /// code, `retry` and `waiting_helps`.
+    #[track_caller]
+    pub(crate) fn nothing(self, code: &str, waiting_helps: bool) -> Self {
+        let exit = if waiting_helps { 6 } else { 1 };
+        assert_eq!(self.said(), (Some(exit), code), "{self:?}");
+        assert_eq!(self.json["waiting_helps"], waiting_helps, "{self:?}");
+        if waiting_helps {
+            assert_eq!(self.json["retry"], "after_change", "{self:?}");
+        }
+        self
+    }
+
+    /// It must have answered that every phase is done.
+    #[track_caller]
+    pub(crate) fn finished(self) -> Self {
+        assert_eq!(self.said(), (Some(5), "finished"), "{self:?}");
+        self
+    }
+
     /// The state of `phase` on the board.
     pub(crate) fn state(&self, phase: &str) -> &str {
         self.json["phases"][phase]["state"].as_str().unwrap_or_default()

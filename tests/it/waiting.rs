@@ -51,7 +51,7 @@ fn refused_when_woken(waiter: Child, code: &str) {
 
 /// Lets the waiter fall asleep: it holds what wakes it, and sleeps in the kernel. One that has ended is
 /// for the caller to notice.
-fn asleep(waiter: &Child) {
+pub(crate) fn asleep(waiter: &Child) {
     let process = format!("/proc/{}", waiter.id());
     let sleeps = || {
         let watches = std::fs::read_dir(format!("{process}/fd")).is_ok_and(|fds| {

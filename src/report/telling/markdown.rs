@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::{Row, facts, moment, named, rows, said, stamp, standing, within};
+use super::{Row, abouts, facts, moment, named, rows, said, stamp, standing, within};
 use crate::cmd::graph::Form;
 use crate::cmd::report::{Overview, Told};
 use crate::report::board::{columns, padded};
@@ -68,6 +68,11 @@ pub(super) fn one(told: &Told, now: Timestamp) -> String {
         ]
     };
     out += &table(&head, rows(told, now).into_iter().map(cells));
+
+    for (number, (name, about)) in abouts(told).into_iter().enumerate() {
+        let gap = if number == 0 { "\n" } else { "" };
+        _ = writeln!(out, "{gap}- **{}**: {}", escaped(name), escaped(&about));
+    }
 
     out += "\n## What waits for what\n\n```mermaid\n";
     let plain = Paint { on: false };

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::picture::{class, glyph, picture};
-use super::{Row, facts, moment, named, rows, said, stamp, standing, within};
+use super::{Row, abouts, facts, moment, named, rows, said, stamp, standing, within};
 use crate::cmd::report::{Overview, Told};
 use crate::report::text::{duration, safe};
 use crate::rules::timeline::{End, Share, Span, Track, Work};
@@ -50,7 +50,7 @@ pub(super) fn one(told: &Told, now: Timestamp) -> String {
         }
         section aria-labelledby="phases" {
             h2 #phases { "Phases" }
-            (phases(&rows(told, now)))
+            (phases(&rows(told, now), &abouts(told)))
         }
         section aria-labelledby="graph" {
             h2 #graph { "What waits for what" }
@@ -96,7 +96,7 @@ fn head(names: &[&str]) -> Markup {
     } } }
 }
 
-fn phases(rows: &[Row<'_>]) -> Markup {
+fn phases(rows: &[Row<'_>], abouts: &[(&str, String)]) -> Markup {
     html! {
         table role="table" aria-labelledby="phases" {
             (head(&["Phase", "State", "Owner", "Attempts", "Waited", "Worked", "Verdict", "Evidence"]))
@@ -112,6 +112,9 @@ fn phases(rows: &[Row<'_>]) -> Markup {
                 (cell("Verdict", row.verdict))
                 (wide("Evidence", &row.evidence))
             } } }
+        }
+        @if !abouts.is_empty() {
+            dl.abouts { @for (name, about) in abouts { dt { (name) } dd { (about) } } }
         }
     }
 }

@@ -4,7 +4,7 @@
 use git_conductor::record::Verdict;
 use git_conductor::rules::decide::{self, Change, Request};
 use git_conductor::rules::identity::Life;
-use git_conductor::rules::refusal::Retry;
+use git_conductor::rules::refusal::{Advice, Alive, Prospect, Retry};
 use git_conductor::rules::{PhaseId, Refusal};
 
 use super::contract::Kin;
@@ -44,6 +44,8 @@ pub(super) enum Check {
     MayEnd,
     /// What will never succeed never does.
     Never,
+    /// Who is told that waiting helps can get a phase in some world that follows.
+    WaitingHelps,
     /// A stranger can finish the sprint once everybody has gone.
     NotWedged,
 }
@@ -165,6 +167,10 @@ impl Walk<'_> {
         let next = (self.rules.next)(board, facts);
         match &next {
             Ok(_) => self.granted[at] |= 1 << bit,
+            Err(Refusal::NothingReady { prospect, exhausted, .. }) => {
+                self.promise(at, bit, prospect, exhausted.is_empty());
+            }
+            Err(Refusal::NotForYou { prospect, .. }) => self.promise(at, bit, prospect, true),
             Err(refusal) => {
                 if refusal.retry() == Retry::Never {
                     self.never[at] |= 1 << bit;
@@ -176,10 +182,10 @@ impl Walk<'_> {
                 !ids.is_empty() && ids.iter().map(|id| id.index()).collect::<Vec<_>>() == open
             }
             Err(Refusal::Finished {}) => open.is_empty() && finished,
-            Err(Refusal::NotForYou { phases }) => {
+            Err(Refusal::NotForYou { phases, .. }) => {
                 open.is_empty() && !finished && !phases.is_empty() && *phases == barred
             }
-            Err(Refusal::NothingReady { claimed, failed, exhausted }) => {
+            Err(Refusal::NothingReady { claimed, failed, exhausted, .. }) => {
                 let spent = |phase: &usize| match &world.places[*phase] {
                     Place::Pending => scenario.exhausted(world, *phase),
                     Place::Held(_) => scenario.spent(world, asker, *phase),
@@ -200,6 +206,25 @@ impl Walk<'_> {
             Err(_) => false,
         };
         self.check(Check::Next, at, right, || format!("{}: {next:?}", scenario.who(view)));
+    }
+
+    /// Notes what is said of waiting: that it helps, or that it never can. Another agent may come, and
+    /// a person may let what is exhausted be tried again.
+    fn promise(&mut self, at: usize, bit: usize, prospect: &Prospect, nothing_is_exhausted: bool) {
+        let is_final = match prospect.advice {
+            Advice::Others => true,
+            Advice::Person => nothing_is_exhausted,
+            Advice::AnotherAgent => false,
+            Advice::GoOn | Advice::TakeOver | Advice::Wait | Advice::MayStop => false,
+        };
+        if is_final {
+            self.never[at] |= 1 << bit;
+        }
+        // Who cannot be seen counts as alive, and may be gone for ever.
+        let all_are_seen = prospect.seen.iter().all(|seen| seen.alive != Alive::Unknown);
+        if prospect.waiting_helps && all_are_seen {
+            self.hopes[at] |= 1 << bit;
+        }
     }
 
     fn check_holding(&mut self, view: View<'_>) {
@@ -288,6 +313,10 @@ impl Walk<'_> {
             }
         }
         for (at, granted_later) in later.into_iter().enumerate() {
+            let in_vain = self.hopes[at] & !granted_later;
+            self.check(Check::WaitingHelps, at, in_vain == 0, || {
+                format!("asker {}", in_vain.trailing_zeros() as usize / per_worktree)
+            });
             let lied = self.never[at] & granted_later;
             self.check(Check::Never, at, lied == 0, || {
                 let bit = lied.trailing_zeros() as usize;

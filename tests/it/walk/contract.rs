@@ -300,7 +300,7 @@ impl Scenario {
                     Some("the phase")
                 }
             }
-            Refusal::Blocked { phase: of, waits_for } => {
+            Refusal::Blocked { phase: of, waits_for, .. } => {
                 let waits: Vec<_> = self.waits_for(world, phase);
                 let state = |dep: usize| match &world.places[dep] {
                     Place::Pending => "pending",

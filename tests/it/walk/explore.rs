@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use git_conductor::rules::decide::{self, Change, Facts, Request};
 use git_conductor::rules::identity::Life;
+use git_conductor::rules::next;
 use git_conductor::rules::refusal::Retry;
 use git_conductor::rules::{Board, PhaseId, Refusal};
 
@@ -32,8 +33,8 @@ pub(super) struct Rules {
 
 pub(super) const SHIPPED: Rules = Rules {
     decide: decide::decide,
-    next: decide::next,
-    holding: decide::holding,
+    next: next::next,
+    holding: next::holding,
     may_end: decide::may_end,
 };
 
@@ -76,6 +77,8 @@ pub(super) struct Walk<'a> {
     /// For each world, which requests are granted and which are refused for ever.
     pub(super) granted: Vec<u128>,
     pub(super) never: Vec<u128>,
+    /// The askers, as bits, that are told in each world that waiting helps.
+    pub(super) hopes: Vec<u128>,
     violations: BTreeMap<Check, Violation>,
     pub(super) report: Report,
 }
@@ -132,6 +135,7 @@ pub(super) fn walk(scenario: &Scenario, rules: Rules, enough: Option<Check>) -> 
         steps: Vec::new(),
         granted: Vec::new(),
         never: Vec::new(),
+        hopes: Vec::new(),
         violations: BTreeMap::new(),
         report: Report::default(),
     };
@@ -144,7 +148,7 @@ pub(super) fn walk(scenario: &Scenario, rules: Rules, enough: Option<Check>) -> 
             break;
         }
     }
-    if at == walk.worlds.len() && enough.is_none_or(|check| check == Check::Never) {
+    if at == walk.worlds.len() && enough.is_none_or(|check| matches!(check, Check::Never | Check::WaitingHelps)) {
         walk.check_never();
     }
     walk.finish()
@@ -163,6 +167,7 @@ impl Walk<'_> {
         self.steps.push(Vec::new());
         self.granted.push(0);
         self.never.push(0);
+        self.hopes.push(0);
         number
     }
 

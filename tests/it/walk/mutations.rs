@@ -3,6 +3,8 @@
 use git_conductor::record::{Done, Verdict};
 use git_conductor::rules::decide::{self, Change, Facts, Request};
 use git_conductor::rules::identity::Life;
+use git_conductor::rules::next;
+use git_conductor::rules::refusal::{Advice, Prospect};
 use git_conductor::rules::{Board, Hold, PhaseId, Refusal, State};
 use jiff::SignedDuration;
 
@@ -62,6 +64,8 @@ pub(super) const BROKEN: &[(&str, Rules, &str, Check)] = &[
         "two worktrees",
         Check::Holding,
     ),
+    ("always hopes", listing(always_hopes), CHAIN, Check::WaitingHelps),
+    ("never hopes", listing(never_hopes), CHAIN, Check::Never),
     ("ends over live claims", Rules { may_end: ends_at_will, ..SHIPPED }, HOSTS, Check::MayEnd),
 ];
 
@@ -262,7 +266,7 @@ fn renews_for_the_dead(board: &Board, id: PhaseId, request: &Request, facts: Fac
 fn waits_for_nothing(board: &Board, id: PhaseId, request: &Request, facts: Facts<'_>) -> Answer {
     match decide::decide(board, id, request, facts) {
         Err(Refusal::Blocked { phase, .. }) => {
-            Err(Refusal::Blocked { phase, waits_for: Vec::new() })
+            Err(Refusal::Blocked { phase, waits_for: Vec::new(), dead: None })
         }
         answer => answer,
     }
@@ -297,25 +301,45 @@ fn never_forgives(board: &Board, id: PhaseId, request: &Request, facts: Facts<'_
 fn lists_the_pending(board: &Board, facts: Facts<'_>) -> Result<Vec<PhaseId>, Refusal> {
     let pending: Vec<_> =
         board.graph.ids().filter(|id| *board.state(*id) == State::Pending).collect();
-    if pending.is_empty() { decide::next(board, facts) } else { Ok(pending) }
+    if pending.is_empty() { next::next(board, facts) } else { Ok(pending) }
 }
 
 fn lists_only_the_ready(board: &Board, facts: Facts<'_>) -> Result<Vec<PhaseId>, Refusal> {
-    let mut listed = decide::next(board, facts)?;
+    let mut listed = next::next(board, facts)?;
     listed.retain(|id| board.is_ready(*id));
     if listed.is_empty() {
-        Err(Refusal::NothingReady {
-            claimed: Vec::new(),
-            failed: Vec::new(),
-            exhausted: Vec::new(),
-        })
+        Err(Refusal::Finished {})
     } else {
         Ok(listed)
     }
 }
 
 fn finishes_early(board: &Board, facts: Facts<'_>) -> Result<Vec<PhaseId>, Refusal> {
-    decide::next(board, facts).map_err(|_| Refusal::Finished {})
+    next::next(board, facts).map_err(|_| Refusal::Finished {})
+}
+
+/// What `next` says, with other advice.
+fn advising(board: &Board, facts: Facts<'_>, advice: Advice) -> Result<Vec<PhaseId>, Refusal> {
+    let other = |prospect: Box<Prospect>| {
+        Box::new(Prospect { advice, waiting_helps: advice.waiting_helps(), ..*prospect })
+    };
+    next::next(board, facts).map_err(|refusal| match refusal {
+        Refusal::NothingReady { claimed, failed, exhausted, prospect } => {
+            Refusal::NothingReady { claimed, failed, exhausted, prospect: other(prospect) }
+        }
+        Refusal::NotForYou { phases, claimed, prospect } => {
+            Refusal::NotForYou { phases, claimed, prospect: other(prospect) }
+        }
+        refusal => refusal,
+    })
+}
+
+fn always_hopes(board: &Board, facts: Facts<'_>) -> Result<Vec<PhaseId>, Refusal> {
+    advising(board, facts, Advice::Wait)
+}
+
+fn never_hopes(board: &Board, facts: Facts<'_>) -> Result<Vec<PhaseId>, Refusal> {
+    advising(board, facts, Advice::Others)
 }
 
 fn holds_nothing(_: &Board, _: Facts<'_>) -> Option<Refusal> {
