@@ -29,7 +29,7 @@ pub(super) fn outcome(
     waited: Option<Duration>,
 ) -> Outcome {
     // The claim stands; what cannot be read for this is told by the next command.
-    _ = context.store.look_back(&mut granted.board, &granted.phase);
+    context.store.look_back(&mut granted.board, &granted.phase).ok();
     let board = &granted.board;
     let sprint = context.store_path().join("conductor").join(&board.sprint.sprint_id);
     let earlier = with_pins(board.builds_on_before(&granted.phase), &sprint);

@@ -68,7 +68,9 @@ pub fn run(context: &Context, request: &Request) -> Result<Outcome, Stop> {
         Some(name) => name,
         None if request.artifact => {
             let text = "--artifact is of a phase, and you hold none";
-            return Err(Failure::new(FailureKind::Usage, text).hint("git conductor show -h").into());
+            return Err(Failure::new(FailureKind::Usage, text)
+                .hint("git conductor show -h")
+                .into());
         }
         None => return Ok(Outcome::Board(Box::new(status::view(context, board)))),
     };

@@ -9,7 +9,8 @@ use super::text::{age, duration, list, safe};
 use super::waiting::spent;
 use crate::rules::graph::Handover;
 use crate::rules::identity;
-use crate::rules::refusal::{Advice, Alive, Held, Prospect, Refusal};
+use crate::rules::others::{Advice, Alive, Held, Prospect};
+use crate::rules::refusal::Refusal;
 
 /// The command that waits for whatever opens.
 pub(super) const WAIT: &[&str] = &["next", "--claim", "--wait", "--timeout", "90s"];
@@ -55,7 +56,11 @@ pub(super) fn held(now: Timestamp, claims: &[Held]) -> String {
 
 /// `open to all in 23m`
 fn opens_to_all(now: Timestamp, then: Timestamp) -> String {
-    if then <= now { "open to all".to_owned() } else { format!("open to all in {}", age(then, now)) }
+    if then <= now {
+        "open to all".to_owned()
+    } else {
+        format!("open to all in {}", age(then, now))
+    }
 }
 
 /// What there is to do about a phase whose owner is dead.
@@ -71,7 +76,8 @@ pub(super) fn take_over(held: &Held) -> (String, Vec<String>) {
 
 /// What keeps a phase closed: `'build' is behind that: 'bob' is gone, and …`
 pub(super) fn behind(now: Timestamp, held: &Held) -> String {
-    let opens = held.opens_at.map(|then| format!(", so '{}' is {}", held.phase, opens_to_all(now, then)));
+    let opens =
+        held.opens_at.map(|then| format!(", so '{}' is {}", held.phase, opens_to_all(now, then)));
     format!(
         "{}, who claimed '{}', is gone{}",
         who(&held.holder.agent),
@@ -87,9 +93,8 @@ fn words(words: &[&str]) -> Vec<String> {
 /// How long nothing has happened, if a person should know.
 fn quiet(last_change: Option<Timestamp>, now: Timestamp) -> Option<String> {
     let quiet = identity::age(now, last_change?);
-    (quiet >= QUIET).then(|| {
-        format!("nothing has happened for {}: tell your human, and stop", duration(quiet))
-    })
+    (quiet >= QUIET)
+        .then(|| format!("nothing has happened for {}: tell your human, and stop", duration(quiet)))
 }
 
 /// What an agent that can claim nothing is told to do, and the command for it.
@@ -122,7 +127,8 @@ fn advised(
             (hint, words(WAIT))
         }
         (Advice::MayStop, ..) => {
-            let unless = |held: &Held| format!("{} gives '{}' up", who(&held.holder.agent), held.phase);
+            let unless =
+                |held: &Held| format!("{} gives '{}' up", who(&held.holder.agent), held.phase);
             let could = |held: &&Held| prospect.yours_later.contains(&held.phase);
             let unless: Vec<String> = claimed.iter().filter(could).map(unless).collect();
             let hint = format!(
@@ -135,9 +141,10 @@ fn advised(
             "you may stop: nothing that is left can become yours; other agents are there for it",
         ),
         (Advice::AnotherAgent, ..) => {
-            let last = prospect.seen.first().map(|seen| {
-                format!(" ({} was last seen{})", who(&seen.agent), ago(now, seen.at))
-            });
+            let last = prospect
+                .seen
+                .first()
+                .map(|seen| format!(" ({} was last seen{})", who(&seen.agent), ago(now, seen.at)));
             nothing(&format!(
                 "this needs another agent, and nobody else is at work{}: \
                  tell your human that once, and stop; a name does not make you another",
@@ -145,7 +152,9 @@ fn advised(
             ))
         }
         (Advice::Person, ..) if exhausted.is_empty() => nothing(FAILED),
-        (Advice::Person, ..) => nothing("how to go on is your human's decision: tell them, and stop"),
+        (Advice::Person, ..) => {
+            nothing("how to go on is your human's decision: tell them, and stop")
+        }
     }
 }
 
@@ -159,11 +168,8 @@ pub(super) fn nothing_ready(
 ) -> Draft {
     let (hint, todo) = advised(prospect, claimed, exhausted, now);
     let text = if !claimed.is_empty() {
-        let besides = if exhausted.is_empty() {
-            String::new()
-        } else {
-            attempts::besides(exhausted)
-        };
+        let besides =
+            if exhausted.is_empty() { String::new() } else { attempts::besides(exhausted) };
         format!("nothing can be claimed now: the rest waits for {}{besides}", held(now, claimed))
     } else if !exhausted.is_empty() {
         attempts::nothing_left(failed, exhausted)
@@ -210,16 +216,24 @@ pub(super) fn timed_out(
     let waited = SignedDuration::from_millis(i64::try_from(waited_ms).unwrap_or(i64::MAX));
     let inner = sentence(why, now);
     let unchanged = last_change.map(|then| identity::age(now, then));
-    let unchanged = unchanged.filter(|unchanged| *unchanged >= waited + SignedDuration::from_mins(1));
+    let unchanged =
+        unchanged.filter(|unchanged| *unchanged >= waited + SignedDuration::from_mins(1));
     let unchanged =
         unchanged.map(|time| format!(", and nothing has happened for {}", duration(time)));
-    let text =
-        format!("still waiting after {}{}: {}", spent(waited), unchanged.unwrap_or_default(), inner.text);
+    let text = format!(
+        "still waiting after {}{}: {}",
+        spent(waited),
+        unchanged.unwrap_or_default(),
+        inner.text
+    );
     let is_dead = matches!(
         why,
         Refusal::Blocked { dead: Some(_), .. }
             | Refusal::Unfinished { dead: Some(_), .. }
-            | Refusal::Claimed { holder: crate::rules::refusal::Holder { alive: Alive::No, .. }, .. }
+            | Refusal::Claimed {
+                holder: crate::rules::others::Holder { alive: Alive::No, .. },
+                ..
+            }
     );
     let (hints, todo) = match why {
         // Here the advice is the same as without waiting.

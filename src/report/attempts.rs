@@ -21,7 +21,8 @@ const LISTED: usize = 10;
 const REASON: usize = 300;
 
 /// What an agent is told where only a person can go on.
-pub(super) const STOP: &str = "whether it is tried again is your human's decision: tell them, and stop";
+pub(super) const STOP: &str =
+    "whether it is tried again is your human's decision: tell them, and stop";
 
 /// `1 attempt`, `2 attempts`
 pub(super) fn times(count: u64) -> String {

@@ -12,7 +12,7 @@ use crate::cmd::View;
 use crate::record::{Done, VERSION, Verdict};
 use crate::rules::identity::{self, is_stale, relation};
 use crate::rules::next::next;
-use crate::rules::refusal::Alive;
+use crate::rules::others::Alive;
 use crate::rules::{Board, Facts, Hold, Life, PhaseId, Standing, State, attempts, decide};
 
 /// A phase's state as the table names it: the states of the rules, with what can be seen of them.

@@ -16,7 +16,7 @@ use crate::rules::evidence::{Fault, Finding};
 use crate::rules::gate::Pin;
 use crate::rules::graph::Concurrency;
 use crate::rules::identity::heard;
-use crate::rules::refusal::Alive;
+use crate::rules::others::Alive;
 use crate::rules::{Hold, Life, PhaseId, State};
 
 /// A fact and what it is, in two columns.

@@ -11,7 +11,8 @@ use super::text::{list, safe};
 use crate::cmd::{Input, Opened, Pushed};
 use crate::record::VERSION;
 use crate::rules::gate::{Gap, Lack, Passage, Shut};
-use crate::rules::refusal::{Alive, Holder, Refusal, Wait};
+use crate::rules::others::{Alive, Holder};
+use crate::rules::refusal::{Refusal, Wait};
 
 /// So many paths stand in a sentence, and so many gaps in a message.
 const MANY: usize = 5;

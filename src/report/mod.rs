@@ -333,12 +333,7 @@ fn started_text(started: &Started, say: &mut Say) {
     }
 }
 
-fn claimed_text(
-    granted: &Granted,
-    salvaged: &Salvaged,
-    now: Timestamp,
-    say: &mut Say,
-) {
+fn claimed_text(granted: &Granted, salvaged: &Salvaged, now: Timestamp, say: &mut Say) {
     let phase = &granted.phase;
     match (granted.change, &granted.from) {
         (Change::Renew, _) => {

@@ -5,7 +5,9 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use serde_json::{Value, json};
 
 use super::text::safe;
-use super::{Format, Printed, Say, claimed_text, inputs_text, completed_text, gate, notes, waiting, words};
+use super::{
+    Format, Printed, Say, claimed_text, completed_text, gate, inputs_text, notes, waiting, words,
+};
 use crate::cmd::Outcome;
 use crate::cmd::run::{End, Fate, Ran};
 use crate::error::Failure;

@@ -7,7 +7,8 @@ use super::text::{age, list, safe};
 use super::{advice, attempts};
 use crate::record::Verdict;
 use crate::rules::graph::Handover;
-use crate::rules::refusal::{Alive, Held, Holder, Refusal, Wait};
+use crate::rules::others::{Alive, Held, Holder};
+use crate::rules::refusal::{Refusal, Wait};
 
 /// What is said of a refusal: the sentence, a hint, and the command that follows it as its own hint.
 pub(super) struct Draft {

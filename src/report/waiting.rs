@@ -12,7 +12,7 @@ use super::sentences::{Draft, NOTHING, draft, sentence, who};
 use super::text::duration;
 use crate::cmd::waiting::{Live, Progress};
 use crate::record::{VERSION, Verdict};
-use crate::rules::refusal::Held;
+use crate::rules::others::Held;
 
 /// What a terminal shows of a signal that is typed.
 const ECHO: &str = "^C";

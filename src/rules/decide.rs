@@ -10,7 +10,8 @@ use super::attempts::{exhausted, is_exhausted, spent};
 use super::board::{Board, Hold, State};
 use super::graph::PhaseId;
 use super::identity::{Life, Me, Relation, is_stale, opens_at, relation, same_process};
-use super::refusal::{Held, Holder, Refusal, Wait};
+use super::others::{Held, Holder};
+use super::refusal::{Refusal, Wait};
 use crate::record::{Claim, Done, Verdict};
 
 /// What the asker wants of one phase.

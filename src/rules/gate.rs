@@ -12,7 +12,8 @@ use super::board::{Board, Standing, State};
 use super::decide::{check_dependencies, check_four_eyes, owned};
 use super::graph::PhaseId;
 use super::identity::Me;
-use super::refusal::{Holder, Refusal, Wait};
+use super::others::Holder;
+use super::refusal::{Refusal, Wait};
 use crate::record::{Done, Verdict};
 
 /// What is about to go out, one of possibly several things.

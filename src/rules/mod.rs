@@ -15,6 +15,7 @@ pub mod identity;
 pub mod layers;
 pub mod next;
 pub mod notes;
+pub mod others;
 pub mod prospect;
 pub mod push;
 pub mod refusal;

@@ -5,8 +5,9 @@ use super::board::{Board, State};
 use super::decide::{Change, Facts, Request, decide, is_mine, mine};
 use super::graph::PhaseId;
 use super::identity::{Life, opens_at};
+use super::others::Held;
 use super::prospect::prospect;
-use super::refusal::{Held, Refusal};
+use super::refusal::Refusal;
 use crate::record::Verdict;
 
 /// The phases that the asker could claim now, in the board's order, without those it holds.
@@ -87,4 +88,3 @@ pub fn holding(board: &Board, facts: Facts<'_>) -> Option<Refusal> {
         State::Claimed(_) | State::Pending | State::Done(_) => None,
     })
 }
-

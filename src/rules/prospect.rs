@@ -3,12 +3,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::attempts::is_exhausted;
+use super::attempts::{is_exhausted, spent};
 use super::board::{Board, State};
 use super::decide::{Facts, check_four_eyes, completed_by, dead_owner, is_mine};
 use super::graph::PhaseId;
 use super::identity::{Life, age};
-use super::refusal::{Advice, Alive, Prospect, Seen};
+use super::others::{Advice, Alive, Prospect, Seen};
 use crate::record::Verdict;
 
 /// An agent whose process nobody can see counts as around for this long after it was last seen.
@@ -27,6 +27,7 @@ pub(super) fn prospect(board: &Board, facts: Facts<'_>) -> Prospect {
             State::Done(_) => {}
             State::Claimed(hold) if is_mine(facts.me, hold) => mine = true,
             _ if !behind || is_barred_to_me(board, id, facts) => {}
+            State::Claimed(hold) if spent(board, id, hold, facts).is_some() => {}
             State::Claimed(_) => held.push(id),
             State::Pending if is_exhausted(board, id, facts) => {}
             State::Pending => later.push(id),
@@ -95,7 +96,9 @@ fn doable(board: &Board, seen: &[Seen], facts: Facts<'_>) -> Vec<bool> {
         doable[id.index()] = match board.state(id) {
             State::Done(done) => done.verdict == Verdict::Pass,
             State::Claimed(hold) if hold.life != Life::Dead => is_open(),
-            State::Claimed(_) => is_open() && by_somebody(),
+            State::Claimed(hold) => {
+                spent(board, id, hold, facts).is_none() && is_open() && by_somebody()
+            }
             State::Pending => !is_exhausted(board, id, facts) && is_open() && by_somebody(),
         };
     }
@@ -138,11 +141,9 @@ fn others(board: &Board, facts: Facts<'_>) -> Vec<Seen> {
         match board.state(id) {
             State::Pending => {}
             State::Claimed(hold) if is_mine(facts.me, hold) => {}
-            State::Claimed(hold) => see(
-                &hold.claim.agent,
-                hold.heard.max(hold.claim.claimed_at),
-                hold.life.into(),
-            ),
+            State::Claimed(hold) => {
+                see(&hold.claim.agent, hold.heard.max(hold.claim.claimed_at), hold.life.into())
+            }
             State::Done(done) if done.carried_from.is_some() => {}
             State::Done(done) if completed_by(facts.me, done, board.completer(id)) => {}
             State::Done(done) => {
@@ -164,7 +165,9 @@ pub fn last_change(board: &Board) -> Option<Timestamp> {
     let of = |id: PhaseId| {
         let state = match board.state(id) {
             State::Pending => None,
-            State::Claimed(hold) => hold.heard.max(hold.claim.renewed_at).max(hold.claim.claimed_at),
+            State::Claimed(hold) => {
+                hold.heard.max(hold.claim.renewed_at).max(hold.claim.claimed_at)
+            }
             State::Done(done) => done.completed_at,
         };
         let past = board.past(id).iter().filter_map(|attempt| attempt.ended_at).max();

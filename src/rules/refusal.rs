@@ -3,77 +3,11 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::board::Hold;
 use super::gate::Shut;
 use super::graph::Handover;
-use super::identity::{Life, Me};
+use super::others::{Advice, Held, Holder, Prospect};
 use super::rounds::Uncarried;
 use crate::record::{Done, Verdict};
-
-/// Who holds a phase, as a refusal tells it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Holder {
-    /// The owner's name; empty if it cannot be known.
-    pub agent: String,
-    /// When it claimed, in UTC.
-    pub since: Option<Timestamp>,
-    /// When it was last heard, in UTC: it claimed, renewed, or ran a command that saw its claim.
-    pub heard: Option<Timestamp>,
-    /// Whether its process lives.
-    pub alive: Alive,
-    /// The worktree it claimed from.
-    pub worktree: Option<String>,
-    /// Whether it goes by the name that the asker was given, from another process.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub same_name: bool,
-    /// What the asker is called, to whom that may be news.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub you: Option<String>,
-}
-
-/// [`Life`] in the words of JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Alive {
-    /// Its process was seen alive.
-    Yes,
-    /// Its process is provably gone.
-    No,
-    /// It cannot be known.
-    Unknown,
-}
-
-impl From<Life> for Alive {
-    fn from(life: Life) -> Self {
-        match life {
-            Life::Alive => Self::Yes,
-            Life::Dead => Self::No,
-            Life::Unknown => Self::Unknown,
-        }
-    }
-}
-
-impl From<&Hold> for Holder {
-    fn from(hold: &Hold) -> Self {
-        Self {
-            agent: hold.claim.agent.clone(),
-            since: hold.claim.claimed_at,
-            heard: hold.heard,
-            alive: hold.life.into(),
-            worktree: hold.claim.worktree.clone(),
-            same_name: false,
-            you: None,
-        }
-    }
-}
-
-impl Holder {
-    /// The owner, as it looks to one who is another.
-    pub(super) fn seen_by(me: &Me, hold: &Hold) -> Self {
-        let same_name = me.explicit && hold.claim.explicit && me.name == hold.claim.agent;
-        Self { same_name, you: Some(me.name.clone()), ..hold.into() }
-    }
-}
 
 /// A dependency that is not done, or failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -85,94 +19,6 @@ pub struct Wait {
     /// Who is at it, or completed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
-}
-
-/// A phase and who holds it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Held {
-    /// The phase.
-    pub phase: String,
-    /// Its owner.
-    #[serde(flatten)]
-    pub holder: Holder,
-    /// Whether that is the asker.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub mine: bool,
-    /// How it is handed in.
-    #[serde(skip)]
-    pub handover: Handover,
-    /// When anyone may claim it, if its owner is dead.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub opens_at: Option<Timestamp>,
-}
-
-/// Another agent that has worked on this sprint.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Seen {
-    /// Its name.
-    pub agent: String,
-    /// When it was last seen: it claimed, was heard, completed or gave up a phase.
-    pub at: Option<Timestamp>,
-    /// Whether its process lives.
-    pub alive: Alive,
-}
-
-/// What an agent that can claim nothing should do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Advice {
-    /// Finish the phase that it holds.
-    GoOn,
-    /// Take over from the dead owner, or wait until anyone may claim the phase.
-    TakeOver,
-    /// Wait: a phase that others have to open can become its own.
-    Wait,
-    /// It may stop: all that could become its own is held by others, who would have to give it up.
-    MayStop,
-    /// Stop: all that is left is for others, who are around.
-    Others,
-    /// Tell its human that another agent is needed, and stop.
-    AnotherAgent,
-    /// Tell its human, who decides how to go on, and stop.
-    Person,
-}
-
-impl Advice {
-    /// Whether waiting can give the asker a phase.
-    #[must_use]
-    pub const fn waiting_helps(self) -> bool {
-        match self {
-            Self::TakeOver | Self::Wait | Self::MayStop => true,
-            Self::GoOn | Self::Others | Self::AnotherAgent | Self::Person => false,
-        }
-    }
-
-    /// When asking again may succeed.
-    const fn retry(self) -> Retry {
-        match self {
-            Self::GoOn | Self::TakeOver | Self::Wait | Self::MayStop => Retry::AfterChange,
-            Self::Others | Self::AnotherAgent | Self::Person => Retry::Never,
-        }
-    }
-}
-
-/// What is left for the asker.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Prospect {
-    /// What it should do.
-    pub advice: Advice,
-    /// Whether waiting can give it a phase.
-    pub waiting_helps: bool,
-    /// The phases that can become its own once others have done or given up theirs.
-    pub yours_later: Vec<String>,
-    /// The other agents of this sprint, the one seen last first.
-    pub seen: Vec<Seen>,
-    /// The phase to take over, and its dead owner.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dead: Option<Held>,
-    /// When anything last happened on the board: a claim, a sign of life, a completion, an end of an
-    /// attempt.
-    pub last_change: Option<Timestamp>,
 }
 
 /// The last of the attempts at a phase.
@@ -560,7 +406,12 @@ impl Refusal {
     pub fn retry(&self) -> Retry {
         match self {
             Self::NothingReady { prospect, .. } | Self::NotForYou { prospect, .. } => {
-                prospect.advice.retry()
+                match prospect.advice {
+                    Advice::GoOn | Advice::TakeOver | Advice::Wait | Advice::MayStop => {
+                        Retry::AfterChange
+                    }
+                    Advice::Others | Advice::AnotherAgent | Advice::Person => Retry::Never,
+                }
             }
             Self::UnknownPhase { .. }
             | Self::UnknownSalvage { .. }

@@ -2,8 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::board::{Board, State};
 use super::attempts::is_exhausted;
+use super::board::{Board, State};
 use super::decide::{Facts, Request, behind_the_dead, dead_owner, decide};
 use super::graph::PhaseId;
 use super::identity::{Life, opens_at};
@@ -151,6 +151,7 @@ pub fn turns_stale(
 #[cfg(test)]
 mod tests {
     use super::super::graph::{Graph, Names};
+    use super::super::identity::heard;
     use super::super::{Hold, Me, spec};
     use super::*;
     use crate::record::{Claim, Done, Sprint, VERSION};

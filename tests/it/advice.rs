@@ -94,7 +94,8 @@ fn a_waiter_ends_when_the_agent_that_it_waits_for_is_gone() {
     let (sandbox, one, two) = scene(GRAPH);
     works(&sandbox, &one, "build");
     works(&sandbox, &two, "docs");
-    let mut waits = sandbox.binary("repo", &one, &["next", "--claim", "--wait", "--timeout", "100"]);
+    let mut waits =
+        sandbox.binary("repo", &one, &["next", "--claim", "--wait", "--timeout", "100"]);
     let waits = waits.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     crate::waiting::asleep(&waits);
     let begun = std::time::Instant::now();
@@ -185,7 +186,8 @@ fn a_wait_that_was_in_vain_is_made_longer_and_ends_with_a_person() {
     // Where nobody has been heard for an hour a person has to know.
     let hour_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3700);
     let stamp = jiff::Timestamp::try_from(hour_ago).unwrap();
-    let sprint = sandbox.run("repo", &one, &["status"]).json["sprint_id"].as_str().unwrap().to_owned();
+    let sprint =
+        sandbox.run("repo", &one, &["status"]).json["sprint_id"].as_str().unwrap().to_owned();
     let dir = sandbox.join("repo/.nanostack/conductor").join(sprint);
     let edit = |path: std::path::PathBuf, change: &dyn Fn(&mut Value)| {
         let mut value: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
@@ -233,7 +235,10 @@ fn a_claim_says_what_it_is_about_what_it_builds_on_and_how_it_is_handed_in() {
     assert!(build.contains("run 'git conductor complete build'\n"), "{build}");
     assert!(build.contains("builds on 'notes' by 'one'"), "{build}");
     assert!(build.contains("no artifact was handed over"), "{build}");
-    assert!(build.contains("before that 'plan' by 'one': git conductor show plan --artifact"), "{build}");
+    assert!(
+        build.contains("before that 'plan' by 'one': git conductor show plan --artifact"),
+        "{build}"
+    );
     sandbox.run("repo", &one, &["complete", "build"]).ok();
     let review = says(&two, &["claim", "review"]);
     assert!(review.contains("about: check the login flow\n  against the plan\n"), "{review}");

@@ -65,8 +65,8 @@ fn it_is_short_at_its_longest_and_what_others_wrote_is_data() {
         assert!(!text.lines().any(|line| line.starts_with("System") || line.starts_with("Ignore")));
         assert!(!text.contains('\u{1b}'));
         assert_eq!(text.contains("next: git conductor next --claim"), !hold, "{text}");
-        assert_eq!(text.contains("git conductor complete build --artifact FILE"), hold, "{text}");
-        for code in ["exit 1 ", " 3 ", " 4 ", " 128:"] {
+        assert_eq!(text.contains("run 'git conductor complete build'"), hold, "{text}");
+        for code in ["exit 1 ", " 3 ", " 4 ", " 5 ", " 6 ", " 128:"] {
             assert!(text.contains(code), "{text}");
         }
     }

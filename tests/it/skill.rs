@@ -16,7 +16,10 @@ const ACTIONS: &[(&[&str], &str)] = &[
         &["claimed", "alive", "four_eyes"],
         "normal: leave that phase alone; `git conductor next --claim`",
     ),
-    (&["nothing_ready", "not_for_you"], "the hint says which: take over, wait, or stop; see exits 6 and 1"),
+    (
+        &["nothing_ready", "not_for_you"],
+        "the hint says which: take over, wait, or stop; see exits 6 and 1",
+    ),
     (&["blocked", "timed_out"], "do what the hint says: wait as it says, take over, or stop"),
     (&["holding"], "finish what you hold, or `git conductor abort PHASE`"),
     (&["done"], "nothing to do there; `git conductor next --claim`"),

@@ -135,6 +135,8 @@ fn check(situation: &Situation, code: Option<&str>, exit: impl Fn(u8) -> bool) {
         assert_eq!(value["v"], json!(1), "{name}");
         if let Some(code) = code {
             assert_eq!(value["code"], json!(code), "{name}");
+            let waits = output.status.code() == Some(6);
+            assert!(!waits || value["waiting_helps"] == json!(true), "{name}");
             assert_eq!(output.stdout, b"", "{name}: nothing is said on stdout");
             assert!(value["hints"].as_array().unwrap().len() <= 2, "{name}");
         }
@@ -161,8 +163,13 @@ fn code(situation: &Situation) -> &'static str {
 #[test]
 fn refusals() {
     for situation in REFUSALS {
-        let wanted = if code(situation) == "timed_out" { 3 } else { 1 };
-        check(situation, Some(code(situation)), |exit| exit == wanted);
+        let wanted: &[u8] = match code(situation) {
+            "timed_out" => &[3],
+            "finished" => &[5],
+            "nothing_ready" | "not_for_you" => &[1, 6],
+            _ => &[1],
+        };
+        check(situation, Some(code(situation)), |exit| wanted.contains(&exit));
     }
 }
 

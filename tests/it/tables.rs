@@ -297,7 +297,7 @@ pub(crate) const PAGES: &[Page] = &[
     ),
     page("abort", &[1], &["git-conductor-claim(1)", "git-conductor-unstuck(1)"]),
     page("status", &[], &["git-conductor-next(1)", "git-conductor-wait(1)"]),
-    page("next", &[1, 3], &["git-conductor-claim(1)", "git-conductor-batch(1)"]),
+    page("next", &[1, 3, 5, 6], &["git-conductor-claim(1)", "git-conductor-batch(1)"]),
     page("unstuck", &[1], &["git-conductor-claim(1)", "git-conductor-abort(1)"]),
     page(
         "salvage",

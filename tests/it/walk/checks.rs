@@ -4,7 +4,8 @@
 use git_conductor::record::Verdict;
 use git_conductor::rules::decide::{self, Change, Request};
 use git_conductor::rules::identity::Life;
-use git_conductor::rules::refusal::{Advice, Alive, Prospect, Retry};
+use git_conductor::rules::others::{Advice, Alive, Prospect};
+use git_conductor::rules::refusal::Retry;
 use git_conductor::rules::{PhaseId, Refusal};
 
 use super::contract::Kin;

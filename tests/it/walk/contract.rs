@@ -4,7 +4,7 @@
 use git_conductor::rules::Refusal;
 use git_conductor::rules::decide::{Change, Request};
 use git_conductor::rules::identity::Life;
-use git_conductor::rules::refusal::Holder;
+use git_conductor::rules::others::Holder;
 
 use super::agents::Naming;
 use super::sprint::Scenario;

@@ -148,7 +148,9 @@ pub(super) fn walk(scenario: &Scenario, rules: Rules, enough: Option<Check>) -> 
             break;
         }
     }
-    if at == walk.worlds.len() && enough.is_none_or(|check| matches!(check, Check::Never | Check::WaitingHelps)) {
+    if at == walk.worlds.len()
+        && enough.is_none_or(|check| matches!(check, Check::Never | Check::WaitingHelps))
+    {
         walk.check_never();
     }
     walk.finish()

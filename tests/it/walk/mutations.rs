@@ -4,7 +4,7 @@ use git_conductor::record::{Done, Verdict};
 use git_conductor::rules::decide::{self, Change, Facts, Request};
 use git_conductor::rules::identity::Life;
 use git_conductor::rules::next;
-use git_conductor::rules::refusal::{Advice, Prospect};
+use git_conductor::rules::others::{Advice, Prospect};
 use git_conductor::rules::{Board, Hold, PhaseId, Refusal, State};
 use jiff::SignedDuration;
 
@@ -307,11 +307,7 @@ fn lists_the_pending(board: &Board, facts: Facts<'_>) -> Result<Vec<PhaseId>, Re
 fn lists_only_the_ready(board: &Board, facts: Facts<'_>) -> Result<Vec<PhaseId>, Refusal> {
     let mut listed = next::next(board, facts)?;
     listed.retain(|id| board.is_ready(*id));
-    if listed.is_empty() {
-        Err(Refusal::Finished {})
-    } else {
-        Ok(listed)
-    }
+    if listed.is_empty() { Err(Refusal::Finished {}) } else { Ok(listed) }
 }
 
 fn finishes_early(board: &Board, facts: Facts<'_>) -> Result<Vec<PhaseId>, Refusal> {
