@@ -348,6 +348,12 @@ pub struct Done {
 }
 
 impl Done {
+    /// Whether it is what stands for a record that cannot be understood: it may have failed.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        self.v == 0 && self.agent.is_empty()
+    }
+
     /// The claim that was completed, as far as this record tells of it.
     #[must_use]
     pub fn claim(&self) -> Claim {

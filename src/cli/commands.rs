@@ -278,7 +278,8 @@ pub(super) enum Command {
     /// open to whoever holds that phase. Once the phase is done, it is open for the
     /// commit that it was done at. Without an unfinished sprint it is open, unless
     /// conductor.requireSprint is true. It is shut where the sprint has no such
-    /// phase, or cannot be read.
+    /// phase, or cannot be read, and where that phase or anything that it waits for
+    /// has failed: also once the sprint is over, until a later one has passed there.
     ///
     /// Each phase that the gate's phase directly depends on must be evidence: it
     /// passed, in a clean worktree, what it handed over is unchanged, and it was done

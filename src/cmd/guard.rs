@@ -162,6 +162,9 @@ fn look(
         deletes: outgoing.deletes,
     };
     let (passage, id) = gate::passage(board.as_ref(), &question)?;
+    if passage == Passage::NoSprint {
+        before(store, board.as_ref(), settings)?;
+    }
     let (Some(board), Some(id)) = (&board, id) else { return Ok((passage, Vec::new())) };
     if settings.evidence == Policy::Off {
         return Ok((passage, Vec::new()));
@@ -172,6 +175,25 @@ fn look(
         found.unwrap_or(Pin::None)
     };
     Ok((passage, gate::gaps(board, id, &outgoing.contents, pin)))
+}
+
+/// Without an unfinished sprint the last one that came to the guarding phase, or failed before it, has
+/// the word, archived or not: or else a failure would open the gate as soon as its sprint is over.
+fn before(
+    store: &Store<RealWorld>,
+    board: Option<&Board>,
+    settings: &Settings,
+) -> Result<(), Stop> {
+    let phase = &settings.phase;
+    // That it has not failed was just seen.
+    if board.is_some_and(|board| gate::verdict(board, phase).is_some()) {
+        return Ok(());
+    }
+    let found = store.latest(|board| gate::verdict(board, phase))?;
+    match found {
+        Some(Err(why)) => Err(Refusal::Shut { phase: phase.clone(), why }.into()),
+        Some(Ok(())) | None => Ok(()),
+    }
 }
 
 /// Hashes what the direct dependencies of `id` handed over.

@@ -23,6 +23,10 @@ fn short(commit: &str) -> String {
     safe(&short).into_owned()
 }
 
+/// What may be done about a failure of a sprint that has been archived.
+const FAILED_BEFORE: &str = "nothing goes out before a later sprint has passed there; \
+    whether one is begun is your human's decision: tell them, and stop";
+
 /// What an open gate says.
 pub(super) fn open_text(opened: &Opened, say: &mut Say) {
     let phase = safe(&opened.phase);
@@ -181,15 +185,18 @@ pub(super) fn shut(phase: &str, why: &Shut, now: Timestamp) -> Draft {
             "what goes out is up to its owner now: tell your human what you have, and stop",
             NOTHING,
         ),
-        Shut::Failed { agent, at } => draft(
-            said(format!(
-                "{} completed '{phase}'{} with verdict 'fail'",
+        Shut::Failed { agent, at, failed, sprint } => {
+            let what = failed.as_deref().map_or_else(|| phase.into(), safe);
+            let by = failed.as_ref().map(|_| format!(", and '{phase}' waits for it"));
+            let of = sprint.as_deref().map(|id| format!(" in the sprint {}", safe(id)));
+            let (by, of) = (by.unwrap_or_default(), of.unwrap_or_default());
+            let text = format!(
+                "{} completed '{what}'{of}{} with verdict 'fail'{by}",
                 who(agent),
                 ago(now, *at)
-            )),
-            FAILED,
-            NOTHING,
-        ),
+            );
+            draft(said(text), if sprint.is_some() { FAILED_BEFORE } else { FAILED }, NOTHING)
+        }
         Shut::OtherCommit { agent, done_at, going_out } => {
             other_commit(phase, agent, done_at.as_deref(), going_out.as_deref())
         }

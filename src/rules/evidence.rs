@@ -105,7 +105,7 @@ impl Finding {
 #[must_use]
 pub fn on_board(board: &Board, id: PhaseId, done: &Done) -> Vec<Finding> {
     let mut found = Vec::new();
-    if done.v == 0 && done.agent.is_empty() {
+    if done.is_unreadable() {
         found.push(Finding::of(Fault::RecordUnreadable));
     }
     for &dep in &board.graph.phase(id).depends_on {

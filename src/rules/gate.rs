@@ -4,6 +4,9 @@
 //! One phase guards (`ship`, unless a setting says otherwise). Whoever holds it may pass; once it is
 //! done, the commit that it was done at may. Evidence is what the phases that it directly depends on
 //! have shown of the very content that goes out.
+//!
+//! A failure shuts the gate, and its sprint's end does not open it: that of the guarding phase, and of
+//! anything that this waits for, directly or not. What opens it is a later sprint that passes.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -80,12 +83,18 @@ pub enum Shut {
         #[serde(flatten)]
         holder: Holder,
     },
-    /// It is done, and not passed.
+    /// It is done and has not passed, or something that it waits for has failed.
     Failed {
-        /// Who completed it.
+        /// Who completed what failed.
         agent: String,
         /// When, in UTC.
         at: Option<Timestamp>,
+        /// What failed, if it is not the phase that guards.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        failed: Option<String>,
+        /// The sprint, if it has been archived.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        sprint: Option<String>,
     },
     /// It is done at another commit than what goes out.
     OtherCommit {
@@ -211,45 +220,97 @@ pub fn passage(
     question: &Question<'_>,
 ) -> Result<(Passage, Option<PhaseId>), Refusal> {
     let shut = |why| Refusal::Shut { phase: question.phase.to_owned(), why };
-    let unfinished = board.filter(|board| board.standing() == Standing::Active);
-    let board = match (unfinished, board) {
-        (Some(board), _) => board,
-        (None, _) if !question.require_sprint => return Ok((Passage::NoSprint, None)),
+    let board = match board.map(|board| (board, board.standing())) {
+        Some((board, Standing::Active)) => board,
         // Of a finished sprint what it was finished with may still go out.
-        (None, Some(board)) if board.standing() == Standing::Finished => board,
-        (None, _) => return Err(shut(Shut::NoSprint {})),
+        Some((board, Standing::Finished)) if question.require_sprint => board,
+        Some((board, Standing::Finished)) => {
+            let failure = verdict(board, question.phase).and_then(Result::err);
+            return failure.map_or(Ok((Passage::NoSprint, None)), |why| Err(shut(why)));
+        }
+        Some((_, Standing::Archived)) | None if question.require_sprint => {
+            return Err(shut(Shut::NoSprint {}));
+        }
+        Some((_, Standing::Archived)) | None => return Ok((Passage::NoSprint, None)),
     };
     let Some(id) = board.graph.find(question.phase) else {
         let phases = board.graph.ids().map(|id| board.graph.phase(id).name.clone()).collect();
         return Err(shut(Shut::NoPhase { phases }));
     };
-    match board.state(id) {
+    let right = match board.state(id) {
         State::Pending => {
             let waits_for = match check_dependencies(board, id) {
                 Err(Refusal::Blocked { waits_for, .. }) => waits_for,
                 Err(_) | Ok(()) => Vec::new(),
             };
-            Err(shut(Shut::Unclaimed { waits_for }))
+            return Err(shut(Shut::Unclaimed { waits_for: with_failed(board, id, waits_for) }));
         }
         State::Claimed(hold) => match owned(question.phase, hold, question.me) {
             // As for its completion: mine by a token need not be mine to pass with.
-            Ok(()) => {
-                check_four_eyes(board, id, question.me).map(|()| (Passage::Claimed, Some(id)))
+            Ok(()) => check_four_eyes(board, id, question.me).map(|()| Passage::Claimed)?,
+            Err(Refusal::Lost { .. }) => return Err(shut(Shut::Lost { holder: hold.into() })),
+            Err(_) => {
+                return Err(shut(Shut::Claimed { holder: Holder::seen_by(question.me, hold) }));
             }
-            Err(Refusal::Lost { .. }) => Err(shut(Shut::Lost { holder: hold.into() })),
-            Err(_) => Err(shut(Shut::Claimed { holder: Holder::seen_by(question.me, hold) })),
         },
-        State::Done(done) => {
-            was_done(done, question).map(|()| (Passage::Done, Some(id))).map_err(shut)
+        State::Done(_) => Passage::Done,
+    };
+    // Before what was done is looked at: a failure is the better reason.
+    if let Some(failure) = failure(board, id) {
+        return Err(shut(failure));
+    }
+    if let State::Done(done) = board.state(id) {
+        was_done(done, question).map_err(shut)?;
+    }
+    Ok((right, Some(id)))
+}
+
+/// What a sprint says of the gate once it is over: why `phase` did not pass, or that it did. `None` if
+/// it did not come so far, or has no such phase.
+#[must_use]
+pub fn verdict(board: &Board, phase: &str) -> Option<Result<(), Shut>> {
+    let id = board.graph.find(phase)?;
+    match failure(board, id) {
+        Some(failure) => Some(Err(failure)),
+        None => matches!(board.state(id), State::Done(_)).then_some(Ok(())),
+    }
+}
+
+/// Why the gate stays shut: `id` is done without a pass, or what it waits for has failed.
+fn failure(board: &Board, id: PhaseId) -> Option<Shut> {
+    let sprint = board.sprint.is_archived().then(|| board.sprint.sprint_id.clone());
+    let of = |done: &Done, failed: Option<String>| {
+        let sprint = sprint.clone();
+        Shut::Failed { agent: done.agent.clone(), at: done.completed_at, failed, sprint }
+    };
+    if let State::Done(done) = board.state(id)
+        && (done.verdict == Verdict::Fail || done.is_unreadable())
+    {
+        return Some(of(done, None));
+    }
+    board.graph.ancestors(id).into_iter().find_map(|dep| match board.state(dep) {
+        State::Done(done) if done.verdict == Verdict::Fail => {
+            Some(of(done, Some(board.graph.phase(dep).name.clone())))
+        }
+        State::Done(_) | State::Pending | State::Claimed(_) => None,
+    })
+}
+
+/// `waits_for` with what keeps these from ever being done: what they wait for, and has failed.
+fn with_failed(board: &Board, id: PhaseId, mut waits_for: Vec<Wait>) -> Vec<Wait> {
+    for dep in board.graph.ancestors(id) {
+        let State::Done(done) = board.state(dep) else { continue };
+        let name = &board.graph.phase(dep).name;
+        if done.verdict == Verdict::Fail && !waits_for.iter().any(|wait| wait.phase == *name) {
+            let agent = Some(done.agent.clone());
+            waits_for.push(Wait { phase: name.clone(), state: "failed", agent });
         }
     }
+    waits_for
 }
 
 /// Whether what goes out is what the phase was done at.
 fn was_done(done: &Done, question: &Question<'_>) -> Result<(), Shut> {
-    if done.verdict == Verdict::Fail {
-        return Err(Shut::Failed { agent: done.agent.clone(), at: done.completed_at });
-    }
     let is_same = |content: &&Content| content.commit.is_some() && content.commit == done.at.commit;
     let other = question.contents.iter().find(|content| !is_same(content));
     if other.is_none() && !question.deletes {
@@ -468,6 +529,67 @@ mod tests {
             assert_eq!(answer(board, true, &[commit], false), required);
         }
         assert_eq!(answer(Some(&board("build")), false, &["a1"], false), "no: unknown_phase");
+    }
+
+    /// In every state of `plan`, `build`, `ship` and what follows: a failure of the guarding phase, or of
+    /// anything that it waits for, shuts the gate, and the sprint's end does not open it.
+    #[test]
+    fn no_failure_opens_the_gate() {
+        let failed = Done { verdict: Verdict::Fail, ..passed(at("a1")) };
+        let unreadable = Done::default();
+        let states = [
+            State::Pending,
+            claimed(ANN),
+            State::Done(passed(at("a1"))),
+            State::Done(failed),
+            State::Done(unreadable),
+        ];
+        let each = |n: usize, phase: u32| states[n / 5_usize.pow(phase) % 5].clone();
+        let has_failed =
+            |state: &State| matches!(state, State::Done(done) if done.verdict == Verdict::Fail);
+        for n in 0..5_usize.pow(4) {
+            let mut board = board("plan,build:plan,ship:build,announce:ship");
+            for (phase, name) in (0..).zip(["plan", "build", "ship", "announce"]) {
+                board.set(board.graph.find(name).unwrap(), each(n, phase));
+            }
+            let ship = each(n, 2);
+            let shuts = has_failed(&each(n, 0)) || has_failed(&each(n, 1)) || has_failed(&ship);
+            let shuts = shuts || matches!(&ship, State::Done(done) if done.is_unreadable());
+            let said = verdict(&board, "ship");
+            let wanted = shuts.then_some(false);
+            let wanted = wanted.or_else(|| matches!(ship, State::Done(_)).then_some(true));
+            assert_eq!(said.map(|said| said.is_ok()), wanted, "{board:?}");
+            for require in [false, true] {
+                let said = answer(Some(&board), require, &["a1"], false);
+                if shuts {
+                    assert!(said.starts_with("no: "), "{said}: {board:?}");
+                }
+                if shuts && (ship == claimed(ANN) || matches!(ship, State::Done(_))) {
+                    assert_eq!(said, "no: failed", "{board:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn who_waits_for_a_failure_is_told_so() {
+        let mut board = board("plan,build:plan,ship:build");
+        let failed = Done { verdict: Verdict::Fail, ..passed(at("a1")) };
+        board.set(board.graph.find("plan").unwrap(), State::Done(failed));
+        let question = Question {
+            phase: "ship",
+            me: &ann(),
+            require_sprint: false,
+            contents: &[],
+            deletes: false,
+        };
+        let Err(Refusal::Shut { why: Shut::Unclaimed { waits_for }, .. }) =
+            passage(Some(&board), &question)
+        else {
+            panic!("it is shut, and nobody holds it");
+        };
+        let said: Vec<_> = waits_for.iter().map(|it| (it.phase.as_str(), it.state)).collect();
+        assert_eq!(said, [("build", "pending"), ("plan", "failed")]);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! A record shows no more than that somebody who could push notes wrote it. What counts is the tree: a
 //! record is of whatever commit has the content that it was done at.
 
+use std::collections::BTreeSet;
+
 use super::gate::{Content, Gap, Lack, Shut};
 use super::refusal::Refusal;
 use crate::record::Verdict;
@@ -28,13 +30,16 @@ pub fn passage(notes: &Notes, phase: &str, going_out: &Content) -> Result<Vec<Ga
         }));
     };
     if last.verdict == Verdict::Fail {
-        return Err(shut(Shut::Failed { agent: last.agent.clone(), at: last.completed_at }));
+        return Err(shut(failed(last, None)));
     }
     let clean = |note: &&&Note| note.verdict == Verdict::Pass && note.dirty != Some(true);
     let Some(passed) = of_phase.iter().filter(here).rfind(clean) else {
         let gaps = vec![gap(last, Lack::Dirty, going_out)];
         return Err(shut(Shut::NoEvidence { gaps }));
     };
+    if let Some(note) = failure(&records, passed) {
+        return Err(shut(failed(note, Some(note.phase.clone()))));
+    }
     let dependency = |dep: &String| {
         let records = records.iter().copied();
         let of_dep = records.filter(|it| it.sprint == passed.sprint && it.phase == *dep);
@@ -43,11 +48,31 @@ pub fn passage(notes: &Notes, phase: &str, going_out: &Content) -> Result<Vec<Ga
     Ok(passed.depends_on.iter().filter_map(dependency).collect())
 }
 
+/// What failed of all that `passed` waited for, directly or not, in its sprint.
+fn failure<'a>(records: &[&'a Note], passed: &Note) -> Option<&'a Note> {
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    let mut open: Vec<&str> = passed.depends_on.iter().map(String::as_str).collect();
+    while let Some(phase) = open.pop() {
+        if !seen.insert(phase) {
+            continue;
+        }
+        let of_phase = records.iter().filter(|it| it.sprint == passed.sprint && it.phase == phase);
+        for note in of_phase {
+            if note.verdict == Verdict::Fail {
+                return Some(note);
+            }
+            open.extend(note.depends_on.iter().map(String::as_str));
+        }
+    }
+    None
+}
+
+fn failed(note: &Note, failed: Option<String>) -> Shut {
+    Shut::Failed { agent: note.agent.clone(), at: note.completed_at, failed, sprint: None }
+}
+
 /// Why the records of one dependency are no evidence; `None` if they are.
 fn lacking(dep: &str, records: &[&Note], going_out: &Content) -> Option<Gap> {
-    if let Some(failed) = records.iter().find(|note| note.verdict == Verdict::Fail) {
-        return Some(gap(failed, Lack::Failed, going_out));
-    }
     let same = |note: &&Note| going_out.tree.as_ref() == Some(&note.tree);
     let Some(other) = records.last() else {
         return Some(Gap::new(dep.to_owned(), String::new(), Lack::NoRecord));
@@ -77,17 +102,22 @@ mod tests {
     use super::*;
 
     /// `sprint phase verdict tree [dirty]`, in the order of completion; a commit is called after its
-    /// tree. `ship` depends on `build`.
+    /// tree. `ship` depends on `build`, that on `plan`, and that, as
+    /// no graph does, on `ship`.
     fn notes(lines: &[&str]) -> Notes {
         let mut notes = Notes::default();
         for (n, line) in lines.iter().enumerate() {
             let words: Vec<&str> = line.split(' ').collect();
-            let depends_on: &[&str] = if words[1] == "ship" { &["build"] } else { &[] };
+            let depends_on = match words[1] {
+                "ship" => "build",
+                "build" => "plan",
+                _ => "ship",
+            };
             let record = serde_json::json!({
                 "v": if words.contains(&"later") { 2 } else { 1 },
                 "id": n.to_string(), "sprint": words[0], "phase": words[1], "agent": "ann",
                 "verdict": words[2], "commit": words[3].repeat(40), "tree": words[3].repeat(40),
-                "dirty": words.contains(&"dirty"), "depends_on": depends_on,
+                "dirty": words.contains(&"dirty"), "depends_on": [depends_on],
                 "completed_at": format!("2026-01-01T00:00:{n:02}Z"),
             });
             notes.read(record.to_string().as_bytes());
@@ -128,7 +158,12 @@ mod tests {
             (&[ship, "t build pass a"], "open no_record"),
             (&[ship, "s build pass b"], "open other_content"),
             (&[ship, "s build pass b", build], "open "),
-            (&[ship, build, "s build fail b"], "open failed"),
+            (&[ship, build, "s build fail b"], "no: failed"),
+            (&[ship, build, "t build fail a"], "open "),
+            // What it waits for by way of another, too; and who lies in a circle is heard out.
+            (&[ship, build, "s plan fail b"], "no: failed"),
+            (&[ship, build, "s plan pass b", "s ship fail b"], "no: failed"),
+            (&[ship, build, "s plan pass b"], "open "),
             (&[ship, "s build pass a dirty"], "open dirty"),
             (&[ship, "s build pass a dirty", build], "open "),
         ];

@@ -72,7 +72,7 @@ pub fn carried(board: &Board, ask: &Ask) -> Result<Vec<PhaseId>, Refusal> {
             _ if begins(id) => Uncarried::Begins,
             State::Pending | State::Claimed(_) => Uncarried::NotDone,
             State::Done(done) if done.verdict == Verdict::Fail => Uncarried::Failed,
-            State::Done(done) if done.v == 0 && done.agent.is_empty() => Uncarried::Unreadable,
+            State::Done(done) if done.is_unreadable() => Uncarried::Unreadable,
             State::Done(_) if !lacks.is_empty() => Uncarried::Needs,
             State::Done(_) => {
                 carried.push(id);

@@ -65,6 +65,32 @@ impl<W: World> Store<W> {
     }
 }
 
+impl<W: World> Store<W> {
+    /// What `pick` takes of the latest sprint of which it takes anything, ended or not. Sprints are read
+    /// one by one, up to that one. An ended one that cannot be read is passed over.
+    ///
+    /// # Errors
+    /// The list of sprints cannot be read, or what is there cannot be read at this moment.
+    pub fn latest<T>(&self, pick: impl Fn(&Board) -> Option<T>) -> Result<Option<T>, Failure> {
+        for id in self.sprints()? {
+            let Some(found) = self.find(&id)? else { continue };
+            let picked = match self.read(&found, None, Attempts::None, None) {
+                Ok(board) => pick(&board),
+                Err(failure)
+                    if matches!(failure.kind, FailureKind::Tampered | FailureKind::Unreadable) =>
+                {
+                    None
+                }
+                Err(failure) => return Err(failure),
+            };
+            if picked.is_some() {
+                return Ok(picked);
+            }
+        }
+        Ok(None)
+    }
+}
+
 /// The completions on a board.
 #[must_use]
 pub fn of(board: &Board) -> Vec<Completion> {

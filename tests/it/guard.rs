@@ -316,3 +316,65 @@ fn completing_beside_what_it_builds_on_warns() {
     scene.does_in("wt", "ann", &["claim", "review"]);
     assert_eq!(complete(&mut scene, "review").json["lacks"], json!([]));
 }
+
+/// What failed stays shut when its sprint is over, until a later one has passed there.
+#[test]
+fn a_failure_opens_nothing() {
+    let mut scene = Scene::new();
+    let code = |scene: &mut Scene| {
+        let said = scene.said("ann", &["guard"]);
+        said["code"].as_str().or(said["passage"].as_str()).unwrap().to_owned()
+    };
+    scene.sprint("build,ship");
+    scene.works("bob", "build");
+    scene.does("ann", &["claim", "ship"]);
+    scene.does("ann", &["complete", "ship", "--verdict", "fail"]);
+    assert_eq!(scene.said("ann", &["status"])["status"], json!("finished"));
+    assert_eq!(code(&mut scene), "failed");
+    let id = scene.said("ann", &["status"])["sprint_id"].clone();
+    scene.does("ann", &["archive"]);
+    let said = scene.said("ann", &["guard"]);
+    assert_eq!((&said["code"], &said["sprint"]), (&json!("failed"), &id), "{said}");
+    assert_eq!(said["failed"], json!(null), "it is the guarding phase itself");
+    // Neither a sprint that did not come so far nor one that has no such phase has the word.
+    scene.sprint("build,ship");
+    assert_eq!(code(&mut scene), "not_claimed");
+    scene.does("ann", &["archive"]);
+    assert_eq!(code(&mut scene), "failed");
+    scene.sprint("docs:");
+    scene.works("ann", "docs");
+    assert_eq!(code(&mut scene), "failed");
+    // Another phase guards, which has passed last.
+    scene.sandbox.git("repo", ["config", "conductor.guardPhase", "build"]);
+    assert_eq!(code(&mut scene), "no_sprint");
+    scene.sandbox.git("repo", ["config", "--unset", "conductor.guardPhase"]);
+    // Another round passes.
+    scene.sprint("build,ship");
+    for phase in ["build", "ship"] {
+        scene.works("ann", phase);
+        assert_eq!(code(&mut scene) == "no_sprint", phase == "ship");
+    }
+    scene.does("ann", &["archive"]);
+    assert_eq!(code(&mut scene), "no_sprint");
+    // What it waits for, by way of another, has failed, and nobody has come so far.
+    scene.sprint("plan,build:plan,ship:build");
+    scene.does("bob", &["claim", "plan"]);
+    scene.does("bob", &["complete", "plan", "--verdict", "fail"]);
+    let said = scene.said("ann", &["guard"]);
+    assert_eq!(said["code"], json!("not_claimed"));
+    assert_eq!(said["waits_for"][1], json!({"phase": "plan", "state": "failed", "agent": "bob"}));
+    scene.does("ann", &["archive"]);
+    let said = scene.said("ann", &["guard"]);
+    assert_eq!((&said["code"], &said["failed"]), (&json!("failed"), &json!("plan")), "{said}");
+    // An ended sprint that cannot be read is in nobody's way; what was before it is.
+    scene.sprint("ship");
+    scene.works("ann", "ship");
+    scene.does("ann", &["archive"]);
+    assert_eq!(code(&mut scene), "no_sprint");
+    let archive = scene.store().join("conductor/archive");
+    let ids = std::fs::read_dir(&archive).unwrap().map(|entry| entry.unwrap().path());
+    std::fs::write(ids.max().unwrap().join("sprint.json"), "{").unwrap();
+    assert_eq!(code(&mut scene), "failed");
+    scene.does("ann", &["clean", "--older-than", "0s"]);
+    assert_eq!(code(&mut scene), "no_sprint", "nothing is known of a failure any more");
+}

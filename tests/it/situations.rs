@@ -334,6 +334,17 @@ pub(crate) const REFUSALS: &[Situation] = &[
         shipping(scene);
         scene.does("codex-2", &["complete", "ship", "--verdict", "fail"]);
     }),
+    case("failed-guard-archived", &["guard"], |scene| {
+        scene.sprint("plan,build:plan,ship:build");
+        scene.does("claude-1", &["claim", "plan"]);
+        scene.does("claude-1", &["complete", "plan", "--verdict", "fail"]);
+        scene.does("lead", &["archive"]);
+    }),
+    case("not_claimed-guard-failed_before", &["guard"], |scene| {
+        scene.sprint("plan,build:plan,ship:build");
+        scene.does("claude-1", &["claim", "plan"]);
+        scene.does("claude-1", &["complete", "plan", "--verdict", "fail"]);
+    }),
     case("other_commit-guard", &["guard"], |scene| {
         shippable(scene);
         scene.works("codex-2", "ship");
