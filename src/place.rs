@@ -111,17 +111,47 @@ pub fn find_for_start(
 /// # Errors
 /// As [`find`].
 pub fn find_own(repo: &Repo, vars: &dyn Fn(&str) -> Option<OsString>) -> Result<Place, Failure> {
-    let configured = repo.configuration().repository_path("conductor.store");
-    let place = match configured {
-        Some(store) => Place {
-            store: resolve_in(repo, &repo.anchor().join(store))?,
-            project: repo.anchor().to_owned(),
-            explicit: false,
-            origin: Origin::Config,
-        },
+    let place = match repo.configuration().repository_paths("conductor.store").pop() {
+        Some(store) => configured(repo, &store)?,
         None => own(Some(repo), false)?,
     };
     finish(place, vars, Some(repo))
+}
+
+/// The stores that `conductor.store` in the repository's own files takes the place of: those that it
+/// names with less precedence, and the one that the repository has without it. What a sprint there
+/// shuts a setting does not open.
+///
+/// # Errors
+/// As [`find`], but a pointer's store that is gone, as after a move, is left out.
+pub fn behind_own(
+    repo: &Repo,
+    vars: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Vec<Place>, Failure> {
+    let mut named = repo.configuration().repository_paths("conductor.store");
+    if named.pop().is_none() {
+        return Ok(Vec::new());
+    }
+    let mut places = Vec::new();
+    for store in named.iter().rev() {
+        places.push(finish(configured(repo, store)?, vars, Some(repo))?);
+    }
+    match own(Some(repo), false).and_then(|place| finish(place, vars, Some(repo))) {
+        Ok(place) => places.push(place),
+        Err(failure) if failure.kind == FailureKind::StoreGone => {}
+        Err(failure) => return Err(failure),
+    }
+    Ok(places)
+}
+
+/// The store that the repository's own configuration names.
+fn configured(repo: &Repo, store: &Path) -> Result<Place, Failure> {
+    Ok(Place {
+        store: resolve_in(repo, &repo.anchor().join(store))?,
+        project: repo.anchor().to_owned(),
+        explicit: false,
+        origin: Origin::Config,
+    })
 }
 
 /// Records `store` in `<common dir>/conductor/store`, so that every worktree finds it from now on.

@@ -45,9 +45,9 @@ pub struct Context {
     pub store: Store<RealWorld>,
     /// Who asks.
     pub asker: Asker,
-    /// The store that the user names instead of the repository's own, where both are asked
-    /// ([`Need::Own`]).
-    pub other: Option<Store<RealWorld>>,
+    /// The stores beside the repository's own, where all are asked ([`Need::Own`]): those that its
+    /// settings take the place of, and the one that the user names.
+    pub others: Vec<Store<RealWorld>>,
     /// git's configuration outside of a repository.
     outside: Option<Config>,
     /// Whether `conductor.staleAfter` makes sense. If not, nothing counts as stale.
@@ -63,7 +63,7 @@ pub enum Need {
     Store,
     /// It is made if it is gone.
     Nothing,
-    /// The repository's own is asked first, and then the one that the user names.
+    /// The repository's own is asked first, then those that settings and the user name instead.
     Own,
 }
 
@@ -128,9 +128,13 @@ impl Context {
             (Need::Store | Need::Own, _) => place::find(given, &variable, cwd, repo.as_ref())?,
             (Need::Nothing, _) => place::find_for_start(given, &variable, cwd, repo.as_ref())?,
         };
-        let other = match need {
-            Need::Own => Some(place::find(given, &variable, cwd, repo.as_ref())?),
-            Need::Store | Need::Nothing => None,
+        let others = match (need, &repo) {
+            (Need::Own, Some(repo)) => {
+                let mut others = place::behind_own(repo, &variable)?;
+                others.push(place::find(given, &variable, cwd, Some(repo))?);
+                others
+            }
+            _ => Vec::new(),
         };
         let outside = match repo {
             Some(_) => None,
@@ -159,9 +163,14 @@ impl Context {
         };
         let max_attempts = config(MAX_ATTEMPTS).map(|text| parse_count(&text));
         let max_attempts_is_bad = max_attempts == Some(None);
-        let other = other
-            .filter(|other| other.store != place.store)
-            .map(|other| store(&other, machine.clone(), me.clone()));
+        let mut asked = vec![&place.store];
+        let mut more: Vec<Store<RealWorld>> = Vec::new();
+        for other in &others {
+            if !asked.contains(&&other.store) {
+                asked.push(&other.store);
+                more.push(store(other, machine.clone(), me.clone()));
+            }
+        }
         let store = store(&place, machine, me.clone());
         Ok(Self {
             repo,
@@ -173,7 +182,7 @@ impl Context {
                 max_attempts: max_attempts.flatten(),
                 checkout: Checkout::default(),
             },
-            other,
+            others: more,
             outside,
             stale_after_is_bad,
             max_attempts_is_bad,

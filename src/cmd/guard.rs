@@ -1,6 +1,6 @@
 //! `guard`: may what is here go out? Gathers the facts for [`crate::rules::gate`].
 //!
-//! The repository's own store is asked first. One that the user names beside it can add a refusal,
+//! The repository's own store is asked first. Others that a setting or the user names can add a refusal,
 //! and never lift one. Whatever cannot be read stops the command, and so shuts the gate.
 
 use super::world::RealWorld;
@@ -128,10 +128,13 @@ pub(super) fn ask(
 ) -> Result<Opened, Stop> {
     let settings = Settings::read(context.configuration(), phase)?;
     let (mut passage, mut gaps) = look(context, &context.store, &settings, outgoing)?;
-    if let Some(other) = &context.other {
+    for other in &context.others {
         // Whether there must be a sprint at all has been said by the repository's own.
-        let settings =
-            Settings { require_sprint: false, phase: settings.phase.clone(), ..settings };
+        let settings = Settings {
+            require_sprint: false,
+            phase: settings.phase.clone(),
+            evidence: settings.evidence,
+        };
         let (there, more) = look(context, other, &settings, outgoing)?;
         if passage == Passage::NoSprint {
             passage = there;

@@ -131,7 +131,7 @@ pub(super) fn look(repo: &Repo) -> Result<Hooks, Stop> {
         None => None,
     };
     let remote = repo.config("remote.pushDefault").unwrap_or_else(|| "origin".to_owned());
-    let protection = push::protection(repo, Some(&remote))?;
+    let protection = push::protection(repo, &remote, None, None::<fn() -> bool>)?;
     Ok(Hooks { action: Action::Status, changed: false, path, way, idle, protection })
 }
 

@@ -1,6 +1,7 @@
 //! `guard --pre-push`: asks the gate for a push, as git's pre-push hook.
 
 use std::io::{IsTerminal as _, Read as _};
+use std::path::Path;
 
 use super::context::{self, Need};
 use super::guard::{self, Outgoing};
@@ -8,19 +9,20 @@ use super::{Context, Global, Outcome, Pushed};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::git::Repo;
 use crate::rules::Refusal;
-use crate::rules::gate::Content;
-use crate::rules::push::{Protection, Treatment, Update};
+use crate::rules::gate::{Content, Passage};
+use crate::rules::push::{Known, Protection, Treatment, Update};
 
 /// No more than so many bytes are read of what git says; that is some 400,000 references.
 const MOST: u64 = 64 * 1024 * 1024;
 
 /// Asks the gate for what git says on standard input that it is about to push to `remote` (a name, or
-/// an address). Where nothing of it is guarded neither a store nor an agent is looked for.
+/// an address), which is at `address`. Where nothing of it is guarded neither a store nor an agent is
+/// looked for, unless a default branch is not known here.
 ///
 /// # Errors
 /// Why it must not be pushed; or what the system says.
-pub fn run(global: &Global, remote: Option<&str>) -> Result<Outcome, Stop> {
-    push(global, remote).map_err(|stop| match stop {
+pub fn run(global: &Global, remote: Option<&str>, address: Option<&str>) -> Result<Outcome, Stop> {
+    push(global, remote, address).map_err(|stop| match stop {
         Stop::Failed(mut failure) if failure.kind != FailureKind::Usage => {
             failure.error = failure.error.context(
                 "nothing is pushed, since the gate cannot answer \
@@ -32,7 +34,7 @@ pub fn run(global: &Global, remote: Option<&str>) -> Result<Outcome, Stop> {
     })
 }
 
-fn push(global: &Global, remote: Option<&str>) -> Result<Outcome, Stop> {
+fn push(global: &Global, remote: Option<&str>, address: Option<&str>) -> Result<Outcome, Stop> {
     let updates = updates()?;
     if updates.is_empty() {
         return Ok(Outcome::Pushed(Box::default()));
@@ -42,7 +44,11 @@ fn push(global: &Global, remote: Option<&str>) -> Result<Outcome, Stop> {
         return Err(Failure::new(FailureKind::NotARepository, "a push is from a repository").into());
     };
     let remote = remote.map(str::to_owned).or_else(|| context::text("PRE_COMMIT_REMOTE_NAME"));
-    let protection = protection(&repo, remote.as_deref())?;
+    let address = address.map(str::to_owned).or_else(|| context::text("PRE_COMMIT_REMOTE_URL"));
+    let target = remote.as_deref().or(address.as_deref()).unwrap_or_default();
+    let branches = updates.iter().any(|update| update.reference.starts_with("refs/heads/"));
+    let asks = branches.then_some(|| !is_open_to_all(global, &cwd, &repo));
+    let protection = protection(&repo, target, address.as_deref(), asks)?;
     let of = |wanted: Treatment| -> Vec<&Update> {
         updates.iter().filter(|update| protection.treatment(update) == wanted).collect()
     };
@@ -61,22 +67,47 @@ fn push(global: &Global, remote: Option<&str>) -> Result<Outcome, Stop> {
     match guard::ask(&context, None, &outgoing) {
         Ok(opened) => Ok(Outcome::Pushed(Box::new(Pushed { refs, opened: Some(opened) }))),
         Err(Stop::Refused(why)) => {
-            let guessed = protection.guessed;
+            let guessed = protection.is_guess(&guarded);
             Err(Refusal::Push { refs, guessed, why }.into())
         }
         Err(failed @ Stop::Failed(_)) => Err(failed),
     }
 }
 
-/// What of the repository's remote is guarded.
-pub(super) fn protection(repo: &Repo, remote: Option<&str>) -> Result<Protection, Failure> {
-    let head = match remote {
-        Some(remote) => repo.remote_head(remote)?,
-        None => None,
-    };
+/// What is guarded of where a push to `target` (a remote's name, or an address) goes. Where the default
+/// branch there is not known here, it is asked for there, if `asks` says so.
+pub(super) fn protection(
+    repo: &Repo,
+    target: &str,
+    address: Option<&str>,
+    asks: Option<impl FnOnce() -> bool>,
+) -> Result<Protection, Failure> {
+    if let Some(configured) = Protection::configured(&repo.config_all("conductor.protect")) {
+        return Ok(configured);
+    }
+    let there = repo.destination(target, address)?;
     let configured = repo.config("init.defaultBranch").filter(|name| !name.is_empty());
-    let values = repo.config_all("conductor.protect");
-    Ok(Protection::of(&values, head.as_deref(), configured.as_deref()))
+    let known = Known {
+        here: &there.here,
+        elsewhere: &there.elsewhere,
+        is_remote: there.is_remote,
+        said: None,
+        configured: configured.as_deref(),
+    };
+    let said = match (there.here.first(), there.addresses.first()) {
+        (None, Some(address)) if !there.is_self && asks.is_some_and(|asks| asks()) => {
+            repo.ask_for_head(address)
+        }
+        _ => None,
+    };
+    Ok(Protection::of(&Known { said: said.as_deref(), ..known }))
+}
+
+/// Whether the gate lets everything out, whoever asks: then nobody need be asked for a default branch.
+fn is_open_to_all(global: &Global, cwd: &Path, repo: &Repo) -> bool {
+    let context = Context::within(global, Need::Own, cwd, Some(repo.clone())).ok();
+    let opened = context.and_then(|context| guard::ask(&context, None, &Outgoing::default()).ok());
+    opened.is_some_and(|opened| opened.passage == Passage::NoSprint)
 }
 
 /// What git says, or what pre-commit has made of it.

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use super::env::{self, Env};
 use crate::error::{Failure, FailureKind};
@@ -47,6 +48,38 @@ pub(super) fn run(command: &mut Command) -> Result<Output, Failure> {
 pub(super) fn stdout(command: &mut Command) -> Result<Vec<u8>, Failure> {
     let output = run(command)?;
     if output.status.success() { Ok(output.stdout) } else { Err(complaint(command, &output)) }
+}
+
+/// What `command` prints, if it ends well within `limit`; `None` otherwise. No more than `most` bytes of
+/// it are read, and what it complains about is not heard.
+pub(super) fn within(
+    command: &mut Command,
+    limit: Duration,
+    most: u64,
+) -> Result<Option<Vec<u8>>, Failure> {
+    use std::io::Read as _;
+    const TICK: Duration = Duration::from_millis(5);
+    let cannot = |error| Failure::io(error, "cannot run 'git'");
+    let mut running =
+        command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().map_err(cannot)?;
+    let begun = Instant::now();
+    let status = loop {
+        if let Some(status) = running.try_wait().map_err(cannot)? {
+            break status;
+        }
+        if begun.elapsed() >= limit {
+            // What it has begun ends when nobody listens any more.
+            running.kill().ok();
+            running.wait().ok();
+            return Ok(None);
+        }
+        std::thread::sleep(TICK);
+    };
+    let mut said = Vec::new();
+    if let Some(stdout) = running.stdout.take() {
+        stdout.take(most).read_to_end(&mut said).map_err(cannot)?;
+    }
+    Ok(status.success().then_some(said))
 }
 
 /// The version of the git here, as it says it, and its first two numbers. One git child.

@@ -159,6 +159,18 @@ impl Config {
         self.raw(key, |_| true).iter().map(ToString::to_string).collect()
     }
 
+    /// The middle parts of the keys that begin with `section`, as `origin` in `remote.origin.url`, each
+    /// once, in the order in which they are set.
+    #[must_use]
+    pub fn subsections(&self, section: &str) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for section in self.file.sections_by_name(section).into_iter().flatten() {
+            let name = section.header().subsection_name().map(ToString::to_string);
+            names.extend(name.filter(|name| !names.contains(name)));
+        }
+        names
+    }
+
     /// The last value of `key` as git reads booleans; a key without a value is true.
     ///
     /// # Errors
@@ -197,11 +209,12 @@ impl Config {
         section.meta().path.as_deref()
     }
 
-    /// The last value of `key` in the repository's own files, as a path.
+    /// Every value of `key` in the repository's own files, as a path, lowest precedence first; an empty
+    /// one counts as none.
     #[must_use]
-    pub fn repository_path(&self, key: &str) -> Option<PathBuf> {
+    pub fn repository_paths(&self, key: &str) -> Vec<PathBuf> {
         let own = self.raw(key, |meta| meta.source.kind() == Kind::Repository);
-        self.expand(own.into_iter().next_back()?)
+        own.into_iter().filter_map(|value| self.expand(value)).collect()
     }
 
     /// Every value of `key` that no repository can set, lowest precedence first.

@@ -4,8 +4,6 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
-use gix::bstr::ByteSlice as _;
-
 use super::child;
 use super::config::Scope;
 use super::repo::Repo;
@@ -72,33 +70,5 @@ impl Repo {
     #[must_use]
     pub fn has_own_hook(&self) -> bool {
         self.configuration().scope(&format!("{SECTION}.command")) == Some(Scope::Repository)
-    }
-
-    /// The default branch of `remote` as it is known here (`refs/remotes/<remote>/HEAD`); `None` if
-    /// it is not. No child, unless gix does not see the references.
-    ///
-    /// # Errors
-    /// What git said when it failed.
-    pub fn remote_head(&self, remote: &str) -> Result<Option<String>, Failure> {
-        let name = format!("refs/remotes/{remote}/HEAD");
-        let target = match self.open_gix().filter(|_| self.gix_sees_refs) {
-            Some(gix) => {
-                // An address is no remote's name.
-                let found = gix.try_find_reference(&*name).ok().flatten();
-                found.and_then(|head| Some(head.target().try_name()?.as_bstr().to_string()))
-            }
-            None if remote.contains('\0') => None,
-            None => {
-                let mut git = self.git();
-                let output = child::run(git.args(["symbolic-ref", "--quiet", &name]))?;
-                match output.status.code() {
-                    Some(0) => Some(output.stdout.trim_ascii_end().to_str_lossy().into_owned()),
-                    Some(1 | 128) => None,
-                    _ => return Err(child::complaint(&git, &output)),
-                }
-            }
-        };
-        let of = format!("refs/remotes/{remote}/");
-        Ok(target.and_then(|target| target.strip_prefix(&of).map(str::to_owned)))
     }
 }

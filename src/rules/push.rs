@@ -26,8 +26,26 @@ pub struct Protection {
     /// Patterns of names. `*` stands for any characters, `/` among them, and `?` for one; a pattern
     /// that does not begin with `refs/` is of branches and tags.
     pub protects: Vec<String>,
-    /// Whether the remote's default branch is not known, and these are guesses.
+    /// Whether the remote's default branch is not known, and some of these are guesses.
     pub guessed: bool,
+    /// Those of them that are no guesses.
+    #[serde(skip)]
+    pub sure: Vec<String>,
+}
+
+/// What is known of the default branch of where a push goes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Known<'a> {
+    /// The default branches of the remotes of this repository that are there.
+    pub here: &'a [String],
+    /// Those of its other remotes.
+    pub elsewhere: &'a [String],
+    /// Whether a remote of this repository is there.
+    pub is_remote: bool,
+    /// What is said there of the default branch.
+    pub said: Option<&'a str>,
+    /// `init.defaultBranch`
+    pub configured: Option<&'a str>,
 }
 
 /// What every tag is.
@@ -61,28 +79,49 @@ fn is_id(word: &str) -> bool {
 }
 
 impl Protection {
-    /// What the values of `conductor.protect` say, an empty one clearing those before it; without
-    /// any, tags and the remote's default branch, and where that is not known whatever it may be:
-    /// `configured` (`init.defaultBranch`), `main` and `master`.
+    /// What the values of `conductor.protect` say, an empty one clearing those before it; `None` if there
+    /// is none of them.
     #[must_use]
-    pub fn of(values: &[String], head: Option<&str>, configured: Option<&str>) -> Self {
+    pub fn configured(values: &[String]) -> Option<Self> {
         let since = values.iter().rposition(String::is_empty).map_or(0, |at| at + 1);
         let protects = values[since..].to_vec();
-        if !protects.is_empty() {
-            return Self { protects, guessed: false };
+        (!protects.is_empty()).then(|| Self { sure: protects.clone(), protects, guessed: false })
+    }
+
+    /// Without such values: tags, and the default branch. Where that is not known, or nothing is known of
+    /// where the push goes, all that it may be.
+    #[must_use]
+    pub fn of(known: &Known<'_>) -> Self {
+        let said = known.said.map(str::to_owned);
+        let mut branches: Vec<String> = known.here.to_vec();
+        if branches.is_empty() {
+            branches.extend(said);
         }
-        let branches: Vec<&str> = match head {
-            Some(head) => vec![head],
-            None => configured.into_iter().chain(["main", "master"]).collect(),
-        };
-        let mut protects: Vec<String> = Vec::new();
-        for name in branches.iter().map(|branch| format!("refs/heads/{branch}")) {
-            if !protects.contains(&name) {
-                protects.push(name);
+        let guessed = branches.is_empty() || !known.is_remote;
+        let named = |branches: Vec<String>| {
+            let mut names: Vec<String> = Vec::new();
+            for name in branches.into_iter().map(|branch| format!("refs/heads/{branch}")) {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
             }
+            names.push(TAGS.to_owned());
+            names
+        };
+        let sure = named(branches.clone());
+        if guessed {
+            branches.extend_from_slice(known.elsewhere);
+            let guesses = known.configured.into_iter().chain(["main", "master"]);
+            branches.extend(guesses.map(str::to_owned));
         }
-        protects.push(TAGS.to_owned());
-        Self { protects, guessed: head.is_none() }
+        Self { protects: named(branches), guessed, sure }
+    }
+
+    /// Whether any of these is guarded by a guess alone.
+    #[must_use]
+    pub fn is_guess(&self, updates: &[&Update]) -> bool {
+        let sure = Self { protects: self.sure.clone(), ..Self::default() };
+        self.guessed && updates.iter().any(|update| sure.treatment(update) == Treatment::Free)
     }
 
     /// How `update` is treated.
@@ -166,20 +205,37 @@ mod tests {
     fn what_is_guarded() {
         let values =
             |list: &[&str]| list.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>();
-        let known = Protection::of(&[], Some("trunk"), Some("init"));
+        let trunk = ["trunk".to_owned()];
+        let there =
+            Known { here: &trunk, is_remote: true, configured: Some("init"), ..Known::default() };
+        let known = Protection::of(&there);
         assert_eq!(known.protects, ["refs/heads/trunk", "refs/tags/*"]);
-        let guessed = Protection::of(&[], None, Some("init"));
-        let names = ["refs/heads/init", "refs/heads/main", "refs/heads/master", "refs/tags/*"];
-        assert_eq!(
-            (guessed.protects.as_slice(), guessed.guessed),
-            (&names.map(str::to_owned)[..], true)
-        );
-        assert_eq!(Protection::of(&[], None, Some("main")).protects.len(), 3);
-        assert_eq!(Protection::of(&values(&["a", "", "b"]), None, None).protects, ["b"]);
-        assert_eq!(Protection::of(&values(&["a", ""]), Some("trunk"), None), known);
+        assert!(!known.guessed);
+        let said = Known { here: &[], elsewhere: &trunk, said: Some("next"), ..there };
+        assert_eq!(Protection::of(&said).protects, ["refs/heads/next", "refs/tags/*"]);
+        // Where nothing is said there, and where no remote is, all that it may be.
+        for (known, sure) in
+            [(Known { said: None, ..said }, 1), (Known { is_remote: false, ..said }, 2)]
+        {
+            let guessed = Protection::of(&known);
+            let said = known.said.map(|said| format!("refs/heads/{said}"));
+            let names =
+                ["trunk", "init", "main", "master"].map(|name| format!("refs/heads/{name}"));
+            let names = said.into_iter().chain(names).chain(["refs/tags/*".to_owned()]);
+            assert_eq!(guessed.protects, names.collect::<Vec<_>>());
+            assert!(guessed.guessed && guessed.sure.len() == sure, "{guessed:?}");
+            let update =
+                |name: &str| Update { object: None, reference: format!("refs/heads/{name}") };
+            assert!(guessed.is_guess(&[&update("main")]));
+            assert_eq!(guessed.is_guess(&[&update("next")]), sure == 1);
+        }
+        let main = Known { configured: Some("main"), ..Known::default() };
+        assert_eq!(Protection::of(&main).protects.len(), 3);
+        assert_eq!(Protection::configured(&values(&["a", "", "b"])).unwrap().protects, ["b"]);
+        assert_eq!(Protection::configured(&values(&["a", ""])), None);
 
         let list = values(&["main", "release/*", "refs/heads/v?", "*-stable"]);
-        let some = Protection { protects: list, guessed: false };
+        let some = Protection::configured(&list).unwrap();
         for (protection, reference, wanted) in [
             (&known, "refs/heads/trunk", Treatment::Guarded),
             (&known, "refs/heads/trunk/x", Treatment::Free),

@@ -237,9 +237,9 @@ fn another_store_lifts_no_refusal() {
     sandbox.git(".", ["config", "--global", "conductor.store", &other]);
     guard(&sandbox, &ann, &[]).refused("claimed");
     sandbox.git(".", ["config", "--global", "--unset", "conductor.store"]);
-    // What the repository itself says is its own.
+    // Nor does what the repository itself says: both are asked.
     sandbox.git("repo", ["config", "conductor.store", &other]);
-    guard(&sandbox, &ann, &[]).ok();
+    guard(&sandbox, &ann, &[]).refused("claimed");
     guard(&sandbox, &bob, &[]).refused("claimed");
     sandbox.git("repo", ["config", "--unset", "conductor.store"]);
 

@@ -12,6 +12,7 @@ mod client;
 mod commands;
 mod completions;
 mod conditions;
+mod destinations;
 mod doctor;
 mod drive;
 mod edges;

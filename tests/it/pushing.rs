@@ -196,6 +196,13 @@ fn where_the_default_branch_is_not_known() {
     // It is known that it is none of these.
     passes(&mut scene, "ann", &["origin", "HEAD:trunk", "HEAD:master"]);
     scene.sandbox.git("repo", ["remote", "set-head", "origin", "--delete"]);
+    // And now the remote says so.
+    scene.sandbox.git("repo", ["commit", "-q", "--amend", "-m", "asked"]);
+    passes(&mut scene, "ann", &["origin", "+HEAD:trunk", "+HEAD:master"]);
+    let said = refused(&mut scene, "ann", &["origin", "HEAD:main"]);
+    assert!(!said.contains("guarded by a guess"), "{said}");
+    // One without any branch says nothing.
+    scene.sandbox.git("remote.git", ["symbolic-ref", "HEAD", "refs/heads/none"]);
     for branch in ["trunk", "main", "master"] {
         let to = format!("+HEAD:{branch}");
         scene.sandbox.git("repo", ["commit", "-q", "--amend", "-m", branch]);
