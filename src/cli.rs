@@ -301,9 +301,9 @@ fn execute(cli: Cli, options: &Options, aside: &mut Aside) -> Result<Outcome, St
         }
         Command::Unstuck { phase, force } => cmd::unstuck::run(&store()?, &phase, force),
         Command::Salvage(args) => args.run(|| aside.look(global)),
-        Command::Guard { pre_push: Some(args), .. } => {
+        Command::Guard { pre_push: Some(args), configured, .. } => {
             let arg = |at: usize| args.get(at).map(String::as_str);
-            cmd::push::run(global, arg(0), arg(1))
+            cmd::push::run(global, arg(0), arg(1), configured)
         }
         Command::Guard { phase, commit, notes: true, .. } => {
             cmd::guard::by_notes(phase.as_deref(), commit.as_deref())

@@ -305,6 +305,9 @@ pub(super) enum Command {
         /// As git's pre-push hook; reads stdin
         #[arg(long, num_args = 0..=2, value_names = ["REMOTE", "URL"], conflicts_with_all = ["phase", "commit", "notes"])]
         pre_push: Option<Vec<String>>,
+        /// From git's configuration
+        #[arg(long, hide = true, requires = "pre_push")]
+        configured: bool,
     },
     /// Make git's pre-push hook ask the gate
     ///

@@ -5,6 +5,7 @@
 //! and with it only what no running command can miss.
 
 mod disk;
+mod pushes;
 mod race;
 
 use std::path::Path;
@@ -357,37 +358,6 @@ impl Findings {
         }
     }
 
-    fn hooks(&mut self, repo: &Repo) {
-        let found = match hooks::look(repo) {
-            Ok(found) => found,
-            Err(Stop::Failed(failure)) => return self.failed("hooks", &failure),
-            Err(Stop::Refused(_)) => return,
-        };
-        let path = found.path.display();
-        match (found.way, found.idle) {
-            (None, _) => {
-                let hint = "git conductor hooks install".to_owned();
-                self.hint("hooks", Level::Note, "no push asks the gate", hint);
-            }
-            (Some(_), Some(why)) => {
-                let says = format!("git would not run the hook in '{path}': {why}");
-                self.add("hooks", Level::Problem, says);
-            }
-            (Some(_), None) => self.add("hooks", Level::Ok, "a push asks the gate"),
-        }
-        if found.way.is_none() {
-            return;
-        }
-        let says = found.protection.protects.join(", ");
-        if found.protection.guessed {
-            let hint = "git remote set-head origin --auto".to_owned();
-            let says = format!("{says} (guessed: the remote's default branch is not known here)");
-            self.hint("protected", Level::Note, says, hint);
-        } else {
-            self.add("protected", Level::Ok, says);
-        }
-    }
-
     /// Whether records are kept, and outlive an amended commit.
     fn notes(&mut self, repo: &Repo) {
         let (name, kept) = match (repo.notes_name(), repo.config_bool("conductor.notes")) {
@@ -445,7 +415,12 @@ impl Findings {
             Ok(there) => {
                 let old =
                     there.pieces.iter().filter(|it| it.change != install::Change::Same).count();
-                if old == 0 {
+                if old == 0 && !hooks::is_in_path("man") {
+                    let says = "pages and completions are in their places, and no 'man' is in PATH to \
+                                show the pages";
+                    let hint = "git conductor -h, and 'git conductor help COMMAND', need none";
+                    self.hint("manual", Level::Note, says, hint.to_owned());
+                } else if old == 0 {
                     self.add("manual", Level::Ok, "pages and completions are in their places");
                 } else {
                     let says = format!("{old} pages and completions are missing or out of date");

@@ -1,15 +1,22 @@
 //! `hooks`: the pre-push hook that asks the gate.
 //!
-//! Nothing of anybody's is overwritten. Where git is new enough the hook stands in the repository's
-//! configuration; else as a marked block at the head of the hook file that git runs, which gives the
-//! rest of that file the same arguments and standard input. A file that is in a worktree, or made by
-//! another program, is left to its owner, who is told the line to add.
+//! Nothing of anybody's is overwritten. The hook stands as a marked block at the head of the hook file
+//! that git runs, which gives the rest of that file the same arguments and standard input; and where git
+//! is new enough also in the repository's configuration, which no worktree and no other program's file
+//! is in the way of. An older git on the machine runs the block, a newer one asks once. A file that is in
+//! a worktree, or made by another program, is left to its owner, who is told the line to add.
+
+mod block;
+mod look;
 
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::{Context, Outcome, context, push, start};
+pub use self::block::LINE;
+use self::block::SHEBANG;
+pub(super) use self::look::{leaves_to_file, look};
+use super::{Context, Outcome, context, start};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::git::Repo;
 use crate::rules::push::Protection;
@@ -17,46 +24,8 @@ use crate::rules::refusal::{Obstacle, Refusal};
 
 /// What git calls the hook.
 const EVENT: &str = "pre-push";
-/// What a hook of anybody's runs.
-pub const LINE: &str = "git conductor guard --pre-push \"$@\"";
-/// How a hook of ours is known, whoever wrote it down.
-const CALL: &str = "git conductor guard --pre-push";
-const SHEBANG: &str = "#!/bin/sh\n";
 /// A hook is no longer than this, in bytes.
 const LONGEST: u64 = 1024 * 1024;
-
-const BEGIN: &str = "# >>> git conductor >>>";
-const END: &str = "# <<< git conductor <<<\n";
-/// The block. What git says is read once, and told to the gate and to the rest of the file.
-const BLOCK: &str = r#"# >>> git conductor >>> 'git conductor hooks uninstall' takes these lines out
-conductor_refs=$(cat)
-if command -v git-conductor >/dev/null 2>&1; then
-	git conductor guard --pre-push "$@" <<CONDUCTOR_REFS || exit $?
-$conductor_refs
-CONDUCTOR_REFS
-else
-	echo "warning: git conductor is not installed: nobody was asked about this push" >&2
-	echo "hint: to be rid of this, delete the lines of git conductor in '$0'" >&2
-	conductor_strict=$(git config --type=bool --default=false --get conductor.hookStrict) ||
-		conductor_strict=true
-	if [ "$conductor_strict" = true ]; then
-		echo "error: nothing is pushed, as conductor.hookStrict asks for" >&2
-		exit 1
-	fi
-	unset conductor_strict
-fi
-if [ -n "$conductor_refs" ]; then
-	exec <<CONDUCTOR_REFS
-$conductor_refs
-CONDUCTOR_REFS
-else
-	exec </dev/null
-fi
-unset conductor_refs
-# <<< git conductor <<<
-"#;
-/// The same as one command of git's configuration, after which git writes the arguments.
-const COMMAND: &str = r#"conductor() { if command -v git-conductor >/dev/null 2>&1; then git conductor guard --pre-push "$@"; else echo "warning: git conductor is not installed: nobody was asked about this push" >&2; echo "hint: to be rid of this: git config --local --remove-section hook.conductor" >&2; [ "$(git config --type=bool --default=false --get conductor.hookStrict || echo true)" != true ] || { echo "error: nothing is pushed, as conductor.hookStrict asks for" >&2; false; }; fi; }; conductor"#;
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +50,68 @@ pub enum Way {
     Line,
 }
 
+/// One form of the hook, and whether the git here would run it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Form {
+    /// How it is installed.
+    pub way: Way,
+    /// Why it would not run, if it would not.
+    pub why_not: Option<String>,
+}
+
+/// What a push from one worktree runs.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The worktree, or the git directory where there is none.
+    pub from: PathBuf,
+    /// The hook file that git would run.
+    pub path: PathBuf,
+    /// How the hook is installed there, what runs first.
+    pub forms: Vec<Form>,
+    /// Why nothing can be said of it.
+    pub unknown: Option<String>,
+}
+
+impl Place {
+    /// The form that a push from there runs; where none does, one that is there all the same.
+    #[must_use]
+    pub fn form(&self) -> Option<&Form> {
+        self.forms.iter().find(|form| form.why_not.is_none()).or_else(|| self.forms.first())
+    }
+
+    /// Whether a push from there asks the gate.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        self.forms.iter().any(|form| form.why_not.is_none())
+    }
+
+    /// Why a git that runs no hooks from configuration would not ask, where this one does.
+    #[must_use]
+    pub fn why_not_before(&self) -> Option<String> {
+        let is_file = |form: &&Form| form.way != Way::Config;
+        if !self.asks() || self.forms.iter().filter(is_file).any(|form| form.why_not.is_none()) {
+            return None;
+        }
+        let why = self.forms.iter().find(is_file).and_then(|form| form.why_not.clone());
+        Some(why.unwrap_or_else(|| self.nothing()))
+    }
+
+    fn nothing(&self) -> String {
+        format!("nothing of ours is in '{}'", self.path.display())
+    }
+}
+
+/// What is guarded of one place that pushes go to by configuration.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The remote, or the address.
+    pub to: String,
+    /// The settings that name it.
+    pub by: Vec<String>,
+    /// What is guarded there.
+    pub protection: Protection,
+}
+
 /// What there is now.
 #[derive(Debug, Clone)]
 pub struct Hooks {
@@ -88,14 +119,32 @@ pub struct Hooks {
     pub action: Action,
     /// Whether that changed anything.
     pub changed: bool,
-    /// The hook file that git would run.
-    pub path: PathBuf,
-    /// How the hook is installed, if it is.
-    pub way: Option<Way>,
-    /// Why git would not run it, if it would not.
-    pub idle: Option<&'static str>,
-    /// What is guarded of the remote that is pushed to by default.
-    pub protection: Protection,
+    /// What a push from here runs.
+    pub here: Place,
+    /// The same of the other worktrees.
+    pub elsewhere: Vec<Place>,
+    /// What is guarded, of the place that is pushed to from here by default first.
+    pub targets: Vec<Target>,
+}
+
+impl Hooks {
+    /// Whether anything of ours is anywhere.
+    #[must_use]
+    pub fn are_there(&self) -> bool {
+        !self.here.forms.is_empty() || self.elsewhere.iter().any(|place| !place.forms.is_empty())
+    }
+
+    /// The other worktrees from which a push does not ask, and why; none if nothing is installed.
+    #[must_use]
+    pub fn slips(&self) -> Vec<(&Place, String)> {
+        let why = |place: &Place| {
+            let idle = place.form().and_then(|form| form.why_not.as_ref());
+            let idle = idle.map(|why| format!("git would not run the hook there: {why}"));
+            idle.or_else(|| place.unknown.clone()).unwrap_or_else(|| place.nothing())
+        };
+        let all = self.elsewhere.iter().filter(|place| self.are_there() && !place.asks());
+        all.map(|place| (place, why(place))).collect()
+    }
 }
 
 /// Installs, shows or removes the hook.
@@ -122,56 +171,11 @@ pub fn run(context: &Context, action: Action) -> Result<Outcome, Stop> {
     Ok(Outcome::Hooks(Box::new(Hooks { action, changed, ..found })))
 }
 
-/// What there is of hooks.
-pub(super) fn look(repo: &Repo) -> Result<Hooks, Stop> {
-    let path = repo.hooks_dir()?.join(EVENT);
-    let way = way(repo, &path)?;
-    let idle = match way {
-        Some(way) => idle(repo, way, &path)?,
-        None => None,
-    };
-    let remote = repo.config("remote.pushDefault").unwrap_or_else(|| "origin".to_owned());
-    let protection = push::protection(repo, &remote, None, None::<fn() -> bool>)?;
-    Ok(Hooks { action: Action::Status, changed: false, path, way, idle, protection })
-}
-
 /// Whether a program of that name is in `PATH`.
 pub(super) fn is_in_path(program: &str) -> bool {
     context::text("PATH").is_some_and(|path| {
         std::env::split_paths(&path).any(|dir| is_executable(&dir.join(program)))
     })
-}
-
-/// How the hook is installed, if it is.
-fn way(repo: &Repo, path: &Path) -> Result<Option<Way>, Failure> {
-    if repo.configured_hook(EVENT).is_some() {
-        return Ok(Some(Way::Config));
-    }
-    let mut text = read(path)?.unwrap_or_default();
-    if let Some(dir) = path.parent().filter(|dir| dir.ends_with(".husky/_")) {
-        // That file runs the one of its name above it, which is people's to write.
-        text.push_str(&read(&dir.with_file_name(EVENT))?.unwrap_or_default());
-    }
-    let has_line =
-        text.lines().any(|line| !line.trim_start().starts_with('#') && line.contains(CALL));
-    Ok(if text.contains(BEGIN) { Some(Way::File) } else { has_line.then_some(Way::Line) })
-}
-
-/// Why git would not run it.
-fn idle(repo: &Repo, way: Way, path: &Path) -> Result<Option<&'static str>, Failure> {
-    if way == Way::Config {
-        if !repo.has_configured_hooks()? {
-            return Ok(Some("this git runs no hooks from configuration"));
-        }
-        for key in ["hook.conductor.enabled", "hook.pre-push.enabled"] {
-            if repo.config_bool(key)? == Some(false) {
-                return Ok(Some("it is switched off in configuration"));
-            }
-        }
-    } else if !is_executable(path) {
-        return Ok(Some("its file is not executable"));
-    }
-    Ok((!is_in_path("git-conductor")).then_some("git-conductor is not in PATH"))
 }
 
 fn is_executable(path: &Path) -> bool {
@@ -197,16 +201,30 @@ fn read(path: &Path) -> Result<Option<String>, Failure> {
 }
 
 fn install(repo: &Repo, path: &Path) -> Result<bool, Stop> {
-    if repo.has_configured_hooks()? {
-        let same = repo.configured_hook(EVENT).is_some_and(|command| command == COMMAND);
-        if !same {
-            repo.configure_hook(EVENT, COMMAND)?;
-        }
-        // What an older git was given would ask a second time.
-        let had_block = take_out(path)?;
-        return Ok(!same || had_block);
+    let program = block::program();
+    let configured = repo.has_configured_hooks()?;
+    let in_file = install_block(repo, path, &program);
+    let in_file = match in_file {
+        // What the configuration does needs no file.
+        Err(Stop::Refused(_)) if configured => false,
+        in_file => in_file?,
+    };
+    // A line of somebody's own is enough where all worktrees have it, and would ask a second time.
+    let alone = look::has_line(path)? && look(repo)?.elsewhere.iter().all(Place::asks);
+    if !repo.has_own_hook() && (!configured || alone) {
+        return Ok(in_file);
     }
-    if way(repo, path)? == Some(Way::Line) {
+    let command = block::command(&program);
+    if repo.configured_hook(EVENT).is_some_and(|there| there == command) {
+        return Ok(in_file);
+    }
+    repo.configure_hook(EVENT, &command)?;
+    Ok(true)
+}
+
+/// Puts the block into the hook file.
+fn install_block(repo: &Repo, path: &Path, program: &str) -> Result<bool, Stop> {
+    if look::has_line(path)? {
         return Ok(false);
     }
     if let Some(obstacle) = obstacle(repo, path)? {
@@ -214,9 +232,13 @@ fn install(repo: &Repo, path: &Path) -> Result<bool, Stop> {
         return Err(Refusal::ForeignHooks { path, obstacle, line: line(obstacle) }.into());
     }
     let old = read(path)?;
+    let block = block::block(program);
     let new = match &old {
-        None => format!("{SHEBANG}{BLOCK}"),
-        Some(text) => with_block(&without_block(text, path)?.unwrap_or_else(|| text.clone())),
+        None => format!("{SHEBANG}{block}"),
+        Some(text) => {
+            let rest = block::without_block(text, path)?.unwrap_or_else(|| text.clone());
+            block::with_block(&rest, &block)
+        }
     };
     if old.as_ref() == Some(&new) {
         return Ok(false);
@@ -302,25 +324,6 @@ fn is_shell(text: &str) -> bool {
         .any(|it| shells.contains(&it))
 }
 
-/// The text with the block at its head, before anything that could end the script.
-fn with_block(text: &str) -> String {
-    match text.split_once('\n') {
-        Some((first, rest)) if first.starts_with("#!") => format!("{first}\n{BLOCK}{rest}"),
-        None if text.starts_with("#!") => format!("{text}\n{BLOCK}"),
-        _ => format!("{BLOCK}{text}"),
-    }
-}
-
-/// The text without the block; `None` if there is none.
-fn without_block(text: &str, path: &Path) -> Result<Option<String>, Failure> {
-    let Some((before, rest)) = text.split_once(BEGIN) else { return Ok(None) };
-    let Some((_, after)) = rest.split_once(END) else {
-        let text = format!("the lines of git conductor in '{}' have no end", path.display());
-        return Err(Failure::new(FailureKind::Tampered, text));
-    };
-    Ok(Some(format!("{before}{after}")))
-}
-
 fn uninstall(repo: &Repo, path: &Path) -> Result<bool, Stop> {
     let mut changed = take_out(path)?;
     // Installed before core.hooksPath led elsewhere.
@@ -341,7 +344,7 @@ fn take_out(path: &Path) -> Result<bool, Failure> {
         return Ok(false);
     }
     let Some(text) = read(path)? else { return Ok(false) };
-    let Some(rest) = without_block(&text, path)? else { return Ok(false) };
+    let Some(rest) = block::without_block(&text, path)? else { return Ok(false) };
     if rest == SHEBANG || rest.is_empty() {
         let fail = |error| Failure::writing(error, format!("cannot remove '{}'", path.display()));
         std::fs::remove_file(path).map_err(fail)?;

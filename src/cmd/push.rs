@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::context::{self, Need};
 use super::guard::{self, Outgoing};
-use super::{Context, Global, Outcome, Pushed};
+use super::{Context, Global, Outcome, Pushed, hooks};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::git::Repo;
 use crate::rules::Refusal;
@@ -17,12 +17,18 @@ const MOST: u64 = 64 * 1024 * 1024;
 
 /// Asks the gate for what git says on standard input that it is about to push to `remote` (a name, or
 /// an address), which is at `address`. Where nothing of it is guarded neither a store nor an agent is
-/// looked for, unless a default branch is not known here.
+/// looked for, unless a default branch is not known here. Called from git's configuration
+/// (`configured`) it leaves all to a hook file that surely asks, too.
 ///
 /// # Errors
 /// Why it must not be pushed; or what the system says.
-pub fn run(global: &Global, remote: Option<&str>, address: Option<&str>) -> Result<Outcome, Stop> {
-    push(global, remote, address).map_err(|stop| match stop {
+pub fn run(
+    global: &Global,
+    remote: Option<&str>,
+    address: Option<&str>,
+    configured: bool,
+) -> Result<Outcome, Stop> {
+    push(global, remote, address, configured).map_err(|stop| match stop {
         Stop::Failed(mut failure) if failure.kind != FailureKind::Usage => {
             failure.error = failure.error.context(
                 "nothing is pushed, since the gate cannot answer \
@@ -34,7 +40,12 @@ pub fn run(global: &Global, remote: Option<&str>, address: Option<&str>) -> Resu
     })
 }
 
-fn push(global: &Global, remote: Option<&str>, address: Option<&str>) -> Result<Outcome, Stop> {
+fn push(
+    global: &Global,
+    remote: Option<&str>,
+    address: Option<&str>,
+    configured: bool,
+) -> Result<Outcome, Stop> {
     let updates = updates()?;
     if updates.is_empty() {
         return Ok(Outcome::Pushed(Box::default()));
@@ -43,6 +54,9 @@ fn push(global: &Global, remote: Option<&str>, address: Option<&str>) -> Result<
     let Some(repo) = repo else {
         return Err(Failure::new(FailureKind::NotARepository, "a push is from a repository").into());
     };
+    if configured && hooks::leaves_to_file(&repo)? {
+        return Ok(Outcome::Pushed(Box::default()));
+    }
     let remote = remote.map(str::to_owned).or_else(|| context::text("PRE_COMMIT_REMOTE_NAME"));
     let address = address.map(str::to_owned).or_else(|| context::text("PRE_COMMIT_REMOTE_URL"));
     let target = remote.as_deref().or(address.as_deref()).unwrap_or_default();

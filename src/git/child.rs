@@ -1,6 +1,7 @@
 //! Running git itself, without a shell.
 
 use std::ffi::OsStr;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -60,16 +61,19 @@ pub(super) fn within(
     use std::io::Read as _;
     const TICK: Duration = Duration::from_millis(5);
     let cannot = |error| Failure::io(error, "cannot run 'git'");
-    let mut running =
-        command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().map_err(cannot)?;
+    // In a group of its own, all of it can be ended, and none of it asks on the terminal.
+    command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut running = command.spawn().map_err(cannot)?;
     let begun = Instant::now();
     let status = loop {
         if let Some(status) = running.try_wait().map_err(cannot)? {
             break status;
         }
         if begun.elapsed() >= limit {
-            // What it has begun ends when nobody listens any more.
-            running.kill().ok();
+            let pid = i32::try_from(running.id()).ok().and_then(rustix::process::Pid::from_raw);
+            if let Some(group) = pid {
+                rustix::process::kill_process_group(group, rustix::process::Signal::KILL).ok();
+            }
             running.wait().ok();
             return Ok(None);
         }

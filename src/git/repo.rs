@@ -172,6 +172,26 @@ impl Repo {
         roots
     }
 
+    /// The repository as another of its worktrees sees it; `None` if that is in no repository.
+    ///
+    /// # Errors
+    /// As [`Repo::discover`].
+    pub fn in_worktree(&self, root: &Path) -> Result<Option<Self>, Failure> {
+        let vars = |name: &str| {
+            let value = self.env.get(name).map(OsStr::to_owned);
+            value.filter(|_| !super::env::LOCAL.contains(&name))
+        };
+        Self::discover(root, &vars)
+    }
+
+    /// The branch that is checked out, by what `HEAD` held when the repository was found; `None` if it is
+    /// detached, or not a file.
+    #[must_use]
+    pub fn branch(&self) -> Option<String> {
+        let name = self.head.strip_prefix(b"ref: ")?.trim_ascii().strip_prefix(b"refs/heads/")?;
+        Some(name.to_str().ok()?.to_owned())
+    }
+
     /// The configuration, for what the methods below do not cover.
     #[must_use]
     pub fn configuration(&self) -> &Config {

@@ -5,46 +5,51 @@ use serde_json::{Value, json};
 use super::Say;
 use super::sentences::{Draft, draft};
 use super::text::{list, safe};
-use crate::cmd::hooks::{Action, Hooks, Way};
+use crate::cmd::hooks::{Action, Form, Hooks, Place, Target, Way};
 use crate::record::VERSION;
+use crate::rules::push::Protection;
 use crate::rules::refusal::Obstacle;
 
 /// What there is of hooks.
 pub(super) fn text(hooks: &Hooks, say: &mut Say) -> String {
-    if let Some(why) = hooks.idle {
-        say.warning(&format!("git would not run the hook: {why}"));
+    let here = &hooks.here;
+    if let Some(why) = here.form().and_then(|form| form.why_not.as_ref()) {
+        say.warning(&format!("git would not run the hook: {}", safe(why)));
     }
-    let path = safe(&hooks.path.display().to_string()).into_owned();
-    let way = match hooks.way {
-        None => "no push asks the gate".to_owned(),
-        Some(Way::Config) => {
-            "a push asks the gate, by 'hook.conductor' in git's settings".to_owned()
-        }
-        Some(Way::File) => format!("a push asks the gate, by a block in '{path}'"),
-        Some(Way::Line) => format!("a push asks the gate, by a line in '{path}'"),
-    };
-    let guards = guards(hooks);
+    for (place, why) in hooks.slips() {
+        let from = safe(&place.from.display().to_string()).into_owned();
+        say.warning(&format!("a push from '{from}' does not ask the gate: {}", safe(&why)));
+    }
+    let way = way(here);
     match hooks.action {
         Action::Status => {
-            if hooks.way.is_none() {
+            if let Some(why) = here.why_not_before() {
+                say.line(&format!("a git before 2.54 would not ask the gate: {}", safe(&why)));
+            }
+            if here.forms.is_empty() {
                 say.hint("git conductor hooks install");
             }
-            if hooks.protection.guessed {
+            if hooks.targets.iter().any(|target| target.protection.guessed) {
                 say.hint(GUESSED);
             }
-            format!("{way}\nguarded: {guards}\n")
+            format!("{way}\n{}", guarded(&hooks.targets).join("\n") + "\n")
         }
         Action::Install => {
             say.line(&way);
-            say.line(&format!("guarded: {guards}"));
-            if hooks.protection.guessed {
+            if let Some(why) = here.why_not_before() {
+                say.line(&format!("a git before 2.54 would not ask the gate: {}", safe(&why)));
+            }
+            for line in guarded(&hooks.targets) {
+                say.line(&line);
+            }
+            if hooks.targets.iter().any(|target| target.protection.guessed) {
                 say.hint(GUESSED);
             }
             "OK\n".to_owned()
         }
         Action::Uninstall => {
             say.line(if hooks.changed { "the hook is gone" } else { "there was no hook of ours" });
-            if hooks.way.is_some() {
+            if !here.forms.is_empty() {
                 say.line(&way);
             }
             "OK\n".to_owned()
@@ -53,24 +58,87 @@ pub(super) fn text(hooks: &Hooks, say: &mut Say) -> String {
 }
 
 /// What may be done about a guess.
-const GUESSED: &str = "the remote's default branch is not known here, so this is guessed; \
-                       'git remote set-head <remote> --auto' asks the remote";
+const GUESSED: &str = "a default branch is not known here: the remote is asked for it when something is \
+                       pushed there, and where it does not answer this is guessed; \
+                       'git remote set-head <remote> --auto' asks it now";
 
-fn guards(hooks: &Hooks) -> String {
-    list(&hooks.protection.protects.iter().map(|name| safe(name).into_owned()).collect::<Vec<_>>())
+/// By what a push from there asks the gate.
+fn way(place: &Place) -> String {
+    let path = safe(&place.path.display().to_string()).into_owned();
+    let by = |form: &Form| match form.way {
+        Way::Config => "by 'hook.conductor' in git's settings".to_owned(),
+        Way::File => format!("by a block in '{path}'"),
+        Way::Line => format!("by a line in '{path}'"),
+    };
+    let run: Vec<&Form> = place.forms.iter().filter(|form| form.why_not.is_none()).collect();
+    match (run.as_slice(), place.form()) {
+        (_, None) => "no push asks the gate".to_owned(),
+        ([], Some(form)) => format!("a push would ask the gate {}", by(form)),
+        (run, _) => {
+            let by: Vec<String> = run.iter().map(|form| by(form)).collect();
+            format!("a push asks the gate, {}", list(&by))
+        }
+    }
+}
+
+/// A line for each place that pushes go to by configuration.
+fn guarded(targets: &[Target]) -> Vec<String> {
+    let line = |(at, target): (usize, &Target)| {
+        let what = guards(&target.protection);
+        let by: Vec<String> = target.by.iter().map(|by| safe(by).into_owned()).collect();
+        let by = if by.is_empty() { String::new() } else { format!(" ({})", by.join(", ")) };
+        match (at, targets.len()) {
+            (_, 1) => format!("guarded: {what}"),
+            _ => format!("guarded at '{}'{by}: {what}", safe(&target.to)),
+        }
+    };
+    targets.iter().enumerate().map(line).collect()
+}
+
+/// What is guarded.
+pub(super) fn guards(protection: &Protection) -> String {
+    list(&protection.protects.iter().map(|name| safe(name).into_owned()).collect::<Vec<_>>())
 }
 
 /// The same as JSON.
 pub(super) fn json(hooks: &Hooks) -> Value {
+    let here = &hooks.here;
+    let form = here.form();
+    let first = hooks.targets.first().map(|target| &target.protection);
+    let place = |place: &Place| {
+        let form = place.form();
+        json!({
+            "path": place.from.display().to_string(),
+            "hook": place.path.display().to_string(),
+            "installed": form.map(|form| form.way),
+            "runs": place.asks(),
+            "why_not": form.and_then(|form| form.why_not.as_ref()).or(place.unknown.as_ref()),
+        })
+    };
+    let target = |target: &Target| {
+        json!({
+            "to": target.to,
+            "by": target.by,
+            "protects": target.protection.protects,
+            "guessed": target.protection.guessed,
+        })
+    };
+    let forms = here.forms.iter().map(
+        |form| json!({"way": form.way, "runs": form.why_not.is_none(), "why_not": form.why_not}),
+    );
     json!({
         "v": VERSION, "ok": true,
-        "installed": hooks.way,
+        "installed": form.map(|form| form.way),
         "changed": hooks.changed,
-        "path": hooks.path.display().to_string(),
-        "runs": hooks.way.is_some() && hooks.idle.is_none(),
-        "why_not": hooks.idle,
-        "protects": hooks.protection.protects,
-        "guessed": hooks.protection.guessed,
+        "path": here.path.display().to_string(),
+        "runs": here.asks(),
+        "why_not": form.and_then(|form| form.why_not.as_ref()),
+        "forms": forms.collect::<Vec<_>>(),
+        "runs_before_2_54": here.forms.iter().any(|form| form.way != Way::Config && form.why_not.is_none()),
+        "worktrees": hooks.elsewhere.iter().map(place).collect::<Vec<_>>(),
+        "protects": first.map(|protection| &protection.protects),
+        "guessed": first.is_some_and(|protection| protection.guessed),
+        "pushes": hooks.targets.iter().map(target).collect::<Vec<_>>(),
     })
 }
 

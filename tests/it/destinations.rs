@@ -250,6 +250,17 @@ fn a_remote_that_hangs() {
     let output = command.stdin(std::fs::File::open(list).unwrap()).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(said(&output).contains("guarded by a guess"), "{output:?}");
+    // And is ended with all that it began.
+    let pid = std::fs::read_to_string(scene.sandbox.join("home/hangs.pid")).unwrap();
+    let is_gone = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
+        stat.map_or(true, |stat| stat.contains(") Z "))
+    };
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !is_gone() && std::time::Instant::now() < until {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert!(is_gone(), "{pid}");
 }
 
 /// A setting of the repository or of one worktree takes nothing back that a sprint has shut.

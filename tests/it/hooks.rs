@@ -243,16 +243,59 @@ fn where_git_says_hooks_are() {
     assert!(!dir.join("pre-push").exists());
 }
 
+/// `PATH` without the program.
+fn minimal_path(scene: &mut Scene) {
+    let path = scene.sandbox.var("PATH").unwrap();
+    let without: Vec<_> =
+        std::env::split_paths(&path).filter(|dir| !dir.join("git-conductor").exists()).collect();
+    scene.sandbox.set("PATH", std::env::join_paths(without).unwrap());
+}
+
+/// The path that was recorded leads nowhere, as after the program was removed.
+fn forget_program(scene: &Scene) {
+    let hook = text(&scene.sandbox, HOOK).unwrap();
+    let program = hook.lines().find_map(|line| line.strip_prefix("conductor_program=")).unwrap();
+    let program = program.trim_matches('\'');
+    assert!(Path::new(program).is_absolute() && Path::new(program).exists(), "{program}");
+    script(&scene.sandbox, HOOK, &hook.replace(program, "/nowhere/git-conductor"), 0o755);
+}
+
+/// A client with a window has a `PATH` of its own.
+#[test]
+fn with_a_path_that_has_not_the_program() {
+    let mut scene = scene();
+    let elsewhere = "#!/bin/sh\ncat >\"$HOME/refs\"\n";
+    script(&scene.sandbox, HOOK, elsewhere, 0o755);
+    hooks(&mut scene, "install");
+    minimal_path(&mut scene);
+    assert!(guarded(&scene));
+    assert_eq!(text(&scene.sandbox, "home/refs"), None);
+    let output = push(&scene, &["origin", "main:refs/heads/x"]);
+    assert!(output.status.success() && !said(&output).contains("not installed"), "{output:?}");
+    assert!(text(&scene.sandbox, "home/refs").unwrap().contains("refs/heads/x"));
+}
+
+/// Where not even what the hook itself needs is there, nothing goes out.
+#[test]
+fn with_a_path_of_nothing() {
+    let mut scene = scene();
+    hooks(&mut scene, "install");
+    let list = scene.sandbox.write("list", "");
+    let mut hook = scene.sandbox.command("repo", "/bin/sh");
+    hook.arg(scene.sandbox.join(HOOK)).args(["origin", "../remote.git"]).env("PATH", "/nowhere");
+    let output = hook.stdin(std::fs::File::open(list).unwrap()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(said(&output).contains("cannot read what git pushes"), "{output:?}");
+}
+
 /// The program is gone, and the hook is still there.
 #[test]
 fn without_the_program() {
     let mut scene = scene();
     script(&scene.sandbox, HOOK, "#!/bin/sh\ncat >\"$HOME/refs\"\n", 0o755);
     hooks(&mut scene, "install");
-    let path = scene.sandbox.var("PATH").unwrap();
-    let without: Vec<_> =
-        std::env::split_paths(&path).filter(|dir| !dir.join("git-conductor").exists()).collect();
-    scene.sandbox.set("PATH", std::env::join_paths(without).unwrap());
+    forget_program(&scene);
+    minimal_path(&mut scene);
     let output = push(&scene, &["origin", "main"]);
     assert!(output.status.success(), "{}", said(&output));
     assert!(said(&output).contains("warning: git conductor is not installed"));
@@ -292,59 +335,268 @@ fn by_newer_git(scene: &mut Scene, action: &str) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
+/// Runs what stands in configuration as a newer git does: by sh, with the arguments after it.
+fn run_configured(scene: &Scene, to: &str, vars: &[(&str, &str)]) -> Output {
+    let command = scene.sandbox.git_says("repo", ["config", "--get", "hook.conductor.command"]);
+    let mut sh = scene.sandbox.command("repo", "sh");
+    sh.args(["-c", &format!("{command} \"$@\""), "sh", "origin", "../remote.git"]);
+    fed(scene, &mut sh, to, vars)
+}
+
+/// Runs the hook file as any git does.
+fn run_file(scene: &Scene, to: &str) -> Output {
+    let mut hook = scene.sandbox.command("repo", ".git/hooks/pre-push");
+    hook.args(["origin", "../remote.git"]);
+    fed(scene, &mut hook, to, &[])
+}
+
+fn fed(
+    scene: &Scene,
+    command: &mut std::process::Command,
+    to: &str,
+    vars: &[(&str, &str)],
+) -> Output {
+    let head = scene.sandbox.git_says("repo", ["rev-parse", "HEAD"]);
+    let list = scene.sandbox.write("list", format!("HEAD {head} {to} {}\n", "0".repeat(40)));
+    command.envs(vars.iter().copied());
+    command.stdin(std::fs::File::open(list).unwrap()).output().unwrap()
+}
+
 #[test]
 fn in_the_configuration_of_a_newer_git() {
     let mut scene = scene();
-    hooks(&mut scene, "install");
-    assert!(text(&scene.sandbox, HOOK).is_some());
     let before = scene.sandbox.git_says("repo", ["config", "--list", "--local"]);
     newer_git(&mut scene);
     let said = by_newer_git(&mut scene, "install");
     assert_eq!((&said["installed"], &said["runs"]), (&json!("config"), &json!(true)), "{said}");
-    assert_eq!(text(&scene.sandbox, HOOK), None, "the block would ask again");
-    assert_eq!(by_newer_git(&mut scene, "install")["changed"], json!(false));
-    let config =
-        |key: &str| scene.sandbox.git_says("repo", ["config", "--local", "--get-all", key]);
-    assert_eq!(config("hook.conductor.event"), "pre-push");
-    // As git runs it: by sh, with the arguments after it.
-    let command = format!("{} \"$@\"", config("hook.conductor.command"));
-    let head = scene.sandbox.git_says("repo", ["rev-parse", "HEAD"]);
-    let none = "0".repeat(40);
-    let run = |scene: &Scene, to: &str, vars: &[(&str, &str)]| {
-        let list = scene.sandbox.write("list", format!("HEAD {head} {to} {none}\n"));
-        let mut sh = scene.sandbox.command("repo", "sh");
-        sh.args(["-c", &command, "sh", "origin", "../remote.git"]).envs(vars.iter().copied());
-        sh.stdin(std::fs::File::open(list).unwrap()).output().unwrap()
+    let ways = |said: &Value| {
+        let forms = said["forms"].as_array().unwrap().iter();
+        forms
+            .map(|it| (it["way"].as_str().unwrap().to_owned(), it["runs"] == true))
+            .collect::<Vec<_>>()
     };
-    let output = run(&scene, "refs/heads/main", &[]);
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let both = |config| vec![("config".to_owned(), config), ("file".to_owned(), true)];
+    assert_eq!(ways(&said), both(true), "an older git runs the file");
+    assert_eq!(by_newer_git(&mut scene, "install")["changed"], json!(false));
+    let config = |scene: &Scene, key: &str| {
+        scene.sandbox.git_says("repo", ["config", "--local", "--get-all", key])
+    };
+    assert_eq!(config(&scene, "hook.conductor.event"), "pre-push");
+    // The newer git runs both, and the older one the file: each asks once.
+    let output = run_configured(&scene, "refs/heads/main", &[]);
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "it is left to the file: {output:?}"
+    );
+    let output = run_file(&scene, "refs/heads/main");
     assert!(self::said(&output).contains("nobody holds 'ship'"), "{output:?}");
-    assert!(run(&scene, "refs/heads/topic", &[]).status.success());
-    // Without the program.
+    let older = hooks_of_the_real_git(&mut scene, "status");
+    assert_eq!((&older["installed"], &older["runs"]), (&json!("file"), &json!(true)), "{older}");
+    assert_eq!(ways(&older), both(false));
+    // Installed again by the older one nothing is lost.
+    assert_eq!(hooks_of_the_real_git(&mut scene, "install")["changed"], json!(false));
+    assert_eq!(ways(&by_newer_git(&mut scene, "status")), both(true));
+
+    // What the file does not surely ask is asked by what stands in configuration.
+    let hook = text(&scene.sandbox, HOOK).unwrap();
+    for (other, mode) in [
+        (hook.replace("#!/bin/sh\n", "#!/bin/sh\nexit 0\n"), 0o755),
+        (hook.replace("#!/bin/sh\n", "#!/bin/sh\ncat >/dev/null\n"), 0o755),
+        (hook.replace(" || exit $?", ""), 0o755),
+        (hook.clone(), 0o644),
+        (format!("#!/bin/sh\n{LINE}\ntrue\n"), 0o755),
+        ("#!/bin/sh\n".to_owned(), 0o755),
+    ] {
+        script(&scene.sandbox, HOOK, &other, mode);
+        let output = run_configured(&scene, "refs/heads/main", &[]);
+        assert_eq!(output.status.code(), Some(1), "{other}: {output:?}");
+        assert!(self::said(&output).contains("nobody holds 'ship'"), "{output:?}");
+        assert!(run_configured(&scene, "refs/heads/topic", &[]).status.success());
+    }
+    script(&scene.sandbox, HOOK, &format!("#!/bin/sh\n{LINE}\n"), 0o755);
+    assert!(run_configured(&scene, "refs/heads/main", &[]).status.success(), "the line asks");
+    script(&scene.sandbox, HOOK, &hook, 0o755);
+    // Without the program in PATH both find it where it was.
     let bare = [("PATH", "/usr/bin:/bin")];
-    let output = run(&scene, "refs/heads/main", &bare);
+    std::fs::remove_file(scene.sandbox.join(HOOK)).unwrap();
+    assert_eq!(run_configured(&scene, "refs/heads/main", &bare).status.code(), Some(1));
+    // And without the program.
+    let command = config(&scene, "hook.conductor.command");
+    let program = command.split("[ -x '").nth(1).unwrap().split('\'').next().unwrap();
+    let gone = command.replace(program, "/nowhere");
+    scene.sandbox.git("repo", ["config", "hook.conductor.command", &gone]);
+    let output = run_configured(&scene, "refs/heads/main", &bare);
     assert!(output.status.success() && self::said(&output).contains("not installed"), "{output:?}");
     scene.sandbox.git("repo", ["config", "conductor.hookStrict", "true"]);
-    assert!(!run(&scene, "refs/heads/main", &bare).status.success());
+    assert!(!run_configured(&scene, "refs/heads/main", &bare).status.success());
     scene.sandbox.git("repo", ["config", "--unset", "conductor.hookStrict"]);
 
     scene.sandbox.git("repo", ["config", "hook.conductor.enabled", "false"]);
     assert_eq!(by_newer_git(&mut scene, "status")["runs"], json!(false));
     scene.sandbox.git("repo", ["config", "--unset", "hook.conductor.enabled"]);
-    // An older git does not run it.
-    assert_eq!(hooks_of_the_real_git(&mut scene)["runs"], json!(false));
+    // Alone it is not run by an older git.
+    assert_eq!(by_newer_git(&mut scene, "status")["runs_before_2_54"], json!(false));
+    assert_eq!(hooks_of_the_real_git(&mut scene, "status")["runs"], json!(false));
     assert_eq!(by_newer_git(&mut scene, "uninstall")["changed"], json!(true));
     assert_eq!(scene.sandbox.git_says("repo", ["config", "--list", "--local"]), before);
 }
 
-fn hooks_of_the_real_git(scene: &mut Scene) -> Value {
+/// A file of others is in no newer git's way; that it is in an older one's is said.
+#[test]
+fn in_configuration_beside_a_file_of_others() {
+    let mut scene = scene();
+    script(&scene.sandbox, HOOK, "#!/usr/bin/env python3\n", 0o755);
+    newer_git(&mut scene);
+    let said = by_newer_git(&mut scene, "install");
+    assert_eq!((&said["runs"], &said["runs_before_2_54"]), (&json!(true), &json!(false)), "{said}");
+    let mut command = scene.sandbox.command("repo", "git-conductor");
+    let output = command.args(["hooks", "status"]).output().unwrap();
+    assert!(self::said(&output).contains("a git before 2.54 would not ask the gate"), "{output:?}");
+    // Somebody's own line does, and nothing of ours is needed beside it.
+    by_newer_git(&mut scene, "uninstall");
+    script(&scene.sandbox, HOOK, &format!("#!/bin/sh\n{LINE}\n"), 0o755);
+    let said = by_newer_git(&mut scene, "install");
+    assert_eq!((&said["installed"], &said["changed"]), (&json!("line"), &json!(false)), "{said}");
+}
+
+const LINE: &str = "git conductor guard --pre-push \"$@\"";
+
+fn hooks_of_the_real_git(scene: &mut Scene, action: &str) -> Value {
     let newer = scene.sandbox.var("PATH").unwrap();
     let dirs = std::env::split_paths(&newer).filter(|dir| !dir.ends_with("newer"));
     let older = std::env::join_paths(dirs).unwrap();
     scene.sandbox.set("PATH", older);
-    let said = by_newer_git(scene, "status");
+    let said = by_newer_git(scene, action);
     scene.sandbox.set("PATH", newer);
     said
+}
+
+/// What keeps a script from coming to the block, or a block from being whole, is said.
+#[test]
+fn what_is_wrong_with_a_hook_file() {
+    let mut scene = scene();
+    hooks(&mut scene, "install");
+    let hook = text(&scene.sandbox, HOOK).unwrap();
+    for (other, why) in [
+        (
+            hook.replace("#!/bin/sh\n", "#!/bin/sh\n\nexit 0\n"),
+            "line 3 of it ends the script before",
+        ),
+        (hook.replace("# <<< git conductor <<<\n", ""), "no end mark"),
+        (format!("#!/bin/sh\nexit 0\n{LINE}\n"), "line 2 of it ends the script before"),
+    ] {
+        script(&scene.sandbox, HOOK, &other, 0o755);
+        let said = hooks(&mut scene, "status");
+        assert_eq!(said["runs"], json!(false), "{said}");
+        assert!(said["why_not"].as_str().unwrap().contains(why), "{why}: {said}");
+        let output = scene.asks("ann", "repo", &["hooks", "status"]);
+        assert!(
+            self::said(&output).contains(&format!("git would not run the hook: {why}"))
+                || self::said(&output).contains("no end mark"),
+            "{output:?}"
+        );
+    }
+    // Where it is known what is left of the block, it is written anew at the head.
+    for other in [
+        hook.replace("#!/bin/sh\n", "#!/bin/sh\nexit 0\n"),
+        hook.replace("# <<< git conductor <<<\n", "exit 0\n"),
+    ] {
+        script(&scene.sandbox, HOOK, &other, 0o755);
+        assert_eq!(hooks(&mut scene, "install")["runs"], json!(true));
+        assert_eq!(text(&scene.sandbox, HOOK).unwrap(), format!("{hook}exit 0\n"));
+        assert!(guarded(&scene));
+    }
+    let cut = hook.split_inclusive('\n').take(8).collect::<String>();
+    script(&scene.sandbox, HOOK, &cut, 0o755);
+    assert_eq!(hooks(&mut scene, "install")["code"], json!("tampered"));
+    assert_eq!(text(&scene.sandbox, HOOK).unwrap(), cut, "what it is is not guessed at");
+}
+
+/// A relative path of hooks leads each worktree to files of its own.
+#[test]
+fn each_worktree_is_looked_at() {
+    let mut scene = scene();
+    scene.worktree("wt");
+    scene.sandbox.git("repo", ["config", "core.hooksPath", "tools"]);
+    std::fs::create_dir(scene.sandbox.join("repo/tools")).unwrap();
+    script(&scene.sandbox, "repo/tools/pre-push", &format!("#!/bin/sh\n{LINE}\n"), 0o755);
+    let said = hooks(&mut scene, "status");
+    assert_eq!(
+        (&said["runs"], &said["worktrees"][0]["runs"]),
+        (&json!(true), &json!(false)),
+        "{said}"
+    );
+    assert_eq!(said["worktrees"][0]["path"], json!(scene.sandbox.join("wt")));
+    let push =
+        |scene: &Scene| scene.sandbox.try_git("wt", ["push", "--dry-run", "origin", "HEAD:main"]);
+    assert!(push(&scene).status.success(), "it slips past");
+    let finding = |scene: &mut Scene, dir: &str| {
+        let output = scene.asks("ann", dir, &["doctor", "--json"]);
+        let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let checks = said["checks"].as_array().unwrap().iter();
+        let bad = checks.filter(|it| it["check"] == "hooks" && it["level"] == "problem");
+        bad.map(|it| it["says"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let there = scene.sandbox.join("wt").display().to_string();
+    let said = finding(&mut scene, "repo");
+    assert!(said.len() == 1 && said[0].contains(&format!("a push from '{there}'")), "{said:?}");
+    let said = finding(&mut scene, "wt");
+    assert!(said.len() == 1 && said[0].contains("a push from here does not ask"), "{said:?}");
+    let output = scene.asks("ann", "repo", &["hooks", "status"]);
+    assert!(self::said(&output).contains(&format!("a push from '{there}' does not ask the gate")));
+    // A file that is there and would not run is no better.
+    scene.sandbox.write("wt/tools/pre-push", format!("#!/bin/sh\n{LINE}\n"));
+    let said = finding(&mut scene, "repo");
+    assert!(said.len() == 1 && said[0].contains("not executable"), "{said:?}");
+    script(&scene.sandbox, "wt/tools/pre-push", &format!("#!/bin/sh\n{LINE}\n"), 0o755);
+    assert!(!push(&scene).status.success());
+    assert!(finding(&mut scene, "repo").is_empty() && finding(&mut scene, "wt").is_empty());
+    // A worktree with a path of its own, too.
+    scene.sandbox.git("repo", ["config", "extensions.worktreeConfig", "true"]);
+    scene.sandbox.git("wt", ["config", "--worktree", "core.hooksPath", "/nowhere"]);
+    assert_eq!(finding(&mut scene, "repo").len(), 1);
+}
+
+/// Of each place that pushes go to by configuration it is said what is guarded there.
+#[test]
+fn what_each_push_would_be_asked_for() {
+    let mut scene = scene();
+    let git = |args: &[&str]| scene.sandbox.git("repo", args);
+    git(&["push", "-q", "origin", "main"]);
+    git(&["remote", "set-head", "origin", "main"]);
+    hooks(&mut scene, "install");
+    let git = |args: &[&str]| scene.sandbox.git("repo", args);
+    git(&["remote", "add", "fork", "../fork.git"]);
+    git(&["config", "branch.topic.pushRemote", "https://me:secret@example.com/x.git"]);
+    git(&["config", "branch.main.remote", "origin"]);
+    git(&["config", "branch.self.remote", "."]);
+    git(&["config", "remote.pushDefault", "fork"]);
+    let said = hooks(&mut scene, "status");
+    let pushes: Vec<(&str, &Value, bool)> = said["pushes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| (it["to"].as_str().unwrap(), &it["by"], it["guessed"] == true))
+        .collect();
+    assert_eq!(
+        pushes,
+        [
+            ("fork", &json!(["remote.pushDefault"]), true),
+            ("https://example.com/x.git", &json!(["branch.topic.pushRemote"]), true),
+            ("origin", &json!([]), false),
+        ]
+    );
+    assert_eq!(said["pushes"][2]["protects"], json!(["refs/heads/main", "refs/tags/*"]));
+    assert_eq!(said["protects"], said["pushes"][0]["protects"]);
+    let output = scene.asks("ann", "repo", &["hooks", "status"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("guarded at 'fork' (remote.pushDefault): "), "{text}");
+    assert!(text.contains("guarded at 'origin': refs/heads/main and refs/tags/*\n"), "{text}");
+    assert!(!text.contains("secret"), "{text}");
+    scene.sandbox.git("repo", ["config", "--unset", "remote.pushDefault"]);
+    let said = hooks(&mut scene, "status");
+    assert_eq!(said["pushes"][0]["to"], json!("origin"));
+    assert_eq!(said["pushes"][0]["by"], json!(["branch.main.remote"]));
 }
 
 /// pre-commit reads git's lines itself, and tells of one of them in variables.
