@@ -162,7 +162,7 @@ fn configured(repo: &Repo, store: &Path) -> Result<Place, Failure> {
 /// [`FailureKind::Busy`] if another command has just recorded another store: asking again finds it.
 /// [`FailureKind::Usage`] for a path that one line cannot hold; otherwise what the system says.
 pub fn write_pointer(repo: &Repo, store: &Path) -> Result<(), Failure> {
-    pointer::write(repo.common_dir(), store)
+    pointer::write(repo.common_dir(), store, repo.sharing()?)
 }
 
 /// The first 12 hexadecimal digits of the SHA-256 of the path's bytes; sprint ids begin with it.

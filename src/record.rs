@@ -7,6 +7,7 @@
 
 pub mod note;
 pub mod salvage;
+pub mod sharing;
 pub mod text;
 
 use jiff::Timestamp;

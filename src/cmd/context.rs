@@ -11,6 +11,7 @@ use crate::error::{Failure, FailureKind};
 use crate::git::{Config, Env, Repo};
 use crate::place::{self, Place};
 use crate::record::Checkout;
+use crate::record::sharing::Sharing;
 use crate::rules::Me;
 use crate::store::Store;
 use crate::store::change::Asker;
@@ -163,15 +164,16 @@ impl Context {
         };
         let max_attempts = config(MAX_ATTEMPTS).map(|text| parse_count(&text));
         let max_attempts_is_bad = max_attempts == Some(None);
+        let sharing = repo.as_ref().map_or(Ok(Sharing::Umask), Repo::sharing)?;
         let mut asked = vec![&place.store];
         let mut more: Vec<Store<RealWorld>> = Vec::new();
         for other in &others {
             if !asked.contains(&&other.store) {
                 asked.push(&other.store);
-                more.push(store(other, machine.clone(), me.clone()));
+                more.push(store(other, machine.clone(), me.clone(), sharing));
             }
         }
-        let store = store(&place, machine, me.clone());
+        let store = store(&place, machine, me.clone(), sharing);
         Ok(Self {
             repo,
             place,
@@ -267,9 +269,9 @@ pub(super) fn bad_setting(config: Option<&Config>, key: &str, wanted: &str) -> F
 }
 
 /// The store at `place`, on this machine.
-fn store(place: &Place, machine: Machine, me: Me) -> Store<RealWorld> {
+fn store(place: &Place, machine: Machine, me: Me, sharing: Sharing) -> Store<RealWorld> {
     let only = place.explicit.then(|| place::project_hash(&place.project));
-    Store::new(RealWorld::new(place.store.clone(), machine, me), only)
+    Store::new(RealWorld::new(place.store.clone(), machine, me, sharing), only)
 }
 
 /// Reads how many there may be: a number of at least 1.

@@ -73,10 +73,13 @@ pub struct Place {
 }
 
 impl Place {
-    /// The form that a push from there runs; where none does, one that is there all the same.
+    /// The form that a push from there runs; where none does, one that is there all the same, and that any
+    /// git might run.
     #[must_use]
     pub fn form(&self) -> Option<&Form> {
-        self.forms.iter().find(|form| form.why_not.is_none()).or_else(|| self.forms.first())
+        let runs = self.forms.iter().find(|form| form.why_not.is_none());
+        runs.or_else(|| self.forms.iter().find(|form| form.way != Way::Config))
+            .or_else(|| self.forms.first())
     }
 
     /// Whether a push from there asks the gate.

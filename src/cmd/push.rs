@@ -159,17 +159,14 @@ fn outgoing(repo: &Repo, updates: &[&Update]) -> Result<Outgoing, Failure> {
         updates.iter().filter_map(|update| update.object.as_deref()).collect();
     objects.sort_unstable();
     objects.dedup();
+    // A tag can be of anything.
     let mut contents: Vec<Content> = Vec::new();
-    for object in objects {
-        let content = match guard::content(repo, Some(object)) {
-            // A tag can be of anything.
-            Err(failure) if failure.kind == FailureKind::Usage => Content::default(),
-            content => content?,
-        };
-        if !contents.contains(&content) {
-            contents.push(content);
-        }
+    for found in repo.commits_and_trees(&objects)? {
+        let (commit, tree) = found.unzip();
+        contents.push(Content { commit, tree });
     }
+    contents.sort_unstable_by(|a, b| a.commit.cmp(&b.commit));
+    contents.dedup();
     let deletes = updates.iter().any(|update| update.object.is_none());
     Ok(Outgoing { contents, deletes })
 }

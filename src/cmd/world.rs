@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::agent::{self, Machine};
 use crate::error::{Failure, FailureKind};
 use crate::place::BOARDS;
+use crate::record::sharing::Sharing;
 use crate::record::{Claim, Event, Process, Token};
 use crate::rules::{Hold, Life, Me, identity};
 use crate::store::dir::Dir as _;
@@ -33,6 +34,8 @@ pub struct RealWorld {
     machine: Machine,
     /// Who asks, whose own claims are to be heard of.
     me: Me,
+    /// Who else may use what is made in the store.
+    sharing: Sharing,
     /// Whether nothing is to be changed, not even a time.
     only_looks: Cell<bool>,
     root: OnceCell<DiskDir>,
@@ -43,11 +46,12 @@ pub struct RealWorld {
 
 impl RealWorld {
     /// The store at `path`, which need not exist.
-    pub(super) const fn new(path: PathBuf, machine: Machine, me: Me) -> Self {
+    pub(super) const fn new(path: PathBuf, machine: Machine, me: Me, sharing: Sharing) -> Self {
         Self {
             path,
             machine,
             me,
+            sharing,
             only_looks: Cell::new(false),
             root: OnceCell::new(),
             verdicts: RefCell::new(Vec::new()),
@@ -75,7 +79,7 @@ impl RealWorld {
             return Ok(Some(root));
         }
         match DiskDir::open(&self.path) {
-            Ok(root) => Ok(Some(self.root.get_or_init(|| root))),
+            Ok(root) => Ok(Some(self.root.get_or_init(|| root.shared(self.sharing)))),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => {
                 Err(Failure::io(error, format!("cannot open the store '{}'", self.path.display())))
@@ -178,7 +182,13 @@ impl World for RealWorld {
 
     fn make_conductor(&self) -> Result<Folder<DiskDir>, Failure> {
         if let Some(parent) = self.path.parent() {
+            let is_new = self.sharing != Sharing::Umask && !self.path.exists();
             std::fs::create_dir_all(&self.path).map_err(|error| self.cannot_make(error))?;
+            if is_new {
+                DiskDir::open(&self.path)
+                    .and_then(|root| root.shared(self.sharing).share())
+                    .map_err(|error| self.cannot_make(error))?;
+            }
             DiskDir::open(parent)
                 .and_then(|parent| parent.sync())
                 .map_err(|error| self.cannot_make(error))?;

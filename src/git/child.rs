@@ -107,6 +107,24 @@ pub(super) fn feed(command: &mut Command, input: &[u8]) -> Result<Vec<u8>, Failu
     }
 }
 
+/// As [`feed`], of a git that answers while it reads.
+pub(super) fn feed_all(command: &mut Command, input: Vec<u8>) -> Result<Vec<u8>, Failure> {
+    use std::io::Write as _;
+    let cannot = |error| Failure::io(error, "cannot run 'git'");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut running = command.spawn().map_err(cannot)?;
+    let stdin = running.stdin.take();
+    let output = std::thread::scope(|scope| {
+        scope.spawn(move || {
+            // A git that fails says why; that it has stopped reading does not.
+            stdin.map(|mut stdin| stdin.write_all(&input).ok());
+        });
+        running.wait_with_output()
+    });
+    let output = output.map_err(cannot)?;
+    if output.status.success() { Ok(output.stdout) } else { Err(complaint(command, &output)) }
+}
+
 /// As [`feed`]: what `command` came to, and its complaint if it failed.
 pub(super) fn fed(
     command: &mut Command,
@@ -125,21 +143,23 @@ pub(super) fn fed(
     Ok((output, failure))
 }
 
+/// The line of what git said that tells why it failed.
+pub(super) fn complained(said: &[u8]) -> Option<String> {
+    let said = String::from_utf8_lossy(said);
+    let why = said
+        .lines()
+        .find_map(|line| line.strip_prefix("fatal: ").or_else(|| line.strip_prefix("error: ")));
+    why.or_else(|| said.lines().next()).map(str::to_owned)
+}
+
 /// A failure that says what git said.
 pub(super) fn complaint(command: &Command, output: &Output) -> Failure {
-    let said = String::from_utf8_lossy(&output.stderr);
-    let line = said
-        .lines()
-        .find_map(|line| line.strip_prefix("fatal: ").or_else(|| line.strip_prefix("error: ")))
-        .or_else(|| said.lines().next());
     let what = || {
         let args = command.get_args().find(|arg| !arg.as_encoded_bytes().starts_with(b"-"));
         args.unwrap_or(OsStr::new("")).to_string_lossy().into_owned()
     };
-    let text = match line {
-        Some(line) => line.to_owned(),
-        None => format!("'git {}' failed ({})", what(), output.status),
-    };
+    let text = complained(&output.stderr)
+        .unwrap_or_else(|| format!("'git {}' failed ({})", what(), output.status));
     let kind = if text.starts_with("not a git repository") {
         FailureKind::NotARepository
     } else if text.starts_with("detected dubious ownership") {

@@ -16,6 +16,7 @@ use super::includes;
 use super::layout::Layout;
 use super::owner;
 use crate::error::{Failure, FailureKind};
+use crate::record::sharing::Sharing;
 
 /// A repository, as seen from one directory and environment. All paths are absolute and canonical.
 ///
@@ -216,6 +217,20 @@ impl Repo {
     /// A value that is not a boolean, in git's words.
     pub fn config_bool(&self, key: &str) -> Result<Option<bool>, Failure> {
         self.config.boolean(key)
+    }
+
+    /// Who else may use what is made for the repository (`core.sharedRepository`).
+    ///
+    /// # Errors
+    /// A value that git does not understand either.
+    pub fn sharing(&self) -> Result<Sharing, Failure> {
+        const KEY: &str = "core.sharedRepository";
+        if let Some(sharing) = self.config(KEY).as_deref().and_then(Sharing::parse) {
+            return Ok(sharing);
+        }
+        // Without a value it is true.
+        let is_shared = self.config_bool(KEY)?.unwrap_or(false);
+        Ok(if is_shared { Sharing::GROUP } else { Sharing::Umask })
     }
 
     /// The variables that the repository was found with.

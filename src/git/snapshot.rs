@@ -1,6 +1,8 @@
 //! What is checked out: what `complete` records, and `start` asks about tracked files.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -46,6 +48,44 @@ impl Repo {
     /// As [`Repo::snapshot`].
     pub fn commit_and_tree(&self, rev: Option<&str>) -> Result<Option<Commit>, Failure> {
         self.commit(self.open_gix().as_ref(), rev)
+    }
+
+    /// The commit and the tree that each of these object ids, in hexadecimal, leads to; `None` for what
+    /// leads to no commit, or is not there. The repository is opened once, and all that gix does not find
+    /// costs one child.
+    ///
+    /// # Errors
+    /// What git said when it failed.
+    pub fn commits_and_trees(&self, ids: &[&str]) -> Result<Vec<Option<Commit>>, Failure> {
+        let gix = self.open_gix();
+        let by_gix = |id: &&str| {
+            let oid = ObjectId::from_hex(id.as_bytes()).ok()?;
+            let gix = gix.as_ref().filter(|gix| gix.object_hash() == oid.kind())?;
+            peel(gix, oid)
+        };
+        let mut found: Vec<Option<Commit>> = ids.iter().map(by_gix).collect();
+        let rest: Vec<usize> = (0..ids.len()).filter(|&at| found[at].is_none()).collect();
+        if rest.is_empty() {
+            return Ok(found);
+        }
+        let mut asked = String::new();
+        for &at in &rest {
+            let id = super::compare::id(ids[at])?;
+            // Writing to a String cannot fail.
+            _ = writeln!(asked, "{id}^{{commit}}\n{id}^{{tree}}");
+        }
+        let mut git = self.git();
+        git.args(["cat-file", "--batch-check=%(objectname) %(objecttype)"]);
+        let answers = child::feed_all(&mut git, asked.into_bytes())?;
+        let mut answers = answers.lines().map(|line| line.to_str_lossy());
+        let is = |answer: Option<Cow<'_, str>>, kind: &str| {
+            Some(answer?.strip_suffix(kind)?.strip_suffix(' ')?.to_owned())
+        };
+        for at in rest {
+            let (commit, tree) = (answers.next(), answers.next());
+            found[at] = is(commit, "commit").zip(is(tree, "tree"));
+        }
+        Ok(found)
     }
 
     fn commit(

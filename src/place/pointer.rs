@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Component, Path, PathBuf};
 
@@ -12,6 +12,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use crate::error::{Failure, FailureKind};
+use crate::record::sharing::Sharing;
 
 /// Directory and file, below the common directory.
 const DIRECTORY: &str = "conductor";
@@ -50,7 +51,7 @@ pub fn parse(content: &[u8]) -> Option<&Path> {
 }
 
 /// Makes the pointer name `store`; see [`super::write_pointer`].
-pub(super) fn write(common_dir: &Path, store: &Path) -> Result<(), Failure> {
+pub(super) fn write(common_dir: &Path, store: &Path, sharing: Sharing) -> Result<(), Failure> {
     let mut line = relative(common_dir, store).into_os_string().into_vec();
     if line.len() > MOST || line.iter().any(|byte| matches!(byte, 0 | b'\n')) {
         let text = format!("cannot record the store '{}' in one line", store.display());
@@ -63,7 +64,7 @@ pub(super) fn write(common_dir: &Path, store: &Path) -> Result<(), Failure> {
         Known::Nothing => false,
         Known::Gone => true,
     };
-    match put(common_dir, &line, replace) {
+    match put(common_dir, &line, replace, sharing) {
         // Two first starts at once: the pointer that was there first holds for both.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             match look(common_dir, store)? {
@@ -132,14 +133,20 @@ fn open_directory(common_dir: &Path) -> Result<OwnedFd, Errno> {
 
 /// Writes the file under a name of its own and gives it the right one in one step: only if there is
 /// none yet, or in place of the one that is there.
-fn put(common_dir: &Path, line: &[u8], replace: bool) -> io::Result<()> {
+fn put(common_dir: &Path, line: &[u8], replace: bool, sharing: Sharing) -> io::Result<()> {
     let common = openat(rustix::fs::CWD, common_dir, OPEN_DIRECTORY, Mode::empty())?;
-    match rustix::fs::mkdirat(&common, DIRECTORY, Mode::from_raw_mode(0o777)) {
-        Ok(()) => rustix::fs::fsync(&common)?,
-        Err(Errno::EXIST) => {}
+    let is_new = match rustix::fs::mkdirat(&common, DIRECTORY, Mode::from_raw_mode(0o777)) {
+        Ok(()) => {
+            rustix::fs::fsync(&common)?;
+            true
+        }
+        Err(Errno::EXIST) => false,
         Err(error) => return Err(error.into()),
-    }
+    };
     let directory = open_directory(common_dir)?;
+    if is_new {
+        share(&directory, sharing, true)?;
+    }
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
     let temporary = format!("{FILE}.{:016x}", u64::from_ne_bytes(random));
@@ -147,6 +154,7 @@ fn put(common_dir: &Path, line: &[u8], replace: bool) -> io::Result<()> {
     let file = openat(&directory, &temporary, flags, Mode::from_raw_mode(0o666))?;
     let placed = (|| {
         let mut file = File::from(file);
+        share(&file, sharing, false)?;
         file.write_all(line)?;
         file.sync_all()?;
         if replace {
@@ -165,6 +173,17 @@ fn put(common_dir: &Path, line: &[u8], replace: bool) -> io::Result<()> {
     // Gone already if it was renamed.
     _ = rustix::fs::unlinkat(&directory, &temporary, AtFlags::empty());
     placed.and_then(|()| Ok(rustix::fs::fsync(&directory)?))
+}
+
+/// Has others use what was just made, if the repository is shared.
+#[allow(clippy::useless_conversion, reason = "the field's size is the platform's")]
+fn share(made: impl AsFd, sharing: Sharing, is_dir: bool) -> Result<(), Errno> {
+    if sharing == Sharing::Umask {
+        return Ok(());
+    }
+    let mode = u32::from(rustix::fs::fstat(&made)?.st_mode) & 0o7777;
+    let Some(mode) = sharing.mode(mode, is_dir) else { return Ok(()) };
+    rustix::fs::fchmod(made, Mode::from_bits_retain(mode.try_into().unwrap_or_default()))
 }
 
 /// The path that leads from the directory `from` to `to`, both absolute and tidy (no `.` or `..`).

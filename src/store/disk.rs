@@ -17,10 +17,15 @@ use rustix::fs::{self as sys, AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::dir::{Dir, Entry, Kind, NewFile, Stat};
+use crate::record::sharing::Sharing;
 
 /// An open directory of the real file system.
 #[derive(Debug)]
-pub struct DiskDir(OwnedFd);
+pub struct DiskDir {
+    fd: OwnedFd,
+    /// Who else may use what is made in it.
+    sharing: Sharing,
+}
 
 /// A file being written.
 #[derive(Debug)]
@@ -99,7 +104,37 @@ impl DiskDir {
     /// # Errors
     /// `ENOENT`; `ENOTDIR` for anything else than a directory, a link too; …
     pub fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self(sys::open(path, DIRECTORY, Mode::empty())?))
+        let fd = sys::open(path, DIRECTORY, Mode::empty())?;
+        Ok(Self { fd, sharing: Sharing::Umask })
+    }
+
+    /// The same for one whose user shares what is made in it, and in all directories below it.
+    #[must_use]
+    pub fn shared(self, sharing: Sharing) -> Self {
+        Self { sharing, ..self }
+    }
+
+    /// Has others use the directory itself, as far as it is ours.
+    ///
+    /// # Errors
+    /// Whatever `fstat` and `fchmod` answer.
+    pub fn share(&self) -> io::Result<()> {
+        self.share_file(&self.fd, true)
+    }
+
+    #[allow(clippy::useless_conversion, reason = "the field's size is the platform's")]
+    fn share_file(&self, file: impl AsFd, is_dir: bool) -> io::Result<()> {
+        if self.sharing == Sharing::Umask {
+            return Ok(());
+        }
+        let mode = u32::from(sys::fstat(&file)?.st_mode) & 0o7777;
+        let Some(mode) = self.sharing.mode(mode, is_dir) else { return Ok(()) };
+        let mode = Mode::from_bits_retain(mode.try_into().unwrap_or_default());
+        match sys::fchmod(file, mode) {
+            // Another user has made it, and has said who may use it.
+            Err(Errno::PERM) => Ok(()),
+            changed => Ok(changed?),
+        }
     }
 
     /// The user (uid) that the directory belongs to.
@@ -107,7 +142,7 @@ impl DiskDir {
     /// # Errors
     /// Whatever `fstat` answers.
     pub fn owner(&self) -> io::Result<u32> {
-        Ok(sys::fstat(&self.0)?.st_uid)
+        Ok(sys::fstat(&self.fd)?.st_uid)
     }
 
     /// Sets the times of `name` to now. A link itself is touched, not what it points at.
@@ -117,7 +152,7 @@ impl DiskDir {
     pub fn touch(&self, name: &str) -> io::Result<()> {
         let now = sys::Timespec { tv_sec: 0, tv_nsec: sys::UTIME_NOW };
         let times = sys::Timestamps { last_access: now, last_modification: now };
-        Ok(sys::utimensat(&self.0, &*component(name)?, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+        Ok(sys::utimensat(&self.fd, &*component(name)?, &times, AtFlags::SYMLINK_NOFOLLOW)?)
     }
 
     /// Opens a file to append to, and makes it if it is not there; one write is one line.
@@ -131,6 +166,7 @@ impl DiskDir {
             Mode::from_raw_mode(0o666),
         )?;
         let mut file = File::from(file);
+        self.share_file(&file, false)?;
         file.write_all(line)
     }
 
@@ -154,7 +190,9 @@ impl DiskDir {
             opened => return opened.map(File::from),
         }
         let flags = OFlags::RDONLY | OFlags::CREATE;
-        self.open_file(name, flags, Mode::from_raw_mode(0o666)).map(File::from)
+        let file = self.open_file(name, flags, Mode::from_raw_mode(0o666)).map(File::from)?;
+        self.share_file(&file, false)?;
+        Ok(file)
     }
 
     fn open_file(&self, name: &str, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
@@ -164,7 +202,7 @@ impl DiskDir {
     /// Opens a regular file; without `O_NONBLOCK` a planted FIFO would hold us for ever.
     fn open_stat(&self, name: &str, flags: OFlags, mode: Mode) -> io::Result<(OwnedFd, sys::Stat)> {
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let file = match sys::openat(&self.0, &*component(name)?, flags, mode) {
+        let file = match sys::openat(&self.fd, &*component(name)?, flags, mode) {
             // What is said of a socket, and of a FIFO that nobody reads.
             Err(Errno::NXIO) => return Err(Errno::INVAL.into()),
             opened => opened?,
@@ -183,7 +221,7 @@ impl DiskDir {
 
 impl AsFd for DiskDir {
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.0.as_fd()
+        self.fd.as_fd()
     }
 }
 
@@ -213,8 +251,8 @@ impl Dir for DiskDir {
     type File = DiskFile;
 
     fn open_dir(&self, name: &str) -> io::Result<Self> {
-        match sys::openat(&self.0, &*component(name)?, DIRECTORY, Mode::empty()) {
-            Ok(dir) => Ok(Self(dir)),
+        match sys::openat(&self.fd, &*component(name)?, DIRECTORY, Mode::empty()) {
+            Ok(fd) => Ok(Self { fd, sharing: self.sharing }),
             // Linux says ENOTDIR for a link opened so, other systems ELOOP or EMLINK.
             Err(Errno::LOOP | Errno::MLINK) => Err(io::Error::from(Errno::NOTDIR)),
             Err(error) => Err(error.into()),
@@ -222,13 +260,24 @@ impl Dir for DiskDir {
     }
 
     fn make_dir(&self, name: &str) -> io::Result<()> {
-        Ok(sys::mkdirat(&self.0, &*component(name)?, Mode::from_raw_mode(0o777))?)
+        sys::mkdirat(&self.fd, &*component(name)?, Mode::from_raw_mode(0o777))?;
+        if self.sharing == Sharing::Umask {
+            return Ok(());
+        }
+        match self.open_dir(name) {
+            Ok(made) => made.share(),
+            // Somebody has taken it away already, as may happen to a latch.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     fn create(&self, name: &str, frozen: bool) -> io::Result<DiskFile> {
         let mode = Mode::from_raw_mode(if frozen { 0o444 } else { 0o666 });
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        Ok(DiskFile(File::from(sys::openat(&self.0, &*component(name)?, flags, mode)?)))
+        let file = File::from(sys::openat(&self.fd, &*component(name)?, flags, mode)?);
+        self.share_file(&file, false)?;
+        Ok(DiskFile(file))
     }
 
     fn read(&self, name: &str, limit: u64) -> io::Result<Vec<u8>> {
@@ -264,7 +313,7 @@ impl Dir for DiskDir {
 
     #[allow(clippy::useless_conversion, reason = "the field's size is the platform's")]
     fn stat(&self, name: &str) -> io::Result<Stat> {
-        let stat = sys::statat(&self.0, &*component(name)?, AtFlags::SYMLINK_NOFOLLOW)?;
+        let stat = sys::statat(&self.fd, &*component(name)?, AtFlags::SYMLINK_NOFOLLOW)?;
         let nanos = i64::try_from(stat.st_mtime_nsec).unwrap_or_default();
         Ok(Stat {
             kind: kind(FileType::from_raw_mode(stat.st_mode)),
@@ -301,37 +350,37 @@ impl Dir for DiskDir {
             entries.push(Entry { name, kind });
             Ok(true)
         };
-        each_entry(&self.0, &mut add)?;
+        each_entry(&self.fd, &mut add)?;
         Ok(entries)
     }
 
     fn rename(&self, from: &str, to: &Self, to_name: &str) -> io::Result<()> {
-        Ok(sys::renameat(&self.0, &*component(from)?, &to.0, &*component(to_name)?)?)
+        Ok(sys::renameat(&self.fd, &*component(from)?, &to.fd, &*component(to_name)?)?)
     }
 
     fn link(&self, from: &str, to: &Self, to_name: &str) -> io::Result<()> {
         Ok(sys::linkat(
-            &self.0,
+            &self.fd,
             &*component(from)?,
-            &to.0,
+            &to.fd,
             &*component(to_name)?,
             AtFlags::empty(),
         )?)
     }
 
     fn symlink(&self, target: &str, name: &str) -> io::Result<()> {
-        Ok(sys::symlinkat(target, &self.0, &*component(name)?)?)
+        Ok(sys::symlinkat(target, &self.fd, &*component(name)?)?)
     }
 
     fn remove_file(&self, name: &str) -> io::Result<()> {
-        Ok(sys::unlinkat(&self.0, &*component(name)?, AtFlags::empty())?)
+        Ok(sys::unlinkat(&self.fd, &*component(name)?, AtFlags::empty())?)
     }
 
     fn remove_dir(&self, name: &str) -> io::Result<()> {
-        Ok(sys::unlinkat(&self.0, &*component(name)?, AtFlags::REMOVEDIR)?)
+        Ok(sys::unlinkat(&self.fd, &*component(name)?, AtFlags::REMOVEDIR)?)
     }
 
     fn sync(&self) -> io::Result<()> {
-        Ok(sys::fsync(&self.0)?)
+        Ok(sys::fsync(&self.fd)?)
     }
 }

@@ -50,6 +50,7 @@ mod sandbox;
 mod scene;
 mod script;
 mod settings;
+mod sharing;
 mod situations;
 mod skill;
 mod snapshots;

@@ -74,6 +74,9 @@ impl Repo {
         let refspec = self.notes_refspec(remote, name).ok_or_else(|| no_remote(remote))?;
         let mut git = self.git();
         git.args(["fetch", "--quiet", "--no-tags", "--no-write-fetch-head"]);
+        if self.is_partial() {
+            git.arg("--no-filter");
+        }
         git.args(["--no-recurse-submodules", "--refmap=", "--", remote, &refspec]);
         child::stdout(&mut git).map(drop)
     }
@@ -84,7 +87,15 @@ impl Repo {
     /// What git said when it failed; also where the remote has gone on meanwhile.
     pub fn push_notes(&self, remote: &str, names: &[&Name]) -> Result<(), Failure> {
         let mut git = self.git();
-        git.args(["push", "--quiet", "--no-follow-tags", "--recurse-submodules=no", "--", remote]);
+        // What is set for pushes of branches: a mirror takes no names, and forces; a server need take
+        // neither signatures nor options.
+        git.args(["-c", "push.pushOption="]);
+        let mirror = format!("remote.{remote}.mirror");
+        if self.config_bool(&mirror)? == Some(true) {
+            git.args(["-c", &format!("{mirror}=false")]);
+        }
+        git.args(["push", "--quiet", "--no-signed", "--no-follow-tags"]);
+        git.args(["--recurse-submodules=no", "--", remote]);
         let mut any = false;
         for name in names {
             if self.commit_of(name)?.is_some() {

@@ -7,6 +7,7 @@
 
 mod exchange;
 mod objects;
+mod partial;
 mod tree;
 
 use std::cell::RefCell;
@@ -67,6 +68,11 @@ impl Name {
     #[must_use]
     pub fn artifacts(&self) -> Self {
         Self(format!("{}-artifacts", self.0))
+    }
+
+    /// Whether it is one for artifacts, by its name.
+    fn is_of_artifacts(&self) -> bool {
+        self.0.ends_with("-artifacts")
     }
 
     /// Where the notes of `remote` that have this name there are fetched to; `None` for what cannot
@@ -181,6 +187,7 @@ impl Notes<'_> {
         {
             return Ok(());
         }
+        reader.without(repo.fetch_missing(other, theirs.commit));
         let mut notes = Tree::load(&mut reader, theirs.tree)?;
         for (object, note) in notes.all(&mut reader)? {
             let known = self.tree.get(&mut reader, object)?;
@@ -240,6 +247,7 @@ impl Repo {
     ) -> Result<T, Failure> {
         let mut reader = Reader::start(self.git())?;
         let Some(tip) = tip(&mut reader, name)? else { return read(None) };
+        reader.without(self.fetch_missing(name, tip.commit));
         let tree = Tree::load(&mut reader, tip.tree)?;
         let reader = Rc::new(RefCell::new(reader));
         read(Some(&mut Notes { name, reader, tree, tip: Some(tip), merged: Vec::new() }))
@@ -340,7 +348,11 @@ impl Repo {
     ) -> Result<Notes<'a>, Failure> {
         let tip = tip(&mut reader.borrow_mut(), name)?;
         let tree = match tip {
-            Some(tip) => Tree::load(&mut reader.borrow_mut(), tip.tree)?,
+            Some(tip) => {
+                let reader = &mut reader.borrow_mut();
+                reader.without(self.fetch_missing(name, tip.commit));
+                Tree::load(reader, tip.tree)?
+            }
             None => Tree::new(self.hash_kind()),
         };
         Ok(Notes { name, reader: Rc::clone(reader), tree, tip, merged: Vec::new() })

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::thread::JoinHandle;
 
 use gix::hash::ObjectId;
 use gix::objs::Kind;
@@ -17,6 +18,9 @@ use crate::git::child;
 
 /// No object is read that is longer than this, in bytes.
 pub(super) const LONGEST: u64 = 16 * 1024 * 1024;
+
+/// No more than so many bytes are kept of what git complains about.
+const COMPLAINTS: u64 = 16 * 1024;
 
 /// What was found under a name.
 pub(super) struct Object {
@@ -31,6 +35,10 @@ pub(super) struct Reader {
     child: Child,
     questions: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
+    /// Hears what git complains about.
+    complaints: Option<JoinHandle<Vec<u8>>>,
+    /// Why what is missing could not be fetched.
+    unfetched: Option<Failure>,
 }
 
 impl Drop for Reader {
@@ -46,22 +54,68 @@ impl Reader {
     /// Starts one; `git` is a child of the repository that has no arguments yet.
     pub(super) fn start(mut git: Command) -> Result<Self, Failure> {
         git.args(["cat-file", "--batch"]).env("GIT_NO_REPLACE_OBJECTS", "1");
-        git.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        // What is missing of a partial clone has been fetched at once.
+        git.env("GIT_NO_LAZY_FETCH", "1");
+        git.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = git.spawn().map_err(cannot)?;
         let (Some(questions), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(Failure::new(FailureKind::Bug, "a child without pipes"));
         };
-        Ok(Self { child, questions: Some(questions), answers: BufReader::new(answers) })
+        let complaints = child.stderr.take().map(|stderr| {
+            std::thread::spawn(move || {
+                let mut said = Vec::new();
+                let mut stderr = stderr.take(COMPLAINTS);
+                stderr.read_to_end(&mut said).ok();
+                // The rest is not kept, and holds nobody up.
+                std::io::copy(&mut stderr.into_inner(), &mut std::io::sink()).ok();
+                said
+            })
+        });
+        let questions = Some(questions);
+        let answers = BufReader::new(answers);
+        Ok(Self { child, questions, answers, complaints, unfetched: None })
+    }
+
+    /// Keeps why what is missing was not fetched, for when it is asked for.
+    pub(super) fn without(&mut self, fetched: Result<(), Failure>) {
+        self.unfetched = fetched.err().or(self.unfetched.take());
+    }
+
+    /// Why there is no object `id`, which should be there.
+    pub(super) fn missing(&mut self, id: ObjectId) -> Failure {
+        let missing = || Failure::new(FailureKind::Git, format!("object {id} is missing"));
+        self.unfetched.take().unwrap_or_else(missing)
+    }
+
+    /// Why git has ended.
+    fn ended(&mut self) -> Failure {
+        if let Some(unfetched) = self.unfetched.take() {
+            return unfetched;
+        }
+        self.questions.take();
+        let status = self.child.wait();
+        let said = self.complaints.take().and_then(|heard| heard.join().ok()).unwrap_or_default();
+        let said = child::complained(&said);
+        let ended = || match status {
+            Ok(status) => format!("'git cat-file' failed ({status})"),
+            Err(error) => format!("cannot read from 'git cat-file': {error}"),
+        };
+        Failure::new(FailureKind::Git, said.unwrap_or_else(ended))
     }
 
     /// The object that `name` (an id, or the full name of a reference) means; `None` if there is
     /// none.
     pub(super) fn find(&mut self, name: &str) -> Result<Option<Object>, Failure> {
-        if let Some(questions) = &mut self.questions {
-            questions.write_all(format!("{name}\n").as_bytes()).map_err(cannot)?;
+        if let Some(questions) = &mut self.questions
+            && questions.write_all(format!("{name}\n").as_bytes()).is_err()
+        {
+            return Err(self.ended());
         }
         let mut head = String::new();
         self.answers.read_line(&mut head).map_err(cannot)?;
+        if head.is_empty() {
+            return Err(self.ended());
+        }
         let words: Vec<&str> = head.split_whitespace().collect();
         let [id, kind, size] = words[..] else {
             return if head.trim_end().ends_with(" missing") {
@@ -88,7 +142,8 @@ impl Reader {
     /// The content of the object `id`, which must be there and of this kind.
     pub(super) fn read(&mut self, id: ObjectId, kind: Kind) -> Result<Vec<u8>, Failure> {
         let wrong = |why: &str| Failure::new(FailureKind::Git, format!("object {id} {why}"));
-        let found = self.find(&id.to_string())?.ok_or_else(|| wrong("is missing"))?;
+        let found = self.find(&id.to_string())?;
+        let found = found.ok_or_else(|| self.missing(id))?;
         if found.kind != kind {
             return Err(wrong(&format!("is no {kind}")));
         }

@@ -201,8 +201,8 @@ impl Tree {
         if let Some(text) = self.fresh(id) {
             return Ok(Some(text.to_owned()));
         }
-        let missing = || Failure::new(FailureKind::Git, format!("object {id} is missing"));
-        let found = reader.find(&id.to_string())?.ok_or_else(missing)?;
+        let found = reader.find(&id.to_string())?;
+        let found = found.ok_or_else(|| reader.missing(id))?;
         Ok(found.content.filter(|_| found.kind == Kind::Blob))
     }
 
