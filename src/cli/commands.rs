@@ -313,13 +313,13 @@ pub(super) enum Command {
     ///
     /// Once installed, a push to a reference that conductor.protect names is refused
     /// while the gate is shut. Without such patterns these are all tags, and the
-    /// remote's default branch, as refs/remotes/REMOTE/HEAD has it; where that is
-    /// not known, init.defaultBranch, main and master.
+    /// remote's default branch, as refs/remotes/REMOTE/HEAD has it, or as the remote
+    /// says; where neither is known, init.defaultBranch, main and master.
     ///
-    /// Nothing of yours is overwritten: from git 2.54 on the hook is in the
-    /// repository's configuration, before that a marked block in the hook file that
-    /// git runs. A file in a worktree, or of another program, is left alone, and the
-    /// line to add is printed.
+    /// Nothing of yours is overwritten: the hook is a marked block in the hook file
+    /// that git runs, and from git 2.54 on in the repository's configuration too. A
+    /// file in a worktree, or of another program, is left alone, and the line to add
+    /// is printed.
     ///
     /// A hook is no wall: git push --no-verify runs none, and what a server merges
     /// asks none on your machine.

@@ -256,7 +256,11 @@ impl Findings {
         }
         let Some((repo, pattern)) = start::exclusion(context) else { return };
         match repo.is_ignored(context.store_path()) {
-            Ok(true) => self.add("excluded", Level::Ok, "git passes over it"),
+            Ok(true) => {
+                let says = "git passes over it, but for 'git clean -x' and 'git stash --all', which take \
+                            ignored files away: with conductor.store=.git/nanostack both leave it";
+                self.add("excluded", Level::Ok, says);
+            }
             Ok(false) if fix => match repo.exclude(&pattern) {
                 Ok(_) => self.fixed("excluded", format!("'{pattern}' was added to info/exclude")),
                 Err(failure) => self.failed("excluded", &failure),

@@ -42,6 +42,9 @@ const OTHERS: &[&str] = &[
     "XDG_CONFIG_HOME",
     "PATH",
     "GIT_EXEC_PATH",
+    // By what a remote is reached.
+    "GIT_SSH",
+    "GIT_SSH_COMMAND",
     // Under which name the shell came to the current directory: `includeIf.gitdir` asks.
     "PWD",
     "SUDO_UID",

@@ -43,3 +43,5 @@ pub use owner::{check_store_owner, quoted};
 pub use remotes::Destination;
 pub use repo::Repo;
 pub use snapshot::Commit;
+
+pub use crate::record::sharing::Sharing;

@@ -68,8 +68,8 @@ impl Rewrites {
         Self { any: read("insteadOf"), push: read("pushInsteadOf") }
     }
 
-    fn plain(&self, address: &String) -> String {
-        rewritten(&self.any, address).unwrap_or_else(|| address.clone())
+    fn plain(&self, address: &str) -> String {
+        rewritten(&self.any, address).unwrap_or_else(|| address.to_owned())
     }
 
     /// Where git pushes to by these values of `url` and `pushurl` (`remote.c`, `alias_all_urls`).
@@ -116,8 +116,8 @@ impl Repo {
             it.name == remote || own.map(|it| self.normal(it)).any(|it| there.contains(&it))
         };
         let mut found = Destination { addresses, ..Destination::default() };
-        let names: Vec<&str> = remotes.iter().map(|it| it.name.as_str()).collect();
-        for (remote, head) in remotes.iter().zip(self.remote_heads(&names)?) {
+        let all: Vec<&str> = remotes.iter().map(|it| it.name.as_str()).collect();
+        for (remote, head) in remotes.iter().zip(self.remote_heads(&all)?) {
             let is_there = is_there(remote);
             found.is_remote |= is_there;
             let heads = if is_there { &mut found.here } else { &mut found.elsewhere };
@@ -144,11 +144,9 @@ impl Repo {
         git.env("GIT_TERMINAL_PROMPT", "0").env("GCM_INTERACTIVE", "never");
         git.env("GIT_ASKPASS", "false").env("SSH_ASKPASS", "false");
         git.env("SSH_ASKPASS_REQUIRE", "force");
-        let is_set = |name: &str| std::env::var_os(name).is_some();
-        if !is_set("GIT_SSH_COMMAND")
-            && !is_set("GIT_SSH")
-            && self.config("core.sshCommand").is_none()
-        {
+        let is_set = |name: &str| self.env.get(name).is_some();
+        let by_setting = self.config("core.sshCommand").is_some();
+        if !by_setting && !is_set("GIT_SSH_COMMAND") && !is_set("GIT_SSH") {
             git.env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes");
         }
         let said = child::within(&mut git, PATIENCE, LONGEST).ok().flatten()?;

@@ -12,7 +12,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use crate::error::{Failure, FailureKind};
-use crate::record::sharing::Sharing;
+use crate::git::Sharing;
 
 /// Directory and file, below the common directory.
 const DIRECTORY: &str = "conductor";
@@ -177,13 +177,13 @@ fn put(common_dir: &Path, line: &[u8], replace: bool, sharing: Sharing) -> io::R
 
 /// Has others use what was just made, if the repository is shared.
 #[allow(clippy::useless_conversion, reason = "the field's size is the platform's")]
-fn share(made: impl AsFd, sharing: Sharing, is_dir: bool) -> Result<(), Errno> {
+fn share(file: impl AsFd, sharing: Sharing, is_dir: bool) -> Result<(), Errno> {
     if sharing == Sharing::Umask {
         return Ok(());
     }
-    let mode = u32::from(rustix::fs::fstat(&made)?.st_mode) & 0o7777;
+    let mode = u32::from(rustix::fs::fstat(&file)?.st_mode) & 0o7777;
     let Some(mode) = sharing.mode(mode, is_dir) else { return Ok(()) };
-    rustix::fs::fchmod(made, Mode::from_bits_retain(mode.try_into().unwrap_or_default()))
+    rustix::fs::fchmod(file, Mode::from_bits_retain(mode.try_into().unwrap_or_default()))
 }
 
 /// The path that leads from the directory `from` to `to`, both absolute and tidy (no `.` or `..`).

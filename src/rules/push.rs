@@ -111,8 +111,8 @@ impl Protection {
         let sure = named(branches.clone());
         if guessed {
             branches.extend_from_slice(known.elsewhere);
-            let guesses = known.configured.into_iter().chain(["main", "master"]);
-            branches.extend(guesses.map(str::to_owned));
+            let usual = known.configured.into_iter().chain(["main", "master"]);
+            branches.extend(usual.map(str::to_owned));
         }
         Self { protects: named(branches), guessed, sure }
     }

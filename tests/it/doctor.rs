@@ -104,6 +104,27 @@ fn a_store_that_git_would_take() {
     is(&mut scene, "tracked", "problem", "has tracked files");
 }
 
+/// What git takes all the same, and where it does not.
+#[test]
+fn a_store_that_git_clean_takes() {
+    let mut scene = scene();
+    is(&mut scene, "excluded", "ok", "but for 'git clean -x' and 'git stash --all'");
+    scene.sandbox.git("repo", ["clean", "-q", "-fdx"]);
+    is(&mut scene, "store", "problem", "is gone");
+    let mut scene = Scene::new();
+    scene.sandbox.git("repo", ["config", "conductor.store", ".git/nanostack"]);
+    scene.worktree("wt");
+    scene.sprint("build,ship");
+    scene.does_in("wt", "ann", &["claim", "build"]);
+    for dir in ["repo", "wt"] {
+        scene.sandbox.git(dir, ["clean", "-q", "-fdx"]);
+        scene.sandbox.write(format!("{dir}/new"), "");
+        scene.sandbox.git(dir, ["stash", "push", "-q", "--all"]);
+    }
+    scene.does("ann", &["complete", "build"]);
+    scene.does_in("wt", "ann", &["claim", "ship"]);
+}
+
 #[test]
 fn owners_and_evidence() {
     let mut scene = scene();
@@ -283,6 +304,22 @@ fn the_manual_and_the_completions() {
     is(&mut scene, "manual", "note", "are missing or out of date");
     scene.does("ann", &["install"]);
     is(&mut scene, "manual", "ok", "in their places");
+    // The pages are there, and nothing to show them with.
+    let path = scene.sandbox.var("PATH").unwrap();
+    let others = std::env::split_paths(&path).filter(|dir| !dir.join("man").exists());
+    let tools = scene.sandbox.join("without-man");
+    std::fs::create_dir(&tools).unwrap();
+    for name in ["git", "sh", "sleep"] {
+        let found = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|it| it.exists());
+        std::os::unix::fs::symlink(found.unwrap(), tools.join(name)).unwrap();
+    }
+    let without = std::env::join_paths(others.chain([tools])).unwrap();
+    scene.sandbox.set("PATH", without);
+    is(&mut scene, "manual", "note", "no 'man' is in PATH");
+    let man = scene.sandbox.write("without-man/man", "");
+    std::fs::set_permissions(man, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    is(&mut scene, "manual", "ok", "in their places");
+    scene.sandbox.set("PATH", path);
     scene.sandbox.write("tools/share/man/man1/git-conductor.1", "somebody's\n");
     is(&mut scene, "manual", "note", "files of others");
 }

@@ -289,3 +289,89 @@ fn evidence_in_a_clone() {
     assert_eq!(ask(&mut scene, "off").ok().json["gaps"], json!([]));
     assert_eq!(ask(&mut scene, "perhaps").exit, Some(128));
 }
+
+/// How many children of git's that are called `word` the command had, by git's own word.
+fn children(scene: &mut Scene, dir: &str, args: &[&str], word: &str) -> usize {
+    let trace = scene.sandbox.join("trace");
+    std::fs::remove_file(&trace).ok();
+    let mut command = scene.command("ann", dir, args);
+    let output = command.env("GIT_TRACE2_EVENT", &trace).output().unwrap();
+    assert!(output.status.success(), "{args:?}: {output:?}");
+    let events = std::fs::read_to_string(&trace).unwrap_or_default();
+    let events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let names = events.filter(|event| event["event"] == "cmd_name");
+    names.filter(|event| event["name"] == word).count()
+}
+
+/// In a partial clone all that is missing is fetched at once, and what git says of it is said.
+#[test]
+fn notes_in_a_partial_clone() {
+    let phases: Vec<String> = (0..5).map(|n| format!("p{n}:")).collect();
+    let mut scene = two(&phases.join(","));
+    for n in 0..5 {
+        scene.sandbox.write("repo/file", n.to_string());
+        scene.sandbox.git("repo", ["commit", "-q", "-a", "-m", "more"]);
+        scene.sandbox.write("repo/.nanostack/a.md", format!("artifact {n}"));
+        completes(&mut scene, "repo", &format!("p{n}"), &["--artifact", ".nanostack/a.md"]);
+    }
+    scene.sandbox.git("repo", ["push", "-q", "origin", "main"]);
+    notes(&mut scene, "repo", &["sync", "--remote", "origin"]);
+    for key in ["uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant"] {
+        scene.sandbox.git("remote.git", ["config", key, "true"]);
+    }
+    let url = format!("file://{}", scene.sandbox.join("remote.git").display());
+    for filter in ["blob:none", "tree:0"] {
+        let dir = filter.replace(':', "-");
+        let clone = ["clone", "-q", "--filter", filter, &url, &dir];
+        scene.sandbox.git(".", clone);
+        scene.sandbox.git(&dir, ["fetch", "-q", "origin", "+refs/notes/*:refs/notes/*"]);
+        // Nobody to fetch from: git says so.
+        let away = scene.sandbox.join("away.git");
+        std::fs::rename(scene.sandbox.join("remote.git"), &away).unwrap();
+        for args in [&["notes"][..], &["guard", "--notes", "p0"]] {
+            let output = scene.asks("ann", &dir, args);
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(128), "{said}");
+            assert!(said.contains("remote.git' does not appear to be a git repository"), "{said}");
+        }
+        std::fs::rename(away, scene.sandbox.join("remote.git")).unwrap();
+        assert_eq!(children(&mut scene, &dir, &["notes"], "fetch"), 1, "{filter}");
+        assert_eq!(children(&mut scene, &dir, &["notes"], "fetch"), 0, "{filter}");
+        let said = notes(&mut scene, &dir, &[]);
+        assert_eq!(said["records"].as_array().unwrap().len(), 5, "{said}");
+        // What was not fetched yet comes with the fetch itself, whole.
+        let other = format!("{dir}-2");
+        scene.sandbox.git(".", ["clone", "-q", "--filter", filter, &url, &other]);
+        let sync = ["notes", "sync", "--remote", "origin"];
+        assert_eq!(children(&mut scene, &other, &sync, "fetch"), 1, "{filter}");
+        assert_eq!(children(&mut scene, &other, &["notes"], "fetch"), 0, "{filter}");
+        let args = ["notes", "--ref=conductor-artifacts", "list"];
+        assert_eq!(scene.sandbox.git_says(&other, args).lines().count(), 5);
+    }
+}
+
+/// What is set for pushes of branches does not keep notes from being pushed, and forces none.
+#[test]
+fn settings_of_pushes_are_not_for_notes() {
+    let mut scene = two("a:,b:,c:");
+    for (phase, key, value) in [
+        ("a", "push.gpgSign", "true"),
+        ("b", "push.pushOption", "ci.skip"),
+        ("c", "remote.origin.mirror", "true"),
+    ] {
+        scene.sandbox.git("repo", ["config", key, value]);
+        completes(&mut scene, "repo", phase, &[]);
+        let said = notes(&mut scene, "repo", &["sync", "--remote", "origin"]);
+        assert_eq!(said["pushed"], json!("origin"), "{key}: {said}");
+    }
+    let there = scene.sandbox.git_says("remote.git", ["rev-parse", "refs/notes/conductor"]);
+    assert_eq!(scene.sandbox.git_says("repo", ["rev-parse", "refs/notes/conductor"]), there);
+    // Of a mirror nothing else was taken away or forced.
+    assert!(
+        scene.sandbox.try_git("remote.git", ["rev-parse", "--verify", "main"]).status.success()
+    );
+    let heads = scene.sandbox.git_says("remote.git", ["for-each-ref", "--format=%(refname)"]);
+    let artifacts = "refs/notes/conductor-artifacts";
+    let heads: Vec<&str> = heads.lines().filter(|name| *name != artifacts).collect();
+    assert_eq!(heads, ["refs/heads/main", "refs/notes/conductor"]);
+}

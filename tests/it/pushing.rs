@@ -307,3 +307,37 @@ fn to_a_git_daemon() {
     scene.does("ann", &["claim", "ship"]);
     assert!(push(&mut scene, "ann", &["origin", "main"]).status.success());
 }
+
+/// The repository is opened once, however much is pushed: nothing is asked of git for each reference.
+#[test]
+fn many_references_cost_no_more_than_one() {
+    let mut scene = scene();
+    scene.does("ann", &["claim", "ship"]);
+    let git = |args: &[&str]| scene.sandbox.git_says("repo", args);
+    let (head, blob) = (git(&["rev-parse", "HEAD"]), git(&["rev-parse", "HEAD:file"]));
+    git(&["tag", "-a", "-m", "1", "annotated"]);
+    let tag = git(&["rev-parse", "annotated"]);
+    let none = "0".repeat(40);
+    let missing = |n: usize| format!("{n:040x}");
+    let cost = |scene: &mut Scene, lines: Vec<String>| {
+        let list = scene.sandbox.write("list", lines.concat());
+        let trace = scene.sandbox.join("trace");
+        std::fs::remove_file(&trace).ok();
+        let args = ["guard", "--pre-push", "origin", "../remote.git", "--json"];
+        let mut command = scene.command("ann", "repo", &args);
+        command.env("GIT_TRACE2_EVENT", &trace).stdin(std::fs::File::open(list).unwrap());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let events = std::fs::read_to_string(&trace).unwrap();
+        events.lines().filter(|line| line.contains("\"event\":\"start\"")).count()
+    };
+    let line = |n: usize, id: &str| format!("refs/tags/t{n} {id} refs/tags/t{n} {none}\n");
+    let few =
+        cost(&mut scene, vec![line(0, &head), line(1, &tag), line(2, &blob), line(3, &missing(3))]);
+    let many = (0..400).map(|n| {
+        let missing = missing(n + 1);
+        line(n, [&head, &tag, &blob, &missing][n % 4])
+    });
+    let many = cost(&mut scene, many.collect());
+    assert_eq!(few, many);
+}

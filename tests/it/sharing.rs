@@ -136,27 +136,17 @@ fn each_value_of_the_setting() {
         ("true", 0o2770, 0o660),
         ("all", 0o2775, 0o664),
         ("0640", 0o2750, 0o640),
-        ("umask", 0o700, 0o600),
+        ("umask", 0o2700, 0o600),
     ] {
-        does(
-            &sandbox,
-            0,
-            &format!(
-                "rm -rf ../r && git init -q ../r && cd ../r && \
-            git config core.sharedRepository {value} && git conductor --agent ann start --phases build"
-            ),
-        );
-        let conductor = sandbox.join("r/.nanostack/conductor");
-        assert_eq!(
-            (mode(&conductor), mode(&sandbox.join("r/.nanostack/audit.log"))),
-            (dir, file),
-            "{value}"
-        );
+        does(&sandbox, 0, &format!("rm -rf {value} && git init -q {value}"));
+        let run = |script: &str| as_user(&sandbox, 0, &format!("cd {value} && {script}"));
+        assert!(run(&format!("git config core.sharedRepository {value}")).status.success());
+        assert!(run("git conductor --agent ann start --phases build").status.success());
+        let conductor = sandbox.join(value).join(".nanostack/conductor");
+        let sprint = std::fs::read_dir(&conductor).unwrap().map(|it| it.unwrap().path());
+        let sprint = sprint.filter(|path| path.is_dir()).max().unwrap();
+        assert_eq!((mode(&conductor), mode(&sprint.join("sprint.json"))), (dir, file), "{value}");
+        assert!(run("git config core.sharedRepository perhaps").status.success());
+        assert_eq!(run("git conductor status").status.code(), Some(128));
     }
-    let said = as_user(
-        &sandbox,
-        0,
-        "cd ../r && git config core.sharedRepository perhaps && git conductor status",
-    );
-    assert_eq!(said.status.code(), Some(128), "{said:?}");
 }

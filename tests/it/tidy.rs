@@ -28,6 +28,7 @@ const ASKING: &[(&str, &str)] = &[
     // Where this program is, and a temporary file's name.
     ("cmd/install.rs", "env::current_exe"),
     ("cmd/doctor/race.rs", "env::current_exe"),
+    ("cmd/hooks/block.rs", "env::current_exe"),
     ("cmd/install/files.rs", "getrandom::"),
     // The home that skills are looked for in.
     ("cmd/batch.rs", "env::var"),
@@ -42,6 +43,7 @@ const ASKING: &[(&str, &str)] = &[
     ("cmd/world.rs", "Instant::now"),
     ("cmd/world.rs", "getrandom::"),
     // How long it has been waited for.
+    ("git/child.rs", "Instant::now"),
     ("cmd/waiting.rs", "Instant::now"),
     // How long ago a terminal sent a signal.
     ("cmd/run/child.rs", "Instant::now"),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::super::context;
+use crate::cmd::context;
 use crate::error::{Failure, FailureKind};
 
 /// What a hook of anybody's runs.
@@ -58,7 +58,7 @@ unset conductor_refs conductor_program
 /// this runs the hook file as well: `--configured` leaves the question to the block there.
 const COMMAND: [&str; 3] = [
     r#"conductor() { if command -v git-conductor >/dev/null 2>&1; then git conductor guard --configured --pre-push "$@"; elif [ -x '"#,
-    r#"' ]; then '"#,
+    "' ]; then '",
     r#"' guard --configured --pre-push "$@"; else echo "warning: git conductor is not installed: nobody was asked about this push" >&2; echo "hint: to be rid of this: git config --local --remove-section hook.conductor" >&2; [ "$(git config --type=bool --default=false --get conductor.hookStrict || echo true)" != true ] || { echo "error: nothing is pushed, as conductor.hookStrict asks for" >&2; false; }; fi; }; conductor"#,
 ];
 

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::super::push;
 use super::block::{self, Ours, PROGRAM};
 use super::{Action, EVENT, Form, Hooks, Place, Target, Way, is_executable, is_in_path, read};
+use crate::cmd::push;
 use crate::error::Failure;
 use crate::git::Repo;
 
@@ -14,7 +14,7 @@ const WORKTREES: usize = 64;
 const TARGETS: usize = 64;
 
 /// What there is of hooks.
-pub(in super::super) fn look(repo: &Repo) -> Result<Hooks, Failure> {
+pub(in crate::cmd) fn look(repo: &Repo) -> Result<Hooks, Failure> {
     let is_new = repo.has_configured_hooks()?;
     let here = place(repo, is_new)?;
     let mut elsewhere = Vec::new();
@@ -107,7 +107,7 @@ fn no_program(text: &str) -> Option<String> {
 
 /// Whether the hook file asks as surely as git runs it, so that what stands in configuration, and is run
 /// by a git that runs that file too, need not.
-pub(in super::super) fn leaves_to_file(repo: &Repo) -> Result<bool, Failure> {
+pub(in crate::cmd) fn leaves_to_file(repo: &Repo) -> Result<bool, Failure> {
     let path = repo.hooks_dir()?.join(EVENT);
     let text = read(&path)?.filter(|text| is_executable(&path) && super::is_shell(text));
     Ok(text.is_some_and(|text| block::surely_asks(&text) && no_program(&text).is_none()))
@@ -148,11 +148,11 @@ fn targets(repo: &Repo) -> Result<Vec<Target>, Failure> {
     };
     let (to, by) = here.unwrap_or_else(only);
     add(to, by);
-    for (to, by) in default().into_iter() {
+    if let Some((to, by)) = default() {
         add(to, by);
     }
     for branch in repo.configuration().subsections("branch") {
-        for (to, by) in of_branch(&branch).into_iter() {
+        if let Some((to, by)) = of_branch(&branch) {
             add(to, by);
         }
     }
