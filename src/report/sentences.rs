@@ -74,6 +74,9 @@ pub(super) fn sentence(refusal: &Refusal, now: Timestamp) -> Draft {
         }
         Refusal::ForeignFiles { paths, skill: false } => super::install::foreign(paths),
         Refusal::ForeignFiles { paths, skill: true } => super::skill::foreign(paths),
+        Refusal::ForeignSettings { path, why, agent, edits, .. } => {
+            super::skill::foreign_settings(path, why, agent, *edits)
+        }
         Refusal::Shut { phase, why } => super::gate::shut(phase, why, now),
         Refusal::UnknownSprint { sprint } => super::rounds::unknown_sprint(sprint),
         Refusal::CannotCarry { phase, why, needs, from } => {
@@ -406,12 +409,18 @@ fn not_for_you(phases: &[String]) -> Draft {
 }
 
 fn holding(now: Timestamp, phase: &str, since: Option<Timestamp>) -> Draft {
-    draft(
+    let mut draft = draft(
         format!("you hold '{phase}' already: you claimed it{}", ago(now, since)),
         go_on(phase),
         NOTHING,
-    )
+    );
+    draft.hints.push(SUBAGENTS.to_owned());
+    draft
 }
+
+/// What a subagent does: nothing but a name tells it from the agent that began it.
+pub(super) const SUBAGENTS: &str = "a subagent is an agent of its own: it gives its own name with every call, \
+    --agent NAME/2";
 
 /// What there is to do for one who holds `phase`.
 fn go_on(phase: &str) -> String {

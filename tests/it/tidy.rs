@@ -43,6 +43,7 @@ const ASKING: &[(&str, &str)] = &[
     ("cmd/world.rs", "getrandom::"),
     // How long it has been waited for.
     ("cmd/waiting.rs", "Instant::now"),
+    ("cmd/prime/input.rs", "Instant::now"),
     // How long ago a terminal sent a signal.
     ("cmd/run/child.rs", "Instant::now"),
     // A temporary file's name.
