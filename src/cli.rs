@@ -238,8 +238,12 @@ fn watch(global: &Global, options: &Options, aside: &mut Aside) -> Result<Outcom
 
 /// Opens what the command needs, and runs it.
 fn execute(cli: Cli, options: &Options, aside: &mut Aside) -> Result<Outcome, Stop> {
-    let global =
-        &Global { agent: cli.options.agent, pid: cli.options.pid, store: cli.options.store };
+    let global = &Global {
+        agent: cli.options.agent,
+        pid: cli.options.pid,
+        store: cli.options.store,
+        session: None,
+    };
     let json = cli.options.json;
     let mut store = || aside.open(global, Need::Store);
     let command = cli.command.unwrap_or_else(|| Command::Status(StatusArgs::default()));
@@ -326,7 +330,7 @@ fn execute(cli: Cli, options: &Options, aside: &mut Aside) -> Result<Outcome, St
         Command::Install { prefix, dry_run, uninstall } => {
             cmd::install::run(&cmd::install::Request { prefix, dry_run, uninstall })
         }
-        Command::Prime(args) => prime(store(), args.hook, args.stop),
+        Command::Prime(args) => prime(&args, global, store),
         Command::Skill(args) => cmd::skill::run(&args.into()),
         Command::Log(args) => cmd::log::run(&store()?, &args.into()),
         Command::Graph(args) => cmd::graph::run(&store()?, &args.into()),
@@ -369,12 +373,18 @@ fn misused(text: &str, help: &str) -> Stop {
     Failure::new(FailureKind::Usage, text).hint(help).into()
 }
 
-/// What an agent is told.
-fn prime(opened: Result<Context, Failure>, hook: bool, stop: bool) -> Result<Outcome, Stop> {
-    match (hook, stop) {
-        (_, true) => Ok(cmd::prime::stopping(opened)),
-        (true, false) => Ok(cmd::prime::started(opened)),
-        (false, false) => cmd::prime::run(&opened?),
+/// What an agent is told, by itself or as its hook.
+fn prime(
+    args: &agents::PrimeArgs,
+    global: &Global,
+    mut store: impl FnMut() -> Result<Context, Failure>,
+) -> Result<Outcome, Stop> {
+    match args.event() {
+        Some(event) => Ok(cmd::prime::hook::run(global, event, args.reader.map(Into::into))),
+        None if args.reader.is_some() => {
+            Err(misused("--for goes with --hook and --stop", "git conductor prime -h"))
+        }
+        None => cmd::prime::run(&store()?),
     }
 }
 

@@ -66,6 +66,19 @@ impl Vars {
             .collect()
     }
 
+    /// With the session that an agent of a family told by other means, unless its variables tell one.
+    #[must_use]
+    pub fn with_session(mut self, session: Option<&(&'static str, String)>) -> Self {
+        let family =
+            |(name, _): &&(&str, String)| FAMILIES.iter().find(|known| known.name == *name);
+        if let Some((known, (_, id))) = session.and_then(|told| Some((family(&told)?, told)))
+            && let (None, Some(variable)) = (known.session(&self), known.ids.first())
+        {
+            self.0.insert((*variable).to_owned(), id.clone());
+        }
+        self
+    }
+
     /// The variable's value; an empty one counts as not set.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {

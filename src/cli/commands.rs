@@ -123,7 +123,8 @@ pub(super) enum Command {
     /// Own a phase
     ///
     /// A phase has one owner at a time. It can be claimed when everything that it
-    /// depends on is done. Claiming what is yours already renews the claim. What
+    /// depends on is done. Claiming what is yours already renews the claim; a subagent
+    /// of yours is another agent, and gives a name of its own: --agent NAME/2. What
     /// the phase builds on is told: who did it, at which commit, and where the copy
     /// of the artifact is.
     ///
@@ -410,8 +411,14 @@ pub(super) enum Command {
     /// and the next command, in few words, since it is for an agent's context. Without
     /// a sprint it says nothing.
     ///
-    /// With --hook whatever is wrong is passed over in silence. With --stop it says in
-    /// JSON that you still hold a phase, once: as the stop hook of an agent has to.
+    /// With --hook it answers a hook of an agent's, in the form that --for has: what is
+    /// wrong is passed over in silence, and nothing is ever allowed. EVENT is start;
+    /// subagent-start, which tells a subagent its name; command, which gives that name
+    /// to the git conductor calls of a subagent's command line; subagent-stop, which
+    /// gives up what the subagent has not completed; or edit, which refuses to change
+    /// files while a sprint goes on and the agent holds no phase of it. With --stop it
+    /// says that you still hold a phase, once for each claim and session. All but start
+    /// read one JSON object from standard input, whether or not it ends there.
     #[command(
         verbatim_doc_comment,
         after_help = "Examples:\n  git conductor prime\n  git conductor prime --hook"
@@ -425,11 +432,15 @@ pub(super) enum Command {
     /// is not ours is never touched, and of AGENTS.md nothing but the block.
     /// Without --for it is for the agent that asks.
     ///
-    /// With --hooks prints what to add to the agent's settings so that it is told the
-    /// board when it begins, and what it still holds when it stops.
+    /// With --hooks it is about hooks for claude, codex, cursor or gemini: so that the
+    /// agent is told the board when it begins, and what it still holds when it stops;
+    /// with claude also so that each subagent has a name of its own. They are printed;
+    /// with --install or --project they are put into the agent's settings, and with
+    /// --uninstall taken out of them. Nothing else in there is changed. --edits adds
+    /// one that refuses edits to an agent that holds no phase of the sprint.
     #[command(
         verbatim_doc_comment,
-        after_help = "Examples:\n  git conductor skill\n  git conductor skill --install --for claude\n  git conductor skill --hooks --for claude"
+        after_help = "Examples:\n  git conductor skill\n  git conductor skill --install --for claude\n  git conductor skill --hooks --install --for claude"
     )]
     Skill(SkillArgs),
     /// Show the phases in order, those that may run side by side together

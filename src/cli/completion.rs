@@ -88,6 +88,7 @@ fn read(words: &[OsString]) -> ArgMatches {
 fn live(known: Command, typed: &ArgMatches) -> Command {
     let options = Options::from_arg_matches(typed).ok();
     let asker = options.map_or_else(Global::default, |options| Global {
+        session: None,
         agent: options.agent,
         pid: options.pid,
         store: options.store,

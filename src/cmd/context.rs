@@ -34,6 +34,8 @@ pub struct Global {
     pub pid: Option<i64>,
     /// `--store`
     pub store: Option<PathBuf>,
+    /// The session that an agent of this family tells its hook, where no variable does.
+    pub session: Option<(&'static str, String)>,
 }
 
 /// What every command needs.
@@ -148,7 +150,7 @@ impl Context {
             repo.as_ref().map_or(cwd, |repo| repo.worktree().unwrap_or_else(|| repo.anchor()));
         let me = agent::identify(
             &Given { agent: global.agent.clone(), pid: global.pid },
-            &Vars::from_process(),
+            &Vars::from_process().with_session(global.session.as_ref()),
             &machine,
             &machine.table,
             || config("conductor.agent"),

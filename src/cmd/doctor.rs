@@ -14,7 +14,7 @@ use jiff::SignedDuration;
 
 use super::context::{self, Need};
 use super::world::Mutex;
-use super::{Context, Global, Outcome, hooks, install, start, status};
+use super::{Context, Global, Outcome, hooks, install, skill, start, status};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::git::{self, Env, Repo};
 use crate::place::Origin;
@@ -101,6 +101,7 @@ pub fn run(global: &Global, request: Request) -> Result<Outcome, Stop> {
             found.salvage(repo);
             found.locks(repo);
         }
+        found.skills(repo.as_ref());
     }
     found.manual();
     Ok(Outcome::Examined(found.0))
@@ -408,6 +409,18 @@ impl Findings {
             let says = format!("'{}' keeps git out", lock.display());
             let hint = "if no git is running here, your human can remove it".to_owned();
             self.hint("git locks", Level::Warning, says, hint);
+        }
+    }
+
+    /// Whether the skills and hooks that agents have are those of this version. Silent without any.
+    fn skills(&mut self, repo: Option<&Repo>) {
+        let (there, old) = skill::examine(repo.and_then(Repo::worktree));
+        for skill::Outdated { path, command } in old {
+            let says = format!("'{}' is of another version", path.display());
+            self.hint("skill", Level::Note, says, command);
+        }
+        if there > 0 {
+            self.fine("skill", "what agents read is of this version");
         }
     }
 

@@ -111,6 +111,12 @@ fn named(repo: &Repo, rev: Option<&str>) -> Result<Content, Failure> {
     })
 }
 
+/// The phase that guards here.
+pub(super) fn phase(context: &Context) -> String {
+    let configured = context.config("conductor.guardPhase").filter(|name| !name.is_empty());
+    configured.unwrap_or_else(|| PHASE.to_owned())
+}
+
 /// What `rev` (default: what is checked out) is.
 pub(super) fn content(repo: &Repo, rev: Option<&str>) -> Result<Content, Failure> {
     let (commit, tree) = repo.commit_and_tree(rev)?.unzip();

@@ -135,8 +135,8 @@ pub enum Outcome {
     Examined(Vec<doctor::Finding>),
     /// What an agent needs to know; `None` without a sprint.
     Primed(Option<Box<prime::Primer>>),
-    /// What an agent holds that is about to stop.
-    Stopping(Vec<String>),
+    /// What an agent's hook says.
+    Hooked(Box<prime::hook::Hooked>),
     /// The skill, or what became of it.
     Skill(Box<skill::Skill>),
     /// Pages and completions were put in their places, or taken away.

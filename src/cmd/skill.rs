@@ -1,9 +1,13 @@
-//! `skill`: what an agent reads to work a sprint; prints it, puts it where an agent looks for skills,
-//! and offers hooks for an agent's settings. It changes no settings: they are its user's.
+//! `skill`: what an agent reads to work a sprint; prints it, puts it where an agent looks for skills, and
+//! does the same with hooks for an agent's settings. Settings are their user's: they are changed on request
+//! only, and nothing in them but hooks of ours.
 //!
 //! Where agents look is a fact about them: Claude Code in `~/.claude/skills` and `.claude/skills`;
 //! Codex and opencode in `~/.agents/skills` and `.agents/skills`, which is the convention that others
 //! share.
+
+mod json;
+mod settings;
 
 use std::path::{Path, PathBuf};
 
@@ -33,6 +37,12 @@ const BLOCK: &str = "Several agents may work on this repository at once. When `g
 pub enum Reader {
     /// Claude Code.
     Claude,
+    /// Codex.
+    Codex,
+    /// Cursor.
+    Cursor,
+    /// Gemini CLI.
+    Gemini,
     /// Any other, by the convention that they share.
     Other,
 }
@@ -42,7 +52,7 @@ impl Reader {
     const fn dir(self) -> &'static str {
         match self {
             Self::Claude => ".claude",
-            Self::Other => ".agents",
+            Self::Codex | Self::Cursor | Self::Gemini | Self::Other => ".agents",
         }
     }
 }
@@ -55,8 +65,10 @@ pub struct Request {
     pub install: bool,
     /// Below this worktree.
     pub project: bool,
-    /// Offer hooks.
+    /// It is about hooks for the agent's settings.
     pub hooks: bool,
+    /// One of them refuses edits to an agent that holds no phase.
+    pub edits: bool,
     /// Only say what would be done.
     pub dry_run: bool,
     /// Take away what was put there.
@@ -71,7 +83,12 @@ pub enum Skill {
     /// The skill itself was asked for.
     Text,
     /// Hooks were.
-    Hooks(Reader),
+    Hooks {
+        /// For which agent.
+        reader: Reader,
+        /// With that before edits.
+        edits: bool,
+    },
     /// Files were written or removed.
     Put {
         /// What was asked for.
@@ -90,12 +107,14 @@ pub enum Skill {
 /// # Errors
 /// No agent is named and none asks; a file in the way is not ours; a file cannot be written.
 pub fn run(request: &Request) -> Result<Outcome, Stop> {
-    let skill = if request.install || request.uninstall {
+    let skill = if request.hooks && (request.install || request.uninstall) {
+        put_hooks(request)?
+    } else if request.install || request.uninstall {
         put(request)?
     } else if request.dry_run || request.project {
         return Err(usage("--dry-run and --project go with --install or --uninstall"));
     } else if request.hooks {
-        Skill::Hooks(reader(request)?)
+        Skill::Hooks { reader: reader(request)?, edits: request.edits }
     } else {
         Skill::Text
     };
@@ -113,6 +132,9 @@ fn reader(request: &Request) -> Result<Reader, Stop> {
     let machine = Machine::read();
     match agent::calling(&Vars::from_process(), &machine, &machine.table).as_deref() {
         Some("claude") => Ok(Reader::Claude),
+        Some("codex") => Ok(Reader::Codex),
+        Some("cursor") => Ok(Reader::Cursor),
+        Some("gemini") => Ok(Reader::Gemini),
         Some("ci") | None => Err(usage("no agent asks: say whose skills these are, with --for")),
         Some(_) => Ok(Reader::Other),
     }
@@ -192,6 +214,114 @@ fn put(request: &Request) -> Result<Skill, Stop> {
         files::prune(path.parent().unwrap_or(&path), &skills);
     }
     Ok(Skill::Put { request: request.clone(), files: done, left: foreign, claude_md })
+}
+
+/// Puts hooks into an agent's settings, or takes ours out of them.
+fn put_hooks(request: &Request) -> Result<Skill, Stop> {
+    let reader = reader(request)?;
+    let Some(name) = reader.settings() else {
+        return Err(usage("no hooks are known for this agent; without --install they are printed"));
+    };
+    let root = root(request)?;
+    let path = root.join(name);
+    let refused = |why| {
+        Stop::from(Refusal::ForeignSettings {
+            path: path.display().to_string(),
+            why,
+            agent: reader.word(),
+            edits: request.edits,
+            line: reader.whole(request.edits).to_string(),
+        })
+    };
+    let leads_out = request.project && links(&root, &path);
+    let old = match if leads_out { There::Foreign } else { files::read(&path)? } {
+        There::Foreign => return Err(refused("is a link, or no file of text")),
+        There::Ours(text) => Some(text),
+        There::Nothing => None,
+    };
+    let new = match &old {
+        old if request.install => Some(settings::installed(old.as_deref(), reader, request.edits)),
+        Some(text) => settings::uninstalled(text).transpose(),
+        None => None,
+    };
+    let new = new.transpose().map_err(refused)?;
+    let change = match (&old, &new) {
+        (old, new) if old == new => old.as_ref().filter(|_| request.install).map(|_| Change::Same),
+        (_, Some(_)) => Some(Change::Written),
+        (_, None) => Some(Change::Removed),
+    };
+    if let (Some(change), false) = (change, request.dry_run) {
+        // The agent changes them as well.
+        let is_old = match files::read(&path)? {
+            There::Ours(text) => old.as_ref() == Some(&text),
+            There::Nothing => old.is_none(),
+            There::Foreign => false,
+        };
+        if !is_old {
+            let text = format!("'{}' was changed by another program", path.display());
+            return Err(Failure::new(FailureKind::Busy, text).into());
+        }
+        match (change, &new) {
+            (Change::Written, Some(text)) => files::write(&path, text).map_err(plain)?,
+            (Change::Removed, _) => files::remove(&path).map_err(plain)?,
+            _ => {}
+        }
+        if change == Change::Removed && request.project {
+            files::prune(path.parent().unwrap_or(&path), &root);
+        }
+    }
+    Ok(Skill::Put {
+        request: Request { reader: Some(reader), ..request.clone() },
+        files: change.map(|change| (path.clone(), change)).into_iter().collect(),
+        left: Vec::new(),
+        claude_md: false,
+    })
+}
+
+/// Something of ours that an earlier version put down.
+#[derive(Debug)]
+pub(super) struct Outdated {
+    /// The file.
+    pub(super) path: PathBuf,
+    /// What renews it.
+    pub(super) command: String,
+}
+
+/// What of ours is there for agents, below the user's home and below `worktree`: how many files, and those
+/// that are out of date.
+pub(super) fn examine(worktree: Option<&Path>) -> (usize, Vec<Outdated>) {
+    let home = text("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+    let roots = [(home, ""), (worktree.map(Path::to_owned), " --project")];
+    let (mut there, mut old) = (0, Vec::new());
+    let mut found = |path: PathBuf, is_old: bool, command: String| {
+        there += 1;
+        if is_old {
+            old.push(Outdated { path, command });
+        }
+    };
+    for (root, project) in roots.iter().filter_map(|(root, word)| Some((root.as_deref()?, word))) {
+        for reader in [Reader::Claude, Reader::Other] {
+            let path = root.join(reader.dir()).join("skills/git-conductor/SKILL.md");
+            if let Ok(There::Ours(text)) = files::look(&path) {
+                let command =
+                    format!("git conductor skill --install --for {}{project}", reader.word());
+                found(path, text != files::marked_skill(TEXT), command);
+            }
+        }
+        for reader in [Reader::Claude, Reader::Codex, Reader::Cursor, Reader::Gemini] {
+            let Some(path) = reader.settings().map(|name| root.join(name)) else { continue };
+            let Ok(There::Ours(text)) = files::read(&path) else { continue };
+            if settings::has_ours(&text) {
+                let edits = if settings::has_edits(&text) { " --edits" } else { "" };
+                let command = format!(
+                    "git conductor skill --hooks --install --for {}{edits}{project}",
+                    reader.word()
+                );
+                found(path, settings::is_outdated(&text, reader), command);
+            }
+        }
+    }
+    (there, old)
 }
 
 fn ours(request: &Request) -> Option<String> {

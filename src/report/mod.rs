@@ -10,6 +10,7 @@ mod doctor;
 mod evidence;
 mod gate;
 mod graph;
+mod hooked;
 mod hooks;
 mod install;
 mod log;
@@ -289,9 +290,7 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
         Outcome::Hooks(hooks) => hooks::text(hooks, say),
         Outcome::Examined(found) => doctor::text(found, format.out, format.width, say),
         Outcome::Primed(primer) => prime::text(primer.as_deref(), now),
-        Outcome::Stopping(holds) => {
-            prime::stopping(holds).as_ref().map(one_line).unwrap_or_default()
-        }
+        Outcome::Hooked(hooked) => hooked::text(hooked, now),
         Outcome::Skill(skill) => skill::text(skill, say),
         Outcome::Installed(installed) => install::text(installed, say),
         Outcome::Records(records) => notes::table(records, format, say),
@@ -340,6 +339,7 @@ fn claimed_text(granted: &Granted, salvaged: &Salvaged, now: Timestamp, say: &mu
             let since =
                 granted.claim.claimed_at.map(|then| format!(", claimed {} ago", age(now, then)));
             say.line(&format!("'{phase}' is already yours{}", since.unwrap_or_default()));
+            say.hint(sentences::SUBAGENTS);
         }
         (Change::TakeOver, Some(hold)) if hold.claim.agent != granted.claim.agent => {
             taken_over_text(granted, hold, salvaged.left.is_some(), say);
@@ -531,7 +531,7 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
         Outcome::Hooks(hooks) => hooks::json(hooks),
         Outcome::Examined(found) => doctor::json(found),
         Outcome::Primed(primer) => prime::json(primer.as_deref(), format.now),
-        Outcome::Stopping(holds) => json!({"v": VERSION, "ok": true, "holds": holds}),
+        Outcome::Hooked(hooked) => hooked::json(hooked, format.now),
         Outcome::Skill(skill) => skill::json(skill),
         Outcome::Installed(installed) => install::json(installed),
         Outcome::Records(records) => notes::json(records),

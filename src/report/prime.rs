@@ -143,7 +143,7 @@ fn within(primer: &Primer, limits: &Limits, now: Timestamp) -> String {
         [] => "nothing".to_owned(),
         holds => some(holds, limits.holds),
     };
-    line(format!("you are {me} and hold {holds}"));
+    line(format!("you are {me} and hold {holds}; a subagent adds --agent NAME/2 to every call"));
     if let Some(id) = primer.focus.as_deref().and_then(|name| board.graph.find(name)) {
         let phase = board.graph.phase(id);
         let mut text = match board.state(id) {
@@ -222,13 +222,12 @@ pub(super) fn json(primer: Option<&Primer>, now: Timestamp) -> Value {
     })
 }
 
-/// What keeps an agent that is about to stop: as its hook must say it, or nothing.
-pub(super) fn stopping(holds: &[String]) -> Option<Value> {
+/// What keeps an agent that is about to stop, if anything does.
+pub(super) fn stopping(holds: &[String]) -> Option<String> {
     let first = holds.first()?;
-    let reason = format!(
+    Some(format!(
         "you still hold {}: complete it with 'git conductor complete {first}', \
          or give it up with 'git conductor abort {first}'",
         some(holds, 3)
-    );
-    Some(json!({"decision": "block", "reason": reason}))
+    ))
 }

@@ -81,6 +81,9 @@ pub(super) fn sentence(refusal: &Refusal, now: Timestamp) -> Draft {
         }
         Refusal::ForeignFiles { paths, skill: false } => super::install::foreign(paths),
         Refusal::ForeignFiles { paths, skill: true } => super::skill::foreign(paths),
+        Refusal::ForeignSettings { path, why, agent, edits, .. } => {
+            super::skill::foreign_settings(path, why, agent, *edits)
+        }
         Refusal::Shut { phase, why } => super::gate::shut(phase, why, now),
         Refusal::UnknownSprint { sprint } => super::rounds::unknown_sprint(sprint),
         Refusal::CannotCarry { phase, why, needs, from } => {
@@ -359,12 +362,18 @@ fn live_claims(now: Timestamp, claims: &[Held], starting: bool) -> Draft {
 }
 
 fn holding(now: Timestamp, phase: &str, since: Option<Timestamp>, handover: Handover) -> Draft {
-    draft(
+    let mut draft = draft(
         format!("you hold '{phase}' already: you claimed it{}", ago(now, since)),
         advice::go_on(phase, handover),
         NOTHING,
-    )
+    );
+    draft.hints.push(SUBAGENTS.to_owned());
+    draft
 }
+
+/// What a subagent does: nothing but a name tells it from the agent that began it.
+pub(super) const SUBAGENTS: &str = "a subagent is an agent of its own: it gives its own name with every call, \
+    --agent NAME/2";
 
 fn bad_artifact(phase: &str, path: &str, why: &str, given_up: bool) -> Draft {
     let hint = if given_up {

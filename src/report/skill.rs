@@ -12,17 +12,6 @@ use crate::cmd::install::Change;
 use crate::cmd::skill::{Reader, Skill, TEXT};
 use crate::record::VERSION;
 
-/// What tells an agent the board when it begins, and what it still holds when it stops. They are
-/// nothing where the program is missing.
-const STARTED: &str = "git conductor prime --hook 2>/dev/null || true";
-const STOPPING: &str = "git conductor prime --stop 2>/dev/null || true";
-
-/// Hooks, as `settings.json` of Claude Code has them.
-fn claude() -> Value {
-    let hook = |command: &str| json!([{"hooks": [{"type": "command", "command": command}]}]);
-    json!({"hooks": {"SessionStart": hook(STARTED), "Stop": hook(STOPPING)}})
-}
-
 fn shown(path: &Path) -> String {
     safe(&path.display().to_string()).into_owned()
 }
@@ -31,17 +20,19 @@ fn shown(path: &Path) -> String {
 pub(super) fn text(skill: &Skill, say: &mut Say) -> String {
     match skill {
         Skill::Text => TEXT.to_owned(),
-        Skill::Hooks(Reader::Claude) => {
-            say.hint(
-                "merge this into ~/.claude/settings.json, or .claude/settings.json of a project",
-            );
-            format!("{}\n", claude())
-        }
-        Skill::Hooks(Reader::Other) => {
-            say.line(
-                "no hooks are known for this agent; where it has some, these are the commands",
-            );
-            format!("{STARTED}\n{STOPPING}\n")
+        Skill::Hooks { reader, edits } => {
+            if let Some(path) = reader.settings() {
+                let words =
+                    format!("--for {}{}", reader.word(), if *edits { " --edits" } else { "" });
+                say.hint(&format!("for ~/{path}, or {path} of a project; this puts them there:"));
+                say.hint(&format!("git conductor skill --hooks --install {words}"));
+                format!("{}\n", reader.whole(*edits))
+            } else {
+                say.line(
+                    "no hooks are known for this agent; where it has some, these are the commands",
+                );
+                format!("{}\n{}\n", reader.command("--hook"), reader.command("--stop"))
+            }
         }
         Skill::Put { request, files, left, claude_md } => {
             let would = if request.dry_run { "would be " } else { "" };
@@ -59,6 +50,10 @@ pub(super) fn text(skill: &Skill, say: &mut Say) -> String {
             for path in left {
                 say.line(&format!("left '{}': it is not ours", shown(path)));
             }
+            let written = files.iter().any(|(_, change)| *change == Change::Written);
+            if request.hooks && written && request.reader == Some(Reader::Codex) {
+                say.hint("codex runs them once you have told it that you trust them");
+            }
             if request.project && request.install {
                 say.hint("these are files of the repository: look at them, and commit them");
             }
@@ -74,14 +69,12 @@ pub(super) fn text(skill: &Skill, say: &mut Say) -> String {
 pub(super) fn json(skill: &Skill) -> Value {
     match skill {
         Skill::Text => json!({"v": VERSION, "ok": true, "skill": TEXT}),
-        Skill::Hooks(reader) => {
-            let settings = match reader {
-                Reader::Claude => claude(),
-                Reader::Other => Value::Null,
-            };
+        Skill::Hooks { reader, edits } => {
+            let settings = reader.settings().map_or(Value::Null, |_| reader.whole(*edits));
             json!({
-                "v": VERSION, "ok": true, "for": reader,
-                "session_start": STARTED, "stop": STOPPING, "settings": settings,
+                "v": VERSION, "ok": true, "for": reader, "path": reader.settings(),
+                "session_start": reader.command("--hook"), "stop": reader.command("--stop"),
+                "settings": settings,
             })
         }
         Skill::Put { request, files, left, .. } => {
@@ -106,5 +99,18 @@ pub(super) fn foreign(paths: &[String]) -> Draft {
         format!("{} {are} not from 'git conductor skill': nothing was changed", names(paths)),
         "whose they are is your human's to say: tell them; 'git conductor skill' prints the skill",
         NOTHING,
+    )
+}
+
+/// Settings of an agent's that are not changed.
+pub(super) fn foreign_settings(path: &str, why: &str, agent: &str, edits: bool) -> Draft {
+    let mut todo = vec!["skill", "--hooks", "--for", agent];
+    if edits {
+        todo.push("--edits");
+    }
+    draft(
+        format!("'{}' {why}: nothing was changed", safe(path)),
+        "whose settings they are decides: tell your human; this prints what can be added by hand",
+        &todo,
     )
 }

@@ -300,6 +300,20 @@ pub enum Refusal {
         #[serde(skip)]
         skill: bool,
     },
+    /// An agent's settings cannot be changed without a risk to what is there.
+    ForeignSettings {
+        /// The file (absolute path).
+        path: String,
+        /// Why not.
+        why: &'static str,
+        /// Whose settings they are.
+        agent: &'static str,
+        /// Whether the hook before edits is wanted, too.
+        #[serde(skip)]
+        edits: bool,
+        /// What its owner may add.
+        line: String,
+    },
     /// There is no such sprint.
     UnknownSprint {
         /// What was asked for.
@@ -386,6 +400,7 @@ impl Refusal {
             Self::UnknownSalvage { .. } => "unknown_salvage",
             Self::ForeignHooks { .. } => "foreign_hooks",
             Self::ForeignFiles { .. } => "foreign_files",
+            Self::ForeignSettings { .. } => "foreign_settings",
             Self::Shut { why, .. } => match why {
                 Shut::NoSprint {} => "no_sprint",
                 Shut::NoPhase { .. } => "unknown_phase",
@@ -440,6 +455,7 @@ impl Refusal {
             | Self::Push { .. }
             | Self::ForeignHooks { .. }
             | Self::ForeignFiles { .. }
+            | Self::ForeignSettings { .. }
             | Self::CannotCarry { .. }
             | Self::NoArtifact { .. }
             | Self::InvalidGraph { .. } => Retry::AfterChange,

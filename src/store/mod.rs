@@ -45,6 +45,7 @@ mod past;
 mod phase;
 pub mod read;
 mod sprints;
+mod told;
 pub mod world;
 
 use std::cell::OnceCell;

@@ -56,6 +56,7 @@ mod skill;
 mod snapshots;
 mod starting;
 mod strange;
+mod subagents;
 mod tables;
 mod team;
 mod telling;

@@ -103,6 +103,78 @@ fn who_stops_while_holding_is_told_once() {
 }
 
 #[test]
+fn a_claim_is_spoken_of_once_in_a_session() {
+    let mut scene = Scene::new();
+    scene.sprint("build,docs:");
+    scene.does("a", &["claim", "build"]);
+    let (one, two) = (r#"{"session_id":"1"}"#, r#"{"session_id":"2/../\u001b"}"#);
+    let three = r#"{"session_id":"3"}"#;
+    let told = |scene: &mut Scene, input: &str| {
+        let said = stops(scene, "a", input);
+        if said.is_empty() { String::new() } else { json_of(&said)["reason"].to_string() }
+    };
+    assert!(told(&mut scene, one).contains("'build'"));
+    assert_eq!(told(&mut scene, one), "", "at the next turn");
+    assert!(told(&mut scene, two).contains("'build'"));
+    assert_eq!(told(&mut scene, two), "");
+    // Renewed it is the same claim; the next one is another, and what is there beside it is not.
+    scene.does("a", &["claim", "build"]);
+    assert_eq!(told(&mut scene, one), "");
+    scene.does("a", &["claim", "docs"]);
+    let reason = told(&mut scene, one);
+    assert!(reason.contains("'docs'") && !reason.contains("'build'"), "{reason}");
+    scene.does("a", &["abort", "build"]);
+    scene.does("a", &["claim", "build"]);
+    assert!(told(&mut scene, one).contains("'build'"));
+    // What notes it down goes with the claim, and what is planted there counts for nothing.
+    let lock = scene.sprint_dir().join("build/lock");
+    let reminders = |lock: &std::path::Path| {
+        let names = std::fs::read_dir(lock).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name.to_str().unwrap().starts_with("told.")).count()
+    };
+    assert_eq!(reminders(&lock), 1);
+    for n in 0..300 {
+        std::fs::write(lock.join(format!("told.{n}")), "").unwrap();
+    }
+    let reason = told(&mut scene, three);
+    assert!(reason.contains("'docs'") && !reason.contains("'build'"), "enough was said: {reason}");
+    scene.does("a", &["complete", "build"]);
+    assert!(!lock.exists());
+}
+
+fn json_of(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn an_agent_that_keeps_the_pipe_open_gets_its_answer() {
+    use std::io::Read as _;
+    let mut scene = Scene::new();
+    scene.sprint("build");
+    scene.does("a", &["claim", "build"]);
+    for hook in ["--stop", "--hook=subagent-start", "--hook=command", "--hook=edit"] {
+        let mut command = scene.command("a", "repo", &["prime", hook]);
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let input = r#"{"session_id":"1","agent_id":"7","tool_input":{"command":"git conductor"}}"#;
+        stdin.write_all(input.as_bytes()).unwrap();
+        let mut stdout = child.stdout.take().unwrap();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let reads = std::thread::spawn(move || {
+            let mut said = String::new();
+            stdout.read_to_string(&mut said).unwrap();
+            sender.send(said).unwrap();
+        });
+        // As long as the pipe is open nothing but the object's end can tell it.
+        let said = receiver.recv_timeout(Duration::from_secs(120));
+        drop(stdin);
+        reads.join().unwrap();
+        assert!(child.wait().unwrap().success());
+        assert_eq!(said.unwrap().is_empty(), hook == "--hook=edit", "{hook}");
+    }
+}
+
+#[test]
 fn any_command_of_the_owner_is_heard_and_no_other() {
     let mut scene = Scene::new();
     scene.sprint("build,docs:");

@@ -218,6 +218,13 @@ pub(crate) const REFUSALS: &[Situation] = &[
     case("foreign_files-skill", &["skill", "--project", "--for", "codex"], |scene| {
         scene.sandbox.write("repo/.agents/skills/git-conductor/SKILL.md", "mine\n");
     }),
+    case(
+        "foreign_settings",
+        &["skill", "--hooks", "--install", "--project", "--for", "claude"],
+        |scene| {
+            scene.sandbox.write("repo/.claude/settings.json", "// mine\n{}\n");
+        },
+    ),
     case("no_sprint", &["claim", "build"], nothing),
     case("no_sprint-next", &["next", "--claim"], nothing),
     case("no_sprint-batch", &["batch"], nothing),

@@ -45,6 +45,7 @@ const ASKING: &[(&str, &str)] = &[
     // How long it has been waited for.
     ("git/child.rs", "Instant::now"),
     ("cmd/waiting.rs", "Instant::now"),
+    ("cmd/prime/input.rs", "Instant::now"),
     // How long ago a terminal sent a signal.
     ("cmd/run/child.rs", "Instant::now"),
     // A temporary file's name.

@@ -132,7 +132,11 @@ pub(in crate::cmd) fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let mut file =
         std::fs::OpenOptions::new().write(true).create_new(true).open(&temporary).map_err(fail)?;
     // An empty file, which a power cut could leave, would be nobody's.
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    let kept = path.symlink_metadata().ok().filter(std::fs::Metadata::is_file);
+    // Who may read what was there may read what comes there, and nobody else.
+    let kept = kept.map_or(Ok(()), |meta| file.set_permissions(meta.permissions()));
+    let written =
+        kept.and_then(|()| file.write_all(text.as_bytes())).and_then(|()| file.sync_all());
     written.and_then(|()| std::fs::rename(&temporary, path)).map_err(|error| {
         std::fs::remove_file(&temporary).ok();
         fail(error)

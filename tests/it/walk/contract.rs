@@ -358,6 +358,7 @@ impl Scenario {
             | Refusal::Kept { .. }
             | Refusal::ForeignHooks { .. }
             | Refusal::ForeignFiles { .. }
+            | Refusal::ForeignSettings { .. }
             | Refusal::UnknownSprint { .. }
             | Refusal::UnknownSalvage { .. }
             | Refusal::CannotCarry { .. }

@@ -1,0 +1,50 @@
+//! What an agent was reminded of: an empty file beside its claim, one for each session that was told.
+//!
+//! It is named after the claim's token, so that a new claim is told anew, and lies in the lock, so that it
+//! goes where the claim goes, whichever version clears that. Nothing is decided by it.
+
+use super::Store;
+use super::folder::{FEW, Folder, Step};
+use super::lock::{self, Lock};
+use super::world::World;
+use crate::error::Failure;
+use crate::record::Token;
+
+/// Of one lock, at most so many reminders are kept: a lock that has too many entries cannot be read.
+const MAX_REMINDERS: usize = 256;
+
+/// The beginning of such a file's name.
+const TOLD: &str = "told.";
+
+/// The name of the file for the claim under `token`, once `session` was told.
+fn told(token: &Token, session: &str) -> String {
+    format!("{TOLD}{token}.{session}")
+}
+
+impl<W: World> Store<W> {
+    /// Notes down that `session` is told of the claims on `phases`, and gives those that it had not been
+    /// told of before. `session` is a word that may stand in a file's name.
+    ///
+    /// A claim that has ended meanwhile, and one that has no token (a script's), is left out.
+    ///
+    /// # Errors
+    /// The store cannot be read or written.
+    pub fn tell(&self, phases: &[String], session: &str) -> Result<Vec<String>, Failure> {
+        let Some(found) = self.current()? else { return Ok(Vec::new()) };
+        let mut anew = Vec::new();
+        for name in phases {
+            let Some(phase) = found.phase(name)? else { continue };
+            if let Lock::Owned { lock, token, .. } = lock::look(&self.world, &phase)?
+                && tell_once(&lock, &told(&token, session))?
+            {
+                anew.push(name.clone());
+            }
+        }
+        Ok(anew)
+    }
+}
+
+fn tell_once<D: super::dir::Dir>(lock: &Folder<D>, name: &str) -> Result<bool, Failure> {
+    let reminders = lock.list(FEW)?.into_iter().filter(|entry| entry.name.starts_with(TOLD));
+    Ok(reminders.count() < MAX_REMINDERS && lock.create_once(name, b"")? == Step::Done)
+}
