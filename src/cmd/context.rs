@@ -146,7 +146,7 @@ impl Context {
             &Vars::from_process(),
             &machine,
             &machine.table,
-            || config("conductor.agent"),
+            config,
             Some(worktree.display().to_string()),
         )?;
         let stale_after = config(STALE_AFTER).map(|text| parse_duration(&text));
@@ -161,8 +161,8 @@ impl Context {
         let max_attempts_is_bad = max_attempts == Some(None);
         let other = other
             .filter(|other| other.store != place.store)
-            .map(|other| store(&other, machine.clone(), me.clone()));
-        let store = store(&place, machine, me.clone());
+            .map(|other| store(&other, machine.clone(), me.clone(), stale_after));
+        let store = store(&place, machine, me.clone(), stale_after);
         Ok(Self {
             repo,
             place,
@@ -258,9 +258,9 @@ pub(super) fn bad_setting(config: Option<&Config>, key: &str, wanted: &str) -> F
 }
 
 /// The store at `place`, on this machine.
-fn store(place: &Place, machine: Machine, me: Me) -> Store<RealWorld> {
+fn store(place: &Place, machine: Machine, me: Me, stale_after: SignedDuration) -> Store<RealWorld> {
     let only = place.explicit.then(|| place::project_hash(&place.project));
-    Store::new(RealWorld::new(place.store.clone(), machine, me), only)
+    Store::new(RealWorld::new(place.store.clone(), machine, me, stale_after), only)
 }
 
 /// Reads how many there may be: a number of at least 1.

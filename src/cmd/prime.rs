@@ -5,7 +5,7 @@
 
 use std::io::{IsTerminal as _, Read as _};
 
-use super::{Context, Input, Outcome, View, claim};
+use super::{Context, Input, Outcome, View, claim, salvage};
 use crate::error::{Failure, Stop};
 use crate::rules::{Refusal, decide};
 
@@ -98,6 +98,7 @@ fn look(context: &Context) -> Result<Option<Primer>, Failure> {
         stale_after: asker.stale_after,
         max_attempts: asker.max_attempts,
         changed: Vec::new(),
+        lost: salvage::lost(context, &board),
         board,
     };
     Ok(Some(Primer { view, focus, holds, nothing, inputs }))

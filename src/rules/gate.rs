@@ -231,13 +231,15 @@ pub fn passage(
             };
             Err(shut(Shut::Unclaimed { waits_for }))
         }
-        State::Claimed(hold) => match owned(question.phase, hold, question.me) {
+        State::Claimed(hold) => match owned(question.phase, hold, question.me, false) {
             // As for its completion: mine by a token need not be mine to pass with.
             Ok(()) => {
                 check_four_eyes(board, id, question.me).map(|()| (Passage::Claimed, Some(id)))
             }
-            Err(Refusal::Lost { .. }) => Err(shut(Shut::Lost { holder: hold.into() })),
-            Err(_) => Err(shut(Shut::Claimed { holder: Holder::seen_by(question.me, hold) })),
+            Err(Refusal::Lost { .. }) => Err(shut(Shut::Lost { holder: Holder::of(hold, false) })),
+            Err(_) => {
+                Err(shut(Shut::Claimed { holder: Holder::seen_by(question.me, hold, false) }))
+            }
         },
         State::Done(done) => {
             was_done(done, question).map(|()| (Passage::Done, Some(id))).map_err(shut)
@@ -371,6 +373,7 @@ mod tests {
             life: Life::Unknown,
             former: Vec::new(),
             heard: None,
+            quiet_since: None,
             only_unstuck: false,
         })
     }
