@@ -188,6 +188,26 @@ pub struct Process {
     pub pidfd: Option<u64>,
 }
 
+/// One session of one terminal, for where there is no process table: nothing else of a person stays
+/// the same from command to command there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terminal {
+    /// The number of the session (`getsid`).
+    pub session: i64,
+    /// The terminal's device number, where it is known.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub device: Option<u64>,
+    /// The kernel's boot id, where it can be read.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub boot: Option<String>,
+    /// `/etc/machine-id`, where it can be read.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
+    /// The kernel's node name.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+}
+
 /// `lock/meta.<T>.json` (the authority on who T is) and `lock/meta.json` (a copy for the script).
 ///
 /// A script's record has only `agent`, `claimed_at` and `pid`.
@@ -202,7 +222,7 @@ pub struct Claim {
     /// When the phase was claimed, in UTC.
     #[serde(default, deserialize_with = "lenient")]
     pub claimed_at: Option<Timestamp>,
-    /// The recorded process's number, as the script wants it; 0 when none is recorded.
+    /// The number of `process` or `shared`, as the script wants it; 0 without one.
     #[serde(default, deserialize_with = "lenient")]
     pub pid: i64,
     /// When the owner last renewed it, in UTC.
@@ -217,9 +237,28 @@ pub struct Claim {
     /// The agent's session id, when one was detected.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
+    /// Whether `session` names the agent itself (a thread, a job): another id is then another agent,
+    /// also below the same process. Absent in records of older versions.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "std::ops::Not::not")]
+    pub stable: bool,
     /// The process that lives as long as the agent.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub process: Option<Process>,
+    /// In place of `process`, the one that the agent shares with others: that it lives proves nothing
+    /// about this agent. A field of its own, so that older versions see an owner of whom they know
+    /// nothing, rather than every agent below that process.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub shared: Option<Process>,
+    /// The script below `process`, in a session of its own, that claimed. While it runs, only what runs
+    /// below it is the owner: two such scripts are two workers.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub via: Option<Process>,
+    /// The terminal session of a person whose processes cannot be seen.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub terminal: Option<Terminal>,
+    /// How long the machine had been asleep since its boot, in seconds, at the claim or renewal.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub asleep: Option<u64>,
     /// The user (uid) who claimed.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub user: Option<u32>,
@@ -264,6 +303,18 @@ pub struct Attempt {
     /// Who ended it.
     #[serde(default, deserialize_with = "lenient")]
     pub by: String,
+    /// Whether its owner's name was given rather than detected.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "std::ops::Not::not")]
+    pub explicit: bool,
+    /// The owner's session id, when one was detected.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// Whether that names the owner itself.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "std::ops::Not::not")]
+    pub stable: bool,
+    /// The owner's process.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub process: Option<Process>,
     /// The worktree it was claimed from (absolute path).
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub worktree: Option<String>,
@@ -334,9 +385,21 @@ pub struct Done {
     /// The completer's session id, when one was detected.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
+    /// Whether that names the completer itself.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "std::ops::Not::not")]
+    pub stable: bool,
     /// The completer's process; `not_by` compares it.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub process: Option<Process>,
+    /// Whether the completer shared that with other agents.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "std::ops::Not::not")]
+    pub shared: bool,
+    /// The user (uid) who completed it, where that is a person known by a terminal.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub user: Option<u32>,
+    /// The terminal session of such a person.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub terminal: Option<Terminal>,
     /// The sprint in which it was completed, if this one only took it over.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub carried_from: Option<String>,
@@ -366,6 +429,43 @@ impl Done {
             token: self.token.clone(),
             explicit: self.explicit,
             session: self.session.clone(),
+            stable: self.stable,
+            process: self.process.clone().filter(|_| !self.shared),
+            shared: self.process.clone().filter(|_| self.shared),
+            user: self.user,
+            person: self.terminal.is_some(),
+            terminal: self.terminal.clone(),
+            ..Claim::default()
+        }
+    }
+}
+
+impl Claim {
+    /// The process that is recorded, the owner's own or one that it shares.
+    #[must_use]
+    pub fn any_process(&self) -> Option<&Process> {
+        self.process.as_ref().or(self.shared.as_ref())
+    }
+
+    /// Whether no process proves that the owner lives, although it may: it shares one, or, being known
+    /// by its session alone, has none that can be seen.
+    #[must_use]
+    pub const fn is_unproven(&self) -> bool {
+        self.process.is_none() && (self.shared.is_some() || self.stable)
+    }
+}
+
+impl Attempt {
+    /// The claim that ended, as far as this record tells of it.
+    #[must_use]
+    pub fn claim(&self) -> Claim {
+        Claim {
+            v: self.v,
+            agent: self.agent.clone(),
+            claimed_at: self.claimed_at,
+            explicit: self.explicit,
+            session: self.session.clone(),
+            stable: self.stable,
             process: self.process.clone(),
             ..Claim::default()
         }

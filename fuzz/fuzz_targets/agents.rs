@@ -1,6 +1,7 @@
 //! Who is asking, found out from any command line, variables and process table.
 //!
 //! One thing a line: `NAME=VALUE` a variable; `agent`, `pid` and `config` with a word what was given;
+//! `inherited` that all processes were started with these variables;
 //! `PID PPID SESSION TTY NAME ARGUMENTS…` a process, the first being the command itself.
 #![no_main]
 
@@ -19,6 +20,7 @@ struct Asked {
     vars: BTreeMap<String, String>,
     config: Option<String>,
     own: Entry,
+    inherited: bool,
     table: Processes,
 }
 
@@ -43,6 +45,7 @@ impl Asked {
             match line.split_once(' ') {
                 Some(("agent", name)) => asked.given.agent = Some(name.to_owned()),
                 Some(("config", name)) => asked.config = Some(name.to_owned()),
+                Some(("inherited", _)) => asked.inherited = true,
                 Some(("pid", pid)) => asked.given.pid = pid.parse().ok(),
                 _ => asked.add(line),
             }
@@ -64,7 +67,7 @@ impl Asked {
     fn identify(&self) -> Result<Me, git_conductor::error::Failure> {
         let vars: Vars = self.vars.iter().collect();
         let machine = Machine { node: Some("host".to_owned()), ..Machine::default() };
-        identify(&self.given, &vars, &machine, self, || self.config.clone(), None)
+        identify(&self.given, &vars, &machine, self, |_| self.config.clone(), None)
     }
 }
 
@@ -83,6 +86,11 @@ impl Table for Asked {
 
     fn args(&self, pid: i64) -> Vec<String> {
         self.table.0.get(&pid).map(|(_, args)| args.clone()).unwrap_or_default()
+    }
+
+    fn vars(&self, _pid: i64) -> Option<Vars> {
+        // Each was started with what is set now, or nothing is known of it.
+        self.inherited.then(|| self.vars.iter().collect())
     }
 
     fn pidfd(&self, _pid: i64) -> Option<u64> {
@@ -108,11 +116,13 @@ fuzz_target!(|text: &str| {
     assert_eq!(asked.identify().ok().as_ref(), Some(&me), "asked twice, the same");
     assert!(!(me.person && me.explicit));
     assert!(me.ancestors.len() <= 64);
+    assert!(me.process.is_none() || me.shared.is_none());
+    assert!(me.shared.is_none() || (me.stable && me.session.is_some()));
     let named = ["GIT_CONDUCTOR_AGENT", "NANOSTACK_AGENT"];
     let variable = named.iter().any(|name| asked.vars.get(*name).is_some_and(|v| !v.is_empty()));
     let option = asked.given.agent.as_ref().is_some_and(|name| !name.is_empty());
     assert_eq!(me.explicit, option || variable);
-    if let Some(process) = &me.process {
+    if let Some(process) = me.any_process() {
         assert!(asked.table.0.contains_key(&process.pid), "a process that is not there");
     }
 });

@@ -25,7 +25,7 @@ use git_conductor::rules::graph::Names;
 use git_conductor::rules::rounds::Uncarried;
 use git_conductor::rules::timeline::{summary, timeline};
 use git_conductor::rules::{
-    Board, Facts, Graph, Hold, Life, Me, PhaseId, Refusal, Request, State, decide, decide::next,
+    Board, Facts, Graph, Hold, Life, Me, PhaseId, Refusal, Request, State, decide, next::next,
 };
 use git_conductor::store::change::{Completed, Freed, Granted};
 use git_conductor::store::history;
@@ -47,7 +47,14 @@ fn state(line: &str) -> State {
             pid if pid % 2 == 0 => Life::Alive,
             _ => Life::Dead,
         };
-        Hold { former: vec![claim.clone()], heard: None, only_unstuck: claim.pid == 4, claim, life }
+        Hold {
+            former: vec![claim.clone()],
+            heard: None,
+            quiet_since: None,
+            only_unstuck: claim.pid == 4,
+            claim,
+            life,
+        }
     };
     match line.chars().next() {
         Some('c') => {
@@ -97,6 +104,7 @@ fn answers(board: &Board, me: &Me, now: Timestamp) -> Vec<Result<Outcome, Stop>>
         stale_after: HOUR,
         max_attempts: None,
         changed: board.graph.ids().take(1).collect(),
+        lost: Vec::new(),
     };
     let names = board.graph.ids().map(|id| board.graph.phase(id).name.clone()).collect();
     let failure =
@@ -118,7 +126,7 @@ fn answers(board: &Board, me: &Me, now: Timestamp) -> Vec<Result<Outcome, Stop>>
             directory: project,
             unrecorded: Some(Failure::new(FailureKind::Git, board.sprint.status.clone())),
         }),
-        Ok(Outcome::Next(names)),
+        Ok(Outcome::Next { phases: names, lost: Vec::new() }),
         Ok(Outcome::Archived(Box::new(board.clone()))),
         Ok(Outcome::Cleaned(vec![board.sprint.sprint_id.clone()])),
         Err(Stop::Failed(failure)),
@@ -138,6 +146,7 @@ fn answers(board: &Board, me: &Me, now: Timestamp) -> Vec<Result<Outcome, Stop>>
             stale_after: HOUR,
             max_attempts: None,
             changed: Vec::new(),
+            lost: Vec::new(),
         };
         all.extend(of_evidence(view, id));
     }
@@ -152,6 +161,7 @@ fn of_all(view: &View, now: Timestamp) -> Vec<Result<Outcome, Stop>> {
         stale_after: view.stale_after,
         max_attempts: view.max_attempts,
         changed: view.changed.clone(),
+        lost: Vec::new(),
     };
     let mut all = Vec::new();
     for form in [Form::Text, Form::Mermaid, Form::Dot] {
@@ -206,7 +216,16 @@ fn outcomes(board: &Board, id: PhaseId) -> Vec<Result<Outcome, Stop>> {
             let granted = Box::new(granted);
             let salvaged = Box::default();
             let (inputs, nameless, picked, waited) = (vec![], false, false, None);
-            vec![Ok(Outcome::Claimed { granted, inputs, nameless, picked, waited, salvaged })]
+            vec![Ok(Outcome::Claimed {
+                granted,
+                inputs,
+                earlier: Vec::new(),
+                nameless,
+                picked,
+                waited,
+                salvaged,
+                lost: Vec::new(),
+            })]
         }
         State::Claimed(hold) => {
             let change = decide::Change::TakeOver;
@@ -252,7 +271,16 @@ fn outcomes(board: &Board, id: PhaseId) -> Vec<Result<Outcome, Stop>> {
                 Refusal::UnknownSalvage { name: hold.claim.worktree.clone(), kept: names };
             let (inputs, nameless, picked) = (vec![input], true, true);
             vec![
-                Ok(Outcome::Claimed { granted, inputs, nameless, picked, waited: None, salvaged }),
+                Ok(Outcome::Claimed {
+                    granted,
+                    inputs,
+                    earlier: Vec::new(),
+                    nameless,
+                    picked,
+                    waited: None,
+                    salvaged,
+                    lost: Vec::new(),
+                }),
                 Ok(Outcome::Aborted(vec![freed.clone()])),
                 Ok(Outcome::Unstuck { freed: Box::new(freed), left }),
                 Ok(Outcome::Salvages(kept.clone())),

@@ -5,13 +5,16 @@
 //! session going up: the leader, if it lasts; else the outermost process of that session that does.
 //! A session whose leader is not above us was left behind by its parents: what it hangs on now has
 //! adopted it, as it adopts everybody's, and is not asked.
+//! A script in a session of its own, and whatever runs one command, is what an agent has run, and not
+//! the agent: the search goes on above. Only where nothing else lasts is the outermost script taken.
 //! What serves many agents at once (init, sshd, tmux, cron, a desktop) is never taken, nor anything
 //! above it: two agents that recorded the same process would own each other's claims.
 
 use std::cell::OnceCell;
 
-use super::family::Family;
+use super::family::{Family, WORKERS};
 use super::process::{Entry, Table};
+use super::programs::{SHARED, WRAPPERS, is_hook, is_interpreter, is_shell, runs_hook};
 
 /// Ancestors are followed no further than this: far beyond what builds within builds come to, so that
 /// an agent is not missed for being high above.
@@ -20,115 +23,13 @@ const HIGHEST: usize = 1024;
 /// The inode of the pid namespace that a machine boots with (`PROC_PID_INIT_INO`).
 const FIRST_PID_NS: u64 = 0xEFFF_FFFC;
 
-const SHELLS: &[&str] =
-    &["sh", "bash", "dash", "zsh", "ksh", "mksh", "ash", "fish", "busybox", "rbash", "yash", "nu"];
-
-/// `MainThread` is what newer versions of node call themselves.
-const INTERPRETERS: &[&str] =
-    &["node", "nodejs", "MainThread", "node-MainThread", "bun", "deno", "ruby", "perl", "pypy3"];
-
-/// What runs one command and is gone with it. The kernel cuts names to 15 bytes.
-const WRAPPERS: &[&str] = &[
-    "git",
-    "env",
-    "timeout",
-    "xargs",
-    "setsid",
-    "nohup",
-    "nice",
-    "ionice",
-    "chrt",
-    "taskset",
-    "stdbuf",
-    "time",
-    "sudo",
-    "doas",
-    "runuser",
-    "setpriv",
-    "su",
-    "chroot",
-    "unshare",
-    "nsenter",
-    "bwrap",
-    "firejail",
-    "codex-linux-san",
-    "sandbox-exec",
-    "strace",
-    "ltrace",
-    "flock",
-    "parallel",
-    "unbuffer",
-    "fakeroot",
-    "systemd-run",
-    "script",
-];
-
-/// What serves many, so that it says nothing about who calls.
-const SHARED: &[&str] = &[
-    "systemd",
-    "init",
-    "launchd",
-    "tini",
-    "dumb-init",
-    "docker-init",
-    "catatonit",
-    "runit",
-    "runsv",
-    "runsvdir",
-    "s6-svscan",
-    "s6-supervise",
-    "openrc-init",
-    "dinit",
-    "supervisord",
-    "sshd",
-    "sshd-session",
-    "dropbear",
-    "inetd",
-    "xinetd",
-    "cron",
-    "crond",
-    "atd",
-    "anacron",
-    "fcron",
-    "containerd",
-    "containerd-shim",
-    "dockerd",
-    "conmon",
-    "runc",
-    "crun",
-    "tmux: server",
-    "screen",
-    "SCREEN",
-    "zellij",
-    "gnome-shell",
-    "gnome-session-b",
-    "gdm-x-session",
-    "gdm-wayland-ses",
-    "sddm",
-    "sddm-helper",
-    "lightdm",
-    "plasmashell",
-    "startplasma-way",
-    "kwin_wayland",
-    "kwin_x11",
-    "ksmserver",
-    "kdeinit5",
-    "Xorg",
-    "xinit",
-    "xfce4-session",
-    "sway",
-    "Hyprland",
-    "i3",
-    "labwc",
-    "dbus-daemon",
-    "xrdp-sesman",
-];
-
 /// How long a process lives, next to the agent that it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Span {
     /// It is gone with the command.
     Passing,
+    /// It runs a script, and may last, or be gone with the command.
+    Script,
     /// It may live as long as the agent.
     Lasting,
     /// It belongs to many.
@@ -178,12 +79,19 @@ impl<'t, T: Table> Chain<'t, T> {
         self.links.iter().skip(1).find_map(|link| Some((&link.entry, self.family(link)?)))
     }
 
-    /// The process that lives as long as whoever calls, where no agent is known.
-    pub(super) fn anchor(&self) -> Option<Entry> {
+    /// What is above this command and belongs to nobody else, itself included, nearest first.
+    fn own(&self) -> &[Link] {
         let shared = |link: &Link| self.span(link) == Span::Shared;
         let reach = self.links.iter().skip(1).position(shared).map_or(self.links.len(), |n| n + 1);
-        let own = self.links.get(..reach)?;
+        self.links.get(..reach).unwrap_or_default()
+    }
+
+    /// The process that lives as long as whoever calls, where no agent is known.
+    pub(super) fn anchor(&self) -> Option<Anchor> {
+        let own = self.own();
         let mut asked = Vec::new();
+        // The outermost script of the sessions that were passed over.
+        let mut script: Option<&Link> = None;
         for link in own {
             let session = link.entry.session;
             if asked.contains(&session) {
@@ -192,15 +100,21 @@ impl<'t, T: Table> Chain<'t, T> {
             asked.push(session);
             let members = || own.iter().filter(|link| link.entry.session == session);
             // The leader first: to know how long another lives can cost a read of its arguments.
-            let lasting = |link: &&Link| self.span(link) == Span::Lasting;
-            let leader = members().find(|link| link.entry.pid == session).filter(lasting);
-            if let Some(found) = leader.or_else(|| members().rev().find(lasting)) {
-                return Some(found.entry.clone());
+            let is = |span: Span| move |link: &&Link| self.span(link) == span;
+            let leader = members().find(|link| link.entry.pid == session);
+            let lasting = leader.filter(|leader| self.leads(own, leader));
+            if let Some(found) = lasting.or_else(|| members().rev().find(is(Span::Lasting))) {
+                let via = script.map(|script| script.entry.clone());
+                return Some(Anchor { entry: found.entry.clone(), via });
             }
+            script = members().rev().find(is(Span::Script)).or(script);
             // A leader outside of the pid namespace, 0, cannot be seen in any case.
-            if session > 0 && !members().any(|link| link.entry.pid == session) {
+            if session > 0 && leader.is_none() {
                 break;
             }
+        }
+        if let Some(found) = script {
+            return Some(Anchor { entry: found.entry.clone(), via: None });
         }
         // A command in the background whose parents have ended keeps its session.
         let session = self.command()?.session;
@@ -209,8 +123,51 @@ impl<'t, T: Table> Chain<'t, T> {
         }
         let entry = self.table.entry(session).filter(|entry| !entry.ended)?;
         let link = Link { entry, args: OnceCell::new() };
-        let lasting = link.entry.comm.is_empty() || self.span(&link) == Span::Lasting;
-        lasting.then_some(link.entry)
+        let span = || self.span(&link);
+        let lasting = link.entry.comm.is_empty() || matches!(span(), Span::Lasting | Span::Script);
+        lasting.then_some(Anchor { entry: link.entry, via: None })
+    }
+
+    /// Whether the leader of a session lasts. One that runs a script does, unless it is another script
+    /// that has run it: a harness that gives each command a session of its own.
+    fn leads(&self, own: &[Link], leader: &Link) -> bool {
+        match self.span(leader) {
+            Span::Lasting => true,
+            Span::Passing | Span::Shared => false,
+            Span::Script => {
+                let above =
+                    own.iter().skip_while(|link| link.entry.pid != leader.entry.pid).skip(1);
+                let begun_by =
+                    above.map(|link| self.span(link)).find(|span| *span != Span::Passing);
+                begun_by != Some(Span::Script)
+            }
+        }
+    }
+
+    /// The process that lasts as long as the job does that calls, and whether it may be other jobs' as
+    /// well; `carries` says whether a process was started with the job's own id, and `in_steps` whether
+    /// the job's steps are processes of their own.
+    pub(super) fn job(
+        &self,
+        carries: impl Fn(&Entry) -> bool,
+        in_steps: bool,
+    ) -> (Option<Entry>, bool) {
+        let own = self.own().get(1..).unwrap_or_default();
+        if let Some(worker) = own.iter().find(|link| WORKERS.contains(&link.entry.comm.as_str())) {
+            return (Some(worker.entry.clone()), false);
+        }
+        let lasts = |link: &&Link| matches!(self.span(link), Span::Lasting | Span::Script);
+        // Upwards as far as each has the id: what one lacks, its parent did not pass on.
+        let count = own.iter().take_while(|link| carries(&link.entry)).count();
+        let (steps, above) = own.split_at(count);
+        let top = steps.iter().rev().find(lasts);
+        if in_steps {
+            return (above.iter().find(lasts).map(|link| link.entry.clone()), true);
+        }
+        match top {
+            Some(top) => (Some(top.entry.clone()), false),
+            None => (self.anchor().map(|anchor| anchor.entry), true),
+        }
     }
 
     /// Whether `pid` is this command, or a `git` that waits for nothing else.
@@ -243,35 +200,72 @@ impl<'t, T: Table> Chain<'t, T> {
         if first || SHARED.contains(&comm.as_str()) {
             return Span::Shared;
         }
-        let wrapper = comm.is_empty()
-            || WRAPPERS.contains(&comm.as_str())
-            || comm.starts_with("git-")
-            || (SHELLS.contains(&comm.as_str()) && is_shell_command(self.args(link)))
-            || (is_interpreter(comm) && is_inline_code(self.args(link)));
-        if wrapper { Span::Passing } else { Span::Lasting }
+        // `npm run build` is what npm calls itself.
+        let first = comm.split(' ').next().unwrap_or_default();
+        if comm.is_empty() || WRAPPERS.contains(&first) || comm.starts_with("git-") || is_hook(comm)
+        {
+            return Span::Passing;
+        }
+        let args = self.args(link);
+        let program = args.first().map(|first| base(first)).unwrap_or_default();
+        let program = program.trim_start_matches('-');
+        if is_shell(comm) || is_shell(program) {
+            match shell_script(args) {
+                Shell::Command => Span::Passing,
+                Shell::Script(script) if runs_hook(script) => Span::Passing,
+                Shell::Script(_) => Span::Script,
+                Shell::Stays => Span::Lasting,
+            }
+        } else if is_interpreter(comm) || is_interpreter(program) {
+            let script = args.iter().skip(1).any(|arg| !arg.starts_with('-') || arg == "-m");
+            if is_inline_code(args) || args.iter().skip(1).any(|arg| runs_hook(arg)) {
+                Span::Passing
+            } else if script {
+                Span::Script
+            } else {
+                Span::Lasting
+            }
+        } else {
+            Span::Lasting
+        }
     }
 }
 
-fn is_interpreter(comm: &str) -> bool {
-    INTERPRETERS.contains(&comm) || comm.starts_with("python")
+/// The process that stands for whoever calls.
+pub(super) struct Anchor {
+    pub(super) entry: Entry,
+    /// The outermost script below it that runs in a session of its own.
+    pub(super) via: Option<Entry>,
 }
 
-/// Whether a shell was started for one command (`sh -c`, `bash -lc`, `bash -euo pipefail -c`), rather
-/// than for a person or a script file.
-fn is_shell_command(args: &[String]) -> bool {
+/// What a shell was started for.
+#[derive(Debug, PartialEq, Eq)]
+enum Shell<'a> {
+    /// One command (`sh -c`, `bash -lc`, `bash -euo pipefail -c`).
+    Command,
+    /// A script file.
+    Script(&'a str),
+    /// What it is told, by a person or through a pipe.
+    Stays,
+}
+
+fn shell_script(args: &[String]) -> Shell<'_> {
     let mut args = args.iter().skip(1).map(String::as_str);
     while let Some(arg) = args.next() {
         if let Some(long) = arg.strip_prefix("--") {
             match long {
-                "" => return false,
-                "command" => return true,
+                "" => return args.next().map_or(Shell::Stays, Shell::Script),
+                "command" => return Shell::Command,
                 "rcfile" | "init-file" => _ = args.next(),
-                _ if long.starts_with("command=") => return true,
+                _ if long.starts_with("command=") => return Shell::Command,
                 _ => {}
             }
         } else if let Some(flags) = arg.strip_prefix(['-', '+']) {
             if arg.starts_with('-') && flags.contains('c') {
-                return true;
+                return Shell::Command;
+            }
+            if arg == "-" || (arg.starts_with('-') && flags.contains('s')) {
+                return Shell::Stays;
             }
             // `-o pipefail`: the option's name is the next word.
             if flags.ends_with(['o', 'O']) {
@@ -280,10 +274,10 @@ fn is_shell_command(args: &[String]) -> bool {
         } else if arg == "sh" || arg == "ash" {
             // `busybox sh -c …`
         } else {
-            return false;
+            return Shell::Script(arg);
         }
     }
-    false
+    Shell::Stays
 }
 
 /// Options of interpreters whose value is the next word.
@@ -353,7 +347,7 @@ mod tests {
             "dash -e -c x",
             "bash +O extglob -c x",
         ] {
-            assert!(is_shell_command(&words(line)), "{line}");
+            assert_eq!(shell_script(&words(line)), Shell::Command, "{line}");
         }
         for line in [
             "bash",
@@ -368,7 +362,7 @@ mod tests {
             "bash /dev/fd/3",
             "bash --rcfile -c",
         ] {
-            assert!(!is_shell_command(&words(line)), "{line}");
+            assert_ne!(shell_script(&words(line)), Shell::Command, "{line}");
         }
     }
 

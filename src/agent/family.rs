@@ -6,6 +6,17 @@
 use super::Vars;
 use super::name;
 
+/// What a family's session id is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Names {
+    /// The agent itself: a thread, a session or a job that keeps its id for as long as it is at work.
+    /// Another id is another agent, also below the same process.
+    Agent,
+    /// Something else, or something that changes while the agent lives: the process decides who it is,
+    /// and the id only knows it again once that process is gone.
+    Other,
+}
+
 /// One kind of agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Family {
@@ -16,6 +27,8 @@ pub struct Family {
     pub marks: &'static [&'static str],
     /// Variables that hold its session id, best first; each is a mark too.
     pub ids: &'static [&'static str],
+    /// What such an id is of.
+    pub names: Names,
     /// Names of its process, and of its script where an interpreter runs it.
     pub processes: &'static [&'static str],
 }
@@ -26,13 +39,24 @@ const fn row(
     ids: &'static [&'static str],
     processes: &'static [&'static str],
 ) -> Family {
-    Family { name, marks, ids, processes }
+    Family { name, marks, ids, names: Names::Other, processes }
+}
+
+/// One whose session id names the agent.
+const fn named(family: Family) -> Family {
+    Family { names: Names::Agent, ..family }
 }
 
 /// Variables in which an agent says its own name; asked before all families' marks.
 pub const NAMED: &[&str] = &["AI_AGENT", "AGENT"];
 
 /// All families, in the order in which their variables are asked for.
+///
+/// What the ids are of: `claude` begins a new session at `/clear` and goes on with its work, so its
+/// process decides. `codex` has threads, several of them below one `app-server`, and `opencode` sessions
+/// below one server; `amp` names its thread. `CURSOR_TRACE_ID` is of the editor's terminal, in which
+/// several agents can be at work, and nothing promises that an agent keeps it. A `REPL_ID` is of the
+/// workspace and no id of an agent at all. Where nothing is known the process decides, as it did before.
 pub const FAMILIES: &[Family] = &[
     row(
         "claude",
@@ -40,22 +64,22 @@ pub const FAMILIES: &[Family] = &[
         &["CLAUDE_CODE_SESSION_ID", "CLAUDE_SESSION_ID"],
         &["claude"],
     ),
-    row(
+    named(row(
         "codex",
         &["CODEX_SANDBOX", "CODEX_CI"],
         &["CODEX_THREAD_ID", "CODEX_SESSION_ID"],
         &["codex"],
-    ),
-    row(
+    )),
+    named(row(
         "opencode",
         &["OPENCODE", "OPENCODE_CLIENT", "OPENCODE_BIN_PATH"],
         &["OPENCODE_SESSION_ID"],
         &["opencode"],
-    ),
+    )),
     row("cursor", &["CURSOR_AGENT"], &["CURSOR_TRACE_ID"], &["cursor-agent"]),
     row("gemini", &["GEMINI_CLI"], &[], &["gemini"]),
     row("copilot", &["COPILOT_MODEL", "COPILOT_ALLOW_ALL"], &[], &["copilot"]),
-    row("amp", &[], &["AMP_CURRENT_THREAD_ID"], &["amp"]),
+    named(row("amp", &[], &["AMP_CURRENT_THREAD_ID"], &["amp"])),
     row("antigravity", &["ANTIGRAVITY_AGENT"], &[], &[]),
     row("auggie", &["AUGMENT_AGENT"], &[], &["auggie"]),
     row("qwen", &["QWEN_CODE"], &[], &["qwen"]),
@@ -72,7 +96,7 @@ pub const FAMILIES: &[Family] = &[
 ];
 
 /// The family of jobs: `CI` must be set as well as one of the ids.
-pub const CI: Family = row(
+pub const CI: Family = named(row(
     "ci",
     &["CI"],
     &[
@@ -88,7 +112,7 @@ pub const CI: Family = row(
         "BUILD_TAG",
     ],
     &[],
-);
+));
 
 /// What tells the jobs of one run apart, where an id of [`CI`] is one that they share: jobs of a
 /// matrix, parallel ones and stages on several nodes would otherwise own each other's claims.
@@ -97,6 +121,14 @@ const CI_JOB: &[(&str, &[&str])] = &[
     ("CIRCLE_WORKFLOW_JOB_ID", &["CIRCLE_NODE_INDEX"]),
     ("BUILD_TAG", &["NODE_NAME", "EXECUTOR_NUMBER"]),
 ];
+
+/// Jobs whose steps are processes of their own, one after another: that one of these has ended proves
+/// nothing about the job.
+const IN_STEPS: &[&str] =
+    &["GITHUB_RUN_ID", "CIRCLE_WORKFLOW_JOB_ID", "CIRRUS_TASK_ID", "BUILD_TAG"];
+
+/// Processes of which each job has one of its own, and that last as long as it does.
+pub(super) const WORKERS: &[&str] = &["Runner.Worker"];
 
 /// The longest session id that is believed, in bytes.
 const LONGEST_ID: usize = 256;
@@ -108,6 +140,36 @@ pub(super) struct Detected {
     /// The variable whose last characters go into the name.
     pub(super) id: Option<String>,
     pub(super) session: Option<String>,
+    /// The row of the table, if there is one.
+    row: Option<&'static Family>,
+}
+
+impl Detected {
+    /// Whether the session id names the agent itself.
+    pub(super) fn is_named(&self) -> bool {
+        self.session.is_some() && self.row.is_some_and(|row| row.names == Names::Agent)
+    }
+
+    /// Whether it is a job rather than an agent.
+    pub(super) fn is_job(&self) -> bool {
+        self.row.is_some_and(|row| row.name == CI.name)
+    }
+
+    /// Whether the job's steps are processes of their own, by the `vars` that gave its id.
+    pub(super) fn is_in_steps(&self, vars: &Vars) -> bool {
+        let of_id = |name: &&&str| vars.get(name) == self.id.as_deref();
+        self.is_job() && CI.ids.iter().find(of_id).is_some_and(|name| IN_STEPS.contains(name))
+    }
+
+    /// Whether the variables of another process give the same session id.
+    pub(super) fn is_in(&self, vars: &Vars) -> bool {
+        let session = match self.row {
+            Some(_) if self.is_job() => job(vars).and_then(|job| job.session),
+            Some(row) => row.session(vars),
+            None => None,
+        };
+        session.is_some() && session == self.session
+    }
 }
 
 impl Family {
@@ -124,9 +186,9 @@ impl Family {
         self.ids.iter().find_map(id).map(str::to_owned)
     }
 
-    pub(super) fn detected(&self, vars: &Vars) -> Detected {
+    pub(super) fn detected(&'static self, vars: &Vars) -> Detected {
         let session = self.session(vars);
-        Detected { family: self.name.to_owned(), id: session.clone(), session }
+        Detected { family: self.name.to_owned(), id: session.clone(), session, row: Some(self) }
     }
 
     /// Whether its variables are set.
@@ -139,19 +201,22 @@ impl Family {
 pub(super) fn from_vars(vars: &Vars) -> Option<Detected> {
     let named = NAMED.iter().find_map(|variable| self_named(vars, vars.get(variable)?));
     let marked = || FAMILIES.iter().find(|family| family.marked(vars));
-    let job = || {
-        let mut detected = CI.detected(vars);
-        let session = detected.session.as_mut().filter(|_| is_on(vars, "CI"))?;
-        let id = session.clone();
-        let shared = CI_JOB.iter().find(|(variable, _)| vars.get(variable) == Some(id.as_str()));
-        let parts = shared.into_iter().flat_map(|(_, parts)| *parts);
-        for part in parts.filter_map(|variable| vars.get(variable)) {
-            session.push('/');
-            session.push_str(part);
-        }
-        Some(detected)
-    };
-    named.or_else(|| marked().map(|family| family.detected(vars))).or_else(job)
+    named.or_else(|| marked().map(|family| family.detected(vars))).or_else(|| job(vars))
+}
+
+/// The job that the variables tell.
+fn job(vars: &Vars) -> Option<Detected> {
+    static JOB: Family = CI;
+    let mut detected = JOB.detected(vars);
+    let session = detected.session.as_mut().filter(|_| is_on(vars, "CI"))?;
+    let id = session.clone();
+    let shared = CI_JOB.iter().find(|(variable, _)| vars.get(variable) == Some(id.as_str()));
+    let parts = shared.into_iter().flat_map(|(_, parts)| *parts);
+    for part in parts.filter_map(|variable| vars.get(variable)) {
+        session.push('/');
+        session.push_str(part);
+    }
+    Some(detected)
 }
 
 /// Takes `AI_AGENT=<name>` at its word. `claude-code_2-1_agent` and `gemini-cli/0.9` are known
@@ -173,7 +238,7 @@ fn self_named(vars: &Vars, value: &str) -> Option<Detected> {
         .find(|family| is(family.name) || family.processes.iter().any(|process| is(process)));
     Some(match known {
         Some(family) => family.detected(vars),
-        None => Detected { family: value, id: None, session: None },
+        None => Detected { family: value, id: None, session: None, row: None },
     })
 }
 

@@ -33,7 +33,7 @@ pub fn life_of(machine: &Machine, process: &Process) -> Life {
 }
 
 fn of_claim(machine: &Machine, table: &impl Table, claim: &Claim) -> Life {
-    if let Some(process) = &claim.process {
+    if let Some(process) = claim.any_process() {
         let before_boot = identity::heard(claim)
             .zip(machine.booted_at)
             .is_some_and(|(heard, boot)| boot.duration_since(heard) > SLACK);

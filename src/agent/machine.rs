@@ -24,6 +24,8 @@ pub struct Machine {
     /// When this boot began by today's clock; a clock that is set moves it. Absent where the time
     /// since boot may be shifted: in a time namespace, and where that cannot be known.
     pub booted_at: Option<Timestamp>,
+    /// For how many seconds the machine has been asleep since its boot. Absent as `booted_at` is.
+    pub asleep: Option<u64>,
     /// The user (real uid) that this command runs as.
     pub user: u32,
     /// Its process table, as this command sees it.
@@ -46,6 +48,7 @@ impl Machine {
             pid_ns,
             time_ns,
             booted_at: boot_time().filter(|_| !shifted),
+            asleep: asleep().filter(|_| !shifted),
             user: rustix::process::getuid().as_raw(),
             table: System::read(),
         }
@@ -107,5 +110,19 @@ fn boot_time() -> Option<Timestamp> {
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn boot_time() -> Option<Timestamp> {
+    None
+}
+
+/// The time since boot, less the time that was spent awake.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn asleep() -> Option<u64> {
+    use rustix::time::{ClockId, clock_gettime};
+    let awake = clock_gettime(ClockId::Monotonic);
+    let up = clock_gettime(ClockId::Boottime);
+    u64::try_from(up.tv_sec.checked_sub(awake.tv_sec)?).ok()
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn asleep() -> Option<u64> {
     None
 }

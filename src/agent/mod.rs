@@ -10,6 +10,7 @@
 //! - [`process`]: the process table
 //! - [`machine`]: machine, boot and namespaces
 //! - `chain`: which process above us lives as long as the agent
+//! - `programs`: what stands between an agent and its commands
 //! - `life`: dead, alive or unknown
 
 mod chain;
@@ -18,6 +19,7 @@ mod life;
 pub mod machine;
 pub mod name;
 pub mod process;
+mod programs;
 #[cfg(test)]
 mod tests;
 
@@ -29,11 +31,11 @@ pub use machine::{Machine, booted_at};
 pub use process::Table;
 
 use crate::error::{Failure, FailureKind};
-use crate::record::{Process, Token};
+use crate::record::{Process, Terminal, Token};
 use crate::rules::Me;
 use chain::Chain;
 use family::Detected;
-use process::Entry;
+use process::{Entry, Seat};
 
 /// The variables that give a name, best first.
 pub const NAME_VARIABLES: &[&str] = &["GIT_CONDUCTOR_AGENT", "NANOSTACK_AGENT"];
@@ -79,6 +81,16 @@ impl Vars {
         self
     }
 
+    /// The variables of another process, as the system shows them: each ends with a zero byte.
+    pub(crate) fn parse(bytes: &[u8]) -> Self {
+        let pairs = bytes.split(|byte| *byte == 0).filter_map(|pair| {
+            let (name, value) = pair.split_at(pair.iter().position(|byte| *byte == b'=')?);
+            let name = std::str::from_utf8(name).ok()?;
+            Some((name, String::from_utf8_lossy(&value[1..]).into_owned()))
+        });
+        pairs.collect()
+    }
+
     /// The variable's value; an empty one counts as not set.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
@@ -101,9 +113,12 @@ pub fn calling(vars: &Vars, machine: &Machine, table: &impl Table) -> Option<Str
     }
 }
 
+/// The settings of git that [`identify`] asks for: an agent's name, and what the user is called.
+const NAME_SETTINGS: [&str; 2] = ["conductor.agent", "user.name"];
+
 /// Finds out who is asking.
 ///
-/// `config_agent` gives `conductor.agent`; it is only asked when nothing else names the agent.
+/// `config` gives settings of git; they are only asked for when nothing else names the agent.
 /// `worktree` is where the command runs, and is passed on.
 ///
 /// Without a process that lasts, a detected name is made of what stays the same from call to call
@@ -117,7 +132,7 @@ pub fn identify(
     vars: &Vars,
     machine: &Machine,
     table: &impl Table,
-    config_agent: impl FnOnce() -> Option<String>,
+    config: impl Fn(&str) -> Option<String>,
     worktree: Option<String>,
 ) -> Result<Me, Failure> {
     let chain = Chain::read(table, machine.pid_ns);
@@ -126,30 +141,51 @@ pub fn identify(
         Some((_, family)) => Some(family.detected(vars)),
         None => family::from_vars(vars),
     };
-    let anchor = match given_pid(given, vars)? {
-        Some((pid, origin)) => Some(living(table, &chain, pid, origin)?),
-        None => agent.map(|(entry, _)| entry.clone()).or_else(|| chain.anchor()),
+    let found = match given_pid(given, vars)? {
+        Some((pid, origin)) => Found::own(living(table, &chain, pid, origin)?),
+        None => find(table, &chain, agent.map(|(entry, _)| entry), detected.as_ref(), vars),
     };
     let command = chain.command().cloned().unwrap_or_default();
-    let terminal = anchor.as_ref().map_or(command.tty, |entry| entry.tty);
     let explicit = explicit_name(given, vars)?;
-    let person = explicit.is_none() && detected.is_none() && terminal != 0;
+    // A terminal says who it is only where no processes are to be seen that could.
+    let seat = table.terminal().filter(|_| detected.is_none());
+    let anchor = found.entry.as_ref();
+    let tty = anchor.map_or(command.tty, |entry| entry.tty);
+    let place = Place { anchor, seat, tty, machine };
+    let person = explicit.is_none() && detected.is_none() && (tty != 0 || seat.is_some());
     let is_explicit = explicit.is_some();
     let name = match (explicit, &detected) {
         (Some(name), _) => name,
-        (None, Some(detected)) => detected_name(detected, anchor.as_ref(), terminal, machine),
-        (None, None) => match config_agent().filter(|name| !name.is_empty()) {
-            Some(name) => name::check(&name, "'conductor.agent'").map(|()| name)?,
-            None => stay(&user_name(vars, machine), anchor.as_ref(), terminal, machine),
-        },
+        (None, Some(detected)) => detected_name(detected, &place),
+        (None, None) => {
+            let [agent, user] = NAME_SETTINGS;
+            match config(agent).filter(|name| !name.is_empty()) {
+                Some(name) => name::check(&name, "'conductor.agent'").map(|()| name)?,
+                None => place.stay(&user_name(config(user), vars, machine)),
+            }
+        }
     };
     let described =
         |entry: &Entry| Process { pidfd: table.pidfd(entry.pid), ..machine.process(entry) };
+    let process = anchor.map(described);
+    let (process, shared) = if found.shared { (None, process) } else { (process, None) };
+    let stable = detected.as_ref().is_some_and(Detected::is_named);
+    let terminal = seat.filter(|_| person).map(|seat| Terminal {
+        session: seat.session,
+        device: seat.device,
+        boot: machine.boot.clone(),
+        machine: machine.machine.clone(),
+        node: machine.node.clone(),
+    });
     Ok(Me {
         name,
         explicit: is_explicit,
         session: detected.and_then(|detected| detected.session),
-        process: anchor.as_ref().map(described),
+        stable,
+        process,
+        shared,
+        via: found.via.as_ref().map(described),
+        terminal,
         ancestors: chain.ancestors().map(|entry| machine.process(entry)).collect(),
         command: described(&command),
         token: vars.get(TOKEN_VARIABLE).and_then(Token::parse),
@@ -157,6 +193,51 @@ pub fn identify(
         person,
         worktree,
     })
+}
+
+/// The process that stands for the agent.
+struct Found {
+    entry: Option<Entry>,
+    /// Whether it may be other agents' as well.
+    shared: bool,
+    /// The script below it that this command runs in.
+    via: Option<Entry>,
+}
+
+impl Found {
+    const fn own(entry: Entry) -> Self {
+        Self { entry: Some(entry), shared: false, via: None }
+    }
+}
+
+/// Looks for the process that lives as long as who calls. Environments of others are only read for
+/// those whose session id names them: there a process is the agent's own if it was started with that id.
+fn find<T: Table>(
+    table: &T,
+    chain: &Chain<'_, T>,
+    agent: Option<&Entry>,
+    detected: Option<&Detected>,
+    vars: &Vars,
+) -> Found {
+    let nearest = || match agent {
+        Some(entry) => Found::own(entry.clone()),
+        None => match chain.anchor() {
+            Some(anchor) => Found { entry: Some(anchor.entry), shared: false, via: anchor.via },
+            None => Found { entry: None, shared: false, via: None },
+        },
+    };
+    let Some(detected) = detected.filter(|detected| detected.is_named()) else {
+        return nearest();
+    };
+    let carries =
+        |entry: &Entry| table.vars(entry.pid).is_some_and(|theirs| detected.is_in(&theirs));
+    if detected.is_job() {
+        let (entry, shared) = chain.job(carries, detected.is_in_steps(vars));
+        return Found { entry, shared, via: None };
+    }
+    let found = nearest();
+    let shared = found.entry.as_ref().is_some_and(|entry| !carries(entry));
+    Found { shared, via: None, ..found }
 }
 
 /// The name that was given, and not found out.
@@ -171,40 +252,48 @@ fn explicit_name(given: &Given, vars: &Vars) -> Result<Option<String>, Failure> 
 }
 
 /// `claude-3f9c2a11`: the family, and what tells its agents apart.
-fn detected_name(
-    detected: &Detected,
-    anchor: Option<&Entry>,
-    terminal: i64,
-    machine: &Machine,
-) -> String {
+fn detected_name(detected: &Detected, place: &Place<'_>) -> String {
     let tail = detected.id.as_deref().map(name::tail).filter(|tail| !tail.is_empty());
     match tail {
         Some(tail) => format!("{}-{tail}", detected.family),
-        None => stay(&detected.family, anchor, terminal, machine),
+        None => place.stay(&detected.family),
     }
 }
 
-/// `alice-4711`: who, and the process that stays; without one, the terminal or the node.
-fn stay(who: &str, anchor: Option<&Entry>, terminal: i64, machine: &Machine) -> String {
-    if let Some(entry) = anchor {
-        return format!("{who}-{}", entry.pid);
-    }
-    // Device numbers as the kernel prints them: 136 to 143 are the pseudo-terminals, 4 the consoles.
-    let (major, minor) =
-        ((terminal >> 8) & 0xfff, (terminal & 0xff) | ((terminal >> 12) & 0xf_ff00));
-    match (major, machine.node.as_deref().map(|node| name::tidy(node, 63))) {
-        (136..=143, _) => format!("{who}-pts{}", minor + ((major - 136) << 8)),
-        (1.., _) => format!("{who}-tty{minor}"),
-        (_, Some(node)) if !node.is_empty() => format!("{who}@{node}"),
-        _ => who.to_owned(),
+/// What stays the same from one command of an agent to the next.
+struct Place<'a> {
+    anchor: Option<&'a Entry>,
+    seat: Option<Seat>,
+    tty: i64,
+    machine: &'a Machine,
+}
+
+impl Place<'_> {
+    /// `Ann-Lee-4711`: who, and the process that stays, or the session; without one, the terminal or
+    /// the node.
+    fn stay(&self, who: &str) -> String {
+        let number = self.anchor.map(|entry| entry.pid).or(self.seat.map(|seat| seat.session));
+        if let Some(number) = number {
+            return format!("{who}-{number}");
+        }
+        // Device numbers as the kernel prints them: 136 to 143 are the pseudo-terminals, 4 the consoles.
+        let tty = self.tty;
+        let (major, minor) = ((tty >> 8) & 0xfff, (tty & 0xff) | ((tty >> 12) & 0xf_ff00));
+        match (major, self.machine.node.as_deref().map(|node| name::tidy(node, 63))) {
+            (136..=143, _) => format!("{who}-pts{}", minor + ((major - 136) << 8)),
+            (1.., _) => format!("{who}-tty{minor}"),
+            (_, Some(node)) if !node.is_empty() => format!("{who}@{node}"),
+            _ => who.to_owned(),
+        }
     }
 }
 
 /// Who the user is, for a name that people read; nothing rests on it.
-fn user_name(vars: &Vars, machine: &Machine) -> String {
+fn user_name(config: Option<String>, vars: &Vars, machine: &Machine) -> String {
+    let called = config.map(|name| name::of_person(&name, 32)).filter(|name| !name.is_empty());
     let variable = |name: &&str| vars.get(name).map(|user| name::tidy(user, 32));
-    let named = ["USER", "LOGNAME"].iter().find_map(variable).filter(|user| !user.is_empty());
-    named.unwrap_or_else(|| format!("uid{}", machine.user))
+    let login = || ["USER", "LOGNAME"].iter().find_map(variable).filter(|user| !user.is_empty());
+    called.or_else(login).unwrap_or_else(|| format!("uid{}", machine.user))
 }
 
 /// The process number that was given, and where.

@@ -1,5 +1,7 @@
 //! What an agent may be called.
 
+use unicode_width::UnicodeWidthChar as _;
+
 use crate::error::{Failure, FailureKind};
 
 /// The most characters that a name may have.
@@ -83,6 +85,25 @@ pub(super) fn tidy(text: &str, longest: usize) -> String {
     text.trim_matches(['-', '.']).to_owned()
 }
 
+/// Makes a name's part of what a person is called: letters and digits of any script stay, with the marks
+/// on them; what is between them becomes one `-`.
+#[must_use]
+pub(super) fn of_person(text: &str, longest: usize) -> String {
+    let mut name = String::new();
+    for c in text.chars().take(4 * longest) {
+        let mark = || !c.is_ascii() && is_printable(c) && c.width() == Some(0);
+        if c.is_alphanumeric() || c == '_' || c == '.' || (mark() && !name.is_empty()) {
+            name.push(c);
+        } else if !name.ends_with('-') {
+            name.push('-');
+        }
+        if name.chars().count() >= longest {
+            break;
+        }
+    }
+    name.trim_matches(['-', '.']).to_owned()
+}
+
 /// The last eight characters of a session id. Its first ones can be a clock (UUID version 7), which
 /// two agents share.
 #[must_use]
@@ -139,6 +160,22 @@ mod tests {
     fn parts_of_names() {
         assert_eq!(tidy("a b/c\u{202e}", 64), "a-b-c");
         assert_eq!(tail("01998a3c-0000-7000-8000-00003f9c2a11"), "3f9c2a11");
+        for (text, name) in [
+            ("Ann Lee", "Ann-Lee"),
+            ("  Seán  O'Brien (he) ", "Seán-O-Brien-he"),
+            ("José", "José"),
+            ("Jose\u{301} P.", "Jose\u{301}-P"),
+            ("山田 太郎", "山田-太郎"),
+            ("ज्ञानी", "ज्ञानी"),
+            ("a/b;c$(d)`e`|f>g\\h\"i'j*k?l[m]n{o}p~q!r#s&t\nu", "a-b-c-d-e-f-g-h-i-j-k-l-m-n-o-p"),
+            ("\u{202e}evil\u{1b}[31m", "evil-31m"),
+            ("../..", ""),
+            ("\u{301}", ""),
+            ("---", ""),
+        ] {
+            assert_eq!(of_person(text, 32).chars().take(31).collect::<String>(), name, "{text:?}");
+        }
+        assert_eq!(of_person(&"x".repeat(99), 32).len(), 32);
         assert_eq!(tail("42"), "42");
         assert_eq!(tail("x/y\u{1b}zé"), "x-y-z");
     }

@@ -9,6 +9,8 @@ use std::io::Read as _;
 
 use rustix::process::Pid;
 
+use super::Vars;
+
 /// What one look at a process shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entry {
@@ -55,6 +57,15 @@ impl Entry {
     }
 }
 
+/// One session of one terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seat {
+    /// The session leader's number.
+    pub session: i64,
+    /// The terminal's device number, where one of the standard streams shows it.
+    pub device: Option<u64>,
+}
+
 /// The process table of one pid namespace.
 pub trait Table {
     /// This command's own entry.
@@ -69,6 +80,14 @@ pub trait Table {
     /// What `pid` was started as, the program's own name first; empty when it cannot be read. Long
     /// command lines are cut.
     fn args(&self, pid: i64) -> Vec<String>;
+
+    /// The environment that `pid` was started with; `None` when it cannot be read, or is too long.
+    fn vars(&self, pid: i64) -> Option<Vars>;
+
+    /// The terminal session of this command, where processes cannot be looked at.
+    fn terminal(&self) -> Option<Seat> {
+        None
+    }
 
     /// The inode of a pidfd of `pid`, where the kernel makes that unique (Linux 6.9 and later).
     fn pidfd(&self, pid: i64) -> Option<u64>;
@@ -149,6 +168,27 @@ impl Table for System {
         text.split(|byte| *byte == 0).map(|arg| String::from_utf8_lossy(arg).into_owned()).collect()
     }
 
+    fn vars(&self, pid: i64) -> Option<Vars> {
+        number(pid).filter(|_| self.proc)?;
+        let mut bytes = Vec::new();
+        let file = std::fs::File::open(format!("/proc/{pid}/environ")).ok()?;
+        file.take(LONGEST_ENVIRONMENT + 1).read_to_end(&mut bytes).ok()?;
+        (bytes.len() as u64 <= LONGEST_ENVIRONMENT).then(|| Vars::parse(&bytes))
+    }
+
+    fn terminal(&self) -> Option<Seat> {
+        if self.proc {
+            return None;
+        }
+        // It opens only for a process that has a controlling terminal.
+        std::fs::File::open("/dev/tty").ok()?;
+        let session = nix::unistd::getsid(None).map_or(0, |pid| i64::from(pid.as_raw()));
+        let streams: [fn() -> std::os::fd::BorrowedFd<'static>; 3] =
+            [rustix::stdio::stdin, rustix::stdio::stdout, rustix::stdio::stderr];
+        let device = streams.into_iter().find_map(|stream| controlling(stream()));
+        (session > 0).then_some(Seat { session, device })
+    }
+
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn pidfd(&self, pid: i64) -> Option<u64> {
         /// `PIDFS_MAGIC` of `linux/magic.h`; before 6.9 all pidfds share one anonymous inode.
@@ -172,6 +212,22 @@ impl Table for System {
             Err(_) => None,
         }
     }
+}
+
+/// An environment of more bytes is not read.
+const LONGEST_ENVIRONMENT: u64 = 1 << 20;
+
+/// The device number of a stream that is this process's controlling terminal.
+fn controlling(stream: std::os::fd::BorrowedFd<'_>) -> Option<u64> {
+    use rustix::io::Errno;
+    // Of another terminal the kernel tells no group; of ours it may be one that we cannot see.
+    match rustix::termios::tcgetpgrp(stream) {
+        Ok(_) | Err(Errno::OPNOTSUPP) => {}
+        Err(_) => return None,
+    }
+    // Its type is another one on each system.
+    let device = i128::from(rustix::fs::fstat(stream).ok()?.st_rdev);
+    u64::try_from(device).ok()
 }
 
 /// A process number that may be given to the kernel: positive, and of the kernel's size.

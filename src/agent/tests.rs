@@ -11,6 +11,7 @@ use crate::rules::{Life, Relation, identity};
 pub(super) struct Fake {
     pub(super) entries: BTreeMap<i64, Entry>,
     lines: BTreeMap<i64, String>,
+    vars: BTreeMap<i64, Vars>,
     own: i64,
 }
 
@@ -47,6 +48,9 @@ impl Table for Fake {
             .map(|line| line.split(' ').map(str::to_owned).collect())
             .unwrap_or_default()
     }
+    fn vars(&self, pid: i64) -> Option<Vars> {
+        self.vars.get(&pid).cloned()
+    }
     fn pidfd(&self, pid: i64) -> Option<u64> {
         self.entries.get(&pid).and_then(|entry| entry.start).map(|start| start + 1_000_000)
     }
@@ -70,7 +74,7 @@ pub(super) fn machine() -> Machine {
 
 fn ask(table: &Fake, vars: &[(&str, &str)]) -> Me {
     let vars = vars.iter().copied().collect();
-    identify(&Given::default(), &vars, &machine(), table, || None, Some("/w".into())).unwrap()
+    identify(&Given::default(), &vars, &machine(), table, |_| None, Some("/w".into())).unwrap()
 }
 
 const INIT: Line = (1, 0, 1, 0, "systemd", "/sbin/init");
@@ -89,7 +93,7 @@ fn under(comm: &'static str, line: &'static str) -> Fake {
 }
 
 fn pid(me: &Me) -> Option<i64> {
-    me.process.as_ref().map(|process| process.pid)
+    me.any_process().map(|process| process.pid)
 }
 
 const USER: (&str, &str) = ("USER", "alice");
@@ -277,7 +281,7 @@ fn the_first_process_counts_in_a_container_only() {
     ]);
     let asked = |pid_ns| {
         let machine = Machine { pid_ns, ..machine() };
-        identify(&Given::default(), &Vars::default(), &machine, &table, || None, None).unwrap()
+        identify(&Given::default(), &Vars::default(), &machine, &table, |_| None, None).unwrap()
     };
     assert_eq!(pid(&asked(Some(4_026_532_999))), Some(1));
     assert_eq!(pid(&asked(Some(0xEFFF_FFFC))), None);
@@ -310,7 +314,7 @@ fn given_names() {
     let named = |agent: Option<&str>, vars: &[(&str, &str)]| {
         let given = Given { agent: agent.map(str::to_owned), pid: None };
         let vars = vars.iter().copied().collect();
-        identify(&given, &vars, &machine(), &table, || None, None)
+        identify(&given, &vars, &machine(), &table, |_| None, None)
     };
     for (agent, vars, name) in
         [(Some("a/2"), &vars[..], "a/2"), (Some(""), &vars[..], "b"), (None, &vars[1..], "c")]
@@ -327,8 +331,8 @@ fn given_names() {
 #[test]
 fn the_configured_name_comes_last_and_is_not_explicit() {
     let asked = |table: &Fake, name: &str| {
-        let name = name.to_owned();
-        identify(&Given::default(), &Vars::default(), &machine(), table, || Some(name), None)
+        let config = |key: &str| (key == "conductor.agent").then(|| name.to_owned());
+        identify(&Given::default(), &Vars::default(), &machine(), table, config, None)
     };
     let me = asked(&under("vim", "vim"), "alice").unwrap();
     assert_eq!(
@@ -346,7 +350,7 @@ fn given_processes() {
     let asked = |pid, variable: &str| {
         let given = Given { agent: None, pid };
         let vars = [(PID_VARIABLE, variable)].into_iter().collect();
-        identify(&given, &vars, &machine(), &table, || None, None)
+        identify(&given, &vars, &machine(), &table, |_| None, None)
     };
     assert_eq!(pid(&asked(Some(100), "x").unwrap()), Some(100));
     let me = asked(None, "100").unwrap();

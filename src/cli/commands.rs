@@ -128,13 +128,15 @@ pub(super) enum Command {
     /// the phase builds on is told: who did it, at which commit, and where the copy
     /// of the artifact is.
     ///
-    /// A claim whose owner's process is gone can be claimed by anybody after
-    /// conductor.staleAfter (1h), and with --takeover at once.
+    /// A claim whose owner's process is gone can be claimed by anybody when the
+    /// owner has not been heard for conductor.staleAfter (1h), and with --takeover
+    /// at once. Where several agents share a process, --takeover works when the
+    /// owner has not been heard for as long.
     #[command(verbatim_doc_comment, after_help = "Examples:\n  git conductor claim build")]
     Claim {
         /// The phase
         phase: String,
-        /// Also from an owner that is gone, or your other terminal
+        /// Also from an owner that is gone or long silent, or your other terminal
         #[arg(long)]
         takeover: bool,
         #[command(flatten)]

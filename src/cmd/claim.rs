@@ -35,11 +35,15 @@ pub(super) fn outcome(
     let earlier = with_pins(board.builds_on_before(&granted.phase), &sprint);
     let inputs = inputs(board, &sprint, &granted.phase);
     let me = &context.asker.me;
-    let nameless =
-        me.process.is_none() && me.session.is_none() && !me.explicit && me.token.is_none();
+    let nameless = me.any_process().is_none()
+        && me.session.is_none()
+        && me.terminal.is_none()
+        && !me.explicit
+        && me.token.is_none();
     let salvaged = Box::new(salvage::for_claim(context, &granted));
+    let lost = salvage::lost(context, &granted.board);
     let granted = Box::new(granted);
-    Outcome::Claimed { granted, inputs, earlier, nameless, picked, waited, salvaged }
+    Outcome::Claimed { granted, inputs, earlier, nameless, picked, waited, salvaged, lost }
 }
 
 /// What `phase` builds on, where the sprint's directory is `sprint`.

@@ -153,7 +153,7 @@ impl Context {
             &Vars::from_process().with_session(global.session.as_ref()),
             &machine,
             &machine.table,
-            || config("conductor.agent"),
+            config,
             Some(worktree.display().to_string()),
         )?;
         let stale_after = config(STALE_AFTER).map(|text| parse_duration(&text));
@@ -172,10 +172,10 @@ impl Context {
         for other in &others {
             if !asked.contains(&&other.store) {
                 asked.push(&other.store);
-                more.push(store(other, machine.clone(), me.clone(), sharing));
+                more.push(store(other, machine.clone(), me.clone(), stale_after, sharing));
             }
         }
-        let store = store(&place, machine, me.clone(), sharing);
+        let store = store(&place, machine, me.clone(), stale_after, sharing);
         Ok(Self {
             repo,
             place,
@@ -271,9 +271,15 @@ pub(super) fn bad_setting(config: Option<&Config>, key: &str, wanted: &str) -> F
 }
 
 /// The store at `place`, on this machine.
-fn store(place: &Place, machine: Machine, me: Me, sharing: Sharing) -> Store<RealWorld> {
+fn store(
+    place: &Place,
+    machine: Machine,
+    me: Me,
+    stale_after: SignedDuration,
+    sharing: Sharing,
+) -> Store<RealWorld> {
     let only = place.explicit.then(|| place::project_hash(&place.project));
-    Store::new(RealWorld::new(place.store.clone(), machine, me, sharing), only)
+    Store::new(RealWorld::new(place.store.clone(), machine, me, stale_after, sharing), only)
 }
 
 /// Reads how many there may be: a number of at least 1.

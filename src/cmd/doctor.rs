@@ -204,13 +204,15 @@ impl Findings {
     fn agent(&mut self, context: &Context) {
         let me = &context.asker.me;
         let how = if me.explicit { "named" } else { "found out" };
-        let Some(process) = &me.process else {
+        let Some(process) = me.any_process() else {
             let says = format!("{} ({how}), and no process that lasts", me.name);
             let hint = "give the same name with every call: --agent NAME, or GIT_CONDUCTOR_AGENT";
             let level = if me.explicit { Level::Note } else { Level::Warning };
             return self.hint("agent", level, says, hint.to_owned());
         };
-        self.add("agent", Level::Ok, format!("{} ({how}), process {}", me.name, process.pid));
+        let shared = if me.shared.is_some() { ", which other agents may share" } else { "" };
+        let says = format!("{} ({how}), process {}{shared}", me.name, process.pid);
+        self.add("agent", Level::Ok, says);
     }
 
     fn disk(&mut self, context: &Context, store: &Path) {

@@ -39,6 +39,7 @@ pub use context::{Context, Global};
 
 use crate::record::Done;
 use crate::rules::gate::{Gap, Passage};
+use crate::rules::lost::Loss;
 use crate::rules::{Board, Me, graph::Concurrency};
 use crate::store::change::{Completed, Freed, Granted};
 use crate::store::lifecycle::Started;
@@ -77,6 +78,8 @@ pub enum Outcome {
         waited: Option<std::time::Duration>,
         /// What was saved of it.
         salvaged: Box<salvage::Salvaged>,
+        /// What the asker had lost before.
+        lost: Vec<Loss>,
     },
     /// A command was run as the owner of a phase.
     Ran(Box<run::Ran>),
@@ -111,7 +114,12 @@ pub enum Outcome {
     /// The asker's claims were ended.
     Aborted(Vec<Freed>),
     /// The phases that the asker could claim now; at least one.
-    Next(Vec<String>),
+    Next {
+        /// Which.
+        phases: Vec<String>,
+        /// What the asker has lost.
+        lost: Vec<Loss>,
+    },
     /// A phase was freed.
     Unstuck {
         /// From whom.
@@ -229,4 +237,6 @@ pub struct View {
     pub max_attempts: Option<u64>,
     /// The phases whose artifact is not any more what was handed over.
     pub changed: Vec<crate::rules::PhaseId>,
+    /// What the asker has lost.
+    pub lost: Vec<Loss>,
 }

@@ -1,6 +1,6 @@
 //! `next`: what could this agent claim now; and claim it in the same step.
 
-use super::{Context, Outcome};
+use super::{Context, Outcome, salvage};
 use crate::error::Stop;
 use crate::rules::Refusal;
 
@@ -21,5 +21,5 @@ pub fn run(context: &Context, all: bool, claim: bool) -> Result<Outcome, Stop> {
     let open = context.store.next(&mut board, facts)?;
     let most = if all { open.len() } else { 1 };
     let names = open.into_iter().take(most).map(|id| board.graph.phase(id).name.clone());
-    Ok(Outcome::Next(names.collect()))
+    Ok(Outcome::Next { phases: names.collect(), lost: salvage::lost(context, &board) })
 }

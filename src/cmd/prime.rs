@@ -11,7 +11,7 @@ pub mod shell;
 pub mod subagent;
 
 
-use super::{Context, Input, Outcome, View, claim};
+use super::{Context, Input, Outcome, View, claim, salvage};
 use crate::error::{Failure, Stop};
 use crate::rules::{Refusal, decide};
 
@@ -59,6 +59,7 @@ fn look(context: &Context) -> Result<Option<Primer>, Failure> {
         stale_after: asker.stale_after,
         max_attempts: asker.max_attempts,
         changed: Vec::new(),
+        lost: salvage::lost(context, &board),
         board,
     };
     Ok(Some(Primer { view, focus, holds, nothing, inputs }))

@@ -93,6 +93,7 @@ pub fn claim(
     let me = &mut context.asker.me;
     // Nobody else: the claim is to end with this process.
     me.process = Some(me.command.clone());
+    (me.shared, me.via) = (None, None);
     let claimed = match patience {
         Some(patience) => waiting::claim(context, Some(phase), false, patience),
         None => claim::run(context, phase, false),

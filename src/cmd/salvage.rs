@@ -11,6 +11,7 @@ use crate::error::{Failure, FailureKind, Stop};
 use crate::git::salvage;
 use crate::record::salvage::Salvage;
 use crate::rules::attempts::{self, ABORT};
+use crate::rules::lost::{self, Loss};
 use crate::rules::{Board, Hold, Life, PhaseId, Refusal};
 use crate::store::World as _;
 use crate::store::change::Granted;
@@ -104,6 +105,22 @@ pub(super) fn for_freed(context: &Context, hold: &Hold, sprint: &str, phase: &st
     }
     let salvage = known(context, hold, sprint, phase)?;
     Some(Left { salvage, fate: Fate::Alive })
+}
+
+/// What the asker has lost, with what is kept of its work.
+pub(super) fn lost(context: &Context, board: &Board) -> Vec<Loss> {
+    let me = &context.asker.me;
+    let mut lost = lost::lost(board, me, context.now());
+    for loss in &mut lost {
+        let Some(repo) = &context.repo else { break };
+        let of = Some((board.sprint.sprint_id.as_str(), loss.phase.as_str()));
+        // What cannot be listed is still there; this is no place to complain.
+        let kept = repo.salvages(of).unwrap_or_default();
+        let own =
+            |salvage: &&Salvage| salvage.agent == me.name && salvage.worktree == loss.worktree;
+        loss.salvage = kept.iter().find(own).map(Salvage::short_name);
+    }
+    lost
 }
 
 /// What the record of a claim tells; `None` if it names no worktree, as of a script or in a bare repository.

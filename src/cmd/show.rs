@@ -89,6 +89,7 @@ pub fn run(context: &Context, request: &Request) -> Result<Outcome, Stop> {
             stale_after: context.asker.stale_after,
             max_attempts: context.asker.max_attempts,
             changed: Vec::new(),
+            lost: Vec::new(),
             board,
         },
     };

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt as _;
 
-use super::{Context, Outcome, View};
+use super::{Context, Outcome, View, salvage};
 use crate::error::Stop;
 use crate::record::Done;
 use crate::rules::{Board, State};
@@ -28,6 +28,7 @@ pub(super) fn view(context: &Context, board: Board) -> View {
         stale_after: context.asker.stale_after,
         max_attempts: context.asker.max_attempts,
         changed,
+        lost: salvage::lost(context, &board),
         board,
     }
 }

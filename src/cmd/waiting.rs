@@ -266,7 +266,7 @@ pub(super) fn watch_owners(context: &Context, events: &mut Events, board: &Board
     let world = context.store.world();
     for id in board.graph.ids() {
         let process = match board.state(id) {
-            State::Claimed(hold) if hold.life == Life::Alive => hold.claim.process.as_ref(),
+            State::Claimed(hold) if hold.life == Life::Alive => hold.claim.any_process(),
             // Somebody whose turn is expected while nobody is at work.
             State::Done(done) if board.seen_completer(id) == Some(Life::Alive) => {
                 done.process.as_ref()
@@ -281,7 +281,7 @@ pub(super) fn watch_owners(context: &Context, events: &mut Events, board: &Board
 /// Wakes when the agent that waits dies, and ends where it has: nobody would do the work then.
 fn watch_oneself(context: &Context, events: &mut Events) -> Result<(), Failure> {
     let world = context.store.world();
-    let Some(me) = &context.asker.me.process else { return Ok(()) };
+    let Some(me) = context.asker.me.any_process() else { return Ok(()) };
     match world.life_of(me) {
         Life::Dead => {
             let gone = "the agent that was to get the answer is gone";

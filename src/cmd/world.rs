@@ -23,7 +23,8 @@ const GUARD: &str = ".guard";
 const AUDIT: &str = "audit.log";
 /// The copy of the owner's record, whose time says when it was last heard.
 const COPY: &str = "meta.json";
-/// An owner that was heard so lately is not noted again: it may ask many times a second.
+/// An owner that was heard so lately is not noted again: it may ask many times a second. Where a
+/// claim turns stale sooner than four times that, a quarter of it.
 const SILENCE: SignedDuration = SignedDuration::from_secs(15);
 /// How long the mutex is tried for.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -36,6 +37,8 @@ pub struct RealWorld {
     me: Me,
     /// Who else may use what is made in the store.
     sharing: Sharing,
+    /// How long after one sign of life the next is noted.
+    interval: SignedDuration,
     /// Whether nothing is to be changed, not even a time.
     only_looks: Cell<bool>,
     root: OnceCell<DiskDir>,
@@ -46,11 +49,18 @@ pub struct RealWorld {
 
 impl RealWorld {
     /// The store at `path`, which need not exist.
-    pub(super) const fn new(path: PathBuf, machine: Machine, me: Me, sharing: Sharing) -> Self {
+    pub(super) fn new(
+        path: PathBuf,
+        machine: Machine,
+        me: Me,
+        stale_after: SignedDuration,
+        sharing: Sharing,
+    ) -> Self {
         Self {
             path,
             machine,
             me,
+            interval: SILENCE.min(stale_after / 4),
             sharing,
             only_looks: Cell::new(false),
             root: OnceCell::new(),
@@ -72,6 +82,11 @@ impl RealWorld {
     /// The store's path.
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    fn is_of_this_boot(&self, claim: &Claim) -> bool {
+        let boot = claim.any_process().and_then(|process| process.boot.as_ref());
+        boot.is_some() && boot == self.machine.boot.as_ref()
     }
 
     fn open_root(&self) -> Result<Option<&DiskDir>, Failure> {
@@ -220,8 +235,7 @@ impl World for RealWorld {
     fn life(&self, claim: &Claim) -> Life {
         // The verdict on a process of this boot does not hang on what else the claim says.
         let Some(process) = claim
-            .process
-            .as_ref()
+            .any_process()
             .filter(|process| process.boot.is_some() && process.boot == self.machine.boot)
         else {
             return agent::life(&self.machine, claim);
@@ -266,8 +280,10 @@ impl World for RealWorld {
         let stat = lock.dir().stat(COPY).ok()?;
         let touched = Timestamp::from_nanosecond(stat.mtime.into()).ok()?;
         let now = self.now();
-        if !self.only_looks.get()
-            && identity::age(now, touched) >= SILENCE
+        // A time in the future, of a clock that was set back, would hide every later sign of life.
+        let is_due = touched > now || identity::age(now, touched) >= self.interval;
+        if is_due
+            && !self.only_looks.get()
             && identity::relation(&self.me, &hold.claim, hold.life).is_mine()
         {
             // A store that cannot be written is read all the same.
@@ -275,6 +291,21 @@ impl World for RealWorld {
             return Some(now);
         }
         Some(touched)
+    }
+
+    fn asleep(&self) -> Option<u64> {
+        self.machine.asleep
+    }
+
+    fn booted_after(&self, claim: &Claim) -> Option<Timestamp> {
+        self.booted_at().filter(|_| !self.is_of_this_boot(claim))
+    }
+
+    fn slept(&self, claim: &Claim) -> SignedDuration {
+        let Some(now) = self.machine.asleep else { return SignedDuration::ZERO };
+        let then = claim.asleep.filter(|_| self.is_of_this_boot(claim)).unwrap_or(0);
+        let slept = now.saturating_sub(then);
+        i64::try_from(slept).map_or(SignedDuration::MAX, SignedDuration::from_secs)
     }
 
     fn pause(&self, attempt: u32) {

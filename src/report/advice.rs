@@ -49,7 +49,9 @@ pub(super) fn held(now: Timestamp, claims: &[Held]) -> String {
         let opens = held.opens_at.filter(|_| !held.mine);
         let opens = opens.map(|then| format!(", {}", opens_to_all(now, then)));
         let who = if held.mine { "you".to_owned() } else { who(&held.holder.agent) };
-        format!("'{}' (claimed by {who}{since}{gone}{})", held.phase, opens.unwrap_or_default())
+        let lost = if held.holder.was_yours { ", who took it over from you" } else { "" };
+        let opens = opens.unwrap_or_default();
+        format!("'{}' (claimed by {who}{since}{lost}{gone}{opens})", held.phase)
     };
     list(&claims.iter().map(one).collect::<Vec<_>>())
 }

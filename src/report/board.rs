@@ -7,10 +7,12 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::advice;
 use super::attempts::times;
+use super::sentences::{ago, who};
 use super::text::{Paint, age, safe};
 use crate::cmd::View;
 use crate::record::{Done, VERSION, Verdict};
-use crate::rules::identity::{self, is_stale, relation};
+use crate::rules::identity::{self, relation};
+use crate::rules::lost::Loss;
 use crate::rules::next::next;
 use crate::rules::others::Alive;
 use crate::rules::{Board, Facts, Hold, Life, PhaseId, Standing, State, attempts, decide};
@@ -55,9 +57,7 @@ pub(super) fn look(view: &View, id: PhaseId, now: Timestamp) -> Look {
     match view.board.state(id) {
         State::Pending if is_ready(view, id, now) => Look::Ready,
         State::Pending => Look::Pending,
-        State::Claimed(hold) if is_stale(&hold.claim, hold.life, now, view.stale_after) => {
-            Look::Stale
-        }
+        State::Claimed(hold) if hold.is_stale(now, view.stale_after) => Look::Stale,
         State::Claimed(_) => Look::Claimed,
         State::Done(done) => match done.verdict {
             Verdict::Pass => Look::Done,
@@ -100,6 +100,7 @@ pub(super) fn table(view: &View, now: Timestamp, paint: Paint, width: Option<usi
         lines.push(columns.paint(&fit(row), &view.board, id, look, paint));
     }
     lines.push(fit(you(view, now)));
+    lines.extend(view.lost.iter().map(|loss| fit(format!("you lost {}", lost(loss, now)))));
     lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
 }
 
@@ -247,6 +248,10 @@ fn claimed(view: &View, hold: &Hold, now: Timestamp) -> String {
         }
         .to_owned(),
     );
+    // Of a process that several share, it says more when its owner was heard.
+    if hold.claim.is_unproven() && hold.life != Life::Dead {
+        parts.push("shared process".to_owned());
+    }
     let is_new = hold.claim.claimed_at.is_some_and(|then| identity::age(now, then) < A_MINUTE);
     if let Some(then) = hold.heard.filter(|_| !is_new) {
         parts.push(format!("heard {} ago", age(now, then)));
@@ -291,6 +296,29 @@ fn you(view: &View, now: Timestamp) -> String {
     let mine = mine(view, now);
     let holds = if mine.is_empty() { "nothing".to_owned() } else { mine.join(", ") };
     format!("you are {} and hold {holds}", safe(&view.me.name))
+}
+
+/// `'build': 'bob' took it over 5m ago`
+pub(super) fn lost(loss: &Loss, now: Timestamp) -> String {
+    let how = if loss.how == attempts::UNSTUCK { "freed it" } else { "took it over" };
+    format!("'{}': {} {how}{}", safe(&loss.phase), who(&loss.by), ago(now, loss.at))
+}
+
+/// What to do about something lost.
+pub(super) fn lost_advice(loss: &Loss) -> String {
+    let place = loss.worktree.as_deref().map(|place| format!(" in '{}'", safe(place)));
+    let kept = loss.salvage.as_deref().map(|name| {
+        format!(
+            " (what you had not committed is also kept: 'git conductor salvage show {}')",
+            safe(name)
+        )
+    });
+    format!(
+        "stop working on '{}'; your files{} are as they were{}: tell your human what you have",
+        safe(&loss.phase),
+        place.unwrap_or_default(),
+        kept.unwrap_or_default()
+    )
 }
 
 /// What the asker could do now, for the hint below the table.
@@ -397,6 +425,9 @@ pub(super) fn phase(view: &View, id: PhaseId, now: Timestamp) -> Phase<'_> {
             put("heard", json!(hold.heard));
             put("yours", json!(relation(&view.me, &hold.claim, hold.life).is_mine()));
             put("worktree", json!(hold.claim.worktree));
+            if hold.claim.is_unproven() {
+                put("shared", json!(true));
+            }
         }
         State::Done(done) => {
             phase.state = "done";
@@ -431,7 +462,12 @@ pub(super) fn json(view: &View, now: Timestamp) -> Value {
         "status": board.standing(),
         "goal": board.sprint.goal,
         "phases": phases,
-        "you": { "agent": view.me.name, "explicit": view.me.explicit, "holds": mine(view, now) },
+        "you": {
+            "agent": view.me.name,
+            "explicit": view.me.explicit,
+            "holds": mine(view, now),
+            "lost": view.lost,
+        },
     })
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::Say;
 use super::sentences::{
-    Draft, FAILED, NEXT, NOTHING, ago, draft, names, namesake, owner, sentence, who,
+    Draft, FAILED, NEXT, NOTHING, ago, draft, names, namesake, owner, sentence, who, you,
 };
 use super::text::{list, safe};
 use crate::cmd::{Input, Opened, Pushed};
@@ -248,14 +248,13 @@ fn claimed(phase: &str, holder: &Holder, now: Timestamp) -> Draft {
             "if what goes out is your work, look first at what its owner left, and take it over",
             &["claim", phase, "--takeover"],
         ),
-        Alive::Yes | Alive::Unknown => draft(
-            text,
-            namesake(holder).unwrap_or(
-                "this is normal: what goes out is up to its owner; \
-                 leave it to that agent and take another phase",
-            ),
-            NEXT,
-        ),
+        Alive::Yes | Alive::Unknown => {
+            let others = "this is normal: what goes out is up to its owner; \
+                          leave it to that agent and take another phase";
+            let hint =
+                namesake(holder).map_or_else(|| format!("{}{others}", you(holder)), str::to_owned);
+            draft(text, hint, NEXT)
+        }
     }
 }
 

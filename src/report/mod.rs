@@ -37,6 +37,7 @@ use crate::cmd::salvage::Salvaged;
 use crate::cmd::{Input, Outcome};
 use crate::error::{self, Stop};
 use crate::record::{VERSION, Verdict};
+use crate::rules::lost::Loss;
 use crate::rules::{Change, Hold, Life};
 use crate::store::change::{Completed, Freed, Granted};
 use crate::store::lifecycle::Started;
@@ -103,6 +104,28 @@ impl Printed {
         // There is nobody left to be told.
         stderr.write_all(said.as_bytes()).and_then(|()| stderr.flush()).ok();
         exit
+    }
+}
+
+/// What there is to do for who has claimed a phase.
+fn claimed_hints(granted: &Granted, nameless: bool, say: &mut Say) {
+    let graph = &granted.board.graph;
+    if let Some(id) = graph.find(&granted.phase) {
+        say.hint(&advice::finish(&granted.phase, graph.phase(id).handover()));
+    }
+    if nameless {
+        say.warning("no process was found that lasts: each call will look like a new agent");
+        say.hint("give the same name with every call: --agent NAME, or GIT_CONDUCTOR_AGENT");
+    }
+}
+
+/// Says what the asker has lost, and what to do about it.
+fn lost_text(lost: &[Loss], now: Timestamp, say: &mut Say) {
+    for loss in lost {
+        say.warning(&format!("you lost {}", board::lost(loss, now)));
+    }
+    if let Some(loss) = lost.first() {
+        say.hint(&board::lost_advice(loss));
     }
 }
 
@@ -207,6 +230,9 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
     let now = format.now;
     match outcome {
         Outcome::Board(view) => {
+            if let Some(loss) = view.lost.first() {
+                say.hint(&board::lost_advice(loss));
+            }
             if let Some(hint) = board::hint(view, now) {
                 say.hint(&hint);
             }
@@ -222,21 +248,11 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
             say.hint("each agent takes its work with 'git conductor next --claim'");
             format!("{}\n", safe(&directory.display().to_string()))
         }
-        Outcome::Claimed { granted, inputs, earlier, nameless, picked, salvaged, .. } => {
+        Outcome::Claimed { granted, inputs, earlier, nameless, picked, salvaged, lost, .. } => {
+            lost_text(lost, now, say);
             claimed_text(granted, salvaged, now, say);
             inputs_text(inputs, earlier, say);
-            let graph = &granted.board.graph;
-            if let Some(id) = graph.find(&granted.phase) {
-                say.hint(&advice::finish(&granted.phase, graph.phase(id).handover()));
-            }
-            if *nameless {
-                say.warning(
-                    "no process was found that lasts: each call will look like a new agent",
-                );
-                say.hint(
-                    "give the same name with every call: --agent NAME, or GIT_CONDUCTOR_AGENT",
-                );
-            }
+            claimed_hints(granted, *nameless, say);
             if *picked { format!("{}\n", granted.phase) } else { "OK\n".to_owned() }
         }
         Outcome::Completed { phase, completed, lacks, note } => {
@@ -258,11 +274,10 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
             }
             "OK\n".to_owned()
         }
-        Outcome::Next(phases) => phases.iter().fold(String::new(), |mut out, phase| {
-            // Writing to a String cannot fail.
-            _ = writeln!(out, "{phase}");
-            out
-        }),
+        Outcome::Next { phases, lost } => {
+            lost_text(lost, now, say);
+            phases.iter().flat_map(|phase| [phase.as_str(), "\n"]).collect()
+        }
         Outcome::Unstuck { freed, left } => {
             unstuck_text(freed, say);
             salvage::left_text(left.as_deref(), say);
@@ -445,6 +460,34 @@ fn unstuck_text(freed: &Freed, say: &mut Say) {
     attempts::freed(freed, say);
 }
 
+fn claimed_json(outcome: &Outcome) -> Value {
+    let Outcome::Claimed { granted, inputs, earlier, nameless, salvaged, waited, lost, .. } =
+        outcome
+    else {
+        return Value::Null;
+    };
+    json!({
+        "v": VERSION, "ok": true,
+        "waited_ms": waited.map(waiting::milliseconds),
+        "phase": granted.phase,
+        "sprint_id": granted.board.sprint.sprint_id,
+        "agent": granted.claim.agent,
+        "token": granted.claim.token,
+        "claimed_at": granted.claim.claimed_at,
+        "renewed": granted.change == Change::Renew,
+        "taken_over_from": granted.from.as_ref().map(|hold| &hold.claim.agent),
+        "nameless": nameless,
+        "attempt": attempts::number(granted),
+        "attempts": attempts::past(granted),
+        "salvaged": salvage::left_json(salvaged.left.as_ref()),
+        "salvage": salvage::list(&salvaged.before),
+        "about": about(granted),
+        "inputs": inputs,
+        "earlier": earlier,
+        "lost": lost,
+    })
+}
+
 fn outcome_json(outcome: &Outcome, format: Format) -> Value {
     match outcome {
         Outcome::Board(view) => board::json(view, format.now),
@@ -462,25 +505,7 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
                 "phases": board.graph.count(),
             })),
         }),
-        Outcome::Claimed { granted, inputs, earlier, nameless, salvaged, waited, .. } => json!({
-            "v": VERSION, "ok": true,
-            "waited_ms": waited.map(waiting::milliseconds),
-            "phase": granted.phase,
-            "sprint_id": granted.board.sprint.sprint_id,
-            "agent": granted.claim.agent,
-            "token": granted.claim.token,
-            "claimed_at": granted.claim.claimed_at,
-            "renewed": granted.change == Change::Renew,
-            "taken_over_from": granted.from.as_ref().map(|hold| &hold.claim.agent),
-            "nameless": nameless,
-            "attempt": attempts::number(granted),
-            "attempts": attempts::past(granted),
-            "salvaged": salvage::left_json(salvaged.left.as_ref()),
-            "salvage": salvage::list(&salvaged.before),
-            "about": about(granted),
-            "inputs": inputs,
-            "earlier": earlier,
-        }),
+        Outcome::Claimed { .. } => claimed_json(outcome),
         Outcome::Completed { phase, completed, lacks, note } => json!({
             "v": VERSION, "ok": true,
             "phase": phase,
@@ -507,7 +532,9 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
             let phases: Vec<&str> = freed.iter().map(|freed| freed.phase.as_str()).collect();
             json!({"v": VERSION, "ok": true, "phases": phases})
         }
-        Outcome::Next(phases) => json!({"v": VERSION, "ok": true, "phases": phases}),
+        Outcome::Next { phases, lost } => {
+            json!({"v": VERSION, "ok": true, "phases": phases, "lost": lost})
+        }
         Outcome::Unstuck { freed, left } => json!({
             "v": VERSION, "ok": true,
             "phase": freed.phase,

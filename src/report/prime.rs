@@ -13,6 +13,7 @@ use crate::cmd::Input;
 use crate::cmd::prime::Primer;
 use crate::record::VERSION;
 use crate::rules::State;
+use crate::rules::attempts;
 use crate::rules::refusal::Retry;
 
 /// How much is told.
@@ -138,6 +139,22 @@ fn within(primer: &Primer, limits: &Limits, now: Timestamp) -> String {
         line(format!("goal: {}", quoted(goal, limits.goal)));
     }
     line(format!("sprint: {} of {} phases done", board.done_count(), board.graph.count()));
+    let lost = &primer.view.lost;
+    for loss in lost.iter().take(limits.holds) {
+        let ago = loss.at.map(|at| format!(" {} ago", age(now, at))).unwrap_or_default();
+        let how = if loss.how == attempts::UNSTUCK { "freed it" } else { "took it over" };
+        let by = quoted(&loss.by, limits.name);
+        let name = some(std::slice::from_ref(&loss.phase), 1);
+        let place = loss.worktree.as_deref().filter(|place| place.len() <= limits.path);
+        let place = place.map(|place| format!(" in {}", quoted(place, limits.path)));
+        line(format!(
+            "YOU LOST {name}: {by} {how}{ago}; stop working on it, tell your human what you have{}",
+            place.unwrap_or_default()
+        ));
+    }
+    if lost.len() > limits.holds {
+        line(format!("and lost {} more: git conductor status", lost.len() - limits.holds));
+    }
     let me = quoted(&primer.view.me.name, limits.name);
     let holds = match primer.holds.as_slice() {
         [] => "nothing".to_owned(),

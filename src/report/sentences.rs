@@ -117,11 +117,6 @@ pub(super) fn names(all: &[String]) -> String {
 
 /// `'claude-1' claimed it 12m ago and its process is alive`
 pub(super) fn owner(now: Timestamp, holder: &Holder) -> String {
-    let life = match holder.alive {
-        Alive::Yes => "and its process is alive",
-        Alive::No => "and its process is gone",
-        Alive::Unknown => "and may be alive: its process cannot be seen from here",
-    };
     // What is said of the claim says as much, unless more than a minute is between the two.
     let later =
         |(since, heard): (Timestamp, Timestamp)| heard.duration_since(since).as_secs() >= 60;
@@ -129,7 +124,19 @@ pub(super) fn owner(now: Timestamp, holder: &Holder) -> String {
         Some(times) if later(times) => format!(", was last heard{},", ago(now, holder.heard)),
         _ => String::new(),
     };
-    format!("{} claimed it{}{heard} {life}", who(&holder.agent), ago(now, holder.since))
+    let claimed = format!("{} claimed it{}", who(&holder.agent), ago(now, holder.since));
+    let silence = holder.heard.map(|then| format!("; not heard for {}", age(now, then)));
+    match holder.alive {
+        Alive::No => format!("{claimed}{heard} and its process is gone"),
+        Alive::Yes | Alive::Unknown if holder.shared => format!(
+            "{claimed}, and its process is shared by several agents{}",
+            silence.unwrap_or_default()
+        ),
+        Alive::Yes => format!("{claimed}{heard} and its process is alive"),
+        Alive::Unknown => {
+            format!("{claimed}{heard} and may be alive: its process cannot be seen from here")
+        }
+    }
 }
 
 fn no_sprint() -> Draft {
@@ -191,6 +198,7 @@ fn claimed(now: Timestamp, phase: &str, holder: &Holder, only_unstuck: bool) -> 
             &["unstuck", phase],
         ),
         Alive::No => draft(text, left_behind(holder), &["claim", phase, "--takeover"]),
+        _ if holder.silent => draft(text, silent(holder), &["claim", phase, "--takeover"]),
         Alive::Yes | Alive::Unknown => draft(
             text,
             namesake(holder).unwrap_or(
@@ -200,6 +208,16 @@ fn claimed(now: Timestamp, phase: &str, holder: &Holder, only_unstuck: bool) -> 
             NEXT,
         ),
     }
+}
+
+/// What there is to say before the phase of an owner is taken over that may have ended unseen.
+fn silent(holder: &Holder) -> String {
+    let place = holder.worktree.as_deref().map(|place| format!(" in '{}'", safe(place)));
+    format!(
+        "nothing shows whether that one agent is still there: take another phase; or look whether \
+         anything moves{}, and only if not take this one over",
+        place.unwrap_or_default()
+    )
 }
 
 /// What there is to say before a dead owner's phase is taken over.
@@ -300,6 +318,7 @@ fn not_owner(now: Timestamp, phase: &str, holder: &Holder) -> Draft {
     let text = format!("'{phase}' is not yours: {}", owner(now, holder));
     match holder.alive {
         Alive::No => draft(text, left_behind(holder), &["claim", phase, "--takeover"]),
+        _ if holder.silent => draft(text, silent(holder), &["claim", phase, "--takeover"]),
         Alive::Yes | Alive::Unknown => {
             draft(text, namesake(holder).map_or_else(|| not_yours(holder), str::to_owned), NEXT)
         }
@@ -307,11 +326,17 @@ fn not_owner(now: Timestamp, phase: &str, holder: &Holder) -> Draft {
 }
 
 fn not_yours(holder: &Holder) -> String {
-    let you = holder.you.as_deref().map(|you| format!("you are {}: ", who(you)));
     format!(
         "{}if you have work for it, tell your human, and stop; else take another phase",
-        you.unwrap_or_default()
+        you(holder)
     )
+}
+
+/// Under which name and process one asked, to whom that may be news.
+pub(super) fn you(holder: &Holder) -> String {
+    let Some(you) = holder.you.as_deref() else { return String::new() };
+    let process = holder.your_pid.map(|pid| format!(", process {pid}")).unwrap_or_default();
+    format!("you are {}{process}: ", who(you))
 }
 
 fn lost(now: Timestamp, phase: &str, holder: Option<&Holder>, ended: Option<&str>) -> Draft {

@@ -10,7 +10,7 @@ use super::decide::{Change, Facts, Request};
 use super::graph::PhaseId;
 use super::identity::{Life, Me, relation};
 use super::refusal::{Last, Refusal};
-use crate::record::{Attempt, Claim};
+use crate::record::Attempt;
 
 /// How an attempt ended: its owner gave it up.
 pub const ABORT: &str = "abort";
@@ -68,7 +68,7 @@ pub fn exhausted(board: &Board, id: PhaseId, facts: Facts<'_>) -> Option<Refusal
     let (held, last) = match board.state(id) {
         State::Done(_) => return None,
         State::Pending => (0, board.past(id).last().map(Last::from)),
-        State::Claimed(hold) => (1, Some(Last::left(&hold.claim))),
+        State::Claimed(hold) => (1, Some(Last::left(hold))),
     };
     let failed = failed(board, id).saturating_add(held);
     (failed >= limit).then(|| Refusal::Exhausted {
@@ -79,10 +79,10 @@ pub fn exhausted(board: &Board, id: PhaseId, facts: Facts<'_>) -> Option<Refusal
     })
 }
 
-/// Why a dead owner's claim `hold` of `id` cannot be taken over by the asker, if that is so: it would
+/// Why the claim `hold` of `id`, which its owner has left, cannot be taken over by the asker, if that is so: it would
 /// be one attempt too many that failed.
 pub(super) fn spent(board: &Board, id: PhaseId, hold: &Hold, facts: Facts<'_>) -> Option<Refusal> {
-    let loses = hold.life == Life::Dead && loses(hold, facts.me);
+    let loses = facts.is_left(hold) && loses(hold, facts.me);
     exhausted(board, id, facts).filter(|_| loses)
 }
 
@@ -124,12 +124,12 @@ impl From<&Attempt> for Last {
 
 impl Last {
     /// The attempt whose owner is gone.
-    fn left(claim: &Claim) -> Self {
+    fn left(hold: &Hold) -> Self {
         Self {
-            agent: claim.agent.clone(),
+            agent: hold.claim.agent.clone(),
             how: GONE.to_owned(),
             reason: String::new(),
-            at: super::identity::heard(claim),
+            at: hold.heard,
         }
     }
 }

@@ -3,10 +3,10 @@
 //! A phase is in one of three states, held in one enum. What changes a state is named in
 //! [`super::decide()`]; who carries it out is the store.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::graph::{Graph, PhaseId};
-use super::identity::Life;
+use super::identity::{Life, is_silent};
 use crate::record::{Attempt, Claim, Done, Sprint, Verdict};
 
 /// Somebody's claim on a phase.
@@ -20,12 +20,37 @@ pub struct Hold {
     pub former: Vec<Claim>,
     /// When the owner was last heard: it claimed, renewed, or ran any command that saw its claim.
     pub heard: Option<Timestamp>,
+    /// From when on its silence counts ([`super::identity::quiet_since`]); `None` if nothing tells.
+    pub quiet_since: Option<Timestamp>,
     /// Whether it is a lock of an old layout, which no rename can take over: only `unstuck` ends it.
     pub only_unstuck: bool,
 }
 
+impl Hold {
+    /// Whether anyone may reclaim: the owner is provably dead, and has been silent for `stale_after`.
+    #[must_use]
+    pub fn is_stale(&self, now: Timestamp, stale_after: SignedDuration) -> bool {
+        self.life == Life::Dead && is_silent(self.quiet_since, now, stale_after)
+    }
+
+    /// When anyone may reclaim if the owner is dead; `None` where nothing tells when it was there.
+    #[must_use]
+    pub fn opens_at(&self, stale_after: SignedDuration) -> Option<Timestamp> {
+        self.quiet_since?.checked_add(stale_after).ok()
+    }
+
+    /// Whether it may be taken over, or freed, by who asks for just that: the owner is provably dead;
+    /// or no process can prove that it lives, and it has been silent for `stale_after`.
+    #[must_use]
+    pub fn is_left(&self, now: Timestamp, stale_after: SignedDuration) -> bool {
+        self.life == Life::Dead
+            || (self.claim.is_unproven() && is_silent(self.quiet_since, now, stale_after))
+    }
+}
+
 /// Where a phase is.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a sprint has 256 at most")]
 pub enum State {
     /// Nobody owns it and it is not done. It is *ready* when every dependency is done and passed.
     Pending,

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::attempts::{exhausted, is_exhausted, spent};
 use super::board::{Board, Hold, State};
 use super::graph::PhaseId;
-use super::identity::{Life, Me, Relation, is_stale, opens_at, relation, same_process};
+use super::identity::{Life, Me, Relation, may_be_completer, relation};
 use super::others::{Held, Holder};
 use super::refusal::{Refusal, Wait};
 use crate::record::{Claim, Done, Verdict};
@@ -72,6 +72,22 @@ pub struct Facts<'a> {
     pub max_attempts: Option<u64>,
 }
 
+impl Facts<'_> {
+    /// Whether who asks for just that may take `hold` over, or free it.
+    #[must_use]
+    pub fn is_left(&self, hold: &Hold) -> bool {
+        hold.is_left(self.now, self.stale_after)
+    }
+
+    pub(super) fn holder(&self, hold: &Hold) -> Holder {
+        Holder::of(hold, self.is_left(hold))
+    }
+
+    fn other(&self, hold: &Hold) -> Holder {
+        Holder::seen_by(self.me, hold, self.is_left(hold))
+    }
+}
+
 /// Decides on one phase.
 ///
 /// # Errors
@@ -104,7 +120,7 @@ fn claim(board: &Board, id: PhaseId, takeover: bool, facts: Facts<'_>) -> Result
         State::Claimed(hold) => {
             let refused = |same_agent| Refusal::Claimed {
                 phase: name.clone(),
-                holder: if same_agent { hold.into() } else { Holder::seen_by(facts.me, hold) },
+                holder: if same_agent { facts.holder(hold) } else { facts.other(hold) },
                 same_agent,
                 only_unstuck: hold.only_unstuck,
             };
@@ -148,10 +164,10 @@ pub(super) fn dead_owner(
         let is_free = hold.life == Life::Dead && !hold.only_unstuck && !is_mine(facts.me, hold);
         (is_free && claim(board, id, true, facts).is_ok()).then(|| Held {
             phase: board.graph.phase(id).name.clone(),
-            holder: hold.into(),
+            holder: facts.holder(hold),
             mine: false,
             handover: board.graph.phase(id).handover(),
-            opens_at: opens_at(&hold.claim, facts.stale_after),
+            opens_at: hold.opens_at(facts.stale_after),
         })
     })
 }
@@ -185,8 +201,8 @@ fn may_take_over(hold: &Hold, takeover: bool, facts: Facts<'_>) -> bool {
         && facts.me.person
         && hold.claim.user.is_some()
         && hold.claim.user == facts.me.user;
-    is_stale(&hold.claim, hold.life, facts.now, facts.stale_after)
-        || (takeover && (hold.life == Life::Dead || my_other_terminal))
+    hold.is_stale(facts.now, facts.stale_after)
+        || (takeover && (hold.is_left(facts.now, facts.stale_after) || my_other_terminal))
 }
 
 /// Whether all that `id` waits for has passed.
@@ -210,7 +226,7 @@ pub(super) fn check_dependencies(board: &Board, id: PhaseId) -> Result<(), Refus
     })
 }
 
-/// `not_by`: whoever completed the one must not own the other, by name and by recorded process.
+/// `not_by`: whoever completed the one must not own the other, by name, recorded process and session.
 ///
 /// # Errors
 /// `four_eyes`.
@@ -218,11 +234,7 @@ pub fn check_four_eyes(board: &Board, id: PhaseId, me: &Me) -> Result<(), Refusa
     let phase = board.graph.phase(id);
     for &other in &phase.not_by {
         let State::Done(done) = board.state(other) else { continue };
-        let same = match (&me.process, &done.process) {
-            (Some(mine), Some(theirs)) => same_process(mine, theirs),
-            _ => false,
-        };
-        if done.agent.is_empty() || done.agent == me.name || same {
+        if may_be_completer(me, done) {
             return Err(Refusal::FourEyes {
                 phase: phase.name.clone(),
                 other: board.graph.phase(other).name.clone(),
@@ -244,7 +256,7 @@ fn complete(
     match board.state(id) {
         State::Pending => Err(Refusal::NotClaimed { phase: name.clone(), giving_up: false }),
         State::Claimed(hold) => {
-            owned(name, hold, facts.me)?;
+            owned(name, hold, facts.me, facts.is_left(hold))?;
             // Mine by a token or by a dead process's name need not be mine to complete: I may be
             // another than the one that was let claim.
             check_four_eyes(board, id, facts.me)?;
@@ -273,27 +285,34 @@ pub(super) fn is_mine(me: &Me, hold: &Hold) -> bool {
     !hold.only_unstuck && relation(me, &hold.claim, hold.life).is_mine()
 }
 
+/// Whether `hold` was taken over from the asker.
+pub(super) fn was_taken_from(me: &Me, hold: &Hold) -> bool {
+    hold.former.iter().any(|former: &Claim| relation(me, former, Life::Dead).is_mine())
+}
+
 /// Whether the asker owns `hold`; else that it never did, or that it has lost it.
-pub(super) fn owned(name: &str, hold: &Hold, me: &Me) -> Result<(), Refusal> {
+/// `left` says whether the owner's claim may be taken over.
+pub(super) fn owned(name: &str, hold: &Hold, me: &Me, left: bool) -> Result<(), Refusal> {
     if is_mine(me, hold) {
         return Ok(());
     }
-    let was_mine = |former: &Claim| relation(me, former, Life::Dead).is_mine();
-    if hold.former.iter().any(was_mine) {
+    if was_taken_from(me, hold) {
         return Err(Refusal::Lost {
             phase: name.to_owned(),
-            holder: Some(hold.into()),
+            holder: Some(Holder::of(hold, left)),
             ended_sprint: None,
         });
     }
-    Err(Refusal::NotOwner { phase: name.to_owned(), holder: Holder::seen_by(me, hold) })
+    Err(Refusal::NotOwner { phase: name.to_owned(), holder: Holder::seen_by(me, hold, left) })
 }
 
 fn abort(board: &Board, id: PhaseId, facts: Facts<'_>) -> Result<Change, Refusal> {
     let name = &board.graph.phase(id).name;
     match board.state(id) {
         State::Pending => Err(Refusal::NotClaimed { phase: name.clone(), giving_up: true }),
-        State::Claimed(hold) => owned(name, hold, facts.me).map(|()| Change::Free),
+        State::Claimed(hold) => {
+            owned(name, hold, facts.me, facts.is_left(hold)).map(|()| Change::Free)
+        }
         State::Done(done) => Err(Refusal::done(name, done)),
     }
 }
@@ -303,10 +322,10 @@ fn unstuck(board: &Board, id: PhaseId, force: bool, facts: Facts<'_>) -> Result<
     match board.state(id) {
         State::Pending if force && is_exhausted(board, id, facts) => Ok(Change::Forgive),
         State::Pending => Ok(Change::Nothing),
-        State::Claimed(hold) if force || hold.life == Life::Dead => Ok(Change::Free),
+        State::Claimed(hold) if force || facts.is_left(hold) => Ok(Change::Free),
         State::Claimed(hold) => Err(Refusal::Alive {
             phase: name.clone(),
-            holder: hold.into(),
+            holder: facts.holder(hold),
             same_agent: is_mine(facts.me, hold),
         }),
         State::Done(done) => Err(Refusal::done(name, done)),
@@ -348,7 +367,7 @@ pub fn may_end(board: &Board, facts: Facts<'_>, starting: bool) -> Result<(), Re
         {
             claims.push(Held {
                 phase: board.graph.phase(id).name.clone(),
-                holder: Holder::from(hold),
+                holder: facts.holder(hold),
                 mine: false,
                 handover: board.graph.phase(id).handover(),
                 opens_at: None,

@@ -245,12 +245,14 @@ pub fn passage(
             };
             return Err(shut(Shut::Unclaimed { waits_for: with_failed(board, id, waits_for) }));
         }
-        State::Claimed(hold) => match owned(question.phase, hold, question.me) {
+        State::Claimed(hold) => match owned(question.phase, hold, question.me, false) {
             // As for its completion: mine by a token need not be mine to pass with.
             Ok(()) => check_four_eyes(board, id, question.me).map(|()| Passage::Claimed)?,
-            Err(Refusal::Lost { .. }) => return Err(shut(Shut::Lost { holder: hold.into() })),
+            Err(Refusal::Lost { .. }) => {
+                return Err(shut(Shut::Lost { holder: Holder::of(hold, false) }));
+            }
             Err(_) => {
-                return Err(shut(Shut::Claimed { holder: Holder::seen_by(question.me, hold) }));
+                return Err(shut(Shut::Claimed { holder: Holder::seen_by(question.me, hold, false) }));
             }
         },
         State::Done(_) => Passage::Done,

@@ -5,7 +5,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::record::{Claim, Process, Token};
+use crate::record::{Claim, Done, Process, Terminal, Token};
 
 /// Whether a claim's process lives, as far as this machine can prove.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,8 +27,17 @@ pub struct Me {
     pub explicit: bool,
     /// The agent's session id, when one was detected.
     pub session: Option<String>,
+    /// Whether that names the agent (a thread, a job), so that another id is another agent also below
+    /// the same process; else the process decides, and the id may change while it lives.
+    pub stable: bool,
     /// The process that lives as long as the agent; `None` when only short-lived ones were found.
     pub process: Option<Process>,
+    /// In place of `process`, one that several agents may share.
+    pub shared: Option<Process>,
+    /// The script in a session of its own, below `process`, that this command runs in.
+    pub via: Option<Process>,
+    /// The terminal session of a person, where processes cannot be seen.
+    pub terminal: Option<Terminal>,
     /// The processes above this command, nearest first.
     pub ancestors: Vec<Process>,
     /// This command's own process: the maker of its latches, and where it runs.
@@ -41,6 +50,14 @@ pub struct Me {
     pub person: bool,
     /// The worktree that the command runs in (absolute path).
     pub worktree: Option<String>,
+}
+
+impl Me {
+    /// The process that stands for the agent, its own or one that it shares.
+    #[must_use]
+    pub fn any_process(&self) -> Option<&Process> {
+        self.process.as_ref().or(self.shared.as_ref())
+    }
 }
 
 /// How the asker stands to a claim.
@@ -69,12 +86,6 @@ impl Relation {
 /// with at least a start time or a pidfd inode must be among them.
 #[must_use]
 pub fn same_process(a: &Process, b: &Process) -> bool {
-    fn agree<T: PartialEq>(a: Option<&T>, b: Option<&T>) -> bool {
-        match (a, b) {
-            (Some(a), Some(b)) => a == b,
-            _ => true,
-        }
-    }
     a.pid == b.pid
         && ((a.start.is_some() && b.start.is_some()) || (a.pidfd.is_some() && b.pidfd.is_some()))
         && agree(a.start.as_ref(), b.start.as_ref())
@@ -82,6 +93,11 @@ pub fn same_process(a: &Process, b: &Process) -> bool {
         && same_place(a, b)
         && a.pid_ns == b.pid_ns
         && a.time_ns == b.time_ns
+}
+
+/// Whether nothing that is known of both differs.
+fn agree<T: PartialEq>(a: Option<&T>, b: Option<&T>) -> bool {
+    a.zip(b).is_none_or(|(a, b)| a == b)
 }
 
 /// Whether two processes were on one machine during one boot.
@@ -94,7 +110,7 @@ fn same_place(a: &Process, b: &Process) -> bool {
 pub fn relation(me: &Me, claim: &Claim, life: Life) -> Relation {
     if me.token.is_some() && me.token == claim.token {
         // Renewed as it is, the claim would stay that of a dead process, and anyone's to take over.
-        return if life == Life::Dead && me.process.is_some() {
+        return if life == Life::Dead && me.any_process().is_some() {
             Relation::MineFromBefore
         } else {
             Relation::Mine
@@ -103,46 +119,85 @@ pub fn relation(me: &Me, claim: &Claim, life: Life) -> Relation {
     if me.explicit != claim.explicit && claim.v > 0 {
         return Relation::Other;
     }
-    let same = match (&me.process, &claim.process) {
-        (Some(mine), Some(theirs)) => same_process(mine, theirs),
-        _ => false,
+    let same = both(me.any_process(), claim.any_process(), same_process);
+    let above = claim
+        .any_process()
+        .is_some_and(|theirs| me.ancestors.iter().any(|ancestor| same_process(ancestor, theirs)));
+    let session = both(me.session.as_ref(), claim.session.as_ref(), |mine, theirs| mine == theirs);
+    let mine = |present, former| match (present, former) {
+        (true, _) => Relation::Mine,
+        (false, true) => Relation::MineFromBefore,
+        (false, false) => Relation::Other,
     };
     if !me.explicit && claim.v > 0 {
+        let present = if me.stable || claim.stable {
+            // Another id is another agent, and so is one that is missing: nothing shows it is this one.
+            session && (same || above)
+        } else {
+            (same && is_below(me, claim.via.as_ref())) || same_terminal(me, claim)
+        };
         // A sandbox with a pid namespace of its own for each call shows no process that lasts, so
         // none is recorded; the session id is then all that both calls have, and it is the agent's.
-        return if same {
-            Relation::Mine
-        } else if me.session.is_some()
-            && me.session == claim.session
-            && (life == Life::Dead || claim.process.is_none() || out_of_sight(me, claim))
-        {
-            Relation::MineFromBefore
-        } else {
-            Relation::Other
-        };
+        let unseen = || claim.any_process().is_none() || out_of_sight(me, claim);
+        return mine(present, session && (life == Life::Dead || unseen()));
     }
     // An explicit name, or a script's record, which has no more than a name and a pid.
     if me.name != claim.agent {
         return Relation::Other;
     }
-    let above = claim
-        .process
-        .as_ref()
-        .is_some_and(|theirs| me.ancestors.iter().any(|ancestor| same_process(ancestor, theirs)));
-    let nobody = me.process.is_none() && claim.process.is_none() && claim.v > 0;
-    if same || above || nobody {
-        Relation::Mine
-    } else if life == Life::Dead {
-        Relation::MineFromBefore
-    } else {
-        Relation::Other
-    }
+    let nobody = me.any_process().is_none() && claim.any_process().is_none() && claim.v > 0;
+    // Two threads or jobs that were given one name are two agents all the same.
+    let present = (same || above || nobody) && !apart(me, claim.session.as_ref(), claim.stable);
+    mine(present, life == Life::Dead)
+}
+
+fn both<T>(a: Option<&T>, b: Option<&T>, agree: impl FnOnce(&T, &T) -> bool) -> bool {
+    a.zip(b).is_some_and(|(a, b)| agree(a, b))
+}
+
+/// Whether the session ids show that a record is another agent's.
+fn apart(me: &Me, session: Option<&String>, stable: bool) -> bool {
+    (me.stable || stable) && both(me.session.as_ref(), session, |mine, theirs| mine != theirs)
+}
+
+/// Whether the script that claimed is above this command. It is known to run: the record of one that
+/// has ended is dropped when the claim is read.
+fn is_below(me: &Me, script: Option<&Process>) -> bool {
+    script.is_none_or(|script| me.ancestors.iter().any(|ancestor| same_process(ancestor, script)))
+}
+
+/// Whether the asker is the person who claimed, in the same session of the same terminal. It is only
+/// known of whom no process can be seen.
+fn same_terminal(me: &Me, claim: &Claim) -> bool {
+    let same = |mine: &Terminal, theirs: &Terminal| {
+        mine.session == theirs.session
+            && agree(mine.device.as_ref(), theirs.device.as_ref())
+            && (&mine.boot, &mine.machine, &mine.node)
+                == (&theirs.boot, &theirs.machine, &theirs.node)
+    };
+    me.person
+        && claim.person
+        && me.user.is_some()
+        && me.user == claim.user
+        && both(me.terminal.as_ref(), claim.terminal.as_ref(), same)
+}
+
+/// Whether the asker completed what `done` tells of, or cannot be shown to be another than who did:
+/// by the name, the process or the session. Below one process, other ids are other agents.
+#[must_use]
+pub fn may_be_completer(me: &Me, done: &Done) -> bool {
+    let process = both(me.any_process(), done.process.as_ref(), same_process);
+    let session = both(me.session.as_ref(), done.session.as_ref(), |mine, theirs| mine == theirs);
+    done.agent.is_empty()
+        || done.agent == me.name
+        || session
+        || (process && !apart(me, done.session.as_ref(), done.stable))
 }
 
 /// Whether the claim's process is in this machine's present boot, but in a pid namespace that I
 /// cannot look into.
 fn out_of_sight(me: &Me, claim: &Claim) -> bool {
-    claim.process.as_ref().is_some_and(|theirs| {
+    claim.any_process().is_some_and(|theirs| {
         same_place(&me.command, theirs)
             && theirs.boot.is_some()
             && theirs.pid_ns != me.command.pid_ns
@@ -155,21 +210,47 @@ pub fn age(now: Timestamp, then: Timestamp) -> SignedDuration {
     now.duration_since(then).max(SignedDuration::ZERO)
 }
 
-/// Whether anyone may reclaim: the owner is provably dead, and has been silent for `stale_after`
-/// since it claimed or renewed. A claim without a time counts as old.
+/// How far in the future a time is nonsense, rather than of a clock that was set back since.
+const NONSENSE: SignedDuration = SignedDuration::from_hours(24);
+
+/// A time that a record gives, as far as it can be believed `now`: a little in the future, of a clock
+/// that was set back, it counts as now; far in the future it would keep everybody waiting for ever.
 #[must_use]
-pub fn is_stale(claim: &Claim, life: Life, now: Timestamp, stale_after: SignedDuration) -> bool {
-    life == Life::Dead && heard(claim).is_none_or(|heard| age(now, heard) >= stale_after)
+pub fn believed(now: Timestamp, then: Timestamp) -> Option<Timestamp> {
+    (then.duration_since(now) <= NONSENSE).then(|| then.min(now))
 }
 
-/// When the owner was last heard: it claimed, or renewed.
+/// What shows when the owner of a claim was last there.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Signs {
+    /// When one of its commands last saw its claim.
+    pub seen: Option<Timestamp>,
+    /// When this machine was booted.
+    pub booted: Option<Timestamp>,
+    /// For how long the machine may have slept since then.
+    pub slept: SignedDuration,
+}
+
+/// From when on the silence of a claim's owner counts: the latest of its claim, its renewal, when it
+/// was last seen, and this boot; later by as long as the machine slept. `None` if nothing tells.
+#[must_use]
+pub fn quiet_since(claim: &Claim, signs: Signs, now: Timestamp) -> Option<Timestamp> {
+    let times = [claim.claimed_at, claim.renewed_at, signs.seen];
+    let last = times.into_iter().flatten().filter_map(|then| believed(now, then)).max()?;
+    let boot = signs.booted.and_then(|boot| believed(now, boot));
+    let since = boot.map_or(last, |boot| last.max(boot));
+    Some(since.checked_add(signs.slept).unwrap_or(since))
+}
+
+/// Whether an owner whose silence counts from `since` has been silent for `stale_after`. One of whom
+/// nothing tells has.
+#[must_use]
+pub fn is_silent(since: Option<Timestamp>, now: Timestamp, stale_after: SignedDuration) -> bool {
+    since.is_none_or(|since| age(now, since) >= stale_after)
+}
+
+/// When the owner claimed, or last renewed.
 #[must_use]
 pub fn heard(claim: &Claim) -> Option<Timestamp> {
     claim.renewed_at.max(claim.claimed_at)
-}
-
-/// When anyone may reclaim from a dead owner; `None` where the claim tells no time.
-#[must_use]
-pub fn opens_at(claim: &Claim, stale_after: SignedDuration) -> Option<Timestamp> {
-    heard(claim)?.checked_add(stale_after).ok()
 }

@@ -2,10 +2,10 @@
 
 use super::attempts::{is_exhausted, spent};
 use super::board::{Board, State};
-use super::decide::{Change, Facts, Request, decide, is_mine, mine};
+use super::decide::{Change, Facts, Request, decide, is_mine, mine, was_taken_from};
 use super::graph::PhaseId;
-use super::identity::{Life, opens_at};
-use super::others::Held;
+use super::identity::Life;
+use super::others::{Held, Holder};
 use super::prospect::prospect;
 use super::refusal::Refusal;
 use crate::record::Verdict;
@@ -51,9 +51,10 @@ fn at_work(board: &Board, facts: Facts<'_>) -> (Vec<Held>, Vec<String>) {
             State::Claimed(hold) => {
                 let mine = is_mine(facts.me, hold);
                 let is_dead = hold.life == Life::Dead && !mine;
-                let opens_at =
-                    if is_dead { opens_at(&hold.claim, facts.stale_after) } else { None };
-                claimed.push(Held { phase, holder: hold.into(), mine, handover, opens_at });
+                let opens_at = if is_dead { hold.opens_at(facts.stale_after) } else { None };
+                let was_yours = !mine && was_taken_from(facts.me, hold);
+                let holder = Holder { was_yours, ..facts.holder(hold) };
+                claimed.push(Held { phase, holder, mine, handover, opens_at });
             }
             State::Pending if is_exhausted(board, id, facts) => exhausted.push(phase),
             State::Done(_) | State::Pending => {}

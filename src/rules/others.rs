@@ -10,6 +10,7 @@ use super::identity::{Life, Me};
 
 /// Who holds a phase, as a refusal tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one fact of its own")]
 pub struct Holder {
     /// The owner's name; empty if it cannot be known.
     pub agent: String,
@@ -24,9 +25,22 @@ pub struct Holder {
     /// Whether it goes by the name that the asker was given, from another process.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub same_name: bool,
+    /// Whether it took the phase over from the asker.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub was_yours: bool,
+    /// Whether no process can prove that it lives: it shares one with other agents.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub shared: bool,
+    /// Whether it may be taken over although its process may live: it shares that one, and has been
+    /// silent for long.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub silent: bool,
     /// What the asker is called, to whom that may be news.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub you: Option<String>,
+    /// The process that stands for the asker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub your_pid: Option<i64>,
 }
 
 /// [`Life`] in the words of JSON.
@@ -51,8 +65,9 @@ impl From<Life> for Alive {
     }
 }
 
-impl From<&Hold> for Holder {
-    fn from(hold: &Hold) -> Self {
+impl Holder {
+    /// The owner; `left` says whether its claim may be taken over.
+    pub(super) fn of(hold: &Hold, left: bool) -> Self {
         Self {
             agent: hold.claim.agent.clone(),
             since: hold.claim.claimed_at,
@@ -60,16 +75,22 @@ impl From<&Hold> for Holder {
             alive: hold.life.into(),
             worktree: hold.claim.worktree.clone(),
             same_name: false,
+            was_yours: false,
+            shared: hold.claim.is_unproven(),
+            silent: left && hold.life != Life::Dead,
             you: None,
+            your_pid: None,
         }
     }
-}
 
-impl Holder {
     /// The owner, as it looks to one who is another.
-    pub(super) fn seen_by(me: &Me, hold: &Hold) -> Self {
-        let same_name = me.explicit && hold.claim.explicit && me.name == hold.claim.agent;
-        Self { same_name, you: Some(me.name.clone()), ..hold.into() }
+    pub(super) fn seen_by(me: &Me, hold: &Hold, left: bool) -> Self {
+        Self {
+            same_name: me.explicit && hold.claim.explicit && me.name == hold.claim.agent,
+            you: Some(me.name.clone()),
+            your_pid: me.any_process().map(|process| process.pid),
+            ..Self::of(hold, left)
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::attempts::is_exhausted;
 use super::board::{Board, State};
 use super::decide::{Facts, Request, behind_the_dead, dead_owner, decide};
 use super::graph::PhaseId;
-use super::identity::{Life, opens_at};
+use super::identity::Life;
 use super::next::{holding, next};
 use super::prospect::changes_at;
 use super::refusal::{Refusal, Wait};
@@ -142,7 +142,7 @@ pub fn turns_stale(
     stale_after: SignedDuration,
 ) -> Option<Timestamp> {
     let stale = |id: PhaseId| match board.state(id) {
-        State::Claimed(hold) if hold.life == Life::Dead => opens_at(&hold.claim, stale_after),
+        State::Claimed(hold) if hold.life == Life::Dead => hold.opens_at(stale_after),
         State::Claimed(_) | State::Pending | State::Done(_) => None,
     };
     board.graph.ids().filter_map(stale).filter(|then| *then > now).min()
@@ -151,7 +151,6 @@ pub fn turns_stale(
 #[cfg(test)]
 mod tests {
     use super::super::graph::{Graph, Names};
-    use super::super::identity::heard;
     use super::super::{Hold, Me, spec};
     use super::*;
     use crate::record::{Claim, Done, Sprint, VERSION};
@@ -173,8 +172,9 @@ mod tests {
         let claimed_at = Some(at.parse().unwrap());
         let agent = agent.to_owned();
         let claim = Claim { v: VERSION, agent, explicit: true, claimed_at, ..Claim::default() };
-        let heard = heard(&claim);
-        State::Claimed(Hold { claim, life, heard, former: Vec::new(), only_unstuck: false })
+        let (heard, quiet_since) = (claimed_at, claimed_at);
+        let former = Vec::new();
+        State::Claimed(Hold { claim, life, heard, quiet_since, former, only_unstuck: false })
     }
 
     /// `now`, `never CODE` or `later CODE`, and until when.

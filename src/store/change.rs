@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 
 use super::Store;
 use super::completing::checking;
-use super::lock::{self, Held};
+use super::lock::{self, Held, Lock};
 use super::past::{self, End};
 use super::phase::{Attempt, Phase};
 use super::read::{Attempts, find_phase};
@@ -20,7 +20,7 @@ use super::world::{LATCH_SECONDS, TRIES, World};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::record::{Checkout, Claim, Event, Maker, VERSION};
 use crate::rules::{
-    Board, Change, Facts, Hold, Me, PhaseId, Refusal, Request, State, attempts, decide,
+    Board, Change, Facts, Hold, Me, PhaseId, Refusal, Request, State, attempts, decide, identity,
     next::{holding, next},
 };
 
@@ -69,16 +69,21 @@ impl Asker {
     }
 
     /// The record of a claim that this agent makes now, still without a token.
-    pub(super) fn claim(&self, now: jiff::Timestamp) -> Claim {
+    pub(super) fn claim(&self, now: jiff::Timestamp, asleep: Option<u64>) -> Claim {
         let me = &self.me;
         Claim {
             v: VERSION,
             agent: me.name.clone(),
             claimed_at: Some(now),
-            pid: me.process.as_ref().map_or(0, |process| process.pid),
+            pid: me.any_process().map_or(0, |process| process.pid),
             explicit: me.explicit,
             session: me.session.clone(),
+            stable: me.stable,
             process: me.process.clone(),
+            shared: me.shared.clone(),
+            via: me.via.clone(),
+            terminal: me.terminal.clone(),
+            asleep,
             user: me.user,
             person: me.person,
             worktree: me.worktree.clone(),
@@ -231,14 +236,19 @@ impl<W: World> Store<W> {
             Some((hold, End { how, reason: "", by: &asker.me.name, at: now }))
         });
         let ending = ended.map(|(hold, end)| (&hold.claim, end));
-        let fresh = asker.claim(now);
+        let fresh = asker.claim(now, self.world.asleep());
         let attempt = match (change, judged.as_ref()) {
             (Change::Take, _) => phase.take(fresh)?,
             (Change::Renew | Change::TakeOver, Some(hold)) => {
                 let lock = lock::look(&self.world, &dir)?;
+                if W::DEFENCES.hear_again && ending.is_some() && self.has_spoken(&lock, hold) {
+                    return Ok(Attempt::Raced);
+                }
                 match (change, lock::held(&lock, &hold.claim)) {
                     (Change::Renew, Some(Held::Named { lock, .. })) => {
-                        phase.renew(lock, Claim { renewed_at: Some(now), ..hold.claim.clone() })?
+                        let renewed_at = Some(now);
+                        let asleep = fresh.asleep;
+                        phase.renew(lock, Claim { renewed_at, asleep, ..hold.claim.clone() })?
                     }
                     (_, Some(Held::Named { lock, token })) => {
                         phase.take_over(lock, token, fresh, ending)?
@@ -256,6 +266,15 @@ impl<W: World> Store<W> {
         }
         let from = judged.filter(|_| change == Change::TakeOver);
         Ok(attempt.map(|claim| Granted { phase: name, claim, change, from, board }))
+    }
+
+    /// Whether the owner of `judged` has been heard again since it was judged: then it is judged anew.
+    /// Touching its record changes no name, so the rename of the owner's would not notice.
+    fn has_spoken(&self, lock: &Lock<W::Dir>, judged: &Hold) -> bool {
+        let Lock::Owned { lock, hold, .. } = lock else { return false };
+        let seen = self.world.hears(lock, hold);
+        let now = self.world.now();
+        seen.and_then(|seen| identity::believed(now, seen)) > judged.heard
     }
 
     fn log(&self, asker: &Asker, event: &str, granted: &Granted) {
@@ -291,7 +310,7 @@ impl<W: World> Store<W> {
             resource: resource.to_owned(),
             detail,
             agent: asker.me.name.clone(),
-            pid: asker.me.process.as_ref().map_or(0, |process| process.pid),
+            pid: asker.me.any_process().map_or(0, |process| process.pid),
             sprint: sprint.to_owned(),
         });
     }

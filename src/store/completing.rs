@@ -164,7 +164,7 @@ impl<W: World> Store<W> {
             Some(Held::Named { lock, token }) => (lock, token),
             Some(Held::Script) => {
                 // It gets a name of its own first; the next round completes under that one.
-                let mine = asker.claim(self.world.now());
+                let mine = asker.claim(self.world.now(), self.world.asleep());
                 let adopted = Claim { claimed_at: hold.claim.claimed_at, ..mine };
                 return Ok(match phase.adopt(&hold.claim, adopted, None)? {
                     Attempt::Done(_) | Attempt::Raced => Attempt::Raced,
@@ -175,6 +175,9 @@ impl<W: World> Store<W> {
             Some(Held::Plain) | None => return Ok(Attempt::Raced),
         };
         let pinned = hand_in.artifact.as_ref();
+        let (claim, me) = (&hold.claim, &asker.me);
+        let process = claim.any_process().or(me.any_process());
+        let own = if claim.any_process().is_some() { &claim.process } else { &me.process };
         let record = Done {
             v: VERSION,
             agent: asker.me.name.clone(),
@@ -190,7 +193,11 @@ impl<W: World> Store<W> {
             claimed_at: hold.claim.claimed_at,
             explicit: asker.me.explicit,
             session: asker.me.session.clone(),
-            process: hold.claim.process.clone().or_else(|| asker.me.process.clone()),
+            stable: asker.me.stable,
+            process: process.cloned(),
+            shared: process.is_some() && own.is_none(),
+            user: me.user.filter(|_| me.terminal.is_some()),
+            terminal: me.terminal.clone(),
             carried_from: None,
             at: hand_in.at.clone(),
             rest: crate::record::Rest::new(),

@@ -3,12 +3,15 @@
 //! Looking changes nothing and needs no mutex. The lock is looked at before `done`, and `done`
 //! wins: in the other order a phase that is completed in between would be seen as pending.
 
+use jiff::Timestamp;
+
 use super::dir::{Dir, Entry};
 use super::folder::{FEW, Folder, Opened, Step, from_json};
 use super::world::{TRIES, World};
 use crate::error::{Failure, FailureKind};
 use crate::record::{Claim, Done, Token, VERSION};
-use crate::rules::{Hold, Life, State, identity};
+use crate::rules::identity::{self, Signs, believed};
+use crate::rules::{Hold, Life, State};
 
 /// The lock directory's name.
 pub(crate) const LOCK: &str = "lock";
@@ -182,8 +185,10 @@ fn owned<W: World>(
     let bytes = lock.read(&meta(token), LONGEST)?;
     let (claim, life) = if let Some(claim) = bytes.as_deref().and_then(from_json::<Claim>) {
         // The file's name is the authority on the token.
-        let claim = Claim { token: Some(token.clone()), v: claim.v.max(1), ..claim };
+        let mut claim = Claim { token: Some(token.clone()), v: claim.v.max(1), ..claim };
         let life = world.life(&claim);
+        // A script that has ended is nobody whose work could be done twice.
+        claim.via = claim.via.filter(|script| world.life_of(script) == Life::Alive);
         (claim, life)
     } else {
         // A power cut can leave a name without its content.
@@ -201,8 +206,7 @@ fn owned<W: World>(
                 .map(|claim| Claim { token: Some(other.clone()), ..claim }),
         );
     }
-    let heard = identity::heard(&claim);
-    Ok(Some(Hold { claim, life, former, heard, only_unstuck: false }))
+    Ok(Some(hold(world, claim, life, former)))
 }
 
 /// The hold of a script; `None` if its record is gone.
@@ -226,8 +230,26 @@ fn unnamed<W: World>(world: &W, bytes: &[u8], mtime: i64, only_unstuck: bool) ->
     } else {
         (Claim::default(), life_by_age(world, mtime))
     };
-    let heard = identity::heard(&claim);
-    Hold { claim, life, former: Vec::new(), heard, only_unstuck }
+    Hold { only_unstuck, ..hold(world, claim, life, Vec::new()) }
+}
+
+/// The hold of a claim, as far as its record tells when the owner was last there.
+fn hold<W: World>(world: &W, claim: Claim, life: Life, former: Vec<Claim>) -> Hold {
+    let mut hold =
+        Hold { heard: None, quiet_since: None, claim, life, former, only_unstuck: false };
+    hears(world, &mut hold, None);
+    hold
+}
+
+/// Takes in when one of the owner's commands was last seen at its claim.
+pub(crate) fn hears<W: World>(world: &W, hold: &mut Hold, seen: Option<Timestamp>) {
+    let now = world.now();
+    let seen = seen.filter(|_| W::DEFENCES.hear);
+    let signs =
+        Signs { seen, booted: world.booted_after(&hold.claim), slept: world.slept(&hold.claim) };
+    hold.quiet_since = identity::quiet_since(&hold.claim, signs, now);
+    let times = [identity::heard(&hold.claim), seen];
+    hold.heard = times.into_iter().flatten().filter_map(|then| believed(now, then)).max();
 }
 
 /// An owner whose record cannot be read is dead if its file is older than this machine's boot.

@@ -185,9 +185,8 @@ impl<W: World> Store<W> {
             state = State::Done(lock::done(&dir)?.unwrap_or_default());
         }
         if let (State::Claimed(hold), Lock::Owned { lock, .. }) = (&mut state, &seen) {
-            // A time in the future is of a clock that was set back.
-            let heard = self.world.hears(lock, hold).map(|then| then.min(self.world.now()));
-            hold.heard = hold.heard.max(heard);
+            let seen = self.world.hears(lock, hold);
+            lock::hears(&self.world, hold, seen);
         }
         // After the lock: whoever was seen as the owner has not failed by then.
         if attempts == Attempts::All || attempts == Attempts::Of(id) {

@@ -1,7 +1,7 @@
 //! What the protocol asks of the world besides directories: the clock, fresh tokens, verdicts of
 //! death, the mutex, a moment's pause. The model checker answers these itself.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::dir::Dir;
 use super::folder::Folder;
@@ -73,10 +73,25 @@ pub trait World {
     fn under_mutex<T>(&self, conductor: &Folder<Self::Dir>, act: impl FnOnce() -> T) -> T;
 
     /// When the owner of `hold` last ran a command that saw it, by the copy of its record in `lock`.
-    /// If that is the one who asks, the copy is touched: a script takes one that is an hour old for
-    /// abandoned. Neither decides anything here, so the model checker leaves both out.
-    fn hears(&self, _lock: &Folder<Self::Dir>, _hold: &Hold) -> Option<Timestamp> {
+    /// If that is the one who asks, the copy is touched: its silence begins anew, and a script takes
+    /// one that is an hour old for abandoned.
+    fn hears(&self, lock: &Folder<Self::Dir>, hold: &Hold) -> Option<Timestamp>;
+
+    /// For how many seconds this machine has been asleep since its boot; `None` if it cannot be known.
+    fn asleep(&self) -> Option<u64> {
         None
+    }
+
+    /// When this machine was booted, if that was after `claim`, as far as can be known: then its owner
+    /// has only had a chance to come back since.
+    fn booted_after(&self, _claim: &Claim) -> Option<Timestamp> {
+        self.booted_at()
+    }
+
+    /// For how long this machine may have slept since the owner of `claim` was last there: at most for
+    /// as long as since the claim, or where that does not tell, since the boot.
+    fn slept(&self, _claim: &Claim) -> SignedDuration {
+        SignedDuration::ZERO
     }
 
     /// Waits a moment for another command to get out of the way.
@@ -124,6 +139,12 @@ pub struct Defences {
     /// A claim's end is written down before it comes. Without it a command that is killed in between
     /// loses the attempt.
     pub record_first: bool,
+    /// An owner is silent from when it was last heard, and not from its claim. Without it one that has
+    /// just been restarted is robbed at once.
+    pub hear: bool,
+    /// Before a claim is taken over, it is looked whether its owner has been heard since it was judged.
+    /// Without it one that speaks in between is robbed.
+    pub hear_again: bool,
 }
 
 impl Defences {
@@ -139,5 +160,7 @@ impl Defences {
         publish_first: true,
         look_for_currency: true,
         record_first: true,
+        hear: true,
+        hear_again: true,
     };
 }

@@ -21,7 +21,7 @@ fn repository() -> Sandbox {
 fn within_an_agent(sandbox: &Sandbox) -> bool {
     let mut plain = Fake::new(sandbox, "bash", &[]);
     let name = plain.git("status")["you"]["agent"].as_str().unwrap().to_owned();
-    !name.starts_with("alice-")
+    !name.starts_with("A-U-Thor-")
 }
 
 /// Family, process name, what it sets for its children, and what its agents' names end with (or

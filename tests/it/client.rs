@@ -358,9 +358,17 @@ fn the_page_has_every_field() {
     let source = include_str!("../../src/record.rs");
     let field = regex::Regex::new(r"(?m)^    pub ([a-z_0-9]+):").unwrap();
     let mut seen = 0;
-    for record in
-        ["Sprint", "PhaseEntry", "Process", "Claim", "Attempt", "Done", "Snapshot", "Event"]
-    {
+    for record in [
+        "Sprint",
+        "PhaseEntry",
+        "Process",
+        "Terminal",
+        "Claim",
+        "Attempt",
+        "Done",
+        "Snapshot",
+        "Event",
+    ] {
         let (_, body) = source.split_once(&format!("pub struct {record} {{")).unwrap();
         let (body, _) = body.split_once("\n}\n").unwrap();
         for found in field.captures_iter(body) {

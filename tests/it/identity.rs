@@ -125,7 +125,7 @@ fn probe() {
         return;
     }
     let machine = Machine::read();
-    let me = identify(&Given::default(), &vars, &machine, &machine.table, || None, None).unwrap();
+    let me = identify(&Given::default(), &vars, &machine, &machine.table, |_| None, None).unwrap();
     let pid = me.process.map_or(0, |process| process.pid);
     println!("\nprobe {} {pid}", me.name);
 }
@@ -215,7 +215,7 @@ fn identifying_takes_microseconds() {
         .map(|_| {
             let begin = Instant::now();
             let machine = Machine::read();
-            identify(&Given::default(), &vars, &machine, &machine.table, || None, None).unwrap();
+            identify(&Given::default(), &vars, &machine, &machine.table, |_| None, None).unwrap();
             begin.elapsed()
         })
         .min()

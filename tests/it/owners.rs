@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::fake::{Fake, answer, answers};
-use crate::namespace::{PIDS, inside};
+use crate::namespace::{PIDS, allowed, inside, unshared};
 use crate::scene::{Scene, skipped, wanting};
 
 /// A detected agent's command, whose process is given.
@@ -73,6 +73,10 @@ impl Terminal {
     fn new(scene: &Scene) -> Self {
         let mut script = scene.sandbox.command("repo", "script");
         script.args(["-qefc", "bash --norc --noprofile -i", "/dev/null"]).env("TERM", "dumb");
+        Self::start(script)
+    }
+
+    fn start(mut script: Command) -> Self {
         script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut script = script.spawn().unwrap();
         let keys = script.stdin.take().unwrap();
@@ -87,7 +91,11 @@ impl Terminal {
     }
 
     fn git(&mut self, args: &str) -> Value {
-        writeln!(self.keys, "git conductor {args} --json").unwrap();
+        self.line(&format!("git conductor --json {args}"))
+    }
+
+    fn line(&mut self, line: &str) -> Value {
+        writeln!(self.keys, "{line}").unwrap();
         loop {
             let line = self.lines.recv_timeout(Duration::from_secs(60)).unwrap();
             if let Some(answer) = answers(line.as_bytes()).pop() {
@@ -116,7 +124,7 @@ fn a_person_at_two_terminals() {
     let mut scene = Scene::with_phases(4);
     let (mut one, mut two) = (Terminal::new(&scene), Terminal::new(&scene));
     let claimed = one.git("claim p000");
-    assert!(claimed["agent"].as_str().unwrap().starts_with("alice-"), "{claimed}");
+    assert!(claimed["agent"].as_str().unwrap().starts_with("A-U-Thor-"), "{claimed}");
     assert_eq!(scene.claim("p000")["person"], true);
     let refused = two.git("claim p000");
     assert_eq!((&refused["code"], &refused["alive"]), (&json!("claimed"), &json!("yes")));
@@ -133,6 +141,60 @@ fn a_person_at_two_terminals() {
     // An agent's is nobody's to move.
     scene.said("agent", &["claim", "p002"]);
     assert_eq!(two.git("claim p002 --takeover")["code"], "claimed");
+}
+
+/// Where nothing shows processes: an empty `/proc`, and a machine without an id.
+const BLIND: &str = "mount -t tmpfs none /proc && mount --bind /dev/null /etc/machine-id && \
+                     exec \"$@\"";
+
+#[test]
+fn a_person_without_proc() {
+    let flags: &[&str] = if rustix::process::getuid().is_root() {
+        &["--mount"]
+    } else {
+        &["--user", "--map-root-user", "--mount"]
+    };
+    if Command::new("script").arg("--version").output().is_err() {
+        wanting("script");
+        return;
+    }
+    if !allowed(flags) {
+        return;
+    }
+    let scene = Scene::with_phases(8);
+    let flags = [flags, &["sh", "-c", BLIND, "sh"]].concat();
+    let terminal = || {
+        let mut script = scene.sandbox.command("repo", "script");
+        script.args(["-qefc", "bash --norc --noprofile -i", "/dev/null"]).env("TERM", "dumb");
+        Terminal::start(unshared(&script, &flags))
+    };
+    let (mut one, mut two) = (terminal(), terminal());
+    let claimed = one.git("claim p000");
+    assert_eq!((&claimed["ok"], &claimed["nameless"]), (&json!(true), &json!(false)), "{claimed}");
+    assert!(claimed["agent"].as_str().unwrap().starts_with("A-U-Thor-"), "{claimed}");
+    let record = scene.claim("p000");
+    assert_eq!((&record["person"], &record["process"]), (&json!(true), &Value::Null), "{record}");
+    assert!(record["terminal"]["session"].is_i64(), "{record}");
+    // Another terminal is somebody else, and nobody is known to be gone.
+    assert_eq!(two.git("claim p000")["code"], "claimed");
+    for args in ["complete p000", "abort p000"] {
+        assert_eq!(two.git(args)["code"], "not_owner", "{args}");
+    }
+    assert_eq!(two.git("unstuck p000")["code"], "alive");
+    // The same one is the same person, in whichever of its shells, and with its output elsewhere.
+    assert_eq!(one.git("claim p000")["renewed"], true);
+    assert_eq!(one.git("status")["you"]["holds"], json!(["p000"]));
+    assert_eq!(one.git("complete p000 2>/dev/null </dev/null")["ok"], true);
+    assert_eq!(one.git("complete p000")["again"], true);
+    one.git("claim p001");
+    assert_eq!(one.line("sh -c 'git conductor abort p001 --json; true'")["ok"], true);
+    // A session of its own has no terminal, and is nobody's.
+    one.git("claim p002");
+    let apart = one.line("setsid -w git conductor complete p002 --json </dev/null");
+    assert_eq!(apart["code"], "not_owner", "{apart}");
+    // The other terminal of the same user may move it, as everywhere.
+    assert_eq!(two.git("claim p002 --takeover")["ok"], true);
+    assert_eq!(one.git("complete p002")["code"], "lost");
 }
 
 #[test]

@@ -52,6 +52,17 @@ fn held_by_other(scene: &mut Scene) {
     scene.claimed_ago("build", 12 * 60);
 }
 
+/// Its owner is one of several agents below its process.
+fn shared(scene: &mut Scene) {
+    held_by_other(scene);
+    scene.edit_claim("build", |claim| claim["shared"] = claim["process"].take());
+}
+
+fn silent(scene: &mut Scene) {
+    shared(scene);
+    scene.claimed_ago("build", 125 * 60);
+}
+
 fn held_by_dead(scene: &mut Scene) {
     held_by_other(scene);
     scene.dies("claude-1");
@@ -232,6 +243,9 @@ pub(crate) const REFUSALS: &[Situation] = &[
     case("no_sprint-report", &["report"], nothing),
     case("unknown_phase", &["claim", "biuld"], fresh),
     case("claimed", &["claim", "build"], held_by_other),
+    case("claimed-shared", &["claim", "build"], shared),
+    case("claimed-silent", &["claim", "build"], silent),
+    case("not_owner-silent", &["complete", "build"], silent),
     case("claimed-dead", &["claim", "build"], held_by_dead),
     case("claimed-unknown", &["claim", "build"], held_by_unknown),
     case("claimed-old_layout", &["claim", "build"], old_layout),

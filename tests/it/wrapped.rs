@@ -115,7 +115,7 @@ fn agents_that_an_interpreter_runs() {
         let claimed = agent.ok(&format!("claim {phase}"));
         assert_eq!(scene.claim(&phase)["pid"], agent.pid(), "{claimed}");
         // One that is unknown is whoever its user is.
-        let family = if family == "node" { "alice" } else { family };
+        let family = if family == "node" { "A-U-Thor" } else { family };
         assert_eq!(claimed["agent"], format!("{family}-{}", agent.pid()));
         agent.ok(&format!("complete {phase}"));
     }
@@ -138,7 +138,10 @@ fn names_and_depths_of_processes() {
         command.arg("bash").arg(file);
         let mut agent = Fake::spawn(command);
         let phase = format!("p{n:03}");
-        assert_eq!(agent.ok(&format!("claim {phase}"))["agent"], format!("alice-{}", agent.pid()));
+        assert_eq!(
+            agent.ok(&format!("claim {phase}"))["agent"],
+            format!("A-U-Thor-{}", agent.pid())
+        );
         agent.ok(&format!("complete {phase}"));
     }
     let deep = scene.sandbox.write(

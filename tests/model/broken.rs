@@ -2,9 +2,9 @@
 //! against, and must find nothing in the same scenario with all of them on.
 
 use crate::conductor::{
-    Agent, COMMIT_BY_RENAME, Do, LATCH_STAYS, LOOK_AGAIN, LOOK_FOR_CURRENCY, NEVER_ABSENT, NONE,
-    OWN_DIRECTORY, PUBLISH_FIRST, RECORD_FIRST, REMOVE_WHAT_WAS_JUDGED, Script, TAKE_OVER_BY_NAME,
-    held, sprint, stale, together,
+    Agent, COMMIT_BY_RENAME, Do, HEAR, HEAR_AGAIN, LATCH_STAYS, LOOK_AGAIN, LOOK_FOR_CURRENCY,
+    NEVER_ABSENT, NONE, OWN_DIRECTORY, PUBLISH_FIRST, RECORD_FIRST, REMOVE_WHAT_WAS_JUDGED, Script,
+    TAKE_OVER_BY_NAME, grace, held, sprint, stale, together,
 };
 use crate::explore::{Effort, Explored, explore, kill_everywhere, must_fail, must_hold};
 use crate::monitor::{Rules, watched};
@@ -36,6 +36,27 @@ fn caught<const OFF: u16>(
     must_hold(explored(together::<NONE>(name, start.clone(), actors)));
     let failure = must_fail(explored(together::<OFF>(name, start.clone(), actors)), reason);
     eprintln!("{}\n  MODEL_REPLAY='{}'", failure.reason, failure.replay);
+}
+
+/// A dead owner that has been started again looks at the board, while another agent claims what seems
+/// to be left behind.
+#[test]
+fn who_is_heard_is_not_robbed() {
+    fn explored<const OFF: u16>() -> Explored {
+        let (mut start, [_, bob, ..]) = stale();
+        let ann = start.newcomer("ann");
+        let actors = [(bob, CLAIM), (ann, &[Do::Status] as Script)];
+        let scenario = together::<OFF>("heard again", start, &actors).always(grace);
+        let scenario = watched(scenario, Rules::ALL, &["build"]);
+        let effort = Effort { preemptions: 2, ..Effort::of_depth(2) };
+        for (salt, mutex) in (1..4).zip(crate::claims::MUTEXES) {
+            explore(&scenario, &Plan { mutex, salt, ..Plan::default() }, effort)?;
+        }
+        Ok(crate::explore::Stats::default())
+    }
+    must_hold(explored::<NONE>());
+    must_fail(explored::<HEAR>(), "GRACE");
+    must_fail(explored::<HEAR_AGAIN>(), "GRACE");
 }
 
 #[test]

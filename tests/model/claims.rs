@@ -65,6 +65,62 @@ fn claim_claim() {
     two("claim claim", world, &[(ann, CLAIM), (bob, CLAIM)], one_of(&["OK|claimed", "claimed|OK"]));
 }
 
+/// The hour counts from when the owner was last heard; then it is over, whatever was heard.
+#[test]
+fn grace_begins_anew_and_ends() {
+    const HOUR: i64 = 3_600_000_000_000;
+    let (mut quiet, [_, bob, ..]) = stale();
+    let ann = quiet.newcomer("ann");
+    quiet.go(ann, Do::Status, "build=claimed:ann");
+    quiet.life.kill(ann.pid);
+    quiet.go(bob, Do::Claim("build"), "claimed");
+    quiet.now += HOUR / 2;
+    quiet.go(bob, Do::Claim("build"), "claimed");
+    // Somebody else's looking is no sign of the owner's life.
+    quiet.go(bob, Do::Status, "build=claimed:ann");
+    quiet.now += HOUR / 2 + 1;
+    quiet.go(bob, Do::Claim("build"), "OK");
+}
+
+/// After a boot its owner has an hour to come back, although it claimed long before.
+#[test]
+fn grace_counts_from_the_boot() {
+    const HOUR: i64 = 3_600_000_000_000;
+    let (mut quiet, [ann, bob, ..]) = sprint("build:");
+    quiet.go(ann, Do::Claim("build"), "OK");
+    quiet.now += 5 * HOUR;
+    let mut quiet = quiet.after_cut(&[]);
+    let bob = quiet.newcomer(bob.name);
+    quiet.go(bob, Do::Claim("build"), "claimed");
+    quiet.now += HOUR - 1_000_000_000;
+    quiet.go(bob, Do::Claim("build"), "claimed");
+    quiet.now += 1_000_000_000;
+    quiet.go(bob, Do::Claim("build"), "OK");
+}
+
+/// A time from a clock that was far ahead keeps nobody waiting for ever.
+#[test]
+fn a_nonsense_time_does_not_wedge() {
+    const DAY: i64 = 24 * 3_600_000_000_000;
+    let (mut quiet, [ann, bob, ..]) = sprint("build:");
+    quiet.now += 400 * DAY;
+    quiet.go(ann, Do::Claim("build"), "OK");
+    quiet.now -= 400 * DAY;
+    quiet.go(bob, Do::Claim("build"), "claimed");
+    quiet.life.kill(ann.pid);
+    quiet.go(bob, Do::Claim("build"), "OK");
+    // One that is a little ahead is believed until the clock has come there, and an hour more.
+    quiet.now += DAY / 2;
+    let cyd = quiet.newcomer("cyd");
+    quiet.go(bob, Do::Abort("build"), "OK");
+    quiet.go(bob, Do::Claim("build"), "OK");
+    quiet.now -= DAY / 2;
+    quiet.life.kill(bob.pid);
+    quiet.go(cyd, Do::Claim("build"), "claimed");
+    quiet.now += DAY / 2 + DAY / 24 + 1_000_000_000;
+    quiet.go(cyd, Do::Claim("build"), "OK");
+}
+
 #[test]
 fn claim_claim_same_agent() {
     let world = sprint("build:");

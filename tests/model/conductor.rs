@@ -6,9 +6,10 @@ use std::rc::Rc;
 
 use git_conductor::error::{Failure, FailureKind, Stop};
 use git_conductor::record::{Checkout, Claim, Event, Process, Token, Verdict};
+use git_conductor::rules::identity::relation;
 use git_conductor::rules::rounds::Ask;
 use git_conductor::rules::spec::parse_list;
-use git_conductor::rules::{Life, Me};
+use git_conductor::rules::{Hold, Life, Me};
 use git_conductor::store::artifact::Source;
 use git_conductor::store::change::{Asker, HandIn};
 use git_conductor::store::dir::Dir;
@@ -24,7 +25,8 @@ use crate::world::{Ctx, Quiet};
 
 /// The protocol's view of the simulated world; `OFF` is the set of defences that are switched off,
 /// to see that the checker notices. The bits are in the order of the fields of [`Defences`].
-pub(crate) struct SimWorld<'y, const OFF: u16>(Ctx<'y>);
+/// With it goes who asks, whose own claims are to be heard of.
+pub(crate) struct SimWorld<'y, const OFF: u16>(Ctx<'y>, Option<Me>);
 
 /// Every defence is in force.
 pub(crate) const NONE: u16 = 0;
@@ -39,6 +41,8 @@ pub(crate) const OWN_DIRECTORY: u16 = 64;
 pub(crate) const PUBLISH_FIRST: u16 = 128;
 pub(crate) const LOOK_FOR_CURRENCY: u16 = 256;
 pub(crate) const RECORD_FIRST: u16 = 512;
+pub(crate) const HEAR: u16 = 1024;
+pub(crate) const HEAR_AGAIN: u16 = 2048;
 
 const fn without(off: u16) -> Defences {
     Defences {
@@ -52,6 +56,8 @@ const fn without(off: u16) -> Defences {
         publish_first: off & 128 == 0,
         look_for_currency: off & 256 == 0,
         record_first: off & 512 == 0,
+        hear: off & 1024 == 0,
+        hear_again: off & 2048 == 0,
     }
 }
 
@@ -100,7 +106,10 @@ impl<'y, const OFF: u16> World for SimWorld<'y, OFF> {
     }
 
     fn token(&self) -> Result<Token, Failure> {
-        Ok(self.0.fresh_token())
+        let token = self.0.fresh_token();
+        // A command asks for a token when it has decided, before it does anything.
+        self.0.note("decides", token.as_str());
+        Ok(token)
     }
 
     fn life(&self, claim: &Claim) -> Life {
@@ -134,6 +143,19 @@ impl<'y, const OFF: u16> World for SimWorld<'y, OFF> {
             self.0.release_mutex();
         }
         value
+    }
+
+    fn hears(&self, lock: &Folder<SimDir<'y>>, hold: &Hold) -> Option<Timestamp> {
+        // As the shipped world does it, where a sign of life is always noted.
+        let stat = retry(|| lock.dir().stat("meta.json")).ok()?;
+        let me = &self.1;
+        if me.as_ref().is_some_and(|me| relation(me, &hold.claim, hold.life).is_mine()) {
+            if retry(|| lock.dir().touch("meta.json")).is_ok() {
+                self.0.note("spoke", &hold.claim.agent);
+            }
+            return Some(self.now());
+        }
+        Timestamp::from_nanosecond(stat.mtime.into()).ok()
     }
 
     fn pause(&self, _attempt: u32) {
@@ -174,7 +196,8 @@ fn as_agent<'y, const OFF: u16>(ctx: &Ctx<'y>, agent: Agent) -> (Store<SimWorld<
         max_attempts: None,
         checkout: Checkout::default(),
     };
-    (Store::new(SimWorld(ctx.clone()), None), asker)
+    let world = SimWorld(ctx.clone(), Some(asker.me.clone()));
+    (Store::new(world, None), asker)
 }
 
 /// What an agent can do.
@@ -364,6 +387,25 @@ pub(crate) fn sprint(phases: &'static str) -> (Quiet, [Agent; 4]) {
     let agents = ["ann", "bob", "cyd", "dan"].map(|name| Agent { name, pid: quiet.life.spawn() });
     quiet.go(agents[3], Do::Start(phases), "OK");
     (quiet, agents)
+}
+
+/// Nobody takes over what it has not been asked to before the hour is over: not from an owner that was
+/// heard before the taker had decided, however short before.
+pub(crate) fn grace(view: &View<'_, String>) -> Checked {
+    for granted in view.notes.iter().filter(|note| note.what == "granted") {
+        let token = granted.detail.split(' ').nth(1).unwrap_or_default();
+        let decides =
+            view.notes.iter().find(|note| note.what == "decides" && note.detail.as_ref() == token);
+        let spoke = |at: usize| {
+            view.notes
+                .iter()
+                .any(|note| note.what == "spoke" && note.command != granted.command && note.at < at)
+        };
+        if decides.is_some_and(|decides| spoke(decides.at)) {
+            return Err("GRACE: an owner that has been heard is robbed".to_owned());
+        }
+    }
+    Ok(())
 }
 
 /// One that holds `build`, by the first agent.

@@ -297,6 +297,13 @@ impl SimFs {
         Ok(Stat { kind: node.kind(), size: size as u64, mtime: node.mtime })
     }
 
+    pub(crate) fn touch(&mut self, dir: Ino, name: &str, now: i64) -> Result<(), Errno> {
+        let ino = self.lookup(dir, name)?;
+        self.tree.get_mut(ino).mtime = now;
+        self.version += 1;
+        Ok(())
+    }
+
     /// The names in a directory that is still open; none once it has been removed.
     pub(crate) fn names(&self, dir: Ino) -> impl Iterator<Item = (&str, Kind)> {
         let entries = self.tree.get(dir).entries().into_iter().flatten();

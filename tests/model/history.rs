@@ -68,6 +68,7 @@ fn apply(board: &Board, op: &Op) -> (String, Board) {
                         life: Life::Alive,
                         former: Vec::new(),
                         heard: None,
+                        quiet_since: None,
                         only_unstuck: false,
                     };
                     after.set(id, State::Claimed(hold));

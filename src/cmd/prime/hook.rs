@@ -207,7 +207,7 @@ fn outside(global: &Global) -> Option<Me> {
     let machine = Machine::read();
     let given = Given { agent: global.agent.clone(), pid: global.pid };
     let vars = Vars::from_process().with_session(global.session.as_ref());
-    agent::identify(&given, &vars, &machine, &machine.table, || None, None).ok()
+    agent::identify(&given, &vars, &machine, &machine.table, |_| None, None).ok()
 }
 
 /// Whether files of this repository are about to be changed while a sprint goes on, by an agent that

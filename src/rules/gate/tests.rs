@@ -26,6 +26,7 @@ fn claimed(agent: &str) -> State {
         life: Life::Unknown,
         former: Vec::new(),
         heard: None,
+        quiet_since: None,
         only_unstuck: false,
     })
 }

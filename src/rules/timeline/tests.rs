@@ -52,8 +52,14 @@ fn does(board: &mut Board, name: &str, agent: &str, from: Option<i64>, to: Optio
 
 fn holds(board: &mut Board, name: &str, agent: &str, from: Option<i64>) {
     let claim = Claim { agent: agent.to_owned(), claimed_at: from.map(at), ..Claim::default() };
-    let hold =
-        Hold { claim, life: Life::Alive, former: Vec::new(), heard: None, only_unstuck: false };
+    let hold = Hold {
+        claim,
+        life: Life::Alive,
+        former: Vec::new(),
+        heard: None,
+        quiet_since: None,
+        only_unstuck: false,
+    };
     board.set(id(board, name), State::Claimed(hold));
 }
 

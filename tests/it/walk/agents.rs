@@ -7,6 +7,8 @@ pub(super) enum Naming {
     Explicit(&'static str),
     /// It was detected, with a session id.
     Session(&'static str),
+    /// It was detected, with an id that names it: of a thread or a job.
+    Thread(&'static str),
     /// It was detected, from the process alone.
     Process(&'static str),
 }
@@ -17,7 +19,7 @@ impl Naming {
     }
     pub(super) fn session(self) -> Option<String> {
         match self {
-            Self::Session(id) => Some(id.to_owned()),
+            Self::Session(id) | Self::Thread(id) => Some(id.to_owned()),
             Self::Explicit(_) | Self::Process(_) => None,
         }
     }
@@ -33,6 +35,12 @@ pub(super) struct Agent {
     /// The user, if it is a person in a terminal.
     pub(super) user: Option<u32>,
     pub(super) worktrees: &'static [&'static str],
+    /// Whether its process may be others' as well: it can end while that lives.
+    pub(super) shares: bool,
+    /// The thread that an agent with a given name runs in.
+    pub(super) thread: Option<&'static str>,
+    /// The place of the script, in a session of its own below its process, that it runs in.
+    pub(super) via: Option<usize>,
     /// Whose last token it presents.
     pub(super) token_of: Option<usize>,
     /// Whether it is an unmodified script, which asks nobody.
@@ -47,6 +55,9 @@ impl Agent {
             above: None,
             user: None,
             worktrees: &["/repo"],
+            shares: false,
+            thread: None,
+            via: None,
             token_of: None,
             script: false,
         }
@@ -56,6 +67,9 @@ impl Agent {
     }
     pub(super) fn session(id: &'static str, process: usize) -> Self {
         Self::new(Naming::Session(id), process)
+    }
+    pub(super) fn thread(id: &'static str, process: usize) -> Self {
+        Self::new(Naming::Thread(id), process)
     }
     pub(super) fn detected(family: &'static str, process: usize) -> Self {
         Self::new(Naming::Process(family), process)
@@ -71,6 +85,28 @@ impl Agent {
     }
     pub(super) fn without_process(self) -> Self {
         Self { process: None, ..self }
+    }
+    /// One whose process is not its own.
+    pub(super) fn sharing(self) -> Self {
+        Self { shares: true, ..self }
+    }
+    pub(super) fn in_thread(self, id: &'static str) -> Self {
+        Self { thread: Some(id), ..self }
+    }
+    pub(super) fn in_script(self, via: usize) -> Self {
+        Self { via: Some(via), ..self }
+    }
+    /// The session id of its records.
+    pub(super) fn session_id(&self) -> Option<String> {
+        self.naming.session().or(self.thread.map(str::to_owned))
+    }
+    /// Whether that names it.
+    pub(super) fn is_stable(&self) -> bool {
+        self.thread.is_some() || matches!(self.naming, Naming::Thread(_))
+    }
+    /// Whether no process proves that it lives.
+    pub(super) fn is_unproven(&self) -> bool {
+        self.shares || (self.is_stable() && self.process.is_none())
     }
     pub(super) fn in_two_worktrees(self) -> Self {
         Self { worktrees: &["/repo", "/other"], ..self }

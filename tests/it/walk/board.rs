@@ -3,7 +3,7 @@
 
 use git_conductor::record::{Attempt, Claim, Done, Process, Token};
 use git_conductor::rules::decide::Facts;
-use git_conductor::rules::identity::{Life, Me};
+use git_conductor::rules::identity::{Life, Me, Signs, quiet_since};
 use git_conductor::rules::{Board, Hold, State};
 use jiff::{SignedDuration, Timestamp};
 
@@ -101,11 +101,16 @@ impl Scenario {
         Me {
             name: self.name_of(asker),
             explicit: agent.naming.is_explicit(),
-            session: agent.naming.session(),
-            process: process.map(|process| self.record_of(process)),
+            session: agent.session_id(),
+            stable: agent.is_stable(),
+            process: process.filter(|_| !agent.shares).map(|process| self.record_of(process)),
+            shared: process.filter(|_| agent.shares).map(|process| self.record_of(process)),
+            via: agent.via.map(|via| self.record_of((via, 0))),
+            terminal: None,
             ancestors: Self::above(world, agent)
-                .map(|above| self.record_of(above))
                 .into_iter()
+                .chain(agent.via.map(|via| (via, 0)))
+                .map(|above| self.record_of(above))
                 .collect(),
             command,
             token: self.presented(world, asker.agent).and_then(token),
@@ -127,6 +132,12 @@ impl Scenario {
         world.granted[self.agents[agent].token_of?]
     }
 
+    /// When a command of the owner last saw the claim.
+    fn seen_at(&self, held: &Held) -> Option<Timestamp> {
+        let fresh = if self.clock_jumped_back { FUTURE } else { FRESH };
+        (held.age == Age::Heard).then_some(fresh)
+    }
+
     fn claim_record(&self, kind: Kind, by: Author, held: Option<&Held>) -> Claim {
         let agent = &self.agents[by.agent];
         let fresh = if self.clock_jumped_back { FUTURE } else { FRESH };
@@ -135,11 +146,12 @@ impl Scenario {
             // A script's record need not even have a time.
             (Kind::Script, Age::Old) => None,
             (_, Age::Fresh) => Some(fresh),
-            (_, Age::Old | Age::Renewed) => Some(OLD),
+            (_, Age::Old | Age::Renewed | Age::Heard) => Some(OLD),
         };
         if kind != Kind::Ours {
             return Claim { agent: self.name_of(by), claimed_at, pid: 4242, ..Claim::default() };
         }
+        let process = self.process_of(by).map(|process| self.record_of(process));
         Claim {
             v: 1,
             agent: self.name_of(by),
@@ -147,8 +159,10 @@ impl Scenario {
             pid: 4242,
             renewed_at: (age == Age::Renewed).then_some(fresh),
             explicit: agent.naming.is_explicit(),
-            session: agent.naming.session(),
-            process: self.process_of(by).map(|process| self.record_of(process)),
+            session: agent.session_id(),
+            stable: agent.is_stable(),
+            process: process.clone().filter(|_| !agent.shares),
+            shared: process.filter(|_| agent.shares),
             user: Some(agent.user.unwrap_or(1000)),
             person: agent.user.is_some(),
             worktree: held.map(|held| held.worktree.to_owned()),
@@ -178,11 +192,17 @@ impl Scenario {
                     token: number.and_then(token),
                     ..self.claim_record(Kind::Ours, by, None)
                 };
+                let via = self.agents[held.by.agent].via.filter(|via| world.processes[*via].1);
+                let claim = Claim {
+                    token: held.token.and_then(token),
+                    // Of a script that has ended the store tells nothing.
+                    via: via.map(|via| self.record_of((via, 0))),
+                    ..self.claim_record(held.kind, held.by, Some(held))
+                };
+                let signs = Signs { seen: self.seen_at(held), ..Signs::default() };
                 State::Claimed(Hold {
-                    claim: Claim {
-                        token: held.token.and_then(token),
-                        ..self.claim_record(held.kind, held.by, Some(held))
-                    },
+                    quiet_since: quiet_since(&claim, signs, NOW),
+                    claim,
                     life: self.seen(world, asker, held.by),
                     former: held.former.map(former).into_iter().collect(),
                     heard: None,
@@ -202,6 +222,8 @@ impl Scenario {
                     token: done.token.and_then(token),
                     explicit: !done.script && ours.explicit,
                     session: if done.script { None } else { ours.session },
+                    stable: !done.script && ours.stable,
+                    shared: done.process.is_some() && ours.shared.is_some(),
                     process: done.process.map(|process| self.record_of(process)),
                     ..Done::default()
                 })

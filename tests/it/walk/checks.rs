@@ -102,13 +102,17 @@ impl Walk<'_> {
         }
         let forced = *request == Request::Unstuck { force: true };
         let to_other_terminal = *request == claim(true) && scenario.same_user(asker, held);
-        if forced || to_other_terminal {
+        // Nothing proves that it lives, and it has long been silent: who asks for just that may.
+        let asked = *request == claim(true) || *request == Request::Unstuck { force: false };
+        if forced || to_other_terminal || (asked && scenario.is_silent(held)) {
             return;
         }
         let misjudged = scenario.agents[held.by.agent]
             .process
             .is_some_and(|slot| scenario.slots[slot].misjudged);
-        let lives = Scenario::lives(world, scenario.process_of(held.by)) && !misjudged;
+        let lives = Scenario::lives(world, scenario.process_of(held.by))
+            && !misjudged
+            && !world.ended[held.by.agent];
         self.check(Check::OneLiveOwner, at, !lives, what);
         let seen = scenario.seen(world, asker, held.by);
         self.check(Check::UnknownIsAlive, at, seen != Life::Unknown, what);
@@ -138,10 +142,8 @@ impl Walk<'_> {
                     self.check(Check::FourEyes, at, false, name);
                     continue;
                 };
-                let another = checked.by.is_some_and(|author| {
-                    scenario.name_of(author) != scenario.name_of(by)
-                        && (checked.process.is_none() || checked.process != scenario.process_of(by))
-                });
+                let another =
+                    checked.by.is_some_and(|author| !scenario.same_author(author, checked, by));
                 self.check(Check::FourEyes, at, another, name);
             }
         }

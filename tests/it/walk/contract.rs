@@ -4,7 +4,7 @@
 use git_conductor::rules::Refusal;
 use git_conductor::rules::decide::{Change, Request};
 use git_conductor::rules::identity::Life;
-use git_conductor::rules::others::Holder;
+use git_conductor::rules::others::{Alive, Holder};
 
 use super::agents::Naming;
 use super::sprint::Scenario;
@@ -48,17 +48,17 @@ impl Scenario {
             let same = self.name_of(asker) == self.name_of(held.by) && dead;
             return if same { Kin::Former } else { Kin::Other };
         }
-        self.kin_of(world, asker, (held.by, self.process_of(held.by), held.token), dead)
+        self.kin_of(world, asker, (held.by, self.process_of(held.by), held.token), (dead, true))
     }
 
     /// How `asker` stands to a record: who made it, with which process and token, and whether that
-    /// process is dead.
+    /// process is dead, and whether it is of a claim rather than of a completion.
     fn kin_of(
         &self,
         world: &World,
         asker: Author,
         (by, theirs, token): (Author, Option<(usize, usize)>, Option<usize>),
-        dead: bool,
+        (dead, claimed): (bool, bool),
     ) -> Kin {
         let me = &self.agents[asker.agent];
         let owner = &self.agents[by.agent];
@@ -70,7 +70,10 @@ impl Scenario {
         match (me.naming, owner.naming) {
             (Naming::Explicit(a), Naming::Explicit(b)) if a == b => {
                 let above = theirs.is_some() && Self::above(world, me) == theirs;
-                if mine == theirs || above {
+                // Two threads of one name are two agents, while they may live.
+                let apart =
+                    me.thread.is_some() && owner.thread.is_some() && me.thread != owner.thread;
+                if (mine == theirs || above) && !apart {
                     Kin::Present
                 } else if dead {
                     Kin::Former
@@ -79,8 +82,16 @@ impl Scenario {
                 }
             }
             (Naming::Explicit(_), _) | (_, Naming::Explicit(_)) => Kin::Other,
-            _ if mine.is_some() && mine == theirs => Kin::Present,
-            (Naming::Session(a), Naming::Session(b)) if a == b => {
+            // What names a thread names nobody else below its process.
+            (a, b) if a != b && (me.is_stable() || owner.is_stable()) => Kin::Other,
+            // A script that runs in a session of its own keeps what it claimed, as long as it runs.
+            _ if mine.is_some() && mine == theirs => {
+                let runs = owner.via.is_some_and(|via| claimed && world.processes[via].1);
+                if runs && owner.via != me.via { Kin::Other } else { Kin::Present }
+            }
+            (Naming::Session(a), Naming::Session(b)) | (Naming::Thread(a), Naming::Thread(b))
+                if a == b =>
+            {
                 // A sandbox of its own for each call may show no process that lasts.
                 let out_of_sight = theirs.is_none()
                     || (self.host(mine) == self.host(theirs)
@@ -99,7 +110,7 @@ impl Scenario {
         }
         let dead =
             done.process.is_none() || self.seen_process(world, asker, done.process) == Life::Dead;
-        self.kin_of(world, asker, (by, done.process, done.token), dead) != Kin::Other
+        self.kin_of(world, asker, (by, done.process, done.token), (dead, false)) != Kin::Other
     }
 
     /// Whether `asker` is known by a record, whatever the recorded process has come to: it once held
@@ -117,10 +128,15 @@ impl Scenario {
             return true;
         }
         match (self.agents[asker.agent].naming, self.agents[by.agent].naming) {
-            (Naming::Explicit(a), Naming::Explicit(b)) => a == b,
+            (Naming::Explicit(a), Naming::Explicit(b)) | (Naming::Thread(a), Naming::Thread(b)) => {
+                a == b
+            }
             (Naming::Explicit(_), _) | (_, Naming::Explicit(_)) => false,
             (Naming::Session(a), Naming::Session(b)) if a == b => true,
-            _ => process.is_some() && self.process_of(asker) == process,
+            (a, b) => {
+                let named = [a, b].iter().any(|naming| matches!(naming, Naming::Thread(_)));
+                !named && process.is_some() && self.process_of(asker) == process
+            }
         }
     }
 
@@ -142,15 +158,30 @@ impl Scenario {
         held.kind == Kind::Ours && user.is_some() && user == self.agents[held.by.agent].user
     }
 
+    /// Whether who completed something is `other`, as far as its record can tell: by name, session or
+    /// process, where a thread is told from the others below its process.
+    pub(super) fn same_author(&self, by: Author, done: &Finished, other: Author) -> bool {
+        let (a, b) = (&self.agents[by.agent], &self.agents[other.agent]);
+        let (id, their) = (a.session_id().filter(|_| !done.script), b.session_id());
+        let known = id.is_some() && their.is_some();
+        let apart = known && id != their && (a.is_stable() || b.is_stable());
+        self.name_of(by) == self.name_of(other)
+            || (known && id == their)
+            || (done.process.is_some() && done.process == self.process_of(other) && !apart)
+    }
+
+    /// Whether who asks for just that may take a claim over although its owner is not known dead: no
+    /// process can prove that it lives, and it has been silent for long.
+    pub(super) fn is_silent(&self, held: &Held) -> bool {
+        held.kind == Kind::Ours && self.agents[held.by.agent].is_unproven() && held.age == Age::Old
+    }
+
     /// The dependency whose completer the asker is, or might be.
     fn four_eyes(&self, world: &World, asker: Author, phase: usize) -> bool {
         let not_by = &self.graph.phase(self.phases[phase]).not_by;
         not_by.iter().any(|other| match &world.places[other.index()] {
             Place::Done(Finished { by: None, .. }) => true,
-            Place::Done(Finished { by: Some(by), process, .. }) => {
-                self.name_of(*by) == self.name_of(asker)
-                    || (process.is_some() && *process == self.process_of(asker))
-            }
+            Place::Done(done @ Finished { by: Some(by), .. }) => self.same_author(*by, done, asker),
             Place::Pending | Place::Held(_) => false,
         })
     }
@@ -166,7 +197,7 @@ impl Scenario {
     /// terminal of the same person.
     pub(super) fn spent(&self, world: &World, asker: Author, phase: usize) -> bool {
         let Some(held) = world.held(phase) else { return false };
-        self.seen(world, asker, held.by) == Life::Dead
+        (self.seen(world, asker, held.by) == Life::Dead || self.is_silent(held))
             && self.fails(world, asker, held)
             && self.exhausted(world, phase)
     }
@@ -221,6 +252,7 @@ impl Scenario {
                     Kin::Other if dead && (held.age == Age::Old || *takeover) => {
                         opened("take over")
                     }
+                    Kin::Other if *takeover && self.is_silent(held) => opened("take over"),
                     Kin::Other if *takeover && self.same_user(asker, held) => opened("take over"),
                     Kin::Other => "claimed",
                 }
@@ -242,7 +274,7 @@ impl Scenario {
             }
             (Request::Unstuck { force }, Place::Held(held)) => {
                 let dead = self.seen(world, asker, held.by) == Life::Dead;
-                if *force || dead { "free" } else { "alive" }
+                if *force || dead || self.is_silent(held) { "free" } else { "alive" }
             }
         }
     }
@@ -270,6 +302,9 @@ impl Scenario {
                     && self.name_of(asker) == self.name_of(held.by);
                 (holder.agent != self.name_of(held.by)
                     || holder.alive != alive
+                    || holder.shared
+                        != (held.kind == Kind::Ours && self.agents[held.by.agent].is_unproven())
+                    || (holder.silent && (alive == Alive::No || !self.is_silent(held)))
                     || (holder.same_name && !namesake))
                     .then_some("another holds it")
             }

@@ -4,18 +4,37 @@
 use git_conductor::record::Verdict;
 use git_conductor::rules::decide::{Change, Request};
 
+use super::contract::Kin;
 use super::sprint::Scenario;
 use super::world::{Age, Author, Finished, Held, Kind, NEW, Place, World};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Event {
-    Asks { agent: usize, worktree: &'static str, phase: usize, request: Request },
+    Asks {
+        agent: usize,
+        worktree: &'static str,
+        phase: usize,
+        request: Request,
+    },
     Dies(usize),
     Restarts(usize),
+    /// An agent ends below a process that lives on.
+    Ends(usize),
+    /// A command of the agent sees its claims, and asks for nothing.
+    Speaks(usize),
     TimePasses,
-    ScriptClaims { agent: usize, phase: usize, plain: bool },
-    ScriptFrees { phase: usize },
-    ScriptCompletes { phase: usize, empty: bool },
+    ScriptClaims {
+        agent: usize,
+        phase: usize,
+        plain: bool,
+    },
+    ScriptFrees {
+        phase: usize,
+    },
+    ScriptCompletes {
+        phase: usize,
+        empty: bool,
+    },
 }
 
 fn artifact(sha256: Option<&str>) -> Option<&'static str> {
@@ -122,8 +141,31 @@ impl Scenario {
             } else if incarnation + 1 < self.incarnations {
                 add(Event::Restarts(slot), &|after| {
                     after.processes[slot] = (incarnation + 1, true);
+                    for (ended, agent) in after.ended.iter_mut().zip(&self.agents) {
+                        *ended &= agent.process != Some(slot);
+                    }
                 });
             }
+        }
+        for agent in 0..self.walkers {
+            if self.agents[agent].script || !self.is_there(world, agent) {
+                continue;
+            }
+            if self.agents[agent].shares {
+                add(Event::Ends(agent), &|after| after.ended[agent] = true);
+            }
+            let asker = self.present(world, agent);
+            add(Event::Speaks(agent), &|after| {
+                for place in &mut after.places {
+                    if let Place::Held(held) = place
+                        && held.kind == Kind::Ours
+                        && held.age == Age::Old
+                        && self.kin(world, asker, held) != Kin::Other
+                    {
+                        held.age = Age::Heard;
+                    }
+                }
+            });
         }
         add(Event::TimePasses, &World::grow_old);
         for agent in (0..self.walkers).filter(|agent| self.agents[*agent].script) {

@@ -202,8 +202,7 @@ impl Walk<'_> {
                 continue;
             }
             let asker = scenario.present(&world, agent);
-            let process = scenario.process_of(asker);
-            let gone = process.is_some() && !Scenario::lives(&world, process);
+            let gone = !scenario.is_there(&world, agent);
             let board = scenario.board(&world, asker);
             for worktree in scenario.agents[agent].worktrees {
                 let me = scenario.me(&world, asker, worktree);

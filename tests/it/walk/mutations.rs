@@ -2,7 +2,7 @@
 
 use git_conductor::record::{Done, Verdict};
 use git_conductor::rules::decide::{self, Change, Facts, Request};
-use git_conductor::rules::identity::Life;
+use git_conductor::rules::identity::{Life, Me, heard};
 use git_conductor::rules::next;
 use git_conductor::rules::others::{Advice, Prospect};
 use git_conductor::rules::{Board, Hold, PhaseId, Refusal, State};
@@ -31,6 +31,23 @@ pub(super) const BROKEN: &[(&str, Rules, &str, Check)] = &[
     ("lets anyone complete", deciding(anyone_completes), HANDOVER, Check::Fence),
     ("lets the robbed complete", deciding(the_robbed_complete), HANDOVER, Check::Fence),
     ("lets anyone abort", deciding(anyone_aborts), HANDOVER, Check::Fence),
+    ("ignores when it was heard", deciding(counts_from_the_claim), HANDOVER, Check::TheHour),
+    ("goes by the process", deciding(the_process_is_enough), THREADS, Check::OneLiveOwner),
+    ("believes a shared process", deciding(the_process_is_its_own), THREADS, Check::NotWedged),
+    ("takes the silent unasked", deciding(takes_the_silent), THREADS, Check::OneLiveOwner),
+    ("frees who was just heard", deciding(frees_who_shares), THREADS, Check::OneLiveOwner),
+    (
+        "bars who shares a process",
+        deciding(the_process_is_enough),
+        "four eyes, threads below one process",
+        Check::Answer,
+    ),
+    (
+        "takes a script's for its sibling's",
+        deciding(scripts_are_one),
+        "two scripts of one agent, and itself",
+        Check::OneLiveOwner,
+    ),
     ("reclaims a moment early", deciding(before_the_hour), HANDOVER, Check::TheHour),
     ("reclaims a moment late", deciding(after_the_hour), HANDOVER, Check::Answer),
     ("claims what is done", deciding(claims_the_done), HANDOVER, Check::DoneForEver),
@@ -73,6 +90,7 @@ const HANDOVER: &str = "two processes of one explicit name, and a session";
 const TERMINALS: &str = "two terminals of one user, and another user";
 const HERE_AND_THERE: &str = "a person here and there, and an agent of that user";
 const HOSTS: &str = "other hosts and containers";
+const THREADS: &str = "two threads below one process, and another agent";
 const LIMIT: &str = "two attempts that may fail";
 const CHAIN: &str = "a chain, with failures";
 const ONE_PROCESS: &str = "four eyes, two names of one process";
@@ -189,6 +207,59 @@ fn before_the_hour(board: &Board, id: PhaseId, request: &Request, facts: Facts<'
 fn after_the_hour(board: &Board, id: PhaseId, request: &Request, facts: Facts<'_>) -> Answer {
     let late = SignedDuration::from_nanos(1);
     decide::decide(board, id, request, Facts { stale_after: STALE_AFTER + late, ..facts })
+}
+
+fn counts_from_the_claim(
+    board: &Board,
+    id: PhaseId,
+    request: &Request,
+    facts: Facts<'_>,
+) -> Answer {
+    let deaf = |hold: &mut Hold| hold.quiet_since = heard(&hold.claim);
+    decide::decide(&doctored(board, deaf, |_| ()), id, request, facts)
+}
+
+fn the_process_is_enough(
+    board: &Board,
+    id: PhaseId,
+    request: &Request,
+    facts: Facts<'_>,
+) -> Answer {
+    let me = Me { stable: false, ..facts.me.clone() };
+    let board = doctored(board, |hold| hold.claim.stable = false, |done| done.stable = false);
+    decide::decide(&board, id, request, Facts { me: &me, ..facts })
+}
+
+fn the_process_is_its_own(
+    board: &Board,
+    id: PhaseId,
+    request: &Request,
+    facts: Facts<'_>,
+) -> Answer {
+    let own = |hold: &mut Hold| hold.claim.process = hold.claim.any_process().cloned();
+    decide::decide(&doctored(board, own, |_| ()), id, request, facts)
+}
+
+fn takes_the_silent(board: &Board, id: PhaseId, request: &Request, facts: Facts<'_>) -> Answer {
+    let silent = |hold: &Hold| hold.is_left(facts.now, facts.stale_after);
+    match decide::decide(board, id, request, facts) {
+        Err(Refusal::Claimed { same_agent: false, .. })
+            if hold_of(board, id).is_some_and(silent) =>
+        {
+            Ok(Change::TakeOver)
+        }
+        answer => answer,
+    }
+}
+
+fn frees_who_shares(board: &Board, id: PhaseId, request: &Request, facts: Facts<'_>) -> Answer {
+    let silent = |hold: &mut Hold| hold.quiet_since = None;
+    decide::decide(&doctored(board, silent, |_| ()), id, request, facts)
+}
+
+fn scripts_are_one(board: &Board, id: PhaseId, request: &Request, facts: Facts<'_>) -> Answer {
+    let one = |hold: &mut Hold| hold.claim.via = None;
+    decide::decide(&doctored(board, one, |_| ()), id, request, facts)
 }
 
 fn claims_the_done(board: &Board, id: PhaseId, request: &Request, facts: Facts<'_>) -> Answer {

@@ -35,9 +35,11 @@ impl Walk<'_> {
         }
         let mut deserted = world.clone();
         let walking = scenario.slots.len() - scenario.phases.len();
-        for process in deserted.processes.iter_mut().take(walking) {
-            process.1 = false;
+        // Processes that are not their own may live on, and prove nothing.
+        for (slot, process) in deserted.processes.iter_mut().enumerate().take(walking) {
+            process.1 &= scenario.agents.iter().any(|a| a.shares && a.process == Some(slot));
         }
+        deserted.ended.iter_mut().zip(&scenario.agents).for_each(|(ended, a)| *ended = a.shares);
         deserted.grow_old();
         for place in &mut deserted.places {
             if let Place::Held(held) = place {
@@ -66,7 +68,9 @@ impl Walk<'_> {
         let needed = world.places.iter().enumerate().any(|(phase, place)| match place {
             Place::Held(held) => {
                 let stranger = scenario.present(&world, scenario.walkers + phase);
-                held.kind == Kind::Plain || scenario.seen(&world, stranger, held.by) != Life::Dead
+                held.kind == Kind::Plain
+                    || (scenario.seen(&world, stranger, held.by) != Life::Dead
+                        && !scenario.is_silent(held))
             }
             Place::Pending | Place::Done(_) => false,
         }) || (0..world.places.len()).any(|phase| {

@@ -5,7 +5,10 @@ use super::sprint::{FAIL, FAIL_A, PASS, Scenario, WITH_A, WITH_B};
 
 /// Small sprints, each for one way to be oneself or for one shape of the graph.
 pub(super) fn scenarios() -> Vec<Scenario> {
-    [who_is_who(), where_and_when(), several_phases()].into_iter().flatten().collect()
+    [who_is_who(), below_one_process(), where_and_when(), several_phases()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// One phase, and agents that are alike in one thing and differ in another.
@@ -103,6 +106,60 @@ fn who_is_who() -> Vec<Scenario> {
     ]
 }
 
+/// One phase, and several agents below one process.
+fn below_one_process() -> Vec<Scenario> {
+    use Agent as A;
+    vec![
+        Scenario::new(
+            "two threads below one process, and another agent",
+            "a",
+            &[HERE, HERE],
+            &[A::thread("t1", 0).sharing(), A::thread("t2", 0).sharing(), A::explicit("ada", 1)],
+        ),
+        Scenario::new(
+            "a thread in two processes, and one of its process",
+            "a",
+            &[HERE, HERE],
+            &[A::thread("t1", 0), A::thread("t1", 1), A::session("5e55", 0), A::detected("pi", 0)],
+        ),
+        Scenario::new(
+            "jobs of one name below one process",
+            "a",
+            &[HERE, HERE],
+            &[
+                A::explicit("ci", 0).in_thread("j1").sharing(),
+                A::explicit("ci", 0).in_thread("j2").sharing(),
+                A::explicit("ci", 1).in_thread("j3"),
+                A::explicit("ci", 0).sharing(),
+            ],
+        ),
+        Scenario::new(
+            "a job without a process, and another",
+            "a",
+            &[HERE],
+            &[A::thread("j1", 0).without_process(), A::thread("j2", 0).without_process()],
+        ),
+        Scenario::new(
+            "two scripts of one agent, and itself",
+            "a",
+            &[HERE, HERE, HERE],
+            &[
+                A::detected("pi", 0).in_script(1),
+                A::detected("pi", 0).in_script(2),
+                A::detected("pi", 0),
+            ],
+        )
+        .without_restarts(),
+        Scenario::new(
+            "one attempt that may fail, of threads below one process",
+            "a*1",
+            &[HERE, HERE],
+            &[A::thread("t1", 0).sharing(), A::thread("t2", 0).sharing(), A::explicit("ada", 1)],
+        )
+        .forgetful(),
+    ]
+}
+
 /// One phase, and worktrees, clocks and proofs of death that are not as they should be.
 fn where_and_when() -> Vec<Scenario> {
     use Agent as A;
@@ -173,6 +230,17 @@ fn several_phases() -> Vec<Scenario> {
             "build review:build!build",
             &[HERE, HERE],
             &[A::session("5e55", 0), A::explicit("rev", 0), A::detected("codex", 1)],
+        )
+        .forgetful(),
+        Scenario::new(
+            "four eyes, threads below one process",
+            "build review:build!build",
+            &[HERE],
+            &[
+                A::thread("t1", 0).sharing(),
+                A::thread("t2", 0).sharing(),
+                A::explicit("rev", 0).in_thread("t1").sharing(),
+            ],
         )
         .forgetful(),
         Scenario::new(
@@ -265,6 +333,8 @@ pub(super) fn kinds() -> Vec<(Agent, Slot)> {
         (A::person(1000, 8), HERE),
         (A::person(1000, 9), HERE),
         (A::script("ada", 10), HERE),
+        (A::thread("t1", 0).sharing(), HERE),
+        (A::thread("t2", 0).sharing(), HERE),
         (A::explicit("ada", 11).in_two_worktrees(), MISJUDGED),
     ]
 }

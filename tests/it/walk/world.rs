@@ -23,6 +23,8 @@ pub(super) enum Age {
     Fresh,
     /// Made long ago, and renewed lately.
     Renewed,
+    /// Made long ago, and seen lately by a command of its owner.
+    Heard,
     Old,
 }
 
@@ -69,6 +71,8 @@ pub(super) enum Place {
 pub(super) struct World {
     /// For each slot the present incarnation, and whether it lives.
     pub(super) processes: Vec<(usize, bool)>,
+    /// For each agent whether it has ended, although its process, which is not its own, may live.
+    pub(super) ended: Vec<bool>,
     /// For each agent the token it was last granted, if anyone presents it.
     pub(super) granted: Vec<Option<usize>>,
     pub(super) places: Vec<Place>,
@@ -107,6 +111,7 @@ impl Scenario {
     pub(super) fn start(&self) -> World {
         World {
             processes: vec![(0, true); self.slots.len()],
+            ended: vec![false; self.agents.len()],
             granted: vec![None; self.agents.len()],
             places: vec![Place::Pending; self.phases.len()],
             tried: vec![0; self.phases.len()],
@@ -118,6 +123,7 @@ impl Scenario {
         match (agent.naming, agent.process) {
             (Naming::Explicit(name), _) => name.to_owned(),
             (Naming::Session(id), _) => format!("claude-{id}"),
+            (Naming::Thread(id), _) => format!("codex-{id}"),
             (Naming::Process(family), Some(slot)) => format!("{family}-{slot}{}", by.incarnation),
             (Naming::Process(family), None) => format!("{family}-x"),
         }
@@ -136,6 +142,13 @@ impl Scenario {
     /// Whether a process really lives.
     pub(super) fn lives(world: &World, process: Option<(usize, usize)>) -> bool {
         process.is_some_and(|(slot, incarnation)| world.processes[slot] == (incarnation, true))
+    }
+
+    /// Whether an agent is there to ask: it has not ended, and neither has its process or its script.
+    pub(super) fn is_there(&self, world: &World, agent: usize) -> bool {
+        let lives = |slot: Option<usize>| slot.is_none_or(|slot| world.processes[slot].1);
+        let (process, via) = (self.agents[agent].process, self.agents[agent].via);
+        !world.ended[agent] && lives(process) && lives(via)
     }
 
     /// The dependencies of a phase that have not passed.
