@@ -136,7 +136,7 @@ pub(super) enum Command {
     Claim {
         /// The phase
         phase: String,
-        /// Also from an owner that is gone or long silent, or your other terminal
+        /// Also from an owner that is gone, or your other terminal
         #[arg(long)]
         takeover: bool,
         #[command(flatten)]

@@ -10,7 +10,6 @@ pub mod input;
 pub mod shell;
 pub mod subagent;
 
-
 use super::{Context, Input, Outcome, View, claim, salvage};
 use crate::error::{Failure, Stop};
 use crate::rules::{Refusal, decide};

@@ -135,7 +135,7 @@ enum Look<T> {
     /// It has come true, and was acted on.
     Now(T),
     /// It has not, for this reason; at that time it may, although nothing happens.
-    Later(Waiting),
+    Later(Box<Waiting>),
 }
 
 /// Why it has not come true yet.
@@ -173,7 +173,7 @@ fn until<T>(
         let is_over = left.is_some_and(|left| left.is_zero());
         let Waiting { why, until, last_change } = match seen {
             Ok(Look::Now(value)) => return Ok((value, begun.elapsed())),
-            Ok(Look::Later(waiting)) => waiting,
+            Ok(Look::Later(waiting)) => *waiting,
             // Another command is in the middle of a change, or was killed there.
             Err(Stop::Failed(failure)) if failure.kind == FailureKind::Busy && !is_over => {
                 events.sleep(Some(left.map_or(TICK, |left| left.min(TICK))));
@@ -233,7 +233,7 @@ fn look<T>(
     };
     watch_owners(context, events, &board);
     watch_oneself(context, events)?;
-    Ok(Look::Later(later))
+    Ok(Look::Later(Box::new(later)))
 }
 
 /// A wait that is twice as long as the one that was for nothing, as the command line takes it.

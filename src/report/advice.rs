@@ -237,17 +237,17 @@ pub(super) fn timed_out(
                 ..
             }
     );
-    let (hints, todo) = match why {
+    let (hints, todo) = if why.prospect().is_some() {
         // Here the advice is the same as without waiting.
-        Refusal::NothingReady { .. } | Refusal::NotForYou { .. } => {
-            let waits = inner.todo == words(WAIT);
-            (inner.hints, if waits { again.to_vec() } else { inner.todo })
-        }
-        _ if is_dead => (inner.hints, inner.todo),
-        _ => match quiet(last_change, now) {
+        let waits = inner.todo == words(WAIT);
+        (inner.hints, if waits { again.to_vec() } else { inner.todo })
+    } else if is_dead {
+        (inner.hints, inner.todo)
+    } else {
+        match quiet(last_change, now) {
             Some(quiet) => (vec![quiet], Vec::new()),
             None => (vec!["this is normal: wait again".to_owned()], again.to_vec()),
-        },
+        }
     };
     Draft { text, hints, todo }
 }

@@ -198,9 +198,10 @@ fn one_line(value: &Value) -> String {
 }
 
 fn stop_text(words: &Words, say: &mut Say) {
-    let line = match words.is_error {
-        true => format!("{} {}", say.paint.error("error:"), words.text),
-        false => words.text.clone(),
+    let line = if words.is_error {
+        format!("{} {}", say.paint.error("error:"), words.text)
+    } else {
+        words.text.clone()
     };
     say.line(&line);
     for hint in &words.hints {

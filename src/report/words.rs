@@ -53,15 +53,14 @@ pub fn refusal(refusal: &Refusal, now: Timestamp) -> Words {
 
 /// What a command that is refused exits with.
 fn exit(refusal: &Refusal) -> u8 {
-    match refusal {
-        Refusal::TimedOut { .. } => error::TIMED_OUT,
-        Refusal::Finished {} => error::FINISHED,
-        Refusal::NothingReady { prospect, .. } | Refusal::NotForYou { prospect, .. }
-            if prospect.waiting_helps =>
-        {
-            error::NOTHING_NOW
-        }
-        _ => error::REFUSED,
+    if matches!(refusal, Refusal::TimedOut { .. }) {
+        error::TIMED_OUT
+    } else if matches!(refusal, Refusal::Finished {}) {
+        error::FINISHED
+    } else if refusal.prospect().is_some_and(|prospect| prospect.waiting_helps) {
+        error::NOTHING_NOW
+    } else {
+        error::REFUSED
     }
 }
 

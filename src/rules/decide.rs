@@ -179,13 +179,11 @@ pub(super) fn behind_the_dead(
     refusal: Refusal,
     facts: Facts<'_>,
 ) -> Refusal {
-    match refusal {
-        Refusal::Blocked { phase, waits_for, .. } => {
-            let dead = dead_owner(board, facts, board.graph.ancestors(id)).map(Box::new);
-            Refusal::Blocked { phase, waits_for, dead }
-        }
-        other => other,
+    if let Refusal::Blocked { phase, waits_for, .. } = refusal {
+        let dead = dead_owner(board, facts, board.graph.ancestors(id)).map(Box::new);
+        return Refusal::Blocked { phase, waits_for, dead };
     }
+    refusal
 }
 
 /// Whether the owner works in another worktree and is not known dead.

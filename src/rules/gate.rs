@@ -252,7 +252,9 @@ pub fn passage(
                 return Err(shut(Shut::Lost { holder: Holder::of(hold, false) }));
             }
             Err(_) => {
-                return Err(shut(Shut::Claimed { holder: Holder::seen_by(question.me, hold, false) }));
+                return Err(shut(Shut::Claimed {
+                    holder: Holder::seen_by(question.me, hold, false),
+                }));
             }
         },
         State::Done(_) => Passage::Done,

@@ -7,7 +7,7 @@ use super::attempts::{is_exhausted, spent};
 use super::board::{Board, State};
 use super::decide::{Facts, check_four_eyes, completed_by, dead_owner, is_mine};
 use super::graph::PhaseId;
-use super::identity::{Life, age};
+use super::identity::age;
 use super::others::{Advice, Alive, Prospect, Seen};
 use crate::record::Verdict;
 
@@ -19,7 +19,7 @@ pub(super) fn prospect(board: &Board, facts: Facts<'_>) -> Prospect {
     let seen = others(board, facts);
     let doable = doable(board, &seen, facts);
     let mut later = Vec::new();
-    let mut held = Vec::new();
+    let mut of_others = Vec::new();
     let mut mine = false;
     for id in board.graph.ids() {
         let behind = board.graph.phase(id).depends_on.iter().all(|dep| doable[dep.index()]);
@@ -28,7 +28,7 @@ pub(super) fn prospect(board: &Board, facts: Facts<'_>) -> Prospect {
             State::Claimed(hold) if is_mine(facts.me, hold) => mine = true,
             _ if !behind || is_barred_to_me(board, id, facts) => {}
             State::Claimed(hold) if spent(board, id, hold, facts).is_some() => {}
-            State::Claimed(_) => held.push(id),
+            State::Claimed(_) => of_others.push(id),
             State::Pending if is_exhausted(board, id, facts) => {}
             State::Pending => later.push(id),
         }
@@ -40,12 +40,12 @@ pub(super) fn prospect(board: &Board, facts: Facts<'_>) -> Prospect {
         Advice::TakeOver
     } else if !later.is_empty() {
         Advice::Wait
-    } else if !held.is_empty() {
+    } else if !of_others.is_empty() {
         Advice::MayStop
     } else {
         for_others(board, &doable, facts)
     };
-    let yours_later = later.iter().chain(&held).map(|id| board.graph.phase(*id).name.clone());
+    let yours_later = later.iter().chain(&of_others).map(|id| board.graph.phase(*id).name.clone());
     Prospect {
         advice,
         waiting_helps: advice.waiting_helps(),
@@ -95,7 +95,7 @@ fn doable(board: &Board, seen: &[Seen], facts: Facts<'_>) -> Vec<bool> {
         };
         doable[id.index()] = match board.state(id) {
             State::Done(done) => done.verdict == Verdict::Pass,
-            State::Claimed(hold) if hold.life != Life::Dead => is_open(),
+            State::Claimed(hold) if !facts.is_left(hold) => is_open(),
             State::Claimed(hold) => {
                 spent(board, id, hold, facts).is_none() && is_open() && by_somebody()
             }
@@ -142,7 +142,7 @@ fn others(board: &Board, facts: Facts<'_>) -> Vec<Seen> {
             State::Pending => {}
             State::Claimed(hold) if is_mine(facts.me, hold) => {}
             State::Claimed(hold) => {
-                see(&hold.claim.agent, hold.heard.max(hold.claim.claimed_at), hold.life.into())
+                see(&hold.claim.agent, hold.heard.max(hold.claim.claimed_at), hold.life.into());
             }
             State::Done(done) if done.carried_from.is_some() => {}
             State::Done(done) if completed_by(facts.me, done, board.completer(id)) => {}
@@ -155,7 +155,7 @@ fn others(board: &Board, facts: Facts<'_>) -> Vec<Seen> {
             see(&attempt.agent, attempt.ended_at, Alive::Unknown);
         }
     }
-    seen.sort_by(|a, b| b.at.cmp(&a.at));
+    seen.sort_by_key(|seen| std::cmp::Reverse(seen.at));
     seen
 }
 

@@ -416,6 +416,16 @@ impl Refusal {
         }
     }
 
+    /// What is left for the asker, where it can claim nothing.
+    #[must_use]
+    pub fn prospect(&self) -> Option<&Prospect> {
+        if let Self::NothingReady { prospect, .. } | Self::NotForYou { prospect, .. } = self {
+            Some(prospect)
+        } else {
+            None
+        }
+    }
+
     /// When the same command may succeed.
     #[must_use]
     pub fn retry(&self) -> Retry {

@@ -80,17 +80,16 @@ fn anything(board: &Board, facts: Facts<'_>) -> Outlook {
     }
     match next(board, facts) {
         Ok(_) => Outlook::Now,
-        Err(refusal) => match &refusal {
-            Refusal::NothingReady { prospect, .. } | Refusal::NotForYou { prospect, .. }
-                if prospect.waiting_helps =>
-            {
-                let changes = changes_at(prospect, facts.now);
-                let until = [turns_stale(board, facts.now, facts.stale_after), changes];
-                let until = until.into_iter().flatten().min();
-                Outlook::Later { why: refusal, until }
-            }
-            _ => Outlook::Never(refusal),
-        },
+        Err(refusal) => {
+            let Some(prospect) = refusal.prospect().filter(|prospect| prospect.waiting_helps)
+            else {
+                return Outlook::Never(refusal);
+            };
+            let changes = changes_at(prospect, facts.now);
+            let until = [turns_stale(board, facts.now, facts.stale_after), changes];
+            let until = until.into_iter().flatten().min();
+            Outlook::Later { why: refusal, until }
+        }
     }
 }
 

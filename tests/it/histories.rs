@@ -134,8 +134,9 @@ impl Player<'_> {
             (Some(1), "done") => Said::Done,
             (Some(1), "blocked") => Said::Blocked,
             (Some(1), "alive") => Said::Alive,
-            (Some(1), "not_claimed" | "holding" | "nothing_ready") => Said::Nobody,
-            (Some(5), "finished") | (Some(6), "nothing_ready") => Said::Nobody,
+            (Some(1), "not_claimed" | "holding" | "nothing_ready")
+            | (Some(5), "finished")
+            | (Some(6), "nothing_ready") => Said::Nobody,
             _ => Said::Impossible,
         };
         assert_ne!(said, Said::Impossible, "{args:?}: {answer:#?}");

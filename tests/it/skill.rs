@@ -96,7 +96,6 @@ pub(crate) fn text() -> String {
             0 => "go on",
             1 => "as below; of `next`: waiting cannot help, do what the hint says",
             3 => "run what the hint says",
-            5 => "tell your human, stop",
             6 => "run what the hint says, mostly `git conductor next --claim --wait --timeout 90s`",
             4 => "run the same again",
             129 => "read `git conductor COMMAND -h`",

@@ -217,8 +217,11 @@ impl Walk<'_> {
         let is_final = match prospect.advice {
             Advice::Others => true,
             Advice::Person => nothing_is_exhausted,
-            Advice::AnotherAgent => false,
-            Advice::GoOn | Advice::TakeOver | Advice::Wait | Advice::MayStop => false,
+            Advice::AnotherAgent
+            | Advice::GoOn
+            | Advice::TakeOver
+            | Advice::Wait
+            | Advice::MayStop => false,
         };
         if is_final {
             self.never[at] |= 1 << bit;

@@ -4,7 +4,7 @@ use git_conductor::record::{Done, Verdict};
 use git_conductor::rules::decide::{self, Change, Facts, Request};
 use git_conductor::rules::identity::{Life, Me, heard};
 use git_conductor::rules::next;
-use git_conductor::rules::others::{Advice, Prospect};
+use git_conductor::rules::others::Advice;
 use git_conductor::rules::{Board, Hold, PhaseId, Refusal, State};
 use jiff::SignedDuration;
 
@@ -387,17 +387,14 @@ fn finishes_early(board: &Board, facts: Facts<'_>) -> Result<Vec<PhaseId>, Refus
 
 /// What `next` says, with other advice.
 fn advising(board: &Board, facts: Facts<'_>, advice: Advice) -> Result<Vec<PhaseId>, Refusal> {
-    let other = |prospect: Box<Prospect>| {
-        Box::new(Prospect { advice, waiting_helps: advice.waiting_helps(), ..*prospect })
-    };
-    next::next(board, facts).map_err(|refusal| match refusal {
-        Refusal::NothingReady { claimed, failed, exhausted, prospect } => {
-            Refusal::NothingReady { claimed, failed, exhausted, prospect: other(prospect) }
+    next::next(board, facts).map_err(|mut refusal| {
+        if let Refusal::NothingReady { prospect, .. } | Refusal::NotForYou { prospect, .. } =
+            &mut refusal
+        {
+            prospect.advice = advice;
+            prospect.waiting_helps = advice.waiting_helps();
         }
-        Refusal::NotForYou { phases, claimed, prospect } => {
-            Refusal::NotForYou { phases, claimed, prospect: other(prospect) }
-        }
-        refusal => refusal,
+        refusal
     })
 }
 
