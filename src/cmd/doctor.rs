@@ -260,8 +260,8 @@ impl Findings {
         let Some((repo, pattern)) = start::exclusion(context) else { return };
         match repo.is_ignored(context.store_path()) {
             Ok(true) => {
-                let says = "git passes over it, but for 'git clean -x' and 'git stash --all', which take \
-                            ignored files away: with conductor.store=.git/nanostack both leave it";
+                let says = "git passes over it, but for 'git clean -x' and 'git stash --all' \
+                            (not with conductor.store=.git/nanostack)";
                 self.add("excluded", Level::Ok, says);
             }
             Ok(false) if fix => match repo.exclude(&pattern) {

@@ -274,13 +274,19 @@ pub fn passage(
 #[must_use]
 pub fn verdict(board: &Board, phase: &str) -> Option<Result<(), Shut>> {
     let id = board.graph.find(phase)?;
-    match failure(board, id) {
-        Some(failure) => Some(Err(failure)),
-        None => matches!(board.state(id), State::Done(_)).then_some(Ok(())),
+    if let Some(failure) = failure(board, id) {
+        return Some(Err(failure));
     }
+    let State::Done(done) = board.state(id) else { return None };
+    // It may have failed.
+    Some(if done.is_unreadable() {
+        Err(Shut::OtherCommit { agent: String::new(), done_at: None, going_out: None })
+    } else {
+        Ok(())
+    })
 }
 
-/// Why the gate stays shut: `id` is done without a pass, or what it waits for has failed.
+/// Why the gate stays shut: `id` has failed, or what it waits for has failed.
 fn failure(board: &Board, id: PhaseId) -> Option<Shut> {
     let sprint = board.sprint.is_archived().then(|| board.sprint.sprint_id.clone());
     let of = |done: &Done, failed: Option<String>| {
@@ -288,7 +294,7 @@ fn failure(board: &Board, id: PhaseId) -> Option<Shut> {
         Shut::Failed { agent: done.agent.clone(), at: done.completed_at, failed, sprint }
     };
     if let State::Done(done) = board.state(id)
-        && (done.verdict == Verdict::Fail || done.is_unreadable())
+        && done.verdict == Verdict::Fail
     {
         return Some(of(done, None));
     }

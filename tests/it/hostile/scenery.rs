@@ -6,6 +6,7 @@ use std::fs::{self, File, FileTimes};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
@@ -130,7 +131,11 @@ impl Scenery {
             let path = directory.join("stale/lock").join(name);
             let mut claim = read(&path);
             claim["claimed_at"] = json!(ago(2 * 3600));
-            fs::write(path, claim.to_string()).unwrap();
+            fs::write(&path, claim.to_string()).unwrap();
+            // The time of the copy says when its owner was last heard.
+            let then = SystemTime::now() - Duration::from_secs(2 * 3600);
+            let times = FileTimes::new().set_modified(then);
+            File::options().write(true).open(path).unwrap().set_times(times).unwrap();
         }
         // What a link that is followed leads to.
         let outside = Path::new("original/outside");
