@@ -62,7 +62,7 @@ pub struct Form {
 /// What a push from one worktree runs.
 #[derive(Debug, Clone)]
 pub struct Place {
-    /// The worktree, or the git directory where there is none.
+    /// The worktree; of a bare repository, its git directory.
     pub from: PathBuf,
     /// The hook file that git would run.
     pub path: PathBuf,

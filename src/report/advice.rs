@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::attempts;
-use super::sentences::{Draft, FAILED, NOTHING, ago, draft, names, sentence, who};
+use super::sentences::{Draft, FAILED, NO_CHECKER, NOTHING, ago, draft, names, sentence, who};
 use super::text::{age, duration, list, safe};
 use super::waiting::spent;
 use crate::rules::graph::Handover;
@@ -188,7 +188,11 @@ pub(super) fn not_for_you(
     claimed: &[Held],
     prospect: &Prospect,
 ) -> Draft {
-    let (hint, todo) = advised(prospect, claimed, &[], now);
+    let (hint, todo) = if prospect.advice == Advice::Person {
+        (NO_CHECKER.to_owned(), Vec::new())
+    } else {
+        advised(prospect, claimed, &[], now)
+    };
     let at_work = if claimed.is_empty() {
         String::new()
     } else {

@@ -265,13 +265,15 @@ fn blocked(now: Timestamp, phase: &str, waits_for: &[Wait], dead: Option<&Held>)
 pub(super) const FAILED: &str = "what waits for a failed phase stays closed; \
     how to go on is your human's decision: tell them, and stop";
 
+/// What there is to do about a check of work whose author is unknown.
+pub(super) const NO_CHECKER: &str = "only another agent may check it, and no agent can show that it is one: \
+    tell your human, and stop";
+
 fn four_eyes(phase: &str, other: &str, agent: &str) -> Draft {
     let text =
         format!("'{phase}' is not for you: it checks '{other}', which {} completed", who(agent));
     if agent.is_empty() {
-        let hint = "only another agent may check it, and no agent can show that it is one: \
-                    tell your human, and stop";
-        return draft(text, hint, NOTHING);
+        return draft(text, NO_CHECKER, NOTHING);
     }
     draft(
         text,

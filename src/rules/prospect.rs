@@ -65,7 +65,10 @@ fn for_others(board: &Board, doable: &[bool], facts: Facts<'_>) -> Advice {
     // Also what a dead owner has left: it opens to another in time.
     let is_for_another = |id: PhaseId| {
         let passed = board.waits_for(id).is_empty();
-        passed && !is_exhausted(board, id, facts) && is_barred_to_me(board, id, facts)
+        passed
+            && !is_exhausted(board, id, facts)
+            && is_barred_to_me(board, id, facts)
+            && !is_barred_to_all(board, id)
     };
     if left().any(is_for_another) { Advice::AnotherAgent } else { Advice::Person }
 }
@@ -79,6 +82,14 @@ fn is_barred_to_me(board: &Board, id: PhaseId, facts: Facts<'_>) -> bool {
 fn is_barred(board: &Board, id: PhaseId, agent: &str) -> bool {
     board.graph.phase(id).not_by.iter().any(|other| match board.state(*other) {
         State::Done(done) => done.agent.is_empty() || done.agent == agent,
+        State::Pending | State::Claimed(_) => false,
+    })
+}
+
+/// Whether nobody can be shown to be another than who did what `id` checks: its completer is unknown.
+fn is_barred_to_all(board: &Board, id: PhaseId) -> bool {
+    board.graph.phase(id).not_by.iter().any(|other| match board.state(*other) {
+        State::Done(done) => done.agent.is_empty(),
         State::Pending | State::Claimed(_) => false,
     })
 }

@@ -22,8 +22,8 @@ fn told(token: &Token, session: &str) -> String {
 }
 
 impl<W: World> Store<W> {
-    /// Notes down that `session` is told of the claims on `phases`, and gives those that it had not been
-    /// told of before. `session` is a word that may stand in a file's name.
+    /// Records that `session` was told about its claims on `phases`, and returns those that are new to
+    /// it. `session` must be safe as a part of a file name.
     ///
     /// A claim that has ended meanwhile, and one that has no token (a script's), is left out.
     ///

@@ -90,6 +90,21 @@ fn who_needs_another_agent_is_told_so_and_to_stop() {
 }
 
 #[test]
+fn work_of_nobody_known_is_for_a_person_to_have_checked() {
+    let (sandbox, one, two) = scene(GRAPH);
+    works(&sandbox, &one, "build");
+    works(&sandbox, &one, "docs");
+    let id = sandbox.board("repo").json["sprint_id"].as_str().unwrap().to_owned();
+    let done = sandbox.join("repo/.nanostack/conductor").join(id).join("build/done");
+    std::fs::remove_file(&done).unwrap();
+    std::fs::write(&done, "").unwrap();
+    for agent in [&one, &two] {
+        let told = all_say(&sandbox, agent, "not_for_you", "person", false);
+        assert!(told.err.contains("no agent can show that it is one"), "{told:?}");
+    }
+}
+
+#[test]
 fn a_waiter_ends_when_the_agent_that_it_waits_for_is_gone() {
     let (sandbox, one, two) = scene(GRAPH);
     works(&sandbox, &one, "build");

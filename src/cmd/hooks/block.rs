@@ -94,7 +94,7 @@ pub(super) fn command(program: &str) -> String {
     format!("{first}{program}{then}{program}{rest}")
 }
 
-/// The path that was recorded in a block or a command; empty if there is none.
+/// The path recorded in a block or a command; empty if it records no path.
 pub(super) fn recorded(text: &str) -> String {
     let rest = |start: &str| text.split_once(start).map(|(_, rest)| rest);
     let Some(mut rest) = rest(RECORDED).or_else(|| rest("elif [ -x '")) else {
@@ -174,8 +174,8 @@ fn ends(script: &str) -> Option<usize> {
     None
 }
 
-/// Whether a shell that runs the file comes to the question, whatever else is in it: the block is the
-/// first thing there, as it was written; or nothing is in it but the line.
+/// Whether a shell that runs the file always reaches the question: the block comes first and is
+/// unchanged, or the file holds only the line.
 pub(super) fn surely_asks(text: &str) -> bool {
     let script = match text.split_once('\n') {
         Some((first, rest)) if first.starts_with("#!") => rest,
@@ -198,7 +198,7 @@ pub(super) fn with_block(text: &str, block: &str) -> String {
     }
 }
 
-/// The text without the block; `None` if there is none.
+/// The text without the block; `None` if it has no block.
 pub(super) fn without_block(text: &str, path: &Path) -> Result<Option<String>, Failure> {
     let Some((before, rest)) = text.split_once(BEGIN) else { return Ok(None) };
     if let Some((_, after)) = rest.split_once(END) {

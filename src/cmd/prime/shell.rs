@@ -1,5 +1,5 @@
-//! Gives the calls of `git conductor` in a shell's command line a name: what is not certainly such a call
-//! stays byte for byte. Nothing is ever run here.
+//! Adds an agent's name to the calls of `git conductor` in a shell's command line. Everything that is not
+//! certainly such a call stays byte for byte. Nothing is ever run here.
 //!
 //! It reads as much of the shell's grammar as tells where a command begins: quotes, substitutions, here
 //! documents, comments, `[[ … ]]`. Where it cannot follow (`case`, functions, arrays, something that is not
@@ -14,7 +14,7 @@ use reader::{Reader, Word};
 /// The longest command line that is read, in bytes.
 const MAX_BYTES: usize = 256 * 1024;
 
-/// Words that begin what is not followed here.
+/// Words that begin syntax which this reader does not follow.
 const TOO_HARD: &[&str] = &["case", "function", "coproc", "alias", "select", "eval"];
 /// Options of git's before the command that have their value as the next word.
 const WITH_VALUE: &[&str] = &[
@@ -64,7 +64,7 @@ pub fn may_call(line: &str, pushes: bool) -> bool {
 }
 
 /// The command line in which each call of `git conductor` that names nobody is made as `name`; with
-/// `pushes` also `git push`, whose hook asks the gate. `None` if there is none, or it cannot be told.
+/// `pushes` also `git push`, whose hook asks the gate. `None` without such a call, or if unsure.
 ///
 /// The name goes behind the command's own (`git conductor next --agent NAME --claim`), where a rule that
 /// lets `git conductor next` through still applies; `git push` has only the environment to pass it on.
