@@ -38,11 +38,25 @@ pub struct Loss {
 /// the phases were read.
 #[must_use]
 pub fn lost(board: &Board, me: &Me, now: Timestamp) -> Vec<Loss> {
+    // Most boards have seen nobody lose anything: then nobody's records are compared.
+    if !board.graph.ids().any(|id| was_taken(board, id)) {
+        return Vec::new();
+    }
     let last = board.graph.ids().filter_map(|id| claimed_last(board, id, me)).max();
     let is_news = |loss: &Loss| {
         loss.at.is_some_and(|at| now.duration_since(at) < TOLD_FOR && Some(at) >= last)
     };
     board.graph.ids().filter_map(|id| of_phase(board, id, me)).filter(is_news).collect()
+}
+
+/// Whether a claim on the phase was ever ended by another than its owner.
+fn was_taken(board: &Board, id: PhaseId) -> bool {
+    let former = match board.state(id) {
+        State::Claimed(hold) => !hold.former.is_empty(),
+        State::Pending | State::Done(_) => false,
+    };
+    former
+        || board.past(id).iter().any(|attempt| [RECLAIM, UNSTUCK].contains(&attempt.how.as_str()))
 }
 
 fn was_mine(me: &Me, claim: &Claim) -> bool {
