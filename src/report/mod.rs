@@ -253,7 +253,8 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
         Outcome::Watched => String::new(),
         Outcome::Aborted(freed) => {
             for freed in freed {
-                say.line(&format!("gave up '{}'", freed.phase));
+                let what = if freed.hold.is_some() { "gave up" } else { "nobody held" };
+                say.line(&format!("{what} '{}'", freed.phase));
             }
             "OK\n".to_owned()
         }
@@ -504,8 +505,12 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
         Outcome::Graph(view, _) => graph::json(view, format.now),
         Outcome::Waited { phase, verdict, waited } => waiting::json(phase, *verdict, *waited),
         Outcome::Aborted(freed) => {
-            let phases: Vec<&str> = freed.iter().map(|freed| freed.phase.as_str()).collect();
-            json!({"v": VERSION, "ok": true, "phases": phases})
+            let (held, not_held): (Vec<&Freed>, _) =
+                freed.iter().partition(|freed| freed.hold.is_some());
+            let names = |freed: &[&Freed]| -> Vec<String> {
+                freed.iter().map(|freed| freed.phase.clone()).collect()
+            };
+            json!({"v": VERSION, "ok": true, "phases": names(&held), "not_held": names(&not_held)})
         }
         Outcome::Next(phases) => json!({"v": VERSION, "ok": true, "phases": phases}),
         Outcome::Unstuck { freed, left } => json!({

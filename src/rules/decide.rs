@@ -242,7 +242,7 @@ fn complete(
 ) -> Result<Change, Refusal> {
     let name = &board.graph.phase(id).name;
     match board.state(id) {
-        State::Pending => Err(Refusal::NotClaimed { phase: name.clone(), giving_up: false }),
+        State::Pending => Err(Refusal::NotClaimed { phase: name.clone() }),
         State::Claimed(hold) => {
             owned(name, hold, facts.me)?;
             // Mine by a token or by a dead process's name need not be mine to complete: I may be
@@ -292,10 +292,19 @@ pub(super) fn owned(name: &str, hold: &Hold, me: &Me) -> Result<(), Refusal> {
 fn abort(board: &Board, id: PhaseId, facts: Facts<'_>) -> Result<Change, Refusal> {
     let name = &board.graph.phase(id).name;
     match board.state(id) {
-        State::Pending => Err(Refusal::NotClaimed { phase: name.clone(), giving_up: true }),
+        State::Pending if was_freed(board, id, facts.me) => {
+            Err(Refusal::Lost { phase: name.clone(), holder: None, ended_sprint: None })
+        }
+        State::Pending => Ok(Change::Nothing),
         State::Claimed(hold) => owned(name, hold, facts.me).map(|()| Change::Free),
         State::Done(done) => Err(Refusal::done(name, done)),
     }
+}
+
+/// Whether the asker's last attempt at `id`, as far as a name tells whose it was, was ended by another.
+fn was_freed(board: &Board, id: PhaseId, me: &Me) -> bool {
+    let mine = board.past(id).iter().rev().find(|attempt| attempt.agent == me.name);
+    mine.is_some_and(|attempt| attempt.how != super::attempts::ABORT && attempt.by != me.name)
 }
 
 fn unstuck(board: &Board, id: PhaseId, force: bool, facts: Facts<'_>) -> Result<Change, Refusal> {

@@ -191,6 +191,12 @@ impl fmt::Display for GraphError {
     }
 }
 
+/// Whether a phase of any sprint could be called `name`.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    check_name(name, Names::Existing).is_ok()
+}
+
 /// Whether `name` may name a phase.
 fn check_name(name: &str, names: Names) -> Result<(), GraphError> {
     let (longest, allowed): (usize, fn(u8) -> bool) = match names {

@@ -138,9 +138,6 @@ pub enum Refusal {
     NotClaimed {
         /// The phase.
         phase: String,
-        /// Whether it was to be given up, rather than completed.
-        #[serde(skip)]
-        giving_up: bool,
     },
     /// Somebody else holds the phase.
     NotOwner {

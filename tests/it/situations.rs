@@ -224,6 +224,7 @@ pub(crate) const REFUSALS: &[Situation] = &[
     case("unknown_sprint-graph", &["graph", "--sprint", "20200101-000000"], fresh),
     case("no_sprint-report", &["report"], nothing),
     case("unknown_phase", &["claim", "biuld"], fresh),
+    case("unknown_phase-path", &["abort", "../../build"], fresh),
     case("claimed", &["claim", "build"], held_by_other),
     case("claimed-dead", &["claim", "build"], held_by_dead),
     case("claimed-unknown", &["claim", "build"], held_by_unknown),
@@ -249,7 +250,6 @@ pub(crate) const REFUSALS: &[Situation] = &[
     case("done-failed", &["claim", "build"], built_badly),
     case("done-complete", &["complete", "build", "--verdict", "fail"], built),
     case("not_claimed", &["complete", "build"], buildable),
-    case("not_claimed-abort", &["abort", "build"], buildable),
     case("not_owner", &["complete", "build"], held_by_other),
     case("not_owner-dead", &["complete", "build"], held_by_dead),
     case("not_owner-abort", &["abort", "build"], held_by_unknown),
@@ -257,6 +257,10 @@ pub(crate) const REFUSALS: &[Situation] = &[
         held_by_me(scene);
         scene.dies("codex-2");
         scene.does("claude-1", &["claim", "build", "--takeover"]);
+    }),
+    case("lost-freed", &["abort", "build"], |scene| {
+        held_by_me(scene);
+        scene.does("claude-1", &["unstuck", "build", "--force"]);
     }),
     case("lost-ended", &["complete", "build"], |scene| {
         held_by_me(scene);
@@ -434,6 +438,7 @@ pub(crate) const FAILURES: &[Situation] = &[
     case("usage-argument", &["claim"], nothing),
     case("usage-option", &["next", "--clam"], nothing),
     case("usage-command", &["clam"], nothing),
+    case("usage-command-near", &["staus"], nothing),
     case("usage-value", &["clean", "--older-than", "soon"], nothing),
     case("usage-phases", &["start", "--phases", "build,docs"], nothing),
     case("usage-install", &["install"], nothing),

@@ -66,6 +66,7 @@ pub(crate) const ANSWERS: &[Situation] = &[
     case("ok-abort", &["abort", "build", "--reason", "needs a decision"], held_by_me),
     case("ok-abort-all", &["abort"], held_by_me),
     case("ok-abort-none", &["abort"], buildable),
+    case("ok-abort-nobodys", &["abort", "build"], buildable),
     case("ok-log", &["log"], built),
     case("ok-graph", &["graph"], in_layers),
     case("ok-graph-mermaid", &["graph", "--format", "mermaid"], in_layers),
