@@ -20,8 +20,8 @@ use crate::cmd::context::Need;
 use crate::cmd::waiting::{Live as _, Patience};
 use crate::cmd::{self, Context, Global, Outcome};
 use crate::error::{self, Failure, FailureKind, Stop};
+use crate::record::near::nearest;
 use crate::report::{self, Format, Printed, text::Paint};
-use crate::rules::near::nearest;
 use commands::{Command, Options};
 use manners::Manners;
 use waiting::{StatusArgs, WaitArgs, WaitOptions};
@@ -157,7 +157,7 @@ const HARM: &[&str] = &["--force", "--store", "clean", "archive", "unstuck", "ab
 
 /// The command, option or value that was probably meant by one that there is none of.
 fn meant(error: &clap::Error) -> Option<String> {
-    use clap::error::{ContextKind, ContextValue};
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
     let words = |kind| match error.get(kind) {
         Some(ContextValue::String(word)) => vec![word.clone()],
         Some(ContextValue::Strings(words)) => words.clone(),
@@ -167,18 +167,18 @@ fn meant(error: &clap::Error) -> Option<String> {
         let typed = words(typed).pop()?;
         nearest(&typed, known.iter().map(String::as_str)).map(str::to_owned)
     };
-    let word = match error.kind() {
-        clap::error::ErrorKind::InvalidSubcommand => {
-            let all = command();
-            let names = all.get_subcommands().map(|known| known.get_name().to_owned());
-            near(ContextKind::InvalidSubcommand, &names.collect::<Vec<_>>())
-        }
-        clap::error::ErrorKind::InvalidValue => {
-            near(ContextKind::InvalidValue, &words(ContextKind::ValidValue))
-        }
+    let kind = error.kind();
+    let word = if kind == ErrorKind::InvalidSubcommand {
+        let all = command();
+        let names = all.get_subcommands().map(|known| known.get_name().to_owned());
+        near(ContextKind::InvalidSubcommand, &names.collect::<Vec<_>>())
+    } else if kind == ErrorKind::InvalidValue {
+        near(ContextKind::InvalidValue, &words(ContextKind::ValidValue))
+    } else if kind == ErrorKind::UnknownArgument {
         // Of options clap knows which of them can still be given.
-        clap::error::ErrorKind::UnknownArgument => words(ContextKind::SuggestedArg).pop(),
-        _ => None,
+        words(ContextKind::SuggestedArg).pop()
+    } else {
+        None
     };
     // Nor to the second best, where one of them is the best.
     word.filter(|word| !HARM.contains(&word.as_str()))
@@ -268,10 +268,10 @@ fn execute(cli: Cli, options: &Options, aside: &mut Aside) -> Result<Outcome, St
     let mut store = || aside.open(global, Need::Store);
     let command = cli.command.unwrap_or_else(|| Command::Status(StatusArgs::default()));
     match command {
-        Command::Start { phases, goal, if_none, force, from, carry } => {
+        Command::Start { phases, goal, if_none, force, from, carry, resume } => {
             let names = |list: String| list.split(',').map(|name| name.trim().to_owned()).collect();
             let carry = carry.map(names);
-            let request = cmd::start::Request { phases, goal, if_none, force, from, carry };
+            let request = cmd::start::Request { phases, goal, if_none, force, from, carry, resume };
             cmd::start::run(&aside.open(global, Need::Nothing)?, request)
         }
         Command::Claim { phase, takeover, waiting: WaitOptions { wait: true, timeout } } => {

@@ -5,6 +5,7 @@
 //! are kept in `rest` and written back unchanged. No I/O, no clock and no rule lives here. What a
 //! completion leaves in git is in [`note`].
 
+pub mod near;
 pub mod note;
 pub mod salvage;
 pub mod text;
@@ -122,6 +123,18 @@ pub struct Sprint {
 }
 
 impl Sprint {
+    /// The fields of the record, without those of other versions.
+    pub const FIELDS: &'static [&'static str] = &[
+        "sprint_id",
+        "project",
+        "started_by",
+        "started_at",
+        "status",
+        "goal",
+        "archived_at",
+        "from",
+        "phases",
+    ];
     /// The `status` of a sprint that has ended.
     pub const ARCHIVED: &'static str = "archived";
     /// The `status` of a sprint that has not.
@@ -157,6 +170,12 @@ pub struct PhaseEntry {
     /// Fields of other versions.
     #[serde(flatten)]
     pub rest: Rest,
+}
+
+impl PhaseEntry {
+    /// The fields of an entry, without those of other versions.
+    pub const FIELDS: &'static [&'static str] =
+        &["name", "depends_on", "about", "concurrency", "not_by", "max_attempts"];
 }
 
 /// One process of one machine, well enough described never to be mistaken for another.
@@ -421,15 +440,7 @@ pub struct Event {
     pub sprint: String,
 }
 
-/// What `start` reads of a store's `config.json`, which is never written.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-pub struct GraphConfig {
-    /// The graph when `--phases` is not given.
-    #[serde(default)]
-    pub phase_graph: Option<Vec<PhaseEntry>>,
-}
-
-/// What `batch` reads of it; a graph that is wrong does not hide the skills.
+/// What `batch` reads of a store's `config.json`, which is never written; a graph that is wrong does not hide the skills.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub struct SkillConfig {
     /// Further directories that hold `<skill>/SKILL.md`.
@@ -439,7 +450,41 @@ pub struct SkillConfig {
 
 #[cfg(test)]
 mod tests {
-    use super::Claim;
+    use super::{Claim, PhaseEntry, Rest, Sprint};
+
+    /// What is written, where every field has a value.
+    #[test]
+    fn the_fields_are_known_by_name() {
+        let entry = PhaseEntry {
+            name: "build".to_owned(),
+            depends_on: vec!["plan".to_owned()],
+            about: Some(String::new()),
+            concurrency: Some("write".to_owned()),
+            not_by: vec!["plan".to_owned()],
+            max_attempts: Some(1),
+            rest: Rest::new(),
+        };
+        let sprint = Sprint {
+            sprint_id: String::new(),
+            project: String::new(),
+            started_by: String::new(),
+            started_at: Some(jiff::Timestamp::UNIX_EPOCH),
+            status: String::new(),
+            goal: Some(String::new()),
+            archived_at: Some(jiff::Timestamp::UNIX_EPOCH),
+            from: Some(String::new()),
+            phases: vec![entry.clone()],
+            rest: Rest::new(),
+        };
+        for (value, fields) in [
+            (serde_json::to_value(&entry).unwrap(), PhaseEntry::FIELDS),
+            (serde_json::to_value(&sprint).unwrap(), Sprint::FIELDS),
+        ] {
+            let written: Vec<&str> =
+                value.as_object().unwrap().keys().map(String::as_str).collect();
+            assert_eq!(written, fields);
+        }
+    }
 
     #[test]
     fn what_is_not_known_is_written_back_unchanged() {

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use super::text::{age, list, safe};
 use super::{advice, attempts};
 use crate::record::Verdict;
+use crate::record::near::nearest;
 use crate::rules::graph::{Handover, is_name};
-use crate::rules::near::nearest;
 use crate::rules::others::{Alive, Held, Holder};
 use crate::rules::refusal::{Refusal, Wait};
 
@@ -57,6 +57,10 @@ pub(super) fn sentence(refusal: &Refusal, now: Timestamp) -> Draft {
         Refusal::Alive { phase, holder, same_agent: true } => own(now, phase, holder),
         Refusal::Alive { phase, holder, .. } => alive(now, phase, holder),
         Refusal::LiveClaims { claims, starting } => live_claims(now, claims, *starting),
+        Refusal::Underway { sprint_id, done, phases, started_by, agents, .. } => {
+            super::rounds::underway(sprint_id, (*done, *phases), started_by, agents)
+        }
+        Refusal::CannotResume { sprint, why } => super::rounds::cannot_resume(sprint, *why),
         Refusal::NothingReady { claimed, failed, exhausted, prospect } => {
             advice::nothing_ready(now, claimed, failed, exhausted, prospect)
         }
@@ -389,7 +393,7 @@ fn bad_artifact(phase: &str, path: &str, why: &str, given_up: bool) -> Draft {
 fn invalid_graph(file: &str, why: &str) -> Draft {
     draft(
         format!("invalid phase_graph in '{}': {}", safe(file), safe(why)),
-        "no sprint was started: ask your human to correct that file",
-        NOTHING,
+        "no sprint was started: ask your human to correct that file, as the example shows",
+        &["start", "-h"],
     )
 }

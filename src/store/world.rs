@@ -124,6 +124,9 @@ pub struct Defences {
     /// A claim's end is written down before it comes. Without it a command that is killed in between
     /// loses the attempt.
     pub record_first: bool,
+    /// A sprint's moment is marked before it is published, and before it is removed. Without it a start
+    /// takes the id of a sprint that was archived and removed within the same second.
+    pub mark_removed: bool,
 }
 
 impl Defences {
@@ -139,5 +142,6 @@ impl Defences {
         publish_first: true,
         look_for_currency: true,
         record_first: true,
+        mark_removed: true,
     };
 }

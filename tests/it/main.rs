@@ -42,6 +42,7 @@ mod printed;
 mod pushing;
 mod race;
 mod readme;
+mod resuming;
 mod rounds;
 mod run;
 mod salvage;

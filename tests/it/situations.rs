@@ -412,6 +412,24 @@ pub(crate) const REFUSALS: &[Situation] = &[
         built(scene);
         std::fs::write(scene.sprint_dir().join("build/done"), "").unwrap();
     }),
+    case("unfinished-start", &["start"], |scene| {
+        scene.does("lead", &["start", "--phases", "build,review", "--goal", "add OAuth login"]);
+        scene.works("claude-1", "build");
+    }),
+    case("cannot_resume", &["start", "--resume", "20201122-091502"], |scene| {
+        // Its id is of the time when it was started, and so is not shown.
+        scene.sprint("build");
+        scene.works("claude-1", "build");
+        scene.does("lead", &["archive"]);
+        scene.as_of("20201122-091502");
+    }),
+    case("cannot_resume-current", &["start", "--resume", "20201122-091502"], |scene| {
+        scene.sprint("build");
+        scene.does("lead", &["archive"]);
+        scene.as_of("20201122-091502");
+        scene.revived("20201122-091502");
+    }),
+    case("unknown_sprint-resume", &["start", "--resume", "20201122-091502"], built),
     case("unknown_sprint", &["verify", "--sprint", "20201122-091502"], built),
     case("unknown_salvage", &["salvage", "show", "review"], left_behind),
     case("unknown_salvage-none", &["salvage", "drop", "build"], built),
@@ -424,6 +442,10 @@ pub(crate) const REFUSALS: &[Situation] = &[
     case("pin_gone", &["show", "build", "--artifact"], |scene| {
         handed_over(scene);
         std::fs::remove_file(pin(scene)).unwrap();
+    }),
+    case("invalid_graph-field", &["start"], |scene| {
+        let graph = r#"{"phase_graph":[{"name":"a"},{"name":"b","dependsOn":["a"]}]}"#;
+        scene.sandbox.write("repo/.nanostack/config.json", graph);
     }),
     case("invalid_graph", &["start"], |scene| {
         let graph =
@@ -442,6 +464,11 @@ pub(crate) const FAILURES: &[Situation] = &[
     case("usage-value", &["clean", "--older-than", "soon"], nothing),
     case("usage-phases", &["start", "--phases", "build,docs"], nothing),
     case("usage-install", &["install"], nothing),
+    case("usage-field", &["start", "--phases", "./graph.json"], |scene| {
+        let graph = "[\n  {\"name\": \"build\"},\n  {\"name\": \"review\", \"dependsOn\": [\"build\"]}\n]\n";
+        scene.sandbox.write("repo/graph.json", graph);
+    }),
+    case("usage-name", &["start", "--phases", "Build API:"], nothing),
     case("usage-cycle", &["start", "--phases", "a:b,b:c,c:a"], nothing),
     case("git-staleAfter", &["claim", "build"], |scene| {
         buildable(scene);

@@ -2,9 +2,9 @@
 //! against, and must find nothing in the same scenario with all of them on.
 
 use crate::conductor::{
-    Agent, COMMIT_BY_RENAME, Do, LATCH_STAYS, LOOK_AGAIN, LOOK_FOR_CURRENCY, NEVER_ABSENT, NONE,
-    OWN_DIRECTORY, PUBLISH_FIRST, RECORD_FIRST, REMOVE_WHAT_WAS_JUDGED, Script, TAKE_OVER_BY_NAME,
-    held, sprint, stale, together,
+    Agent, COMMIT_BY_RENAME, Do, LATCH_STAYS, LOOK_AGAIN, LOOK_FOR_CURRENCY, MARK_REMOVED,
+    NEVER_ABSENT, NONE, OWN_DIRECTORY, PUBLISH_FIRST, RECORD_FIRST, REMOVE_WHAT_WAS_JUDGED, Script,
+    TAKE_OVER_BY_NAME, held, sprint, stale, together,
 };
 use crate::explore::{Effort, Explored, explore, kill_everywhere, must_fail, must_hold};
 use crate::monitor::{Rules, watched};
@@ -91,6 +91,18 @@ fn a_sprint_has_its_own_directory() {
     const START: Script = &[Do::Start("build:")];
     let actors = [(ann, START), (bob, START)];
     caught::<OWN_DIRECTORY>("one second", &start, &actors, (Mutex::Absent, 2), "J3");
+}
+
+#[test]
+fn a_sprint_is_marked_before_it_is_removed() {
+    const AGAIN: Script = &[Do::Start("build:"), Do::Archive, Do::Clean, Do::Start("build:")];
+    let (start, [ann, ..]) = sprint("build:");
+    let explored = |scenario: Scenario<String>| {
+        let scenario = watched(scenario, Rules::ENDS, &["build"]);
+        explore(&scenario, &Plan::default(), Effort { preemptions: 0, ..Effort::of_depth(2) })
+    };
+    must_hold(explored(together::<NONE>("removed", start.clone(), &[(ann, AGAIN)])));
+    must_fail(explored(together::<MARK_REMOVED>("removed", start, &[(ann, AGAIN)])), "J3");
 }
 
 #[test]

@@ -346,6 +346,8 @@ impl Scenario {
             | Refusal::UnknownPhase { .. }
             | Refusal::Lost { holder: None, .. }
             | Refusal::LiveClaims { .. }
+            | Refusal::Underway { .. }
+            | Refusal::CannotResume { .. }
             | Refusal::Unfinished { .. }
             | Refusal::TimedOut { .. }
             | Refusal::NothingReady { .. }
