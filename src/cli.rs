@@ -20,6 +20,7 @@ use crate::cmd::context::Need;
 use crate::cmd::waiting::{Live as _, Patience};
 use crate::cmd::{self, Context, Global, Outcome};
 use crate::error::{self, Failure, FailureKind, Stop};
+use crate::record::near::nearest;
 use crate::report::{self, Format, Printed, text::Paint};
 use commands::{Command, Options};
 use manners::Manners;
@@ -44,7 +45,7 @@ use waiting::{StatusArgs, WaitArgs, WaitOptions};
     version,
     disable_help_subcommand = true,
     verbatim_doc_comment,
-    after_help = "Examples:\n  git conductor start --goal 'add OAuth login'\n  git conductor next --claim\n  git conductor complete think --artifact notes.md"
+    after_help = "More of a command: git conductor COMMAND -h\nThe manual: git conductor --help, after git conductor install\n\nExamples:\n  git conductor start --goal 'add OAuth login'\n  git conductor next --claim\n  git conductor complete think --artifact notes.md"
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -124,13 +125,17 @@ pub fn command() -> clap::Command {
 fn usage(error: &clap::Error, args: &[OsString]) -> Printed {
     let text = error.render().to_string();
     if !error.use_stderr() {
-        return Printed { out: text, exit: error::OK, ..Printed::default() };
+        // git takes '--help' right after the program's name for itself, and looks for the manual.
+        let out = match named(&command(), args) {
+            Some(_) => text,
+            None => text.replace(" (see more with '--help')", ""),
+        };
+        return Printed { out: format!("{}\n", out.trim_end()), ..Printed::default() };
     }
     let json = args.iter().any(|arg| arg == "--json");
     let (how, help) = usage_line(args);
-    let (problem, tip) = complaint(&text);
-    let mut failure = Failure::new(FailureKind::Usage, problem);
-    failure.hints.extend(tip);
+    let mut failure = Failure::new(FailureKind::Usage, complaint(&text));
+    failure.hints.extend(meant(error).map(|word| format!("did you mean '{word}'?")));
     failure.hints.push(help);
     let mut printed = report::render(&Err(Stop::Failed(failure)), Format { json, ..plain() });
     // As git does it, between the error and the hints.
@@ -140,37 +145,56 @@ fn usage(error: &clap::Error, args: &[OsString]) -> Printed {
     printed
 }
 
-/// Takes clap's text apart: the problem, and a tip if there is one.
-fn complaint(text: &str) -> (String, Option<String>) {
-    let paragraph = |text: &str| text.lines().map(str::trim).collect::<Vec<_>>().join(" ");
-    let mut paragraphs = text.split("\n\n").map(paragraph);
-    let first = paragraphs.next().unwrap_or_default();
-    let problem = first.strip_prefix("error: ").unwrap_or(&first).to_owned();
-    // A guess must not lead anybody to these.
-    let harm = [
-        "as a value",
-        "--force",
-        "--store",
-        "'clean'",
-        "'archive'",
-        "'unstuck'",
-        "'abort'",
-        "'start'",
-    ];
-    let innocent = |tip: &String| !harm.iter().any(|word| tip.contains(word));
-    let tip = paragraphs.find_map(|text| Some(text.strip_prefix("tip: ")?.to_owned()));
-    (problem, tip.filter(innocent))
+/// The problem, which clap's text begins with.
+fn complaint(text: &str) -> String {
+    let first = text.split("\n\n").next().unwrap_or_default();
+    let first = first.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    first.strip_prefix("error: ").unwrap_or(&first).to_owned()
+}
+
+/// A guess must not lead anybody to these.
+const HARM: &[&str] = &["--force", "--store", "clean", "archive", "unstuck", "abort", "start"];
+
+/// The command, option or value that was probably meant by one that there is none of.
+fn meant(error: &clap::Error) -> Option<String> {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    let words = |kind| match error.get(kind) {
+        Some(ContextValue::String(word)) => vec![word.clone()],
+        Some(ContextValue::Strings(words)) => words.clone(),
+        _ => Vec::new(),
+    };
+    let near = |typed, known: &[String]| {
+        let typed = words(typed).pop()?;
+        nearest(&typed, known.iter().map(String::as_str)).map(str::to_owned)
+    };
+    let kind = error.kind();
+    let word = if kind == ErrorKind::InvalidSubcommand {
+        let all = command();
+        let names = all.get_subcommands().map(|known| known.get_name().to_owned());
+        near(ContextKind::InvalidSubcommand, &names.collect::<Vec<_>>())
+    } else if kind == ErrorKind::InvalidValue {
+        near(ContextKind::InvalidValue, &words(ContextKind::ValidValue))
+    } else if kind == ErrorKind::UnknownArgument {
+        // Of options clap knows which of them can still be given.
+        words(ContextKind::SuggestedArg).pop()
+    } else {
+        None
+    };
+    // Nor to the second best, where one of them is the best.
+    word.filter(|word| !HARM.contains(&word.as_str()))
+}
+
+/// The first of `args` that is a command's name, as that command.
+fn named<'a>(commands: &'a clap::Command, args: &[OsString]) -> Option<&'a clap::Command> {
+    let words = args.iter().skip(1).filter_map(|arg| arg.to_str());
+    words.take_while(|word| *word != "--").find_map(|word| commands.find_subcommand(word))
 }
 
 /// How the command that `args` name is used, and the command line that says more.
 fn usage_line(args: &[OsString]) -> (String, String) {
     let mut commands = command();
     commands.build();
-    let words = args.iter().skip(1).filter_map(|arg| arg.to_str());
-    let name = words
-        .take_while(|word| *word != "--")
-        .find(|word| commands.find_subcommand(word).is_some());
-    let (mut named, help) = match name.and_then(|name| commands.find_subcommand(name)) {
+    let (mut named, help) = match named(&commands, args) {
         Some(found) => (found.clone(), format!("git conductor {} -h", found.get_name())),
         None => (commands, "git conductor -h".to_owned()),
     };
@@ -248,10 +272,10 @@ fn execute(cli: Cli, options: &Options, aside: &mut Aside) -> Result<Outcome, St
     let mut store = || aside.open(global, Need::Store);
     let command = cli.command.unwrap_or_else(|| Command::Status(StatusArgs::default()));
     match command {
-        Command::Start { phases, goal, if_none, force, from, carry } => {
+        Command::Start { phases, goal, if_none, force, from, carry, resume } => {
             let names = |list: String| list.split(',').map(|name| name.trim().to_owned()).collect();
             let carry = carry.map(names);
-            let request = cmd::start::Request { phases, goal, if_none, force, from, carry };
+            let request = cmd::start::Request { phases, goal, if_none, force, from, carry, resume };
             cmd::start::run(&aside.open(global, Need::Nothing)?, request)
         }
         Command::Claim { phase, takeover, waiting: WaitOptions { wait: true, timeout } } => {

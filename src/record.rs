@@ -5,11 +5,14 @@
 //! are kept in `rest` and written back unchanged. No I/O, no clock and no rule lives here. What a
 //! completion leaves in git is in [`note`].
 
+pub mod ended;
+pub mod near;
 pub mod note;
 pub mod salvage;
 pub mod sharing;
 pub mod text;
 
+pub use ended::Attempt;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -123,6 +126,18 @@ pub struct Sprint {
 }
 
 impl Sprint {
+    /// The fields of the record, without those of other versions.
+    pub const FIELDS: &'static [&'static str] = &[
+        "sprint_id",
+        "project",
+        "started_by",
+        "started_at",
+        "status",
+        "goal",
+        "archived_at",
+        "from",
+        "phases",
+    ];
     /// The `status` of a sprint that has ended.
     pub const ARCHIVED: &'static str = "archived";
     /// The `status` of a sprint that has not.
@@ -158,6 +173,12 @@ pub struct PhaseEntry {
     /// Fields of other versions.
     #[serde(flatten)]
     pub rest: Rest,
+}
+
+impl PhaseEntry {
+    /// The fields of an entry, without those of other versions.
+    pub const FIELDS: &'static [&'static str] =
+        &["name", "depends_on", "about", "concurrency", "not_by", "max_attempts"];
 }
 
 /// One process of one machine, well enough described never to be mistaken for another.
@@ -272,56 +293,6 @@ pub struct Claim {
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
     /// The commit that was checked out there, in hexadecimal.
-    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
-    pub commit: Option<String>,
-    /// Fields of other versions.
-    #[serde(flatten)]
-    pub rest: Rest,
-}
-
-/// An attempt at a phase that ended without a completion.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Attempt {
-    /// Version of the writer.
-    #[serde(default, deserialize_with = "lenient")]
-    pub v: u32,
-    /// Whose it was; empty if it cannot be known.
-    #[serde(default, deserialize_with = "lenient")]
-    pub agent: String,
-    /// When the phase was claimed, in UTC.
-    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
-    pub claimed_at: Option<Timestamp>,
-    /// When the claim ended, in UTC.
-    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
-    pub ended_at: Option<Timestamp>,
-    /// How it ended: `abort`, `reclaim` (another took it over) or `unstuck`.
-    #[serde(default, deserialize_with = "lenient")]
-    pub how: String,
-    /// Why, in the words of who ended it; may be empty.
-    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "String::is_empty")]
-    pub reason: String,
-    /// Who ended it.
-    #[serde(default, deserialize_with = "lenient")]
-    pub by: String,
-    /// Whether its owner's name was given rather than detected.
-    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "std::ops::Not::not")]
-    pub explicit: bool,
-    /// The owner's session id, when one was detected.
-    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
-    pub session: Option<String>,
-    /// Whether that names the owner itself.
-    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "std::ops::Not::not")]
-    pub stable: bool,
-    /// The owner's process.
-    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
-    pub process: Option<Process>,
-    /// The worktree it was claimed from (absolute path).
-    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
-    pub worktree: Option<String>,
-    /// Short name of the branch that was checked out there.
-    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
-    pub branch: Option<String>,
-    /// The commit that was checked out there when the phase was claimed, in hexadecimal.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
     /// Fields of other versions.
@@ -455,23 +426,6 @@ impl Claim {
     }
 }
 
-impl Attempt {
-    /// The claim that ended, as far as this record tells of it.
-    #[must_use]
-    pub fn claim(&self) -> Claim {
-        Claim {
-            v: self.v,
-            agent: self.agent.clone(),
-            claimed_at: self.claimed_at,
-            explicit: self.explicit,
-            session: self.session.clone(),
-            stable: self.stable,
-            process: self.process.clone(),
-            ..Claim::default()
-        }
-    }
-}
-
 /// The repository as it was when a phase was completed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
@@ -528,15 +482,7 @@ pub struct Event {
     pub sprint: String,
 }
 
-/// What `start` reads of a store's `config.json`, which is never written.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-pub struct GraphConfig {
-    /// The graph when `--phases` is not given.
-    #[serde(default)]
-    pub phase_graph: Option<Vec<PhaseEntry>>,
-}
-
-/// What `batch` reads of it; a graph that is wrong does not hide the skills.
+/// What `batch` reads of a store's `config.json`, which is never written; a graph that is wrong does not hide the skills.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub struct SkillConfig {
     /// Further directories that hold `<skill>/SKILL.md`.
@@ -546,7 +492,41 @@ pub struct SkillConfig {
 
 #[cfg(test)]
 mod tests {
-    use super::Claim;
+    use super::{Claim, PhaseEntry, Rest, Sprint};
+
+    /// What is written, where every field has a value.
+    #[test]
+    fn the_fields_are_known_by_name() {
+        let entry = PhaseEntry {
+            name: "build".to_owned(),
+            depends_on: vec!["plan".to_owned()],
+            about: Some(String::new()),
+            concurrency: Some("write".to_owned()),
+            not_by: vec!["plan".to_owned()],
+            max_attempts: Some(1),
+            rest: Rest::new(),
+        };
+        let sprint = Sprint {
+            sprint_id: String::new(),
+            project: String::new(),
+            started_by: String::new(),
+            started_at: Some(jiff::Timestamp::UNIX_EPOCH),
+            status: String::new(),
+            goal: Some(String::new()),
+            archived_at: Some(jiff::Timestamp::UNIX_EPOCH),
+            from: Some(String::new()),
+            phases: vec![entry.clone()],
+            rest: Rest::new(),
+        };
+        for (value, fields) in [
+            (serde_json::to_value(&entry).unwrap(), PhaseEntry::FIELDS),
+            (serde_json::to_value(&sprint).unwrap(), Sprint::FIELDS),
+        ] {
+            let written: Vec<&str> =
+                value.as_object().unwrap().keys().map(String::as_str).collect();
+            assert_eq!(written, fields);
+        }
+    }
 
     #[test]
     fn what_is_not_known_is_written_back_unchanged() {

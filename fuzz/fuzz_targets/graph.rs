@@ -14,8 +14,21 @@ fuzz_target!(|text: &str| {
         accepted(&entries, Names::New);
         contracted(text, &entries);
     }
+    let strict = spec::parse_json(text);
+    if let Ok(written) = &strict {
+        accepted(&written.entries, Names::New);
+    } else if let Err(error) = &strict {
+        proposed(error);
+    }
+    // A list is the same within an object, and within a configuration.
+    if text.trim_start().starts_with('[') {
+        let object = spec::parse_json(&format!(r#"{{"goal": "x", "phases": {text}}}"#));
+        assert_eq!(object.is_ok(), strict.is_ok());
+        let config = spec::of_config(&format!(r#"{{"other": 1, "phase_graph": {text}}}"#));
+        assert_eq!(config.is_ok_and(|found| found.is_some()), strict.is_ok());
+    }
     let Ok(entries) = serde_json::from_str::<Vec<PhaseEntry>>(text) else {
-        assert!(spec::parse_json(text).is_err());
+        assert!(strict.is_err() || text.trim_start().starts_with('{'));
         return;
     };
     for names in [Names::New, Names::Existing] {
@@ -24,7 +37,16 @@ fuzz_target!(|text: &str| {
             Err(error) => refused(&entries, &error),
         }
     }
-    assert_eq!(spec::parse_json(text).is_ok(), Graph::new(&entries, Names::New).is_ok());
+    let valid = Graph::new(&entries, Names::New).is_ok();
+    match strict {
+        Ok(written) => assert!(valid && written.entries == entries),
+        // Only what a reader passes over makes it another graph to who starts a sprint.
+        Err(error) if valid => {
+            let unknown = entries.iter().any(|entry| !entry.rest.is_empty());
+            assert!(unknown || text.contains("null"), "{error}");
+        }
+        Err(_) => {}
+    }
 });
 
 /// Everything that a phase waits for, by following names until nothing is new.
@@ -121,6 +143,14 @@ fn contracted(text: &str, entries: &[PhaseEntry]) {
         }
         let found: BTreeSet<_> = entry.depends_on.iter().map(String::as_str).collect();
         assert_eq!(found, expected, "'{}'", entry.name);
+    }
+}
+
+/// A name that is proposed can be used.
+fn proposed(error: &GraphError) {
+    if let GraphError::BadName(_, Some(name)) | GraphError::Reserved(_, Some(name)) = error {
+        let entry = PhaseEntry { name: name.clone(), ..PhaseEntry::default() };
+        assert!(Graph::new(&[entry], Names::New).is_ok(), "{name:?} is proposed");
     }
 }
 

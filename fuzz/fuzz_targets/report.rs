@@ -114,6 +114,7 @@ fn answers(board: &Board, me: &Me, now: Timestamp) -> Vec<Result<Outcome, Stop>>
         path: "conductor/x".to_owned(),
         kept: true,
         previous: Some(board.clone()),
+        resumed: true,
         carried: vec![board.sprint.sprint_id.clone()],
         open: Vec::new(),
     };

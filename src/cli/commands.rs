@@ -89,16 +89,21 @@ pub(super) enum Command {
     /// security side by side; then ship.
     ///
     /// In a list, a phase of that default graph keeps its dependencies, and any
-    /// other is given as name:dependency+dependency, or name: for none. It is
-    /// refused while another agent's claim is live.
+    /// other is given as name:dependency+dependency, or name: for none.
+    ///
+    /// It is refused while another agent's claim is live; and to an agent that took no
+    /// part in the present sprint, while some of its phases are done and others are not.
     ///
     /// With --from, the new sprint is another round of the last one: it has the same
     /// graph, and the same goal unless --goal gives one. What has passed there and
     /// neither is PHASE nor depends on it is done already, with what was handed over;
     /// --carry names what of it. The last sprint stays as it was.
+    ///
+    /// With --resume, the new sprint goes on with one that has ended: it has that
+    /// one's graph and goal, and what has passed there is done already.
     #[command(
         verbatim_doc_comment,
-        after_help = "Examples:\n  git conductor start --goal 'add OAuth login'\n  git conductor start --phases think,build,docs:build\n  git conductor start --from build"
+        after_help = "Examples:\n  git conductor start --goal 'add OAuth login'\n  git conductor start --phases think,build,docs:build\n  git conductor start --phases ./graph.json\n  git conductor start --from build\n  git conductor start --resume 20261122-091502\n\nA whole graph, as graph.json:\n  [\n    {\"name\": \"plan\", \"about\": \"decide what to build\", \"concurrency\": \"read\"},\n    {\"name\": \"build\", \"depends_on\": [\"plan\"]},\n    {\"name\": \"review\", \"depends_on\": [\"build\"], \"not_by\": [\"build\"]},\n    {\"name\": \"ship\", \"depends_on\": [\"review\"], \"max_attempts\": 2}\n  ]"
     )]
     Start {
         /// A list (build,docs:build), a JSON file, or - for stdin
@@ -110,7 +115,7 @@ pub(super) enum Command {
         /// Keep the current sprint if it is not finished
         #[arg(long)]
         if_none: bool,
-        /// Also under other agents' live claims
+        /// Also over others' live claims, or their unfinished sprint
         #[arg(long)]
         force: bool,
         /// Go round again, beginning with this phase
@@ -119,6 +124,9 @@ pub(super) enum Command {
         /// Go round again, with just these done already (a,b)
         #[arg(long, value_name = "LIST", conflicts_with_all = ["phases", "if_none"])]
         carry: Option<String>,
+        /// Go on with an ended sprint, by its id or the time in it
+        #[arg(long, value_name = "ID", conflicts_with_all = ["phases", "if_none", "from", "carry"])]
+        resume: Option<String>,
     },
     /// Own a phase
     ///

@@ -120,6 +120,10 @@ fn offering(arg: Arg, command: &str, asker: &Global, open: Wanted) -> Arg {
         ("unstuck", "phase") => phases(Wanted::Claimed),
         (_, "phase") => phases(Wanted::All),
         ("start", "from") => phases(Wanted::Last),
+        ("start", "resume") => {
+            let asker = asker.clone();
+            values(move || offers::ended(&asker).unwrap_or_default())
+        }
         ("start", "carry") => {
             let asker = asker.clone();
             ArgValueCompleter::new(move |typed: &OsStr| carried(&asker, typed))

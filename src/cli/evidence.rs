@@ -1,6 +1,6 @@
 //! What can be typed to look at evidence: `show` and `verify`.
 
-/// What `show` takes.
+// What `show` takes: a doc comment here would stand for that of the command.
 #[derive(Debug, clap::Args)]
 #[command(
     verbatim_doc_comment,
@@ -17,7 +17,7 @@ pub(super) struct ShowArgs {
     pub(super) sprint: Option<String>,
 }
 
-/// What `verify` takes.
+// What `verify` takes.
 #[derive(Debug, clap::Args)]
 #[command(
     verbatim_doc_comment,

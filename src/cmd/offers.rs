@@ -172,10 +172,28 @@ pub fn salvaged() -> Result<Vec<Offer>, Failure> {
 /// As [`phases`].
 pub fn sprints(global: &Global) -> Result<Vec<Offer>, Failure> {
     let context = Context::open(global, Need::Store)?;
-    let ids = context.store.sprints()?.into_iter().take(SPRINTS);
+    Ok(by_time(context.store.sprints()?, "a sprint"))
+}
+
+/// Those of them that have ended.
+///
+/// # Errors
+/// As [`phases`].
+pub fn ended(global: &Global) -> Result<Vec<Offer>, Failure> {
+    let context = Context::open(global, Need::Store)?;
+    context.store.world().only_look();
+    let current = context.store.states()?.map(|board| board.sprint.sprint_id);
+    let mut ids = context.store.sprints()?;
+    ids.retain(|id| Some(id) != current.as_ref());
+    Ok(by_time(ids, "an ended sprint"))
+}
+
+/// Sprints, by the time in their ids.
+fn by_time(ids: Vec<String>, about: &str) -> Vec<Offer> {
     let stamp = |id: String| Some(id.split_once('-')?.1.to_owned());
-    let offer = |word| Offer { word, about: "a sprint".to_owned() };
-    Ok(ids.filter_map(stamp).filter(|word| is_plain(word)).map(offer).collect())
+    let offer = |word| Offer { word, about: about.to_owned() };
+    let words = ids.into_iter().take(SPRINTS).filter_map(stamp).filter(|word| is_plain(word));
+    words.map(offer).collect()
 }
 
 /// How the list `typed` after `--phases` could go on: a phase of the default graph that is not in it

@@ -253,7 +253,9 @@ fn done_by_it(context: &Context, board: Option<&Board>, phase: &str) -> Option<D
 
 fn give_up(context: &Context, phase: &str, reason: String) -> Fate {
     match context.store.abort(&context.asker, phase, &reason) {
-        Ok(_) => Fate::Aborted(reason),
+        Ok(freed) if freed.hold.is_some() => Fate::Aborted(reason),
+        // Somebody else has given it up meanwhile, or the command has.
+        Ok(_) => Fate::Lost(Box::new(Refusal::NotClaimed { phase: phase.to_owned() })),
         Err(Stop::Refused(refusal)) => Fate::Lost(refusal),
         Err(Stop::Failed(failure)) => Fate::Left(failure),
     }

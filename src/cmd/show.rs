@@ -141,14 +141,18 @@ pub(super) fn board(context: &Context, sprint: Option<&str>) -> Result<Board, St
     let Some(named) = sprint else {
         return Ok(context.store.board()?.ok_or(Refusal::NoSprint {})?);
     };
-    let is_meant =
-        |id: &String| id == named || id.split_once('-').is_some_and(|(_, stamp)| stamp == named);
-    let found = context.store.sprints()?.into_iter().find(is_meant);
-    let board = match found {
+    let board = match meant(context, named)? {
         Some(id) => context.store.board_of(&id)?,
         None => None,
     };
     Ok(board.ok_or_else(|| Refusal::UnknownSprint { sprint: named.to_owned() })?)
+}
+
+/// The id of the sprint that is meant by its id or the time in it.
+pub(super) fn meant(context: &Context, named: &str) -> Result<Option<String>, Failure> {
+    let is_meant =
+        |id: &String| id == named || id.split_once('-').is_some_and(|(_, stamp)| stamp == named);
+    Ok(context.store.sprints()?.into_iter().find(is_meant))
 }
 
 /// What was handed over, byte for byte, once it is known to be that.

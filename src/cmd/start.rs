@@ -7,9 +7,8 @@ use super::{Context, Outcome};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::git::{Repo, quoted};
 use crate::place::{self, Origin};
-use crate::record::{GraphConfig, PhaseEntry};
 use crate::rules::rounds::Ask;
-use crate::rules::{Refusal, graph::GraphError, spec};
+use crate::rules::{Refusal, spec, strict::Written};
 use crate::store::history;
 use crate::store::lifecycle::{Plan, Started};
 
@@ -31,20 +30,29 @@ pub struct Request {
     pub from: Option<String>,
     /// `--carry`
     pub carry: Option<Vec<String>>,
+    /// `--resume`
+    pub resume: Option<String>,
 }
 
 /// Starts a sprint, and archives the one before it.
 ///
 /// # Errors
-/// An invalid graph; what cannot be taken over; other agents' live claims; a store with tracked files; or what the system says.
+/// An invalid graph; what cannot be taken over; other agents' live claims, or their unfinished sprint; a
+/// store with tracked files; or what the system says.
 pub fn run(context: &Context, request: Request) -> Result<Outcome, Stop> {
     let store = context.store_path();
-    let again = request.from.is_some() || request.carry.is_some();
-    let round = again.then_some(Ask { from: request.from, carry: request.carry });
-    let phases = match (&request.phases, &round) {
-        (_, Some(_)) => Vec::new(),
+    let resume = match request.resume {
+        // What is not found is refused by the name that was given.
+        Some(named) => Some(super::show::meant(context, &named)?.unwrap_or(named)),
+        None => None,
+    };
+    let again = request.from.is_some() || request.carry.is_some() || resume.is_some();
+    let round = again.then_some(Ask { resume, from: request.from, carry: request.carry });
+    let written = match (&request.phases, &round) {
+        (_, Some(_)) => Written::default(),
         (Some(text), None) => given(text)?,
-        (None, None) => configured(store)?.unwrap_or_else(spec::default_phases),
+        (None, None) => configured(store)?
+            .unwrap_or_else(|| Written { entries: spec::default_phases(), goal: None }),
     };
     refuse_tracked(context)?;
     if let Some((repo, pattern)) = exclusion(context) {
@@ -61,9 +69,9 @@ pub fn run(context: &Context, request: Request) -> Result<Outcome, Stop> {
     let plan = Plan {
         project: project.display().to_string(),
         hash: place::project_hash(project),
-        phases,
+        phases: written.entries,
         round,
-        goal: request.goal,
+        goal: request.goal.or(written.goal),
         if_none: request.if_none,
         force: request.force,
     };
@@ -130,26 +138,32 @@ fn escape_pattern(path: &str) -> String {
 }
 
 /// The graph after `--phases`.
-fn given(text: &str) -> Result<Vec<PhaseEntry>, Failure> {
+fn given(text: &str) -> Result<Written, Failure> {
+    let list = |text: &str| Ok(Written { entries: spec::parse_list(text)?, goal: None });
     let parsed = if text == "-" {
         let mut input = String::new();
         std::io::stdin()
             .take(LONGEST)
             .read_to_string(&mut input)
             .map_err(|error| Failure::io(error, "cannot read the phases from standard input"))?;
-        let input = input.trim();
-        if input.starts_with('[') { spec::parse_json(input) } else { spec::parse_list(input) }
-    } else if text.trim_start().starts_with('[') {
+        if begins_json(&input) { spec::parse_json(&input) } else { list(input.trim()) }
+    } else if begins_json(text) {
         spec::parse_json(text)
     } else if text.contains('/') || is_json(text) {
         spec::parse_json(&read(&PathBuf::from(text))?)
     } else {
-        spec::parse_list(text)
+        list(text)
     };
     parsed.map_err(|error| {
         Failure::new(FailureKind::Usage, format!("invalid phase graph: {error}"))
             .hint("no sprint was started; make up no phases: ask whoever gave you these")
+            .hint("git conductor start -h")
     })
+}
+
+/// Whether `text` is a list or an object of JSON, right or wrong.
+fn begins_json(text: &str) -> bool {
+    text.trim_start().starts_with(['[', '{'])
 }
 
 /// Whether `text` names a JSON file.
@@ -167,11 +181,11 @@ fn read(path: &std::path::Path) -> Result<String, Failure> {
 }
 
 /// The graph of the store's `config.json`; an invalid one is refused, and never passed over.
-fn configured(store: &std::path::Path) -> Result<Option<Vec<PhaseEntry>>, Stop> {
+fn configured(store: &std::path::Path) -> Result<Option<Written>, Stop> {
     let path = store.join("config.json");
-    let invalid = |why: String| Refusal::InvalidGraph { file: path.display().to_string(), why };
     let Some(text) = super::batch::read_config(store)? else { return Ok(None) };
-    let config: GraphConfig = serde_json::from_str(&text).map_err(|e| invalid(e.to_string()))?;
-    let Some(entries) = config.phase_graph else { return Ok(None) };
-    Ok(Some(spec::checked(entries).map_err(|error: GraphError| invalid(error.to_string()))?))
+    spec::of_config(&text).map_err(|error| {
+        let file = path.display().to_string();
+        Refusal::InvalidGraph { file, why: error.to_string() }.into()
+    })
 }

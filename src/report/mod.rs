@@ -40,7 +40,6 @@ use crate::record::{VERSION, Verdict};
 use crate::rules::lost::Loss;
 use crate::rules::{Change, Hold, Life};
 use crate::store::change::{Completed, Freed, Granted};
-use crate::store::lifecycle::Started;
 use text::{Paint, age, list, safe, safe_json};
 use words::Words;
 
@@ -244,7 +243,7 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
             "no sprint\n".to_owned()
         }
         Outcome::Started { started, directory, unrecorded } => {
-            started_text(started, say);
+            rounds::archived_text(started, say);
             rounds::carried_text(started, unrecorded.as_ref(), say);
             say.hint("each agent takes its work with 'git conductor next --claim'");
             format!("{}\n", safe(&directory.display().to_string()))
@@ -270,9 +269,7 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
         Outcome::Waited { verdict, .. } => waiting::text(*verdict),
         Outcome::Watched => String::new(),
         Outcome::Aborted(freed) => {
-            for freed in freed {
-                say.line(&format!("gave up '{}'", freed.phase));
-            }
+            aborted_text(freed, say);
             "OK\n".to_owned()
         }
         Outcome::Next { phases, lost } => {
@@ -286,7 +283,7 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
         }
         Outcome::Batches(batches) => batches_json(batches).iter().map(one_line).collect(),
         Outcome::Archived(board) => {
-            say.line(&archived(board));
+            say.line(&rounds::archived(board, true));
             "OK\n".to_owned()
         }
         Outcome::Cleaned(gone) => {
@@ -328,24 +325,6 @@ fn batches_json(batches: &[(crate::rules::graph::Concurrency, Vec<String>)]) -> 
     let numbered = batches.iter().enumerate();
     let batch = |(n, (kind, phases)): (usize, &(crate::rules::graph::Concurrency, Vec<String>))| json!({"batch": n + 1, "type": kind, "phases": phases});
     numbered.map(batch).collect()
-}
-
-fn archived(board: &crate::rules::Board) -> String {
-    format!(
-        "archived sprint {}, {} of {} phases done",
-        safe(&board.sprint.sprint_id),
-        board.done_count(),
-        board.graph.count()
-    )
-}
-
-fn started_text(started: &Started, say: &mut Say) {
-    if let Some(previous) = &started.previous {
-        say.line(&archived(previous));
-    }
-    if started.kept {
-        say.line("the current sprint goes on");
-    }
 }
 
 fn claimed_text(granted: &Granted, salvaged: &Salvaged, now: Timestamp, say: &mut Say) {
@@ -451,6 +430,21 @@ fn completed_text(phase: &str, completed: &Completed, now: Timestamp, say: &mut 
     }
 }
 
+fn aborted_text(freed: &[Freed], say: &mut Say) {
+    for freed in freed {
+        let what = if freed.hold.is_some() { "gave up" } else { "nobody held" };
+        say.line(&format!("{what} '{}'", freed.phase));
+    }
+}
+
+fn aborted_json(freed: &[Freed]) -> Value {
+    let (held, not_held): (Vec<&Freed>, _) = freed.iter().partition(|freed| freed.hold.is_some());
+    let names = |freed: &[&Freed]| -> Vec<String> {
+        freed.iter().map(|freed| freed.phase.clone()).collect()
+    };
+    json!({"v": VERSION, "ok": true, "phases": names(&held), "not_held": names(&not_held)})
+}
+
 fn unstuck_text(freed: &Freed, say: &mut Say) {
     match &freed.hold {
         Some(hold) => {
@@ -499,11 +493,14 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
             "directory": directory.display().to_string(),
             "kept": started.kept,
             "from": started.sprint.from.as_ref().filter(|_| !started.kept),
+            "resumed": started.resumed,
             "carried": started.carried,
+            "open": started.open,
             "archived": started.previous.as_ref().map(|board| json!({
                 "sprint_id": board.sprint.sprint_id,
                 "done": board.done_count(),
                 "phases": board.graph.count(),
+                "resume": rounds::resume(board).filter(|_| rounds::left(started, board)),
             })),
         }),
         Outcome::Claimed { .. } => claimed_json(outcome),
@@ -529,13 +526,10 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
         Outcome::Overview(overview, _) => telling::overview_json(overview),
         Outcome::Graph(view, _) => graph::json(view, format.now),
         Outcome::Waited { phase, verdict, waited } => waiting::json(phase, *verdict, *waited),
-        Outcome::Aborted(freed) => {
-            let phases: Vec<&str> = freed.iter().map(|freed| freed.phase.as_str()).collect();
-            json!({"v": VERSION, "ok": true, "phases": phases})
-        }
         Outcome::Next { phases, lost } => {
             json!({"v": VERSION, "ok": true, "phases": phases, "lost": lost})
         }
+        Outcome::Aborted(freed) => aborted_json(freed),
         Outcome::Unstuck { freed, left } => json!({
             "v": VERSION, "ok": true,
             "phase": freed.phase,
@@ -552,6 +546,7 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
             "sprint_id": board.sprint.sprint_id,
             "done": board.done_count(),
             "phases": board.graph.count(),
+            "resume": rounds::resume(board),
         }),
         Outcome::Cleaned(gone) => json!({"v": VERSION, "ok": true, "removed": gone}),
         Outcome::Open(opened) => gate::open_json(opened),

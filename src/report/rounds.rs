@@ -1,11 +1,50 @@
 //! What is said where a next round begins: what was carried, and what cannot be.
 
-use super::sentences::{Draft, NOTHING, draft, names, who};
+use super::sentences::{Draft, NEXT, NOTHING, draft, names, who};
 use super::text::{list, safe};
 use super::{Say, words};
 use crate::error::Failure;
-use crate::rules::rounds::Uncarried;
+use crate::rules::Board;
+use crate::rules::rounds::{Uncarried, Unresumed};
 use crate::store::lifecycle::Started;
+
+/// How far a sprint was that was archived, and what goes on with it, where that makes sense.
+pub(super) fn archived(board: &Board, left: bool) -> String {
+    let id = &board.sprint.sprint_id;
+    let how_far = format!(
+        "archived sprint {}, {} of {} phases done",
+        safe(id),
+        board.done_count(),
+        board.graph.count()
+    );
+    match resume(board).filter(|_| left) {
+        Some(command) => format!("{how_far}; '{}' goes on with it", safe(&command.join(" "))),
+        None => how_far,
+    }
+}
+
+/// The command that goes on with an archived sprint, if it was unfinished.
+pub(super) fn resume(board: &Board) -> Option<Vec<String>> {
+    let id = &board.sprint.sprint_id;
+    let time = id.split_once('-').map_or(id.as_str(), |(_, time)| time);
+    let command = ["git", "conductor", "start", "--resume", time].map(str::to_owned);
+    (board.done_count() < board.graph.count()).then(|| command.to_vec())
+}
+
+/// Whether the new sprint goes on with something else than the one that was archived for it.
+pub(super) fn left(started: &Started, previous: &Board) -> bool {
+    started.sprint.from.as_ref() != Some(&previous.sprint.sprint_id)
+}
+
+/// What became of the sprint before it.
+pub(super) fn archived_text(started: &Started, say: &mut Say) {
+    if let Some(previous) = &started.previous {
+        say.line(&archived(previous, left(started, previous)));
+    }
+    if started.kept {
+        say.line("the current sprint goes on");
+    }
+}
 
 /// What a new sprint begins with.
 pub(super) fn carried_text(started: &Started, unrecorded: Option<&Failure>, say: &mut Say) {
@@ -68,6 +107,47 @@ pub(super) fn no_artifact(phase: &str) -> Draft {
         "what else is known of it is shown without --artifact",
         &["show", phase],
     )
+}
+
+/// A sprint that others have begun to work on would end.
+pub(super) fn underway(
+    sprint: &str,
+    (done, phases): (usize, usize),
+    started_by: &str,
+    agents: &[String],
+) -> Draft {
+    let others = if agents.is_empty() {
+        String::new()
+    } else {
+        format!(", and {} took part in it", names(agents))
+    };
+    draft(
+        format!(
+            "sprint {} is unfinished: {done} of {phases} phases are done; {} began it{others}",
+            safe(sprint),
+            who(started_by)
+        ),
+        "a new one would end it, and it is not yours: take part in it; \
+         whether it ends is your human's decision",
+        NEXT,
+    )
+}
+
+/// A sprint that cannot be resumed.
+pub(super) fn cannot_resume(sprint: &str, why: Unresumed) -> Draft {
+    let sprint = safe(sprint);
+    match why {
+        Unresumed::Current => draft(
+            format!("sprint {sprint} has not ended: it is the present one"),
+            "no sprint was started: take part in that one",
+            NEXT,
+        ),
+        Unresumed::Passed => draft(
+            format!("nothing is left of sprint {sprint}: every phase has passed"),
+            "no sprint was started: whether another one begins is your human's decision",
+            NOTHING,
+        ),
+    }
 }
 
 /// There is no such sprint.

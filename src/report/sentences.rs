@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use super::text::{age, list, safe};
 use super::{advice, attempts};
 use crate::record::Verdict;
-use crate::rules::graph::Handover;
+use crate::record::near::nearest;
+use crate::rules::graph::{Handover, is_name};
 use crate::rules::others::{Alive, Held, Holder};
 use crate::rules::refusal::{Refusal, Wait};
 
@@ -48,7 +49,7 @@ pub(super) fn sentence(refusal: &Refusal, now: Timestamp) -> Draft {
         }
         Refusal::FourEyes { phase, other, agent } => four_eyes(phase, other, agent),
         Refusal::Done { phase, agent, at, verdict } => done(now, phase, agent, *at, *verdict),
-        Refusal::NotClaimed { phase, giving_up } => not_claimed(phase, *giving_up),
+        Refusal::NotClaimed { phase } => not_claimed(phase),
         Refusal::NotOwner { phase, holder } => not_owner(now, phase, holder),
         Refusal::Lost { phase, holder, ended_sprint } => {
             lost(now, phase, holder.as_ref(), ended_sprint.as_deref())
@@ -56,6 +57,10 @@ pub(super) fn sentence(refusal: &Refusal, now: Timestamp) -> Draft {
         Refusal::Alive { phase, holder, same_agent: true } => own(now, phase, holder),
         Refusal::Alive { phase, holder, .. } => alive(now, phase, holder),
         Refusal::LiveClaims { claims, starting } => live_claims(now, claims, *starting),
+        Refusal::Underway { sprint_id, done, phases, started_by, agents, .. } => {
+            super::rounds::underway(sprint_id, (*done, *phases), started_by, agents)
+        }
+        Refusal::CannotResume { sprint, why } => super::rounds::cannot_resume(sprint, *why),
         Refusal::NothingReady { claimed, failed, exhausted, prospect } => {
             advice::nothing_ready(now, claimed, failed, exhausted, prospect)
         }
@@ -149,8 +154,18 @@ fn no_sprint() -> Draft {
 }
 
 fn unknown_phase(phase: &str, phases: &[String]) -> Draft {
-    let text = format!("this sprint has no phase '{}'", safe(phase));
-    draft(text, format!("its phases are {}", names(phases)), NEXT)
+    // What is a path, or holds anything else that no name does, was not mistyped.
+    let text = if is_name(phase) {
+        format!("this sprint has no phase '{}'", safe(phase))
+    } else {
+        format!("invalid phase '{}': no phase has such a name", safe(phase))
+    };
+    let all = format!("its phases are {}", names(phases));
+    let hint = match nearest(phase, phases.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean '{}'? {all}", safe(near)),
+        None => all,
+    };
+    draft(text, hint, NEXT)
 }
 
 /// The asker's own, in another worktree.
@@ -303,13 +318,9 @@ fn done(
     )
 }
 
-fn not_claimed(phase: &str, giving_up: bool) -> Draft {
-    let text = format!("'{phase}' is not yours: nobody holds it");
-    if giving_up {
-        return draft(text, "there is nothing to give up; take what is open now", NEXT);
-    }
+fn not_claimed(phase: &str) -> Draft {
     draft(
-        text,
+        format!("'{phase}' is not yours: nobody holds it"),
         "nothing was completed; if you had claimed it, that claim was ended: \
          claim it again, and check your work against what is there now",
         &["claim", phase],
@@ -418,7 +429,7 @@ fn bad_artifact(phase: &str, path: &str, why: &str, given_up: bool) -> Draft {
 fn invalid_graph(file: &str, why: &str) -> Draft {
     draft(
         format!("invalid phase_graph in '{}': {}", safe(file), safe(why)),
-        "no sprint was started: ask your human to correct that file",
-        NOTHING,
+        "no sprint was started: ask your human to correct that file, as the example shows",
+        &["start", "-h"],
     )
 }

@@ -7,7 +7,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::attempts::{exhausted, is_exhausted, spent};
-use super::board::{Board, Hold, State};
+use super::board::{Board, Hold, Standing, State};
 use super::graph::PhaseId;
 use super::identity::{Life, Me, Relation, may_be_completer, relation};
 use super::others::{Held, Holder};
@@ -252,7 +252,7 @@ fn complete(
 ) -> Result<Change, Refusal> {
     let name = &board.graph.phase(id).name;
     match board.state(id) {
-        State::Pending => Err(Refusal::NotClaimed { phase: name.clone(), giving_up: false }),
+        State::Pending => Err(Refusal::NotClaimed { phase: name.clone() }),
         State::Claimed(hold) => {
             owned(name, hold, facts.me, facts.is_left(hold))?;
             // Mine by a token or by a dead process's name need not be mine to complete: I may be
@@ -307,12 +307,21 @@ pub(super) fn owned(name: &str, hold: &Hold, me: &Me, left: bool) -> Result<(), 
 fn abort(board: &Board, id: PhaseId, facts: Facts<'_>) -> Result<Change, Refusal> {
     let name = &board.graph.phase(id).name;
     match board.state(id) {
-        State::Pending => Err(Refusal::NotClaimed { phase: name.clone(), giving_up: true }),
+        State::Pending if was_freed(board, id, facts.me) => {
+            Err(Refusal::Lost { phase: name.clone(), holder: None, ended_sprint: None })
+        }
+        State::Pending => Ok(Change::Nothing),
         State::Claimed(hold) => {
             owned(name, hold, facts.me, facts.is_left(hold)).map(|()| Change::Free)
         }
         State::Done(done) => Err(Refusal::done(name, done)),
     }
+}
+
+/// Whether the asker's last attempt at `id`, as far as a name tells whose it was, was ended by another.
+fn was_freed(board: &Board, id: PhaseId, me: &Me) -> bool {
+    let mine = board.past(id).iter().rev().find(|attempt| attempt.agent == me.name);
+    mine.is_some_and(|attempt| attempt.how != super::attempts::ABORT && attempt.by != me.name)
 }
 
 fn unstuck(board: &Board, id: PhaseId, force: bool, facts: Facts<'_>) -> Result<Change, Refusal> {
@@ -373,4 +382,95 @@ pub fn may_end(board: &Board, facts: Facts<'_>, starting: bool) -> Result<(), Re
         }
     }
     if claims.is_empty() { Ok(()) } else { Err(Refusal::LiveClaims { claims, starting }) }
+}
+
+/// Whether the asker may put a new sprint in the place of this one. A sprint of which some phases are
+/// done and others are not is for who took part in it, and for people, to end.
+///
+/// # Errors
+/// How far it is, and whose it is.
+pub fn may_supersede(board: &Board, me: &Me) -> Result<(), Refusal> {
+    let done = board.done_count();
+    let underway = board.standing() == Standing::Active && done > 0;
+    let tried = |id: PhaseId| board.past(id).iter().any(|attempt| attempt.agent == me.name);
+    if !underway || me.person || takes_part(board, me) || board.graph.ids().any(tried) {
+        return Ok(());
+    }
+    let started_by = board.sprint.started_by.clone();
+    let mut agents: Vec<String> = Vec::new();
+    for id in board.graph.ids() {
+        let past = board.past(id).iter().map(|attempt| &attempt.agent);
+        let present = match board.state(id) {
+            State::Pending => None,
+            State::Claimed(hold) => Some(&hold.claim.agent),
+            State::Done(done) => Some(&done.agent),
+        };
+        for agent in past.chain(present) {
+            if !agent.is_empty() && *agent != started_by && !agents.contains(agent) {
+                agents.push(agent.clone());
+            }
+        }
+    }
+    Err(Refusal::Underway {
+        sprint_id: board.sprint.sprint_id.clone(),
+        goal: board.sprint.goal.clone(),
+        done,
+        phases: board.graph.count(),
+        started_by,
+        agents,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::spec;
+    use super::*;
+    use crate::record::{Attempt, Sprint};
+    use crate::rules::graph::{Graph, Names};
+
+    /// A sprint that ann began; `plan` is done by bob, `build` was given up by cyd.
+    fn board() -> Board {
+        let entries = spec::parse_list("plan,build,ship").unwrap();
+        let sprint = serde_json::json!({"sprint_id": "s", "started_by": "ann", "phases": entries});
+        let sprint: Sprint = serde_json::from_value(sprint).unwrap();
+        let mut board = Board::new(sprint, Graph::new(&entries, Names::New).unwrap());
+        let id = |name| board.graph.find(name).unwrap();
+        let (plan, build) = (id("plan"), id("build"));
+        let agent = "bob".to_owned();
+        board.set(plan, State::Done(Done { agent, explicit: true, v: 1, ..Done::default() }));
+        board.set_past(build, vec![Attempt { agent: "cyd".to_owned(), ..Attempt::default() }]);
+        board
+    }
+
+    #[test]
+    fn who_may_begin_another_sprint() {
+        let mut board = board();
+        let may = |board: &Board, name: &str, person: bool| {
+            let me = Me { name: name.to_owned(), explicit: true, person, ..Me::default() };
+            may_supersede(board, &me)
+        };
+        for name in ["ann", "bob", "cyd"] {
+            assert_eq!(may(&board, name, false), Ok(()), "{name}");
+        }
+        assert_eq!(may(&board, "eve", true), Ok(()));
+        let refused = Refusal::Underway {
+            sprint_id: "s".to_owned(),
+            goal: None,
+            done: 1,
+            phases: 3,
+            started_by: "ann".to_owned(),
+            agents: vec!["bob".to_owned(), "cyd".to_owned()],
+        };
+        assert_eq!(may(&board, "eve", false), Err(refused));
+        // Where nothing is done, or everything, there is nothing of others to end.
+        let done = board.state(board.graph.find("plan").unwrap()).clone();
+        for id in board.graph.ids() {
+            board.set(id, done.clone());
+        }
+        assert_eq!(may(&board, "eve", false), Ok(()));
+        for id in board.graph.ids() {
+            board.set(id, State::Pending);
+        }
+        assert_eq!(may(&board, "eve", false), Ok(()));
+    }
 }

@@ -6,9 +6,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use crate::record::PhaseEntry;
+use crate::record::near::nearest;
 
 /// At most this many phases in one sprint.
 pub const MAX_PHASES: usize = 256;
+
+/// A name that is proposed is no longer, so that a number has room after it.
+const LONGEST_PROPOSED: usize = 60;
 
 /// Names that the layout of a store uses, and that no phase may have.
 pub const RESERVED: &[&str] = &["archive", "conductor", "done", "lock", "pin"];
@@ -132,14 +136,14 @@ pub enum GraphError {
     Empty,
     /// There are more than [`MAX_PHASES`].
     TooMany(usize),
-    /// A name that cannot be a phase's.
-    BadName(String),
-    /// A name that the layout uses.
-    Reserved(String),
+    /// A name that cannot be a phase's, and one that could be instead.
+    BadName(String, Option<String>),
+    /// A name that the layout uses, and one that could be instead.
+    Reserved(String, Option<String>),
     /// Two phases of one name, or of two names that a case-insensitive file system would merge.
     Duplicate(String),
-    /// A dependency that is not in the graph: phase, dependency.
-    Dangling(String, String),
+    /// A dependency that is not in the graph: phase, dependency, and the one that was probably meant.
+    Dangling(String, String, Option<String>),
     /// A phase that depends on itself.
     SelfDependency(String),
     /// A circle of dependencies; the first name is repeated at the end.
@@ -150,10 +154,62 @@ pub enum GraphError {
     Concurrency(String, String),
     /// A `max_attempts` of zero: the phase could never be claimed.
     NoAttempts(String),
-    /// A bare name in a list that is not a default phase.
-    UnknownDefault(String),
+    /// A bare name in a list that is not a default phase, and the one that was probably meant.
+    UnknownDefault(String, Option<&'static str>),
+    /// A field of the text is not what it should be.
+    Field(Box<Misplaced>),
     /// The text is not what it should be.
     Malformed(String),
+}
+
+/// A field of a graph that was written as JSON, and is not what it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misplaced {
+    /// Where it stands: `'build'`, `phase 2`, or `the graph`.
+    pub of: String,
+    /// The field.
+    pub field: String,
+    /// In which line, from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub why: Wrong,
+}
+
+/// What is wrong with a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wrong {
+    /// There is none of that name; the one that was probably meant.
+    Unknown(Option<&'static str>),
+    /// It stands there twice.
+    Twice,
+    /// Its value is not of this kind.
+    Expected(&'static str),
+    /// It is missing.
+    Missing,
+}
+
+impl fmt::Display for Misplaced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { of, field, line, why } = self;
+        match why {
+            Wrong::Unknown(near) => {
+                write!(f, "{of} has an unknown field '{field}' (line {line})")?;
+                near.map_or(Ok(()), |near| write!(f, ": did you mean '{near}'?"))
+            }
+            Wrong::Twice => write!(f, "{of} has the field '{field}' twice (line {line})"),
+            Wrong::Expected(what) => {
+                write!(f, "the field '{field}' of {of} must be {what} (line {line})")
+            }
+            Wrong::Missing => write!(f, "{of} has no field '{field}' (line {line})"),
+        }
+    }
+}
+
+impl GraphError {
+    /// Whether it is that no phase can be called `name`.
+    pub(super) fn is_about_name(&self, name: &str) -> bool {
+        matches!(self, Self::BadName(wrong, _) | Self::Reserved(wrong, _) if name.starts_with(wrong))
+    }
 }
 
 impl fmt::Display for GraphError {
@@ -161,14 +217,21 @@ impl fmt::Display for GraphError {
         match self {
             Self::Empty => write!(f, "it has no phases"),
             Self::TooMany(n) => write!(f, "{n} phases, at most {MAX_PHASES} are allowed"),
-            Self::BadName(name) => write!(
-                f,
-                "'{name}' is not a phase name (lower-case letters, digits, '-' and '_', at most 64, beginning with a letter or digit)"
-            ),
-            Self::Reserved(name) => write!(f, "'{name}' is a reserved name"),
+            Self::BadName(name, instead) => {
+                write!(
+                    f,
+                    "'{name}' is not a phase name (lower-case letters, digits, '-' and '_', at most 64, beginning with a letter or digit)"
+                )?;
+                instead.iter().try_for_each(|instead| write!(f, "; it could be '{instead}'"))
+            }
+            Self::Reserved(name, instead) => {
+                write!(f, "'{name}' is a reserved name")?;
+                instead.iter().try_for_each(|instead| write!(f, "; it could be '{instead}'"))
+            }
             Self::Duplicate(name) => write!(f, "'{name}' is there twice"),
-            Self::Dangling(phase, dep) => {
-                write!(f, "'{phase}' depends on '{dep}', which is not a phase")
+            Self::Dangling(phase, dep, near) => {
+                write!(f, "'{phase}' depends on '{dep}', which is not a phase")?;
+                near.iter().try_for_each(|near| write!(f, "; did you mean '{near}'?"))
             }
             Self::SelfDependency(name) => write!(f, "'{name}' depends on itself"),
             Self::Cycle(path) => write!(f, "dependency cycle: {}", path.join(" -> ")),
@@ -182,13 +245,21 @@ impl fmt::Display for GraphError {
             Self::NoAttempts(phase) => {
                 write!(f, "'{phase}' has max_attempts 0, and could never be claimed")
             }
-            Self::UnknownDefault(name) => write!(
-                f,
-                "'{name}' is not a default phase; give its dependencies as '{name}:dep+dep', or '{name}:' for none"
-            ),
+            Self::UnknownDefault(name, near) => {
+                write!(f, "'{name}' is not a default phase")?;
+                near.iter().try_for_each(|near| write!(f, " (did you mean '{near}'?)"))?;
+                write!(f, "; give its dependencies as '{name}:dep+dep', or '{name}:' for none")
+            }
+            Self::Field(misplaced) => misplaced.fmt(f),
             Self::Malformed(why) => f.write_str(why),
         }
     }
+}
+
+/// Whether a phase of any sprint could be called `name`.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    check_name(name, Names::Existing).is_ok()
 }
 
 /// Whether `name` may name a phase.
@@ -204,12 +275,39 @@ fn check_name(name: &str, names: Names) -> Result<(), GraphError> {
         && bytes.first().is_some_and(|&first| allowed(first))
         && bytes.iter().all(|&b| inner(b));
     if !good {
-        return Err(GraphError::BadName(name.chars().take(80).collect()));
+        return Err(GraphError::BadName(name.chars().take(80).collect(), None));
     }
     if name == "sprint.json" || (names == Names::New && RESERVED.contains(&name)) {
-        return Err(GraphError::Reserved(name.to_owned()));
+        return Err(GraphError::Reserved(name.to_owned(), None));
     }
     Ok(())
+}
+
+/// A name that a phase could have instead of `name`, and that none of `entries` has.
+fn instead_of(name: &str, entries: &[PhaseEntry]) -> Option<String> {
+    let mut plain = String::new();
+    for c in name.chars().map(|c| c.to_ascii_lowercase()) {
+        match c {
+            'a'..='z' | '0'..='9' => plain.push(c),
+            // One for a run of them, and none to begin with.
+            _ if plain.ends_with(['-', '_']) || plain.is_empty() => {}
+            _ => plain.push(if c == '_' { '_' } else { '-' }),
+        }
+        if plain.len() == LONGEST_PROPOSED {
+            break;
+        }
+    }
+    let plain = plain.trim_end_matches(['-', '_']);
+    if plain.is_empty() {
+        return None;
+    }
+    let others = || entries.iter().filter(|other| other.name != name);
+    let free = |instead: &String| {
+        !RESERVED.contains(&instead.as_str())
+            && others().all(|other| !other.name.eq_ignore_ascii_case(instead))
+    };
+    let numbered = (2..=MAX_PHASES + 1).map(|n| format!("{plain}-{n}"));
+    std::iter::once(plain.to_owned()).chain(numbered).find(free)
 }
 
 impl Graph {
@@ -227,7 +325,15 @@ impl Graph {
         let mut ids = HashMap::new();
         let mut folded = BTreeSet::new();
         for (index, entry) in entries.iter().enumerate() {
-            check_name(&entry.name, names)?;
+            check_name(&entry.name, names).map_err(|mut error| {
+                if let GraphError::BadName(_, instead) | GraphError::Reserved(_, instead) =
+                    &mut error
+                    && names == Names::New
+                {
+                    *instead = instead_of(&entry.name, entries);
+                }
+                error
+            })?;
             if !folded.insert(entry.name.to_ascii_lowercase()) {
                 return Err(GraphError::Duplicate(entry.name.clone()));
             }
@@ -235,7 +341,7 @@ impl Graph {
         }
         let mut phases = Vec::with_capacity(entries.len());
         for entry in entries {
-            phases.push(resolve(entry, &ids)?);
+            phases.push(resolve(entry, entries, &ids)?);
         }
         let graph = Self { phases };
         graph.check_acyclic()?;
@@ -398,16 +504,22 @@ pub struct Batch {
 }
 
 /// Turns an entry's names into ids.
-fn resolve(entry: &PhaseEntry, ids: &HashMap<&str, PhaseId>) -> Result<Phase, GraphError> {
+fn resolve(
+    entry: &PhaseEntry,
+    all: &[PhaseEntry],
+    ids: &HashMap<&str, PhaseId>,
+) -> Result<Phase, GraphError> {
     let name = &entry.name;
     let mut depends_on: Vec<PhaseId> = Vec::new();
     for dep in &entry.depends_on {
         if dep == name {
             return Err(GraphError::SelfDependency(name.clone()));
         }
-        let id = *ids
-            .get(dep.as_str())
-            .ok_or_else(|| GraphError::Dangling(name.clone(), dep.chars().take(80).collect()))?;
+        let id = *ids.get(dep.as_str()).ok_or_else(|| {
+            let others = all.iter().map(|other| other.name.as_str()).filter(|other| other != name);
+            let near = nearest(dep, others).map(str::to_owned);
+            GraphError::Dangling(name.clone(), dep.chars().take(80).collect(), near)
+        })?;
         if depends_on.contains(&id) {
             return Err(GraphError::Duplicate(dep.clone()));
         }

@@ -3,7 +3,8 @@
 //! No file system, clock, environment, git or anyhow here: who lives and what time it is come in as
 //! values, so that a test can walk every reachable state. Reading order: [`graph`], [`board`],
 //! [`identity`], [`decide()`], [`attempts`], [`gate`], [`notes`], [`push`], [`rounds`], [`evidence`],
-//! [`waiting`], [`refusal`], [`lost`], [`layers`], [`timeline`]; [`spec`] reads graphs that people type.
+//! [`waiting`], [`refusal`], [`lost`], [`layers`], [`timeline`];
+//! [`spec`] and [`strict`] read graphs that people write.
 
 pub mod attempts;
 pub mod board;
@@ -22,6 +23,7 @@ pub mod push;
 pub mod refusal;
 pub mod rounds;
 pub mod spec;
+pub mod strict;
 pub mod timeline;
 pub mod waiting;
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::gate::Shut;
 use super::graph::Handover;
 use super::others::{Advice, Held, Holder, Prospect};
-use super::rounds::Uncarried;
+use super::rounds::{Uncarried, Unresumed};
 use crate::record::{Done, Verdict};
 
 /// A dependency that is not done, or failed.
@@ -138,9 +138,6 @@ pub enum Refusal {
     NotClaimed {
         /// The phase.
         phase: String,
-        /// Whether it was to be given up, rather than completed.
-        #[serde(skip)]
-        giving_up: bool,
     },
     /// Somebody else holds the phase.
     NotOwner {
@@ -177,6 +174,29 @@ pub enum Refusal {
         claims: Vec<Held>,
         /// Whether a new sprint was asked for, rather than the end of this one.
         starting: bool,
+    },
+    /// The sprint that would end for a new one is unfinished, and the asker took no part in it.
+    Underway {
+        /// The sprint.
+        sprint_id: String,
+        /// What it is for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        goal: Option<String>,
+        /// How many of its phases are done.
+        done: usize,
+        /// How many it has.
+        phases: usize,
+        /// Who began it; empty if that cannot be known.
+        started_by: String,
+        /// Who else took part in it.
+        agents: Vec<String>,
+    },
+    /// The sprint that was named is not one to be resumed.
+    CannotResume {
+        /// The sprint.
+        sprint: String,
+        /// Why not.
+        why: Unresumed,
     },
     /// Nothing can be claimed now.
     NothingReady {
@@ -382,6 +402,8 @@ impl Refusal {
             Self::NotOwner { .. } => "not_owner",
             Self::Lost { .. } => "lost",
             Self::Alive { .. } => "alive",
+            Self::Underway { .. } => "unfinished",
+            Self::CannotResume { .. } => "cannot_resume",
             Self::NothingReady { .. } => "nothing_ready",
             // The first is only ever why the time was over.
             Self::Unfinished { .. } | Self::TimedOut { .. } => "timed_out",
@@ -452,6 +474,8 @@ impl Refusal {
             | Self::Unfinished { .. }
             | Self::Claimed { .. }
             | Self::LiveClaims { .. }
+            | Self::Underway { .. }
+            | Self::CannotResume { .. }
             | Self::Blocked { .. }
             // A person may forgive what failed.
             | Self::Exhausted { .. }

@@ -15,6 +15,8 @@ use crate::record::Verdict;
 /// Which completions a new sprint is to take over.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ask {
+    /// The sprint that is taken up again, if it is not the last one.
+    pub resume: Option<String>,
     /// Neither this phase nor what depends on it.
     pub from: Option<String>,
     /// Just these; without it, all that can be.
@@ -89,6 +91,16 @@ pub fn carried(board: &Board, ask: &Ask) -> Result<Vec<PhaseId>, Refusal> {
     Ok(carried)
 }
 
+/// Why a sprint cannot be resumed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unresumed {
+    /// It is the present one.
+    Current,
+    /// All of it has passed.
+    Passed,
+}
+
 /// The phases that can be claimed where just `carried` are done.
 #[must_use]
 pub fn open(graph: &Graph, carried: &[PhaseId]) -> Vec<PhaseId> {
@@ -125,6 +137,7 @@ mod tests {
     fn answer(done: &str, from: Option<&str>, carry: Option<&str>) -> String {
         let board = board(done);
         let ask = Ask {
+            resume: None,
             from: from.map(str::to_owned),
             carry: carry.map(|names| names.split_whitespace().map(str::to_owned).collect()),
         };

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use super::graph::{Graph, GraphError, Names};
+use super::strict::{self, Written};
 use crate::record::PhaseEntry;
+use crate::record::near::nearest;
 
 /// The graph of a sprint that is given none: (name, dependencies).
 const DEFAULT: &[(&str, &[&str])] = &[
@@ -24,6 +26,11 @@ fn entry<S: AsRef<str>>(name: &str, depends_on: &[S]) -> PhaseEntry {
     }
 }
 
+/// The names of the default phases.
+fn defaults_in_order() -> impl Iterator<Item = &'static str> {
+    DEFAULT.iter().map(|(name, _)| *name)
+}
+
 /// think → plan → build → review, qa, security (side by side) → ship.
 #[must_use]
 pub fn default_phases() -> Vec<PhaseEntry> {
@@ -39,13 +46,22 @@ pub fn checked(entries: Vec<PhaseEntry>) -> Result<Vec<PhaseEntry>, GraphError> 
     Ok(entries)
 }
 
-/// Reads a JSON array of phase entries.
+/// Reads a graph in JSON: a list of phase entries, or an object that has one as `phases`.
 ///
 /// # Errors
 /// What is wrong with the text or with the graph.
-pub fn parse_json(text: &str) -> Result<Vec<PhaseEntry>, GraphError> {
-    let entries = serde_json::from_str(text).map_err(|e| GraphError::Malformed(e.to_string()))?;
-    checked(entries)
+pub fn parse_json(text: &str) -> Result<Written, GraphError> {
+    let Written { entries, goal } = strict::graph(text)?;
+    Ok(Written { entries: checked(entries)?, goal })
+}
+
+/// Reads the graph of a `config.json`; `None` if it has none.
+///
+/// # Errors
+/// As [`parse_json`].
+pub fn of_config(text: &str) -> Result<Option<Written>, GraphError> {
+    let Some(Written { entries, goal }) = strict::of_config(text)? else { return Ok(None) };
+    Ok(Some(Written { entries: checked(entries)?, goal }))
 }
 
 /// Reads a list such as `think,plan,docs:plan+think`.
@@ -77,7 +93,17 @@ pub fn parse_list(text: &str) -> Result<Vec<PhaseEntry>, GraphError> {
         } else if name.is_empty() {
             return Err(GraphError::Malformed("an empty name in the list".to_owned()));
         } else {
-            return Err(GraphError::UnknownDefault(name.chars().take(80).collect()));
+            // What no phase can be called has that fault first.
+            let others = items.iter().map(|(other, _)| *other).filter(|other| other != name);
+            let named: Vec<PhaseEntry> =
+                std::iter::once(*name).chain(others).map(|name| entry::<&str>(name, &[])).collect();
+            if let Err(error) = Graph::new(&named, Names::New)
+                && error.is_about_name(name)
+            {
+                return Err(error);
+            }
+            let near = nearest(name, defaults_in_order());
+            return Err(GraphError::UnknownDefault((*name).to_owned(), near));
         }
     }
     checked(entries)
@@ -136,14 +162,18 @@ mod tests {
             ("a:a", "'a' depends on itself"),
             ("a:x", "'a' depends on 'x', which is not a phase"),
             ("plan,plan", "'plan' is there twice"),
-            ("lock:", "'lock' is a reserved name"),
+            ("lock:", "'lock' is a reserved name; it could be 'lock-2'"),
+            (
+                "biuld",
+                "'biuld' is not a default phase (did you mean 'build'?); give its dependencies as 'biuld:dep+dep', or 'biuld:' for none",
+            ),
             ("plan,,build", "an empty name in the list"),
             ("", "an empty name in the list"),
         ] {
             assert_eq!(parse_list(spec).unwrap_err().to_string(), says, "{spec}");
         }
         for bad in ["../x:", "-x:", "X:", "a b:", "a.b:", &format!("{}:", "a".repeat(65))] {
-            assert!(matches!(parse_list(bad), Err(GraphError::BadName(_))), "{bad}");
+            assert!(matches!(parse_list(bad), Err(GraphError::BadName(..))), "{bad}");
         }
     }
 }

@@ -17,7 +17,7 @@ use super::{latch, lock};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::record::{Done, Maker, PhaseEntry};
 use crate::rules::gate::Pin;
-use crate::rules::rounds::{Ask, carried};
+use crate::rules::rounds::{Ask, Unresumed, carried};
 use crate::rules::{Refusal, State};
 
 /// A completion that a new sprint takes over.
@@ -56,7 +56,10 @@ impl<W: World> Store<W> {
     /// Looks for what a new sprint is to take over, and hashes it: not for while the mutex is held.
     /// `None` if the old one was removed meanwhile: look again.
     pub(crate) fn prepare(&self, ask: &Ask) -> Result<Option<Round<W::Dir>>, Stop> {
-        let found = self.last()?.ok_or(Refusal::NoSprint {})?;
+        let found = match &ask.resume {
+            Some(id) => self.ended(id)?,
+            None => self.last()?.ok_or(Refusal::NoSprint {})?,
+        };
         let round = self.take_up(&found, ask);
         // Of a directory that is being removed nothing seems to be done, or to have been handed over.
         Ok(match self.find(&found.sprint.sprint_id)? {
@@ -65,10 +68,25 @@ impl<W: World> Store<W> {
         })
     }
 
+    /// The sprint `id`, which is to be resumed.
+    fn ended(&self, id: &str) -> Result<Found<W::Dir>, Stop> {
+        let unknown = || Refusal::UnknownSprint { sprint: id.to_owned() };
+        let found = self.find_readable(id)?.filter(|_| self.is_ours(id)).ok_or_else(unknown)?;
+        if self.is_current(id)? {
+            let why = Unresumed::Current;
+            return Err(Refusal::CannotResume { sprint: id.to_owned(), why }.into());
+        }
+        Ok(found)
+    }
+
     fn take_up(&self, found: &Found<W::Dir>, ask: &Ask) -> Result<Round<W::Dir>, Stop> {
         let board = self.read(found, None, Attempts::None, None)?;
         let from = &found.sprint.sprint_id;
         let ids = carried(&board, ask)?;
+        if ask.resume.is_some() && ids.len() == board.graph.count() {
+            let why = Unresumed::Passed;
+            return Err(Refusal::CannotResume { sprint: from.clone(), why }.into());
+        }
         let name = |id| board.graph.phase(id).name.clone();
         let open = crate::rules::rounds::open(&board.graph, &ids).into_iter().map(name).collect();
         let mut carried = Vec::with_capacity(ids.len());

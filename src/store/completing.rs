@@ -214,6 +214,11 @@ impl<W: World> Store<W> {
         request: &Request,
     ) -> Result<Change, Stop> {
         match decide(board, id, request, asker.facts(self.world.now())) {
+            // Nobody holds it here.
+            Ok(Change::Nothing) => match self.lost(asker, &board.graph.phase(id).name)? {
+                Some(refusal) => Err(refusal.into()),
+                None => Ok(Change::Nothing),
+            },
             Ok(change) => Ok(change),
             Err(refusal @ (Refusal::NotClaimed { .. } | Refusal::NotOwner { .. })) => {
                 Err(self.lost(asker, &board.graph.phase(id).name)?.unwrap_or(refusal).into())

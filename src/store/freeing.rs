@@ -27,6 +27,19 @@ pub struct Freed {
     pub forgiven: Option<u64>,
 }
 
+impl Freed {
+    /// What there is to tell of a phase that nobody held.
+    fn nobodys<D>(phase: &str, found: &Found<D>) -> Self {
+        Self {
+            phase: phase.to_owned(),
+            sprint_id: found.sprint.sprint_id.clone(),
+            hold: None,
+            exhausted: None,
+            forgiven: None,
+        }
+    }
+}
+
 /// What is to be carried out, for whom, and why.
 struct Freeing<'a> {
     asker: &'a Asker,
@@ -35,7 +48,7 @@ struct Freeing<'a> {
 }
 
 impl<W: World> Store<W> {
-    /// Gives up one of the asker's claims.
+    /// Gives up one of the asker's claims. That nobody holds the phase is as good.
     ///
     /// # Errors
     /// The rule that says no; or the store cannot be read or written.
@@ -45,13 +58,21 @@ impl<W: World> Store<W> {
             let found = self.current_or_lost(asker, name)?;
             let id = self.phase_or_lost(asker, &found, name)?;
             let (board, seen) = self.read_one(&found, id, Attempts::None, &asker.maker())?;
-            self.decide_mine(asker, &board, id, &Request::Abort)?;
-            match seen {
-                Some(seen) => self.try_free(&freeing, &found, &board, id, &seen),
-                None => Ok(Attempt::Raced),
+            let mut change = self.decide_mine(asker, &board, id, &Request::Abort)?;
+            if change == Change::Nothing {
+                // Only now it matters who held it before.
+                let (board, _) = self.read_one(&found, id, Attempts::Of(id), &asker.maker())?;
+                change = self.decide_mine(asker, &board, id, &Request::Abort)?;
+            }
+            match (change, seen) {
+                (Change::Nothing, _) => Ok(Attempt::Done(Freed::nobodys(name, &found))),
+                (_, Some(seen)) => self.try_free(&freeing, &found, &board, id, &seen),
+                (_, None) => Ok(Attempt::Raced),
             }
         })?;
-        self.record(asker, "abort", name, reason.to_owned(), &freed.sprint_id);
+        if freed.hold.is_some() {
+            self.record(asker, "abort", name, reason.to_owned(), &freed.sprint_id);
+        }
         Ok(freed)
     }
 
@@ -109,13 +130,7 @@ impl<W: World> Store<W> {
             let attempt = match (change, seen) {
                 (Change::Free, Some(seen)) => self.try_free(&freeing, &found, &board, id, &seen)?,
                 (Change::Free, None) => Attempt::Raced,
-                _ => Attempt::Done(Freed {
-                    phase: name.to_owned(),
-                    sprint_id: found.sprint.sprint_id,
-                    hold: None,
-                    exhausted: None,
-                    forgiven: None,
-                }),
+                _ => Attempt::Done(Freed::nobodys(name, &found)),
             };
             Ok(attempt.map(|freed| Freed { exhausted, forgiven, ..freed }))
         })?;

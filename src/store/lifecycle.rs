@@ -8,8 +8,9 @@ use super::change::Asker;
 use super::world::{TRIES, World};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::record::{Maker, PhaseEntry, Rest, Sprint};
+use crate::rules::decide::{may_end, may_supersede};
 use crate::rules::rounds::Ask;
-use crate::rules::{Board, Facts, Refusal, Standing, decide::may_end};
+use crate::rules::{Board, Facts, Refusal, Standing};
 
 /// A sprint to be started.
 #[derive(Debug, Clone)]
@@ -20,7 +21,7 @@ pub struct Plan {
     pub hash: String,
     /// A valid graph; of a next round it is that of the sprint before it.
     pub phases: Vec<PhaseEntry>,
-    /// What it takes over of the sprint before it, if it is a next round.
+    /// What it takes over of the sprint before it, or of another that has ended.
     pub round: Option<Ask>,
     /// What the sprint is for; a next round is for what the sprint before it was, if it does not say.
     pub goal: Option<String>,
@@ -41,9 +42,11 @@ pub struct Started {
     pub kept: bool,
     /// The sprint that was archived for it.
     pub previous: Option<Board>,
+    /// Whether it goes on with one that had ended.
+    pub resumed: bool,
     /// What is done already, each after all that it depends on.
     pub carried: Vec<String>,
-    /// What can be claimed, where anything was to be carried.
+    /// What can be claimed now.
     pub open: Vec<String>,
 }
 
@@ -92,21 +95,30 @@ impl<W: World> Store<W> {
             if plan.if_none && board.standing() == Standing::Active {
                 let path = self.current_path()?.unwrap_or_default();
                 let sprint = board.sprint.clone();
-                let (carried, open) = (Vec::new(), Vec::new());
+                let carried = Vec::new();
+                let ready = board.graph.ids().filter(|id| board.is_ready(*id));
+                let open = ready.map(|id| board.graph.phase(id).name.clone()).collect();
                 return Ok(Some(Started {
                     sprint,
                     path,
                     kept: true,
                     previous: None,
+                    resumed: false,
                     carried,
                     open,
                 }));
             }
             if !plan.force {
                 may_end(board, self.facts(asker), true)?;
+                // Another round of it goes on with what was done.
+                let goes_on = plan.round.as_ref().is_some_and(|ask| ask.resume.is_none());
+                if !goes_on {
+                    may_supersede(board, &asker.me)?;
+                }
             }
         }
         if let (Some(board), Some(round)) = (&previous, round)
+            && plan.round.as_ref().is_some_and(|ask| ask.resume.is_none())
             && board.sprint.sprint_id != round.from
         {
             // Another start was faster: it is that sprint's work that would be taken over.
@@ -133,9 +145,15 @@ impl<W: World> Store<W> {
         let id = &sprint.sprint_id;
         self.record(asker, "start", id, goal.unwrap_or_default(), id);
         let carried: Vec<String> = taken.iter().map(|it| it.phase.clone()).collect();
-        let open = round.map(|round| round.open.clone()).unwrap_or_default();
+        let open = if let Some(round) = round {
+            round.open.clone()
+        } else {
+            let free = sprint.phases.iter().filter(|phase| phase.depends_on.is_empty());
+            free.map(|phase| phase.name.clone()).collect()
+        };
         let path = format!("conductor/{id}");
-        Ok(Some(Started { sprint, path, kept: false, previous, carried, open }))
+        let resumed = plan.round.as_ref().is_some_and(|ask| ask.resume.is_some());
+        Ok(Some(Started { sprint, path, kept: false, previous, resumed, carried, open }))
     }
 
     fn facts<'a>(&self, asker: &'a Asker) -> Facts<'a> {

@@ -18,6 +18,8 @@ use crate::rules::{Graph, graph::Names, identity::age};
 
 /// Where ended sprints go.
 pub(crate) const ARCHIVE: &str = "archive";
+/// What a mark's name begins with: the moment after it was a sprint's, and is given to none again.
+const LAST: &str = ".last.";
 /// The record of a sprint.
 const RECORD: &str = "sprint.json";
 /// A sprint's record is no longer than this, in bytes.
@@ -163,23 +165,36 @@ impl<W: World> Store<W> {
 
     /// The sprint with this id, be it over or not; `None` if there is none that can be read.
     pub(crate) fn find(&self, id: &str) -> Result<Option<Found<W::Dir>>, Failure> {
+        let Some(folder) = self.directory(id)? else { return Ok(None) };
+        Ok(match readable(self.load(folder, id)) {
+            Ok(Some(Loaded::Sprint(found))) => Some(*found),
+            Ok(Some(Loaded::BeingMade | Loaded::Moved) | None) => None,
+            Err(failure) if failure.kind == FailureKind::Unreadable => None,
+            Err(failure) => return Err(failure),
+        })
+    }
+
+    /// The same; that it cannot be read is an error.
+    pub(crate) fn find_readable(&self, id: &str) -> Result<Option<Found<W::Dir>>, Failure> {
+        let Some(folder) = self.directory(id)? else { return Ok(None) };
+        Ok(match self.load(folder, id)? {
+            Loaded::Sprint(found) => Some(*found),
+            Loaded::BeingMade | Loaded::Moved => None,
+        })
+    }
+
+    /// The directory of the sprint `id`, wherever it is.
+    fn directory(&self, id: &str) -> Result<Option<Folder<W::Dir>>, Failure> {
         let Some(conductor) = self.conductor()? else { return Ok(None) };
         if stamp(id).is_none() {
             return Ok(None);
         }
         // In this order: what is archived between the two looks is seen.
         let here = readable(conductor.open(id))?.flatten();
-        let folder = match (here, conductor.open(ARCHIVE)?) {
+        Ok(match (here, conductor.open(ARCHIVE)?) {
             (Some(folder), _) => Some(folder),
             (None, Some(archive)) => readable(archive.open(id))?.flatten(),
             (None, None) => None,
-        };
-        let Some(folder) = folder else { return Ok(None) };
-        Ok(match readable(self.load(folder, id)) {
-            Ok(Some(Loaded::Sprint(found))) => Some(*found),
-            Ok(Some(Loaded::BeingMade | Loaded::Moved) | None) => None,
-            Err(failure) if failure.kind == FailureKind::Unreadable => None,
-            Err(failure) => return Err(failure),
         })
     }
 
@@ -231,6 +246,9 @@ impl<W: World> Store<W> {
             }
             _ => stamp_at(now),
         };
+        if W::DEFENCES.mark_removed && !self.reserve(conductor, &stamp)? {
+            return Ok(None);
+        }
         let id = format!("{hash}-{stamp}");
         sprint.sprint_id.clone_from(&id);
         sprint.started_at = Some(now);
@@ -265,6 +283,18 @@ impl<W: World> Store<W> {
         }
         self.archive_before(conductor, &id)?;
         Ok(Some(sprint))
+    }
+
+    /// Marks the moment of a sprint that is about to be published as given; `false` if another start was
+    /// faster. That start's sprint may have ended and have been removed by now, so that nothing but the
+    /// mark tells.
+    fn reserve(&self, conductor: &Folder<W::Dir>, stamp: &str) -> Result<bool, Failure> {
+        if conductor.create_once(&format!("{LAST}{stamp}"), b"")? != Step::Done {
+            return Ok(false);
+        }
+        // One that was stopped for so long that its own mark could be removed meanwhile sees a later one.
+        let marks = self.remove_marks(conductor)?;
+        Ok(marks.first().is_none_or(|latest| latest.as_str() <= stamp))
     }
 
     /// Archives every sprint before `id`, the oldest first, so that none of them can come to be the
@@ -335,6 +365,9 @@ impl<W: World> Store<W> {
                     |sprint| sprint.archived_at.or(sprint.started_at),
                 );
                 if since.is_some_and(|since| age(now, since) >= older_than) {
+                    if W::DEFENCES.mark_removed {
+                        mark(conductor, &id)?;
+                    }
                     remove_aside(&archive, &id)?;
                     gone.push(id);
                 }
@@ -342,6 +375,7 @@ impl<W: World> Store<W> {
             self.remove_litter(&archive)?;
         }
         self.remove_litter(conductor)?;
+        self.remove_marks(conductor)?;
         Ok(gone)
     }
 
@@ -373,6 +407,26 @@ impl<W: World> Store<W> {
         Ok(true)
     }
 
+    /// Removes the marks that a later one has stood beside for long: whoever reads them while they go
+    /// sees that one. Gives the moments of those there were, the latest first.
+    fn remove_marks(&self, conductor: &Folder<W::Dir>) -> Result<Vec<String>, Failure> {
+        let mut marks: Vec<Entry> = conductor.list(MANY)?;
+        marks.retain(|entry| entry.kind == Kind::File && marked(&entry.name).is_some());
+        marks.sort_by(|a, b| b.name.cmp(&a.name));
+        let mut superseded = false;
+        for (n, entry) in marks.iter().enumerate() {
+            if superseded {
+                conductor.remove_all(entry)?;
+            } else if n + 1 < marks.len()
+                && let Some(stat) = conductor.stat(&entry.name)?
+            {
+                superseded = is_older(&self.world, stat.mtime, LITTER_SECONDS);
+            }
+        }
+        let moments = marks.iter().filter_map(|entry| marked(&entry.name));
+        Ok(moments.map(str::to_owned).collect())
+    }
+
     fn remove_litter(&self, folder: &Folder<W::Dir>) -> Result<(), Failure> {
         for entry in folder.list(MANY)? {
             if is_temporary(&entry.name) {
@@ -386,19 +440,45 @@ impl<W: World> Store<W> {
     }
 }
 
-/// The latest time in the id of any sprint, whoever's it is, and what has that id.
+/// The moment that a mark is of; `None` if `name` is no mark's.
+fn marked(name: &str) -> Option<&str> {
+    // As in an id, whose hash says nothing here.
+    let moment = name.strip_prefix(LAST)?;
+    stamp(&format!("000000000000-{moment}")).is_some().then_some(moment)
+}
+
+/// Marks, durably, that there was a sprint `id`, which is about to be removed: its id is given to none
+/// again, nor is an earlier one. A later sprint or mark says so as well.
+fn mark<D: Dir>(conductor: &Folder<D>, id: &str) -> Result<(), Failure> {
+    let Some(own) = stamp(id) else { return Ok(()) };
+    if latest_stamp(conductor)?.is_some_and(|(latest, _)| latest.as_str() > own) {
+        return Ok(());
+    }
+    conductor.create_once(&format!("{LAST}{own}"), b"")?;
+    conductor.sync()
+}
+
+/// The latest time in the id of any sprint, whoever's it is, and what has that id; or that of a sprint
+/// which was removed, and what marks it.
 fn latest_stamp<D: Dir>(conductor: &Folder<D>) -> Result<Option<(String, String)>, Failure> {
     let mut latest: Option<(String, String)> = None;
     // In this order: a sprint that is archived between the two looks is seen at least once.
     let archive = conductor.open(ARCHIVE)?;
+    let mut see = |stamp: Option<&str>, folder: &Folder<D>, name: &str| {
+        if let Some(stamp) = stamp
+            && latest.as_ref().is_none_or(|(latest, _)| stamp > latest.as_str())
+        {
+            latest = Some((stamp.to_owned(), format!("{}/{name}", folder.path())));
+        }
+    };
     for folder in std::iter::once(conductor).chain(archive.as_ref()) {
         for entry in folder.list(MANY)? {
-            if let Some(stamp) = stamp(&entry.name)
-                && latest.as_ref().is_none_or(|(latest, _)| stamp > latest.as_str())
-            {
-                latest = Some((stamp.to_owned(), format!("{}/{}", folder.path(), entry.name)));
-            }
+            see(stamp(&entry.name), folder, &entry.name);
         }
+    }
+    // After them: a sprint that was removed before it could be seen has been marked by then.
+    for entry in conductor.list(MANY)? {
+        see(marked(&entry.name), conductor, &entry.name);
     }
     Ok(latest)
 }

@@ -145,6 +145,9 @@ pub struct Defences {
     /// Before a claim is taken over, it is looked whether its owner has been heard since it was judged.
     /// Without it one that speaks in between is robbed.
     pub hear_again: bool,
+    /// A sprint's moment is marked before it is published, and before it is removed. Without it a start
+    /// takes the id of a sprint that was archived and removed within the same second.
+    pub mark_removed: bool,
 }
 
 impl Defences {
@@ -162,5 +165,6 @@ impl Defences {
         record_first: true,
         hear: true,
         hear_again: true,
+        mark_removed: true,
     };
 }

@@ -177,11 +177,11 @@ fn a_graph_without_attempts_is_none() {
         let graph = format!(r#"[{{"name": "a", "max_attempts": {entry}}}]"#);
         sandbox.run("repo", &me, &["start", "--phases", &graph])
     };
-    for bad in ["0", "-1", "1.5", "\"3\"", "18446744073709551616"] {
+    for bad in ["0", "-1", "1.5", "\"3\"", "18446744073709551616", "null"] {
         assert_eq!(start(bad).said(), (Some(129), "usage"), "{bad}");
     }
     assert!(start("0").err.contains("'a' has max_attempts 0, and could never be claimed"));
-    for good in ["1", "18446744073709551615", "null"] {
+    for good in ["1", "18446744073709551615"] {
         start(good).ok();
     }
 }

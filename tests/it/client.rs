@@ -229,6 +229,8 @@ fn a_sprint_that_it_starts_is_the_current_one() {
         "goal": "by another client",
         "phases": [{"name": "a", "depends_on": []}, {"name": "b", "depends_on": ["a"]}],
     });
+    let mark = ".last.20990102-030405";
+    create(&conductor.join(mark), "");
     let new = conductor.join(format!(".new.{U}"));
     std::fs::create_dir(&new).unwrap();
     create(&new.join("sprint.json"), &sprint.to_string());
@@ -239,10 +241,15 @@ fn a_sprint_that_it_starts_is_the_current_one() {
     assert_eq!(scene.board()["goal"], "by another client");
     scene.works("codex-2", "a");
     scene.does("codex-2", &["archive"]);
-    assert_eq!(names(&conductor), [".guard", "archive"]);
+    let before = format!(".last.{stamp}");
+    assert_eq!(names(&conductor), [".guard", &before, mark, "archive"]);
     let record = std::fs::read(conductor.join("archive").join(&id).join("sprint.json")).unwrap();
     let record: Value = serde_json::from_slice(&record).unwrap();
     assert!(record["status"] == "archived" && record["archived_at"].is_string(), "{record}");
+    // Nothing is left of it but the mark.
+    scene.does("codex-2", &["clean", "--older-than", "0s"]);
+    scene.does("codex-2", &["start"]);
+    assert!(scene.sprint_dir().to_str().unwrap().ends_with("-20990102-030406"));
 }
 
 #[test]
@@ -307,6 +314,7 @@ fn as_the_page_has_it(name: &str) -> String {
         (r"^[0-9a-f]{32}\.json$", "T.json"),
         (r"pardon\.[0-9]+", "pardon.N"),
         (r"pin\.[0-9a-f]{64}", "pin.SHA256"),
+        (r"\.last\.[0-9]{8}-[0-9]{6}", ".last.MOMENT"),
         (r"^artifact\.[a-z]+$", "artifact.EXT"),
     ];
     filters.iter().fold(name.to_owned(), |name, (pattern, with)| {

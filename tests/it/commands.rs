@@ -20,7 +20,10 @@ fn impatient() -> Sandbox {
 const TABLE: &[(&str, &str, i32, &str)] = &[
     ("pending", "claim", 0, ""),
     ("pending", "complete", 1, "not_claimed"),
-    ("pending", "abort", 1, "not_claimed"),
+    ("pending", "abort", 0, ""),
+    ("pending, once mine", "abort", 1, "lost"),
+    ("pending, given up by me", "abort", 0, ""),
+    ("pending, given up by other", "abort", 0, ""),
     ("pending", "unstuck", 0, ""),
     ("pending", "unstuck --force", 0, ""),
     ("mine", "claim", 0, ""),
@@ -69,6 +72,15 @@ fn answers_by_the_phases_state() {
         let run = |agent: &Agent, verb: &str| sandbox.run("repo", agent, &[verb, &phase]);
         match *state {
             "pending" => {}
+            "pending, once mine" => {
+                run(&me, "claim").ok();
+                sandbox.run("repo", &other, &["unstuck", &phase, "--force"]).ok();
+            }
+            "pending, given up by me" | "pending, given up by other" => {
+                let holder = if state.ends_with("me") { &me } else { &other };
+                run(holder, "claim").ok();
+                run(holder, "abort").ok();
+            }
             "mine" => drop(run(&me, "claim").ok()),
             "mine from before" => {
                 run(&me, "claim").ok();
@@ -114,10 +126,19 @@ fn answers_by_the_phases_state() {
         if *command == "complete" && *exit == 0 {
             assert_eq!(answer.json["again"], *state == "done by me", "{state}");
         }
+        if *command == "abort" && *exit == 0 {
+            let (held, not_held) = if state.starts_with("mine") {
+                (json!([phase]), json!([]))
+            } else {
+                (json!([]), json!([phase]))
+            };
+            assert_eq!((&answer.json["phases"], &answer.json["not_held"]), (&held, &not_held));
+        }
         let expected = match (*command, *exit, *state) {
             ("claim" | "claim --takeover", 0, _) => "claimed",
             ("complete", 0, _) => "done",
-            ("abort" | "unstuck" | "unstuck --force", 0, _) | (_, _, "pending") => "pending",
+            ("abort" | "unstuck" | "unstuck --force", 0, _)
+            | (_, _, "pending" | "pending, once mine") => "pending",
             (_, _, "done by me" | "done by other") => "done",
             _ => "claimed",
         };
@@ -159,6 +180,25 @@ fn answers_without_a_sprint_and_for_unknown_phases() {
         let answer = sandbox.run("outside", &me, args);
         assert_eq!(answer.said(), (Some(128), "not_a_repository"), "{answer:#?}");
     }
+}
+
+/// A name that cannot be any phase's is told apart from one that is not of this sprint, and leads nowhere.
+#[test]
+fn a_path_is_no_phase() {
+    let sandbox = impatient();
+    let me = Agent::new("me");
+    sandbox.run("repo", &me, &["start"]).ok();
+    let before = fs::read_dir(sandbox.path()).unwrap().count();
+    for verb in ["claim", "complete", "abort", "unstuck", "show", "wait"] {
+        for name in ["../../escaped", "/etc/passwd", ".", "..", "build/../build", "a b", ""] {
+            let answer = sandbox.run("repo", &me, &[verb, name]).refused("unknown_phase");
+            let first = answer.err.lines().next().unwrap();
+            assert!(first.starts_with(&format!("error: invalid phase '{name}'")), "{first}");
+        }
+        let answer = sandbox.run("repo", &me, &[verb, "escaped"]).refused("unknown_phase");
+        assert!(answer.err.starts_with("error: this sprint has no phase"), "{answer:#?}");
+    }
+    assert_eq!(fs::read_dir(sandbox.path()).unwrap().count(), before);
 }
 
 #[test]

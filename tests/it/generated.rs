@@ -24,8 +24,8 @@ pub(crate) fn definitions() -> clap::Command {
 /// The examples of a command's help.
 pub(crate) fn examples(command: &clap::Command) -> Vec<String> {
     let help = command.get_after_help().unwrap_or_default().to_string();
-    let lines = help.lines().filter_map(|line| line.strip_prefix("  "));
-    lines.map(str::to_owned).collect()
+    let lines = help.lines().skip_while(|line| *line != "Examples:").skip(1);
+    lines.map_while(|line| line.strip_prefix("  ")).map(str::to_owned).collect()
 }
 
 /// The files of one directory, by name.

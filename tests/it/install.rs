@@ -410,28 +410,36 @@ fn files_and_directories_have_the_modes_that_the_umask_leaves() {
     assert_eq!(mode("man/man1/git-conductor.1") & 0o777, 0o640);
 }
 
-/// What README begins with, where `cargo` puts the program under test in its place.
+/// What README begins with, where `cargo` puts the program under test in its place: the first command
+/// in a clone of the program's own repository, in which no sprint begins, the second in another.
 #[test]
-fn the_first_command_of_the_readme_ends_with_pages_that_are_found() {
+fn the_first_commands_of_the_readme_end_with_pages_that_are_found_and_a_sprint() {
     let readme = include_str!("../../README.md");
-    let command = readme.lines().find_map(|line| line.strip_prefix("    ")).unwrap();
-    assert!(command.starts_with("cargo install ") && command.ends_with("git conductor install"));
+    let mut commands = readme.lines().filter_map(|line| line.strip_prefix("    "));
+    let (install, start) = (commands.next().unwrap(), commands.next().unwrap());
+    assert!(install.starts_with("cargo install ") && install.ends_with("git conductor install"));
+    assert!(start.starts_with("git conductor start "));
     let mut sandbox = Sandbox::new();
-    let repo = sandbox.repository("repo");
+    let clone = sandbox.repository("clone");
+    sandbox.repository("repo");
     let cargo =
         format!("#!/bin/sh\nmkdir -p \"$HOME/.cargo/bin\" && cp '{BINARY}' \"$HOME/.cargo/bin\"\n");
     let path = sandbox.write("tools/cargo", cargo);
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     let path = std::env::join_paths([&sandbox.join("tools"), Path::new("/usr/local/bin")]).unwrap();
     sandbox.set("PATH", format!("{}:/usr/bin:/bin", path.to_str().unwrap()));
-    let then = format!("{command} && git conductor --help && git conductor status");
-    let output = sandbox.command(&repo, "bash").args(["-c", &then]).output().unwrap();
+    let then = format!(
+        "{install} && git conductor --help && git conductor && \
+         cd ../repo && {start} && git conductor"
+    );
+    let output = sandbox.command(&clone, "bash").args(["-c", &then]).output().unwrap();
     if shown(&sandbox, "man", &["--version"]).is_none() {
         return;
     }
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{output:?}");
-    assert!(text.contains("GIT-CONDUCTOR(1)") && text.contains("try it out"), "{text}");
+    let (page, board) = text.split_once("no sprint\n").unwrap();
+    assert!(page.contains("GIT-CONDUCTOR(1)") && board.contains("try it out"), "{text}");
 }
 
 /// It asks neither a repository nor its configuration for anything.

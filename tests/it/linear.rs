@@ -116,13 +116,13 @@ fn after(state: &State, op: Op) -> Vec<State> {
         Op::Complete(me, Said::Ok) if mine(me) => to(Phase::Done(me)),
         Op::Complete(me, Said::Ok) => if_so(state.phase == Phase::Done(me)),
         Op::Abort(me, Said::Ok) if mine(me) => to(Phase::Free),
-        Op::Complete(me, Said::Other) | Op::Abort(me, Said::Other) => {
-            if_so(state.holder().is_some() && !mine(me))
+        Op::Abort(_, Said::Ok) => if_so(state.phase == Phase::Free),
+        Op::Complete(me, Said::Other) => if_so(state.holder().is_some() && !mine(me)),
+        // Somebody has it, or has freed it.
+        Op::Abort(me, Said::Other) => if_so(!is_done && !mine(me)),
+        Op::SeenFree | Op::Claim(_, Said::Blocked) | Op::Complete(_, Said::Nobody) => {
+            if_so(state.phase == Phase::Free)
         }
-        Op::SeenFree
-        | Op::Claim(_, Said::Blocked)
-        | Op::Complete(_, Said::Nobody)
-        | Op::Abort(_, Said::Nobody) => if_so(state.phase == Phase::Free),
         Op::Unstuck(Said::Ok) => match state.holder() {
             Some((_, true)) => Vec::new(),
             _ if is_done => Vec::new(),

@@ -45,6 +45,7 @@ mod printed;
 mod pushing;
 mod race;
 mod readme;
+mod resuming;
 mod rounds;
 mod run;
 mod salvage;

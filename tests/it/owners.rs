@@ -492,5 +492,5 @@ fn a_claim_that_ended_with_its_sprint() {
     // And so is who began it.
     scene.said("two", &["start", "--force", "--phases", "p000:,p001:"]);
     assert_eq!(scene.said("two", &["complete", "p001"])["code"], "not_claimed");
-    assert_eq!(scene.said("two", &["abort", "p001"])["code"], "not_claimed");
+    assert_eq!(scene.said("two", &["abort", "p001"])["not_held"], json!(["p001"]));
 }

@@ -152,6 +152,26 @@ impl Scene {
         self.sandbox.write(name, "{");
     }
 
+    /// Lets the one archived sprint be of `stamp`.
+    pub(crate) fn as_of(&self, stamp: &str) {
+        let archive = self.store().join("conductor/archive");
+        let path = std::fs::read_dir(&archive).unwrap().next().unwrap().unwrap().path();
+        let (hash, _) = path.file_name().unwrap().to_str().unwrap().split_once('-').unwrap();
+        let id = format!("{hash}-{stamp}");
+        edit(&path.join("sprint.json"), |sprint| sprint["sprint_id"] = json!(id));
+        std::fs::rename(&path, archive.join(id)).unwrap();
+    }
+
+    /// Lets the archived sprint of `stamp` be the current one, as no command does.
+    pub(crate) fn revived(&self, stamp: &str) {
+        let conductor = self.store().join("conductor");
+        let entries = std::fs::read_dir(conductor.join("archive")).unwrap();
+        let mut paths = entries.map(|entry| entry.unwrap().path());
+        let path = paths.find(|path| path.to_str().unwrap().ends_with(stamp)).unwrap();
+        edit(&path.join("sprint.json"), |sprint| sprint["status"] = json!("active"));
+        std::fs::rename(&path, conductor.join(path.file_name().unwrap())).unwrap();
+    }
+
     /// Changes the record of the sprint.
     pub(crate) fn edit_sprint(&self, change: impl Fn(&mut Value)) {
         edit(&self.sprint_dir().join("sprint.json"), change);

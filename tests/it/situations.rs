@@ -242,6 +242,7 @@ pub(crate) const REFUSALS: &[Situation] = &[
     case("unknown_sprint-graph", &["graph", "--sprint", "20200101-000000"], fresh),
     case("no_sprint-report", &["report"], nothing),
     case("unknown_phase", &["claim", "biuld"], fresh),
+    case("unknown_phase-path", &["abort", "../../build"], fresh),
     case("claimed", &["claim", "build"], held_by_other),
     case("claimed-shared", &["claim", "build"], shared),
     case("claimed-silent", &["claim", "build"], silent),
@@ -270,7 +271,6 @@ pub(crate) const REFUSALS: &[Situation] = &[
     case("done-failed", &["claim", "build"], built_badly),
     case("done-complete", &["complete", "build", "--verdict", "fail"], built),
     case("not_claimed", &["complete", "build"], buildable),
-    case("not_claimed-abort", &["abort", "build"], buildable),
     case("not_owner", &["complete", "build"], held_by_other),
     case("not_owner-dead", &["complete", "build"], held_by_dead),
     case("not_owner-abort", &["abort", "build"], held_by_unknown),
@@ -278,6 +278,10 @@ pub(crate) const REFUSALS: &[Situation] = &[
         held_by_me(scene);
         scene.dies("codex-2");
         scene.does("claude-1", &["claim", "build", "--takeover"]);
+    }),
+    case("lost-freed", &["abort", "build"], |scene| {
+        held_by_me(scene);
+        scene.does("claude-1", &["unstuck", "build", "--force"]);
     }),
     case("lost-ended", &["complete", "build"], |scene| {
         held_by_me(scene);
@@ -440,6 +444,24 @@ pub(crate) const REFUSALS: &[Situation] = &[
         built(scene);
         std::fs::write(scene.sprint_dir().join("build/done"), "").unwrap();
     }),
+    case("unfinished-start", &["start"], |scene| {
+        scene.does("lead", &["start", "--phases", "build,review", "--goal", "add OAuth login"]);
+        scene.works("claude-1", "build");
+    }),
+    case("cannot_resume", &["start", "--resume", "20201122-091502"], |scene| {
+        // Its id is of the time when it was started, and so is not shown.
+        scene.sprint("build");
+        scene.works("claude-1", "build");
+        scene.does("lead", &["archive"]);
+        scene.as_of("20201122-091502");
+    }),
+    case("cannot_resume-current", &["start", "--resume", "20201122-091502"], |scene| {
+        scene.sprint("build");
+        scene.does("lead", &["archive"]);
+        scene.as_of("20201122-091502");
+        scene.revived("20201122-091502");
+    }),
+    case("unknown_sprint-resume", &["start", "--resume", "20201122-091502"], built),
     case("unknown_sprint", &["verify", "--sprint", "20201122-091502"], built),
     case("unknown_salvage", &["salvage", "show", "review"], left_behind),
     case("unknown_salvage-none", &["salvage", "drop", "build"], built),
@@ -452,6 +474,10 @@ pub(crate) const REFUSALS: &[Situation] = &[
     case("pin_gone", &["show", "build", "--artifact"], |scene| {
         handed_over(scene);
         std::fs::remove_file(pin(scene)).unwrap();
+    }),
+    case("invalid_graph-field", &["start"], |scene| {
+        let graph = r#"{"phase_graph":[{"name":"a"},{"name":"b","dependsOn":["a"]}]}"#;
+        scene.sandbox.write("repo/.nanostack/config.json", graph);
     }),
     case("invalid_graph", &["start"], |scene| {
         let graph =
@@ -466,9 +492,15 @@ pub(crate) const FAILURES: &[Situation] = &[
     case("usage-argument", &["claim"], nothing),
     case("usage-option", &["next", "--clam"], nothing),
     case("usage-command", &["clam"], nothing),
+    case("usage-command-near", &["staus"], nothing),
     case("usage-value", &["clean", "--older-than", "soon"], nothing),
     case("usage-phases", &["start", "--phases", "build,docs"], nothing),
     case("usage-install", &["install"], nothing),
+    case("usage-field", &["start", "--phases", "./graph.json"], |scene| {
+        let graph = "[\n  {\"name\": \"build\"},\n  {\"name\": \"review\", \"dependsOn\": [\"build\"]}\n]\n";
+        scene.sandbox.write("repo/graph.json", graph);
+    }),
+    case("usage-name", &["start", "--phases", "Build API:"], nothing),
     case("usage-cycle", &["start", "--phases", "a:b,b:c,c:a"], nothing),
     case("git-staleAfter", &["claim", "build"], |scene| {
         buildable(scene);

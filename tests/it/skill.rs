@@ -22,6 +22,7 @@ const ACTIONS: &[(&[&str], &str)] = &[
     ),
     (&["blocked", "timed_out"], "do what the hint says: wait as it says, take over, or stop"),
     (&["holding"], "finish what you hold, or `git conductor abort PHASE`"),
+    (&["unfinished"], "a sprint of others goes on: start none; `git conductor next --claim`"),
     (&["done"], "nothing to do there; `git conductor next --claim`"),
     (&["finished"], "all is done: tell your human, stop"),
     (
@@ -36,7 +37,7 @@ const ACTIONS: &[(&[&str], &str)] = &[
         "the gate is shut: do not ship; tell your human what it says",
     ),
     (
-        &["exhausted", "cannot_carry", "pin_changed", "pin_gone"],
+        &["exhausted", "cannot_carry", "cannot_resume", "pin_changed", "pin_gone"],
         "your human decides how to go on: tell them what it says, stop",
     ),
     (&["no_artifact"], "nothing was handed over: look at the commit instead"),

@@ -410,9 +410,58 @@ fn help() {
         text += &said;
         text.push('\n');
     }
+    told_twice(&text);
     let version = scene.sandbox.git_says("repo", ["conductor", "--version"]);
     assert_eq!(version, concat!("git-conductor ", env!("CARGO_PKG_VERSION")));
     snapshot("help", &text);
+}
+
+/// Each command is told of in the list of all in the words that its own help begins with.
+fn told_twice(text: &str) {
+    let (_, list) = text.split_once("\nCommands:\n").unwrap();
+    let (list, _) = list.split_once("\n\n").unwrap();
+    for command in COMMANDS {
+        let lines = list.lines().map(|line| line.trim_start().split_once(' ').unwrap());
+        let (_, listed) = lines.clone().find(|(name, _)| name == command).unwrap();
+        let (_, own) = text.split_once(&format!("\n$ git conductor {command} -h\n")).unwrap();
+        assert_eq!(own.lines().next().unwrap(), listed.trim_start(), "{command}");
+        assert_eq!(lines.count(), COMMANDS.len());
+    }
+    // git looks for the manual where it is asked for '--help' of the program.
+    let (all, _) = text.split_once("$ git conductor start -h").unwrap();
+    assert!(!all.contains("see more with '--help'"), "{all}");
+}
+
+/// What was probably meant is said, but never what takes work away.
+#[test]
+fn guesses() {
+    let mut scene = Scene::new();
+    scene.sprint("build,review");
+    for (args, meant) in [
+        (&["staus"][..], Some("status")),
+        (&["clam"], Some("claim")),
+        (&["next", "--clam"], Some("--claim")),
+        (&["verify", "--al"], Some("--all")),
+        (&["complete", "build", "--verdict", "fial"], Some("fail")),
+        (&["claim", "reveiw"], Some("review")),
+        (&["show", "biuld"], Some("build")),
+        (&["start", "--from", "Review"], Some("review")),
+        (&["strat"], None),
+        (&["clena"], None),
+        (&["abrt"], None),
+        (&["claim", "build", "--forc"], None),
+        (&["start", "--forec"], None),
+        (&["frobnicate"], None),
+        (&["claim", "nothing"], None),
+    ] {
+        let said = scene.said("ann", args);
+        let hints: Vec<&str> =
+            said["hints"].as_array().unwrap().iter().map(|hint| hint.as_str().unwrap()).collect();
+        let guess = hints.iter().find_map(|hint| hint.strip_prefix("did you mean '"));
+        let guess = guess.and_then(|rest| rest.split_once("'?")).map(|(word, _)| word);
+        assert_eq!(guess, meant, "{args:?}: {said}");
+        assert!(hints.len() <= 2, "{said}");
+    }
 }
 
 /// The codes of all refusals, read where they are given.

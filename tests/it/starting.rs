@@ -57,12 +57,10 @@ fn where_a_graph_comes_from() {
         ("ship", &["build"]),
     ]);
     assert_eq!(graph(&sandbox), contracted);
-    let json = r#"[{"name":"x"},{"name":"y","depends_on":["x"],"about":"why","mine":1}]"#;
+    let json = r#"[{"name":"x"},{"name":"y","depends_on":["x"],"about":"why"}]"#;
     let xy = expected(&[("x", &[]), ("y", &["x"])]);
     start(json);
     assert_eq!(graph(&sandbox), xy);
-    // What this version does not know stays in the record.
-    assert_eq!(record(&sandbox)["phases"][1]["mine"], 1);
     assert_eq!(record(&sandbox)["phases"][1]["about"], "why");
     start("a:");
     sandbox.write("repo/graph.json", json);
@@ -100,13 +98,18 @@ const INVALID: &[(&str, &str)] = &[
         "docs",
         "'docs' is not a default phase; give its dependencies as 'docs:dep+dep', or 'docs:' for none",
     ),
-    ("lock:", "'lock' is a reserved name"),
-    ("done:", "'done' is a reserved name"),
+    ("lock:", "'lock' is a reserved name; it could be 'lock-2'"),
+    ("done:,done-2:", "'done' is a reserved name; it could be 'done-3'"),
+    ("a:bulid,build:", "'a' depends on 'bulid', which is not a phase; did you mean 'build'?"),
+    (
+        "biuld",
+        "'biuld' is not a default phase (did you mean 'build'?); give its dependencies as 'biuld:dep+dep', or 'biuld:' for none",
+    ),
     ("a:,,b:", "an empty name in the list"),
     ("[]", "it has no phases"),
     (
         "UP:",
-        "'UP' is not a phase name (lower-case letters, digits, '-' and '_', at most 64, beginning with a letter or digit)",
+        "'UP' is not a phase name (lower-case letters, digits, '-' and '_', at most 64, beginning with a letter or digit); it could be 'up'",
     ),
     (
         r#"[{"name":"a"},{"name":"b","not_by":["a"]}]"#,
@@ -151,7 +154,35 @@ fn invalid_graphs() {
     for (text, why) in [
         (format!(r#"{{"phase_graph": {cyclic}}}"#), "dependency cycle: a -> b -> a"),
         (r#"{"phase_graph": []}"#.to_owned(), "it has no phases"),
-        (r#"{"phase_graph": 7}"#.to_owned(), "invalid type: integer `7`"),
+        (
+            r#"{"phase_graph": 7}"#.to_owned(),
+            "the field 'phase_graph' of the configuration must be a list of phases",
+        ),
+        (
+            r#"{"phase_graph": null}"#.to_owned(),
+            "the field 'phase_graph' of the configuration must be",
+        ),
+        (
+            "{\"skill_roots\": [],\n \"phase_graph\": [\n{\"name\": \"a\",\n\"needs\": []}]}"
+                .to_owned(),
+            "'a' has an unknown field 'needs' (line 4): did you mean 'depends_on'?",
+        ),
+        (
+            r#"{"phase_graph": {"phases": [{"name": "a"}], "gaol": "x"}}"#.to_owned(),
+            "the graph has an unknown field 'gaol' (line 1): did you mean 'goal'?",
+        ),
+        (
+            r#"{"phaseGraph": [{"name": "a"}]}"#.to_owned(),
+            "the configuration has an unknown field 'phaseGraph' (line 1): did you mean 'phase_graph'?",
+        ),
+        (
+            r#"{"phases": [{"name": "a"}]}"#.to_owned(),
+            "the configuration has an unknown field 'phases' (line 1): did you mean 'phase_graph'?",
+        ),
+        (
+            r#"{"phase_graph": [{"name": "a"}], "phase_graph": [{"name": "b"}]}"#.to_owned(),
+            "the configuration has the field 'phase_graph' twice (line 1)",
+        ),
         ("{".to_owned(), "EOF while parsing"),
     ] {
         std::fs::write(&config, &text).unwrap();
@@ -163,6 +194,239 @@ fn invalid_graphs() {
     }
     // One that was given is not asked about the store's.
     sandbox.run("repo", &me, &["start", "--phases", "a:"]).ok();
+}
+
+/// Names that no phase can have, and what is proposed instead.
+#[test]
+fn a_name_is_proposed() {
+    let (sandbox, me) = repository();
+    for (names, wrong, instead) in [
+        (&["T08"][..], "T08", Some("t08")),
+        (&["Build API"], "Build API", Some("build-api")),
+        (&["Build API", "build-api"], "Build API", Some("build-api-2")),
+        (&["build-api", "build-api-2", "Build--API!"], "Build--API!", Some("build-api-3")),
+        (&["t08", "T08"], "T08", Some("t08-2")),
+        (&["v1.2"], "v1.2", Some("v1-2")),
+        (&["_x_"], "_x_", Some("x")),
+        (&["Archive"], "Archive", Some("archive-2")),
+        (&["übung"], "übung", Some("bung")),
+        (&["…"], "…", None),
+        (&[""], "", None),
+        (&["x/../../y"], "x/../../y", Some("x-y")),
+    ] {
+        let graph = json!(names.iter().map(|name| json!({"name": name})).collect::<Vec<_>>());
+        let answer = sandbox.run("repo", &me, &["start", "--phases", &graph.to_string()]);
+        assert_eq!(answer.said(), (Some(129), "usage"), "{names:?}: {answer:#?}");
+        let first = answer.err.lines().next().unwrap();
+        let begin = format!("error: invalid phase graph: '{wrong}' is not a phase name");
+        assert!(first.starts_with(&begin), "{first}");
+        let proposed = first.split_once("; it could be '").map(|(_, name)| name);
+        assert_eq!(proposed.map(|name| name.trim_end_matches('\'')), instead, "{first}");
+        // It can be used.
+        if let Some(instead) = instead {
+            let all = names.iter().map(|name| if *name == wrong { instead } else { name });
+            let all: Vec<String> = all.map(|name| format!("{name}:")).collect();
+            sandbox.run("repo", &me, &["start", "--phases", &all.join(",")]).ok();
+        }
+    }
+    let long = format!("{}!", "A".repeat(400));
+    let answer = sandbox.run("repo", &me, &["start", "--phases", &format!("{long}:")]);
+    assert!(answer.err.contains(&format!("it could be '{}'", "a".repeat(60))), "{answer:#?}");
+}
+
+/// (a graph, what follows `invalid phase graph: `)
+const FAULTS: &[(&str, &str)] = &[
+    (r#"[{"name":"a","x":1}]"#, "'a' has an unknown field 'x' (line 1)"),
+    (r#"[{"":1,"name":"a"}]"#, "'a' has an unknown field '' (line 1)"),
+    (r#"[{"x":1}]"#, "phase 1 has an unknown field 'x' (line 1)"),
+    ("[\n\n{}]", "phase 1 has no field 'name' (line 3)"),
+    (
+        "[\n1]",
+        "phase 1 must be an object, as {\"name\": \"build\", \"depends_on\": [\"plan\"]} (line 2)",
+    ),
+    (r#"[{"name":null}]"#, "the field 'name' of phase 1 must be a string (line 1)"),
+    (
+        r#"[{"name":"a"},{"name":"b","depends_on":"a"}]"#,
+        "the field 'depends_on' of 'b' must be a list of names, as [\"build\"] (line 1)",
+    ),
+    (
+        r#"[{"name":"a","depends_on":[1]}]"#,
+        "the field 'depends_on' of 'a' must be a list of names, as [\"build\"] (line 1)",
+    ),
+    (
+        r#"[{"name":"a","depends_on":null}]"#,
+        "the field 'depends_on' of 'a' must be a list of names, as [\"build\"] (line 1)",
+    ),
+    (
+        r#"[{"name":"a","not_by":{}}]"#,
+        "the field 'not_by' of 'a' must be a list of names, as [\"build\"] (line 1)",
+    ),
+    (r#"[{"name":"a","about":["x"]}]"#, "the field 'about' of 'a' must be a string (line 1)"),
+    (
+        r#"[{"name":"a","concurrency":true}]"#,
+        "the field 'concurrency' of 'a' must be \"read\", \"write\" or \"exclusive\" (line 1)",
+    ),
+    (
+        r#"[{"name":"a","max_attempts":"2"}]"#,
+        "the field 'max_attempts' of 'a' must be a whole number from 1 on (line 1)",
+    ),
+    (
+        r#"[{"name":"a","max_attempts":1.5}]"#,
+        "the field 'max_attempts' of 'a' must be a whole number from 1 on (line 1)",
+    ),
+    (r#"[{"name":"a","max_attempts":0}]"#, "'a' has max_attempts 0, and could never be claimed"),
+    ("[{\"name\":\"a\",\n\"name\":\"b\"}]", "'a' has the field 'name' twice (line 2)"),
+    (
+        "{\"phases\":[{\"name\":\"a\"}],\n\"phases\":[{\"name\":\"b\"}]}",
+        "the graph has the field 'phases' twice (line 2)",
+    ),
+    (r#"{"phases":[{"name":"a"}],"x":1}"#, "the graph has an unknown field 'x' (line 1)"),
+    (
+        r#"{"steps":[{"name":"a"}]}"#,
+        "the graph has an unknown field 'steps' (line 1): did you mean 'phases'?",
+    ),
+    (r#"{"goal":"x"}"#, "the graph has no field 'phases', a list of phases"),
+    (r#"{"goal":1,"phases":[]}"#, "the field 'goal' of the graph must be a string (line 1)"),
+    (
+        r#"{"phases":{"a":{}}}"#,
+        "the field 'phases' of the graph must be a list of phases, as [{\"name\": \"build\"}] (line 1)",
+    ),
+    (r#"{"phases":[]}"#, "it has no phases"),
+];
+
+/// What may stand in a graph that is written as JSON, and where it is told what may not.
+#[test]
+fn nothing_of_a_graph_is_passed_over() {
+    let (sandbox, me) = repository();
+    sandbox.run("repo", &me, &["start", "--phases", "keep:"]).ok();
+    let kept = sandbox.board("repo").json["sprint_id"].clone();
+    let refused = |text: &str, why: &str| {
+        sandbox.write("repo/graph.json", text);
+        for (spec, stdin) in [(text, ""), ("graph.json", ""), ("-", text)] {
+            let mut command = sandbox.binary("repo", &me, &["start", "--phases", spec]);
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let mut child = command.spawn().unwrap();
+            // Whoever has an answer before it reads has ended by then.
+            child.stdin.take().unwrap().write_all(stdin.as_bytes()).ok();
+            let answer = Answer::of(&child.wait_with_output().unwrap());
+            assert_eq!(answer.said(), (Some(129), "usage"), "{text}: {answer:#?}");
+            let first = answer.err.lines().next().unwrap();
+            assert_eq!(first, format!("error: invalid phase graph: {why}"), "{text}");
+            assert_eq!(answer.json["do"], json!(["git", "conductor", "start", "-h"]));
+        }
+        assert_eq!(sandbox.board("repo").json["sprint_id"], kept);
+    };
+    // Each by its names elsewhere, and by what is mistyped.
+    for (field, meant) in [
+        ("dependsOn", "depends_on"),
+        ("depend_on", "depends_on"),
+        ("depends-on", "depends_on"),
+        ("DEPENDS_ON", "depends_on"),
+        ("blockedBy", "depends_on"),
+        ("blocked-by", "depends_on"),
+        ("needs", "depends_on"),
+        ("requires", "depends_on"),
+        ("deps", "depends_on"),
+        ("not-by", "not_by"),
+        ("notBy", "not_by"),
+        ("nto_by", "not_by"),
+        ("maxAttempts", "max_attempts"),
+        ("max_atempts", "max_attempts"),
+        ("retries", "max_attempts"),
+        ("concurency", "concurrency"),
+        ("description", "about"),
+        ("Name", "name"),
+    ] {
+        let text = format!(
+            "[\n  {{\"name\": \"a\"}},\n  {{\"name\": \"b\",\n   \"{field}\":\n [\"a\"]}}]"
+        );
+        refused(
+            &text,
+            &format!("'b' has an unknown field '{field}' (line 4): did you mean '{meant}'?"),
+        );
+    }
+    for (text, why) in FAULTS {
+        refused(text, why);
+    }
+}
+
+#[test]
+fn an_object_holds_the_graph_and_the_goal() {
+    let (sandbox, me) = repository();
+    let start = |args: &[&str]| {
+        let args: Vec<&str> = [&["start", "--phases"][..], args].concat();
+        sandbox.run("repo", &me, &args).ok()
+    };
+    let object = r#" {"$schema": "https://x.test/graph.json", "goal": "add OAuth login",
+        "phases": [{"name": "x"}, {"name": "y", "depends_on": ["x"], "about": "why", "max_attempts": 2}]}"#;
+    start(&[object]);
+    assert_eq!(graph(&sandbox), expected(&[("x", &[]), ("y", &["x"])]));
+    assert_eq!(record(&sandbox)["goal"], "add OAuth login");
+    assert_eq!(record(&sandbox)["phases"][1]["max_attempts"], 2);
+    start(&[object, "--goal", "another"]);
+    assert_eq!(record(&sandbox)["goal"], "another");
+    // The record of a sprint, one that has ended too.
+    sandbox.run("repo", &me, &["archive"]).ok();
+    let store = sandbox.join("repo/.nanostack/conductor/archive");
+    let newest =
+        std::fs::read_dir(store).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
+    let old = newest.join("sprint.json");
+    let before: Value = serde_json::from_slice(&std::fs::read(&old).unwrap()).unwrap();
+    let started = start(&[old.to_str().unwrap()]);
+    let after = record(&sandbox);
+    assert_eq!((&after["phases"], &after["goal"]), (&before["phases"], &before["goal"]));
+    assert_eq!(after["status"], "active");
+    assert_eq!(after["from"], Value::Null);
+    assert_ne!(started.json["sprint_id"], before["sprint_id"]);
+    // That of the store as well; what other programs have there is theirs.
+    let config =
+        format!(r#"{{"preferences": {{"name": 1}}, "phases": "many", "phase_graph": {object}}}"#);
+    sandbox.write("repo/.nanostack/config.json", config);
+    sandbox.run("repo", &me, &["start"]).ok();
+    assert_eq!(record(&sandbox)["goal"], "add OAuth login");
+    assert_eq!(graph(&sandbox), expected(&[("x", &[]), ("y", &["x"])]));
+}
+
+/// A sprint that another version has started goes on, whatever else it says.
+#[test]
+fn what_a_record_says_besides_is_passed_over() {
+    let (sandbox, me) = repository();
+    sandbox.run("repo", &me, &["start", "--phases", "x:,y:x"]).ok();
+    let path = sandbox.sprint("repo/.nanostack").join("sprint.json");
+    let mut record = record(&sandbox);
+    record["later"] = json!({"a": 1});
+    record["phases"][1]["dependsOn"] = json!(["x"]);
+    record["phases"][1]["later"] = Value::Null;
+    std::fs::write(&path, record.to_string()).unwrap();
+    sandbox.run("repo", &me, &["claim", "x"]).ok();
+    sandbox.run("repo", &me, &["complete", "x"]).ok();
+    sandbox.run("repo", &me, &["claim", "y"]).ok();
+}
+
+/// The graph that the help, README and the manual show can be given as it is.
+#[test]
+fn the_graph_that_is_shown_is_one() {
+    let (sandbox, me) = repository();
+    let help = sandbox.git_says("repo", ["conductor", "start", "-h"]);
+    let (_, shown) = help.split_once("\nA whole graph, as graph.json:\n").unwrap();
+    let read = |file: &str| {
+        std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file))
+            .unwrap()
+    };
+    let readme = read("README.md");
+    let (_, of_readme) = readme.split_once("<!-- graph -->\n```json\n").unwrap();
+    let (of_readme, _) = of_readme.split_once("```").unwrap();
+    let manual = read("doc/start.md");
+    let (_, of_manual) = manual.split_once("`--phases graph.json`:\n\n").unwrap();
+    let (of_manual, _) = of_manual.split_once("\n\n").unwrap();
+    let parsed = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    assert_eq!(parsed(shown), parsed(of_readme));
+    assert_eq!(parsed(shown), parsed(of_manual));
+    sandbox.write("repo/graph.json", shown);
+    sandbox.run("repo", &me, &["start", "--phases", "./graph.json"]).ok();
+    // It shows every field.
+    let fields = ["name", "depends_on", "about", "concurrency", "not_by", "max_attempts"];
+    assert!(fields.iter().all(|field| shown.contains(&format!("\"{field}\""))), "{shown}");
 }
 
 #[test]

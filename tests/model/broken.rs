@@ -3,8 +3,8 @@
 
 use crate::conductor::{
     Agent, COMMIT_BY_RENAME, Do, HEAR, HEAR_AGAIN, LATCH_STAYS, LOOK_AGAIN, LOOK_FOR_CURRENCY,
-    NEVER_ABSENT, NONE, OWN_DIRECTORY, PUBLISH_FIRST, RECORD_FIRST, REMOVE_WHAT_WAS_JUDGED, Script,
-    TAKE_OVER_BY_NAME, grace, held, sprint, stale, together,
+    MARK_REMOVED, NEVER_ABSENT, NONE, OWN_DIRECTORY, PUBLISH_FIRST, RECORD_FIRST,
+    REMOVE_WHAT_WAS_JUDGED, Script, TAKE_OVER_BY_NAME, grace, held, sprint, stale, together,
 };
 use crate::explore::{Effort, Explored, explore, kill_everywhere, must_fail, must_hold};
 use crate::monitor::{Rules, watched};
@@ -113,7 +113,21 @@ fn a_sprint_has_its_own_directory() {
     let (ann, bob) = (start.newcomer("ann"), start.newcomer("bob"));
     const START: Script = &[Do::Start("build:")];
     let actors = [(ann, START), (bob, START)];
-    caught::<OWN_DIRECTORY>("one second", &start, &actors, (Mutex::Absent, 2), "J3");
+    // Its moment's mark would do as well, but a binary of before there were marks makes none.
+    const UNMARKED: u16 = OWN_DIRECTORY | MARK_REMOVED;
+    caught::<UNMARKED>("one second", &start, &actors, (Mutex::Absent, 2), "J3");
+}
+
+#[test]
+fn a_sprint_is_marked_before_it_is_removed() {
+    const AGAIN: Script = &[Do::Start("build:"), Do::Archive, Do::Clean, Do::Start("build:")];
+    let (start, [ann, ..]) = sprint("build:");
+    let explored = |scenario: Scenario<String>| {
+        let scenario = watched(scenario, Rules::ENDS, &["build"]);
+        explore(&scenario, &Plan::default(), Effort { preemptions: 0, ..Effort::of_depth(2) })
+    };
+    must_hold(explored(together::<NONE>("removed", start.clone(), &[(ann, AGAIN)])));
+    must_fail(explored(together::<MARK_REMOVED>("removed", start, &[(ann, AGAIN)])), "J3");
 }
 
 #[test]

@@ -43,6 +43,7 @@ pub(crate) const LOOK_FOR_CURRENCY: u16 = 256;
 pub(crate) const RECORD_FIRST: u16 = 512;
 pub(crate) const HEAR: u16 = 1024;
 pub(crate) const HEAR_AGAIN: u16 = 2048;
+pub(crate) const MARK_REMOVED: u16 = 4096;
 
 const fn without(off: u16) -> Defences {
     Defences {
@@ -58,6 +59,7 @@ const fn without(off: u16) -> Defences {
         record_first: off & 512 == 0,
         hear: off & 1024 == 0,
         hear_again: off & 2048 == 0,
+        mark_removed: off & 4096 == 0,
     }
 }
 
@@ -221,6 +223,8 @@ pub(crate) enum Do {
     IfNone(&'static str),
     /// `start --from`.
     Round(&'static str),
+    /// `start --resume` of the latest sprint that has ended.
+    Resume,
     Archive,
     /// Of everything that is archived.
     Clean,
@@ -251,30 +255,52 @@ fn board<const OFF: u16>(store: &Store<SimWorld<'_, OFF>>) -> Result<String, Sto
     Ok(states.collect::<Vec<_>>().join(" "))
 }
 
-/// A sprint of `phases`, or another round of the last one from a phase on.
+/// What a sprint begins with.
+#[derive(Clone, Copy)]
+enum Of<'a> {
+    /// These phases.
+    Phases(&'a str),
+    /// What the last one has, from this phase on.
+    From(&'a str),
+    /// What the latest that has ended has.
+    Ended,
+}
+
+/// A sprint of phases, or one that takes up another.
 fn start_sprint<const OFF: u16>(
     ctx: &Ctx<'_>,
     agent: Agent,
-    phases: Result<&str, &str>,
+    of: Of,
     (if_none, force): (bool, bool),
 ) -> String {
     let (store, asker) = as_agent::<OFF>(ctx, agent);
-    let entries = phases.map_or_else(
-        |_| Vec::new(),
-        |phases| {
+    let mut entries = Vec::new();
+    let mut round = None;
+    match of {
+        Of::Phases(phases) => {
             let (list, limit) = phases.split_once('!').unwrap_or((phases, ""));
-            let mut entries = parse_list(list).unwrap();
+            entries = parse_list(list).unwrap();
             for entry in &mut entries {
                 entry.max_attempts = limit.parse().ok();
             }
-            entries
-        },
-    );
+        }
+        Of::From(from) => round = Some(Ask { from: Some(from.to_owned()), ..Ask::default() }),
+        Of::Ended => {
+            let current = match store.states() {
+                Ok(board) => board.map(|board| board.sprint.sprint_id),
+                Err(failure) => return word::<()>(Err(failure.into())),
+            };
+            let sprints = store.sprints().unwrap_or_default();
+            let ended = sprints.into_iter().find(|id| Some(id) != current.as_ref());
+            let resume = Some(ended.unwrap_or_default());
+            round = Some(Ask { resume, ..Ask::default() });
+        }
+    }
     let plan = Sprint {
         project: "/project".to_owned(),
         hash: "0123456789ab".to_owned(),
         phases: entries,
-        round: phases.err().map(|from| Ask { from: Some(from.to_owned()), carry: None }),
+        round,
         goal: None,
         if_none,
         force,
@@ -365,10 +391,11 @@ pub(crate) fn act<const OFF: u16>(ctx: &Ctx<'_>, agent: Agent, what: Do) -> Stri
         Do::Unstuck(phase) | Do::Force(phase) => {
             word(store.unstuck(&asker, phase, matches!(what, Do::Force(_))))
         }
-        Do::Start(phases) => start_sprint::<OFF>(ctx, agent, Ok(phases), (false, false)),
-        Do::Restart(phases) => start_sprint::<OFF>(ctx, agent, Ok(phases), (false, true)),
-        Do::IfNone(phases) => start_sprint::<OFF>(ctx, agent, Ok(phases), (true, false)),
-        Do::Round(from) => start_sprint::<OFF>(ctx, agent, Err(from), (false, false)),
+        Do::Start(phases) => start_sprint::<OFF>(ctx, agent, Of::Phases(phases), (false, false)),
+        Do::Restart(phases) => start_sprint::<OFF>(ctx, agent, Of::Phases(phases), (false, true)),
+        Do::IfNone(phases) => start_sprint::<OFF>(ctx, agent, Of::Phases(phases), (true, false)),
+        Do::Round(from) => start_sprint::<OFF>(ctx, agent, Of::From(from), (false, false)),
+        Do::Resume => start_sprint::<OFF>(ctx, agent, Of::Ended, (false, false)),
         Do::Archive => word(store.archive_current(&asker)),
         Do::Clean => word(store.clean(&asker, SignedDuration::ZERO)),
         Do::Status => match board::<OFF>(&store) {

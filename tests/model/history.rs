@@ -48,6 +48,7 @@ fn apply(board: &Board, op: &Op) -> (String, Board) {
         | Do::Archive
         | Do::Clean
         | Do::Round(_)
+        | Do::Resume
         | Do::Status => panic!("{:?} has no place in a history", op.what),
     };
     let id = board.graph.find(name).unwrap();

@@ -113,6 +113,10 @@ impl Seen {
         for place in ["conductor", "conductor/archive"] {
             for id in view.fs.peek_list(place).filter(|name| is_sprint(name)) {
                 self.sprints.entry(id.to_owned()).or_insert(now);
+                // Those that were there before have their directories as well.
+                if now == 0 {
+                    self.started.insert(id.to_owned());
+                }
                 let path = format!("{place}/{id}");
                 let record = view.fs.peek_read(&format!("{path}/sprint.json"));
                 let over = place != "conductor"

@@ -138,6 +138,85 @@ fn rounds_beside_others() {
     lighter("round clean", start, &[(bob, AGAIN), (ann, archived)], Rules::ENDS, allowed);
 }
 
+/// `plan` was done in a sprint that has ended for another one, of `build` alone.
+fn ended() -> (Quiet, [crate::conductor::Agent; 4]) {
+    let (mut start, agents) = sprint("plan:,build:plan");
+    start.go(agents[0], Do::Claim("plan"), "OK");
+    start.go(agents[0], Do::HandIn("plan", "a plan"), "OK");
+    start.go(agents[0], Do::Start("build:"), "OK");
+    (start, agents)
+}
+
+#[test]
+fn resuming_beside_others() {
+    let (start, [ann, bob, ..]) = ended();
+    const RESUME: Script = &[Do::Resume];
+    let lighter = |name, start: &Quiet, actors: &[_], rules, allowed| {
+        let scenario = together::<NONE>(name, start.clone(), actors).finally(one_of(allowed));
+        every_mutex(&watched(scenario, rules, &["build"]), Effort::from_env().lighter(1));
+    };
+    // Who comes second would end what the first has begun, with something done in it.
+    // Or the one that it is about to name is the new one of the other by now.
+    const NAMED: &[&str] =
+        &["OK|OK", "OK|unfinished", "unfinished|OK", "cannot_resume|OK", "OK|cannot_resume"];
+    lighter("resume resume", &start, &[(ann, RESUME), (bob, RESUME)], Rules::ALL, NAMED);
+    lighter("resume start", &start, &[(ann, RESUME), (bob, START)], Rules::ALL, NAMED);
+    let allowed = &["OK|OK", "claimed|OK", "OK|blocked"];
+    lighter("resume claim", &start, &[(ann, RESUME), (bob, CLAIM)], Rules::ALL, allowed);
+    // What it would go on with may be removed meanwhile.
+    let allowed = &["OK|OK", "unknown_sprint|OK"];
+    lighter("resume clean", &start, &[(ann, RESUME), (bob, CLEAN)], Rules::ALL, allowed);
+    let archived: Script = &[Do::Archive, Do::Clean];
+    let allowed = &["OK|OK,OK", "unknown_sprint|OK,OK"];
+    lighter("resume archive", &start, &[(ann, RESUME), (bob, archived)], Rules::ENDS, allowed);
+    let (mut held, [ann, bob, ..]) = ended();
+    held.go(bob, Do::Claim("build"), "OK");
+    let allowed = &["claimed|OK", "OK|OK", "OK|lost"];
+    lighter("resume complete", &held, &[(ann, RESUME), (bob, COMPLETE)], Rules::ALL, allowed);
+}
+
+#[test]
+fn what_was_done_before_it_ended_is_done_when_it_goes_on() {
+    let (mut start, [ann, bob, ..]) = ended();
+    start.go(bob, Do::Resume, "OK");
+    start.go(bob, Do::Status, "plan=done:ann build=pending");
+    // Nothing that has ended is the current one again: what it went on with stays removed.
+    start.go(bob, Do::Clean, "OK");
+    start.go(bob, Do::Resume, "unknown_sprint");
+    start.go(bob, Do::Status, "plan=done:ann build=pending");
+    start.go(ann, Do::Claim("build"), "OK");
+    start.go(ann, Do::Complete("build"), "OK");
+    start.go(bob, Do::Start("build:"), "OK");
+    start.go(bob, Do::Resume, "cannot_resume");
+    start.go(bob, Do::Status, "build=pending");
+    // Who took no part in what others have begun does not end it.
+    start.go(bob, Do::Start("plan:,build:plan"), "OK");
+    start.go(bob, Do::Claim("plan"), "OK");
+    start.go(bob, Do::Complete("plan"), "OK");
+    start.go(ann, Do::Start("build:"), "unfinished");
+    start.go(ann, Do::Resume, "unfinished");
+    start.go(ann, Do::IfNone("build:"), "OK");
+    start.go(ann, Do::Round("build"), "OK");
+    start.go(ann, Do::Restart("build:"), "OK");
+}
+
+/// Whatever was removed, and whoever else starts or removes: no id is given again. All of this takes
+/// less than a second.
+#[test]
+fn no_id_is_given_again() {
+    let (start, [ann, bob, ..]) = sprint("build:");
+    const AGAIN: Script = &[Do::Start("build:"), Do::Archive, Do::Clean, Do::Start("build:")];
+    const GONE: Script = &[Do::Archive, Do::Clean];
+    let lighter = |name, actors: &[_]| {
+        let scenario = together::<NONE>(name, start.clone(), actors);
+        every_mutex(&watched(scenario, Rules::ENDS, &["build"]), Effort::from_env().lighter(1));
+    };
+    lighter("again", &[(ann, AGAIN)]);
+    lighter("again clean", &[(ann, AGAIN), (bob, CLEAN)]);
+    lighter("again gone", &[(ann, AGAIN), (bob, GONE)]);
+    lighter("again start", &[(ann, AGAIN), (bob, START)]);
+}
+
 #[test]
 fn a_round_outlives_the_one_before_it() {
     let (mut start, [ann, bob, ..]) = planned();

@@ -11,7 +11,10 @@ pub(crate) const ANSWERS: &[Situation] = &[
     case("ok-none", &[], nothing),
     case("ok-start", &["start", "--goal", "add OAuth login"], nothing),
     case("ok-start-again", &["start", "--if-none"], built),
-    case("ok-start-next", &["start"], built),
+    case("ok-start-next", &["start"], |scene| {
+        built(scene);
+        scene.works("codex-2", "review");
+    }),
     case("ok-start-from", &["start", "--from", "review"], handed_over),
     case("ok-start-from-nothing", &["start", "--from", "build"], buildable),
     case("ok-show", &["show", "build"], handed_over),
@@ -66,6 +69,7 @@ pub(crate) const ANSWERS: &[Situation] = &[
     case("ok-abort", &["abort", "build", "--reason", "needs a decision"], held_by_me),
     case("ok-abort-all", &["abort"], held_by_me),
     case("ok-abort-none", &["abort"], buildable),
+    case("ok-abort-nobodys", &["abort", "build"], buildable),
     case("ok-log", &["log"], built),
     case("ok-graph", &["graph"], in_layers),
     case("ok-graph-mermaid", &["graph", "--format", "mermaid"], in_layers),
@@ -100,6 +104,11 @@ pub(crate) const ANSWERS: &[Situation] = &[
     case("ok-unstuck-nobody", &["unstuck", "build"], buildable),
     case("ok-batch", &["batch"], |scene| scene.does("lead", &["start"])),
     case("ok-archive", &["archive"], built),
+    case("ok-start-resume", &["start", "--resume", "20201122-091502"], |scene| {
+        handed_over(scene);
+        scene.does("lead", &["archive"]);
+        scene.as_of("20201122-091502");
+    }),
     case("ok-clean", &["clean", "--older-than", "0s"], |scene| {
         built(scene);
         scene.does("lead", &["archive"]);

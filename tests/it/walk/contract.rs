@@ -234,11 +234,11 @@ impl Scenario {
             (_, Place::Done(_)) => "done",
             (Request::Claim { .. }, Place::Pending) if self.exhausted(world, phase) => "exhausted",
             (Request::Claim { .. }, Place::Pending) => opened("take"),
-            (Request::Complete { .. } | Request::Abort, Place::Pending) => "not_claimed",
+            (Request::Complete { .. }, Place::Pending) => "not_claimed",
             (Request::Unstuck { force: true }, Place::Pending) if self.exhausted(world, phase) => {
                 "forgive"
             }
-            (Request::Unstuck { .. }, Place::Pending) => "nothing",
+            (Request::Unstuck { .. } | Request::Abort, Place::Pending) => "nothing",
             (Request::Claim { takeover }, Place::Held(held)) => {
                 let dead = self.seen(world, asker, held.by) == Life::Dead;
                 match self.kin(world, asker, held) {
@@ -381,6 +381,8 @@ impl Scenario {
             | Refusal::UnknownPhase { .. }
             | Refusal::Lost { holder: None, .. }
             | Refusal::LiveClaims { .. }
+            | Refusal::Underway { .. }
+            | Refusal::CannotResume { .. }
             | Refusal::Unfinished { .. }
             | Refusal::TimedOut { .. }
             | Refusal::NothingReady { .. }

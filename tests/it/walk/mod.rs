@@ -135,7 +135,7 @@ const TABLE: &[(&str, &str, &[&str])] = &[
     ("complete", "stale", &["not_owner", "lost"]),
     ("complete", "old layout", &["not_owner"]),
     ("complete", "done", &["confirm", "done"]),
-    ("abort", "pending", &["not_claimed"]),
+    ("abort", "pending", &["nothing"]),
     ("abort", "mine", &["free"]),
     ("abort", "another's", &["not_owner", "lost"]),
     ("abort", "stale", &["not_owner", "lost"]),
