@@ -71,7 +71,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(cli) => {
             let options = cli.options.clone();
             let mut aside = Aside::default();
-            let result = execute(cli, &options, &mut aside);
+            let mut result = execute(cli, &options, &mut aside);
+            if let Some(worktrees) = &aside.worktrees {
+                cmd::worktrees::bring_up_to_date(worktrees, &mut result, options.json);
+            }
             let format = aside.manners.format(&options);
             let mut printed = report::render(&result, format);
             if let (Err(_), Some(code)) = (&result, aside.refuses) {
@@ -218,6 +221,8 @@ struct Aside {
     warning: Option<String>,
     /// What to exit with where the command refuses or fails, if that is told apart from all others.
     refuses: Option<u8>,
+    /// Where worktrees are by now that records name.
+    worktrees: Option<cmd::worktrees::Worktrees>,
     manners: Manners,
 }
 
@@ -231,6 +236,7 @@ impl Aside {
     fn open(&mut self, global: &Global, need: Need) -> Result<Context, Failure> {
         let context = Context::open(global, need)?;
         self.manners = Manners::of(&context);
+        self.worktrees = cmd::worktrees::of(&context);
         Ok(context)
     }
 }

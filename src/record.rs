@@ -12,7 +12,7 @@ pub mod salvage;
 pub mod sharing;
 pub mod text;
 
-pub use ended::Attempt;
+pub use ended::{Attempt, Due};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -289,6 +289,9 @@ pub struct Claim {
     /// The worktree it was claimed from (absolute path).
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub worktree: Option<String>,
+    /// That worktree's own git directory (absolute path), which stays when the worktree is moved.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub git_dir: Option<String>,
     /// Short name of the branch that was checked out there; absent on a detached HEAD.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,

@@ -6,21 +6,25 @@
 use std::path::PathBuf;
 
 use git_conductor::agent::name;
+use git_conductor::cmd::claim::Finish;
+use git_conductor::cmd::complete::Handed;
 use git_conductor::cmd::graph::Form;
 use git_conductor::cmd::notes::{Left, Noted, Records, SetUp, Synced};
+use git_conductor::cmd::recorded::{Elsewhere, Found, Sight};
 use git_conductor::cmd::report::{Overview, Page, Told};
 use git_conductor::cmd::salvage::{self, Fate};
 use git_conductor::cmd::show::{Original, Shown};
 use git_conductor::cmd::verify::{Checked, Verified};
 use git_conductor::cmd::{Input, Outcome, View};
 use git_conductor::error::{Failure, FailureKind, Stop};
+use git_conductor::git::Uncommitted;
 use git_conductor::git::notes::Setting;
 use git_conductor::record::note::{Artifact, Note};
 use git_conductor::record::salvage::Salvage;
 use git_conductor::record::{Attempt, Claim, Done, Sprint, Verdict};
 use git_conductor::report::{Format, render, text::Paint};
 use git_conductor::rules::evidence::{Fault, Finding};
-use git_conductor::rules::gate::{Pin, Shut};
+use git_conductor::rules::gate::{self, Pin, Shut};
 use git_conductor::rules::graph::Names;
 use git_conductor::rules::rounds::Uncarried;
 use git_conductor::rules::timeline::{summary, timeline};
@@ -213,7 +217,8 @@ fn outcomes(board: &Board, id: PhaseId) -> Vec<Result<Outcome, Stop>> {
     match board.state(id) {
         State::Pending => {
             let (claim, change) = (Claim::default(), decide::Change::Take);
-            let granted = Granted { phase, claim, change, from: None, board: board.clone() };
+            let granted =
+                Granted { phase, claim, change, from: None, due: None, board: board.clone() };
             let granted = Box::new(granted);
             let salvaged = Box::default();
             let (inputs, nameless, picked, waited) = (vec![], false, false, None);
@@ -226,13 +231,20 @@ fn outcomes(board: &Board, id: PhaseId) -> Vec<Result<Outcome, Stop>> {
                 waited,
                 salvaged,
                 lost: Vec::new(),
+                finish: finish(board, id),
             })]
         }
         State::Claimed(hold) => {
             let change = decide::Change::TakeOver;
             let (claim, from) = (hold.claim.clone(), Some(hold.clone()));
-            let granted =
-                Granted { phase: phase.clone(), claim, change, from, board: board.clone() };
+            let granted = Granted {
+                phase: phase.clone(),
+                claim,
+                change,
+                from,
+                due: None,
+                board: board.clone(),
+            };
             let sprint_id = board.sprint.sprint_id.clone();
             let freed = Freed {
                 phase: phase.clone(),
@@ -240,6 +252,8 @@ fn outcomes(board: &Board, id: PhaseId) -> Vec<Result<Outcome, Stop>> {
                 hold: Some(hold.clone()),
                 exhausted: Some(hold.claim.v.into()),
                 forgiven: None,
+                due: None,
+                dues: Vec::new(),
             };
             let input = Input {
                 phase,
@@ -247,6 +261,7 @@ fn outcomes(board: &Board, id: PhaseId) -> Vec<Result<Outcome, Stop>> {
                 commit: hold.claim.session.clone(),
                 branch: hold.claim.worktree.clone(),
                 artifact: hold.claim.worktree.clone(),
+                here: Some(false),
             };
             let granted = Box::new(granted);
             let salvaged = Box::new(salvaged(&board.sprint.sprint_id, &freed.phase, hold));
@@ -281,9 +296,10 @@ fn outcomes(board: &Board, id: PhaseId) -> Vec<Result<Outcome, Stop>> {
                     waited: None,
                     salvaged,
                     lost: Vec::new(),
+                    finish: finish(board, id),
                 }),
                 Ok(Outcome::Aborted(vec![freed.clone()])),
-                Ok(Outcome::Unstuck { freed: Box::new(freed), left }),
+                Ok(Outcome::Unstuck { freed: Box::new(freed), left, made_up: Vec::new() }),
                 Ok(Outcome::Salvages(kept.clone())),
                 Ok(Outcome::Salvage(Box::new(look))),
                 Ok(Outcome::Dropped(kept)),
@@ -317,7 +333,14 @@ fn salvaged(sprint: &str, phase: &str, hold: &Hold) -> salvage::Salvaged {
         files: Some(v.into()),
     };
     let left = salvage::Left { salvage: kept.clone(), fate: Fate::Saved(missed) };
-    salvage::Salvaged { left: Some(left), before: vec![kept; v.clamp(1, 5) as usize] }
+    let made_up = salvage::Left { salvage: kept.clone(), fate: Fate::Alive };
+    let before = vec![kept; v.clamp(1, 5) as usize];
+    salvage::Salvaged { left: Some(left), before, made_up: vec![made_up] }
+}
+
+/// What is to be known of the end of a phase when it begins.
+fn finish(board: &Board, id: PhaseId) -> Finish {
+    Finish { shows: true, guards: true, checked: gate::checked(board, id) }
 }
 
 fn completed(phase: String, done: &Done) -> Result<Outcome, Stop> {
@@ -327,6 +350,7 @@ fn completed(phase: String, done: &Done) -> Result<Outcome, Stop> {
         commit: done.at.commit.clone(),
         branch: done.at.branch.clone(),
         artifact: None,
+        here: None,
     };
     let completed = Completed {
         done: done.clone(),
@@ -335,17 +359,27 @@ fn completed(phase: String, done: &Done) -> Result<Outcome, Stop> {
         again: true,
         opened: vec![phase.clone()],
         builds_on: Vec::new(),
+        finished: true,
+    };
+    let path = done.at.branch.clone().unwrap_or_default();
+    let sight = Sight {
+        claimed_in: Some(Elsewhere { path: path.clone(), found: Found::Gone }),
+        uncommitted: Some(Uncommitted { count: 7, first: vec![path.clone()] }),
+        overdue: Some(path),
+        idle: true,
     };
     let note = Noted::Failed {
         failure: Failure::new(FailureKind::Git, done.artifact.clone()).hint(&done.agent),
         later: true,
     };
-    Ok(Outcome::Completed {
-        phase,
-        completed: Box::new(completed),
+    let handed = Handed {
+        completed,
+        sight,
         lacks: vec![lacked],
         note: Some(Box::new(note)),
-    })
+        salvaged: Vec::new(),
+    };
+    Ok(Outcome::Completed { phase, handed: Box::new(handed) })
 }
 
 /// What is said of a phase and its evidence.
@@ -375,6 +409,7 @@ fn of_evidence(view: View, id: PhaseId) -> Vec<Result<Outcome, Stop>> {
         pin_path: Some(PathBuf::from(&foreign)),
         original: Original::Changed,
         content: Some(foreign.replace('\t', " ")),
+        here: Some(false),
         view,
     };
     let why = Uncarried::Needs;

@@ -192,6 +192,8 @@ pub fn identify(
         user: Some(machine.user),
         person,
         worktree,
+        // Nobody needs it to tell who is asking.
+        git_dir: None,
     })
 }
 

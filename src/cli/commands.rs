@@ -158,8 +158,12 @@ pub(super) enum Command {
     ///
     /// Only its owner can. A completed phase stays completed. The artifact is a
     /// regular file in a worktree of the repository or in the store; its hash is
-    /// recorded and a copy is kept, and so are the commit, the branch, and whether
-    /// the worktree was dirty.
+    /// recorded and a copy is kept, so that the file need not be committed.
+    ///
+    /// Recorded too are the commit, the branch and whether all is committed, as they
+    /// are in the worktree that the phase was claimed in, wherever this is called;
+    /// --commit names another commit. What is not committed is warned of, and with
+    /// conductor.requireClean refused.
     ///
     /// With --note, or where conductor.notes is true, the completion also becomes a
     /// line of the commit's git note, and the artifact an object of git. It stands
@@ -295,7 +299,8 @@ pub(super) enum Command {
     /// Each phase that the gate's phase directly depends on must be evidence: it
     /// passed, in a clean worktree, what it handed over is unchanged, and it was done
     /// at the very content that goes out. What is not is warned of; conductor.evidence
-    /// (off, warn, require) changes that.
+    /// (off, warn, require) changes that. Where what was checked is ahead of what is
+    /// checked out, the command that goes there is said.
     ///
     /// With --notes it is answered from records in git notes alone, as in a clone on a
     /// server: yes if the latest record of PHASE at the content of REV is a pass. Such

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use super::{Context, Outcome};
 use crate::error::{Failure, Stop};
 use crate::record::SkillConfig;
-use crate::rules::{Refusal, graph::Concurrency};
+use crate::rules::{Board, PhaseId, Refusal, graph::Concurrency};
 
 /// A configuration or a skill is no longer than this, in bytes.
 const LONGEST: u64 = 1024 * 1024;
+/// What a phase is that nothing is known of.
+const DEFAULT: Concurrency = Concurrency::Write;
 
 /// Groups the phases of the current sprint.
 ///
@@ -23,12 +25,8 @@ pub fn run(context: &Context) -> Result<Outcome, Stop> {
         .graph
         .ids()
         .map(|id| {
-            let phase = board.graph.phase(id);
-            phase
-                .concurrency
-                .or_else(|| Concurrency::built_in(&phase.name))
-                .or_else(|| roots.iter().find_map(|root| of_skill(root, &phase.name)))
-                .unwrap_or(Concurrency::Write)
+            let skill = |name: &str| roots.iter().find_map(|root| of_skill(root, name));
+            known(&board, id).or_else(|| skill(&board.graph.phase(id).name)).unwrap_or(DEFAULT)
         })
         .collect();
     let batches = board.graph.batches(|id| concurrency[id.index()]);
@@ -37,6 +35,29 @@ pub fn run(context: &Context) -> Result<Outcome, Stop> {
         (batch.kind, names)
     });
     Ok(Outcome::Batches(named.collect()))
+}
+
+/// What runs beside the phase `id`.
+///
+/// # Errors
+/// What the system says.
+pub(super) fn concurrency(
+    context: &Context,
+    board: &Board,
+    id: PhaseId,
+) -> Result<Concurrency, Failure> {
+    if let Some(known) = known(board, id) {
+        return Ok(known);
+    }
+    let name = &board.graph.phase(id).name;
+    let of_skill = skill_roots(context)?.iter().find_map(|root| of_skill(root, name));
+    Ok(of_skill.unwrap_or(DEFAULT))
+}
+
+/// What the graph says of it, or what is built in.
+pub(super) fn known(board: &Board, id: PhaseId) -> Option<Concurrency> {
+    let phase = board.graph.phase(id);
+    phase.concurrency.or_else(|| Concurrency::built_in(&phase.name))
 }
 
 /// Where skills are looked for, in this order: the configured roots, the store, the user's.

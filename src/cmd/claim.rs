@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Context, Input, Outcome, salvage};
+use super::{Context, Input, Outcome, batch, guard, salvage};
 use crate::error::Stop;
 use crate::record::Done;
 use crate::rules::Board;
+use crate::rules::gate::Checked;
+use crate::rules::graph::Concurrency;
 use crate::store::change::Granted;
 
 /// Claims `phase`.
@@ -32,8 +34,11 @@ pub(super) fn outcome(
     context.store.look_back(&mut granted.board, &granted.phase).ok();
     let board = &granted.board;
     let sprint = context.store_path().join("conductor").join(&board.sprint.sprint_id);
-    let earlier = with_pins(board.builds_on_before(&granted.phase), &sprint);
-    let inputs = inputs(board, &sprint, &granted.phase);
+    let mut earlier = with_pins(board.builds_on_before(&granted.phase), &sprint);
+    look_for(context, &mut earlier);
+    let mut inputs = inputs(board, &sprint, &granted.phase);
+    look_for(context, &mut inputs);
+    let finish = finish(context, board, &granted.phase);
     let me = &context.asker.me;
     let nameless = me.any_process().is_none()
         && me.session.is_none()
@@ -43,7 +48,40 @@ pub(super) fn outcome(
     let salvaged = Box::new(salvage::for_claim(context, &granted));
     let lost = salvage::lost(context, &granted.board);
     let granted = Box::new(granted);
-    Outcome::Claimed { granted, inputs, earlier, nameless, picked, waited, salvaged, lost }
+    Outcome::Claimed { granted, inputs, earlier, nameless, picked, waited, salvaged, lost, finish }
+}
+
+/// What is to be known of the end of a phase when it begins.
+#[derive(Debug, Clone, Default)]
+pub struct Finish {
+    /// Whether what is checked out at its completion matters to others: it is no phase that only reads,
+    /// and there is a worktree.
+    pub shows: bool,
+    /// Whether it is the phase that guards what goes out.
+    pub guards: bool,
+    /// What has been checked of what it is to let out, if it guards.
+    pub checked: Option<Checked>,
+}
+
+/// What is to be known of the end of `phase`. A setting that makes no sense is for the gate to say.
+pub(super) fn finish(context: &Context, board: &Board, phase: &str) -> Finish {
+    let Some(id) = board.graph.find(phase) else { return Finish::default() };
+    let reads = batch::known(board, id) == Some(Concurrency::Read);
+    Finish {
+        shows: !reads && context.repo.as_ref().is_some_and(|repo| repo.worktree().is_some()),
+        guards: guard::guards(context, phase),
+        checked: guard::checked(context, board, phase).unwrap_or_default(),
+    }
+}
+
+/// Looks whether this clone has the commits of `inputs`: one look for each.
+pub(super) fn look_for(context: &Context, inputs: &mut [Input]) {
+    let Some(repo) = &context.repo else { return };
+    let commits: Vec<&str> = inputs.iter().filter_map(|input| input.commit.as_deref()).collect();
+    let mut found = repo.has_commits(&commits).into_iter();
+    for input in inputs.iter_mut().filter(|input| input.commit.is_some()) {
+        input.here = found.next().flatten();
+    }
 }
 
 /// What `phase` builds on, where the sprint's directory is `sprint`.

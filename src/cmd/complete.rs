@@ -4,13 +4,14 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use super::recorded::{self, Question, Sight};
 use super::status::modified;
-use super::{Context, Input, Outcome, notes};
-use crate::error::{Failure, FailureKind, Stop};
+use super::{Context, Input, Outcome, notes, salvage};
+use crate::error::Stop;
 use crate::record::{Snapshot, Verdict};
 use crate::rules::{Change, Refusal};
 use crate::store::artifact::{Pinned, Source, sha256, too_large};
-use crate::store::change::{Completed, HandIn};
+use crate::store::change::{Completed, HandIn, MayComplete};
 
 /// An artifact is no longer than this, in bytes, unless `conductor.maxArtifact` says otherwise.
 const MAX_ARTIFACT: u64 = 64 * 1024 * 1024;
@@ -30,6 +31,21 @@ pub struct Request {
     pub note: Option<bool>,
 }
 
+/// A phase that was handed in.
+#[derive(Debug)]
+pub struct Handed {
+    /// The completion.
+    pub completed: Completed,
+    /// What there is to say of the repository.
+    pub sight: Sight,
+    /// What the phase builds on, where the completed commit does not contain it.
+    pub lacks: Vec<Input>,
+    /// What came of its record as a git note, if one was asked for.
+    pub note: Option<Box<notes::Noted>>,
+    /// What former owners left, if a command that was to save it was killed at that.
+    pub salvaged: Vec<salvage::Left>,
+}
+
 /// Completes a phase: checks and pins the artifact, looks at the repository, then commits.
 ///
 /// # Errors
@@ -40,33 +56,38 @@ pub fn run(context: &Context, request: &Request) -> Result<Outcome, Stop> {
         Some(note) => note,
         None => context.config_bool("conductor.notes")?.unwrap_or(false),
     };
-    let change = context.store.may_complete(&context.asker, phase, request.verdict)?;
+    let may = context.store.may_complete(&context.asker, phase, request.verdict)?;
     let opened = match &request.artifact {
         Some(path) => Some(open_artifact(context, phase, path)?),
         None => None,
     };
-    let at = match change {
+    let MayComplete { change, claim, board, id } = &may;
+    let (at, sight) = match claim {
         // Nothing will be written: it was complete before.
-        Change::Confirm => Snapshot::default(),
-        Change::Take
-        | Change::Renew
-        | Change::TakeOver
-        | Change::Complete
-        | Change::Free
-        | Change::Nothing
-        | Change::Forgive => {
-            snapshot(context, request.commit.as_deref(), opened.as_ref().map(|a| &*a.path))?
-        }
+        None => (Snapshot::default(), Sight::default()),
+        Some(claim) => recorded::look(
+            context,
+            &Question {
+                phase: (board, *id),
+                claim,
+                commit: request.commit.as_deref(),
+                artifact: opened.as_ref().map(|artifact| &*artifact.path),
+            },
+        )?,
     };
+    let sight = Sight { idle: sight.idle && request.verdict == Verdict::Pass, ..sight };
     let artifact = match opened {
-        Some(artifact) => Some(take(context, phase, artifact, change)?),
+        Some(artifact) => Some(take(context, phase, artifact, *change)?),
         None => None,
     };
+    // Before the phase is done: nobody looks for what an owner left of one that is.
+    let salvaged = salvage::made_up(context, board.dues(*id), &board.sprint.sprint_id, phase);
     let hand_in = HandIn { artifact, verdict: request.verdict, at };
     let completed = context.store.complete(&context.asker, phase, &hand_in)?;
     let lacks = lacks(context, &completed);
     let note = note.then(|| Box::new(notes::record(context, phase, &completed)));
-    Ok(Outcome::Completed { phase: phase.clone(), completed: Box::new(completed), lacks, note })
+    let handed = Handed { completed, sight, lacks, note, salvaged };
+    Ok(Outcome::Completed { phase: phase.clone(), handed: Box::new(handed) })
 }
 
 /// The dependencies whose commits the completed commit does not contain: it was made beside them, and
@@ -91,26 +112,6 @@ fn lacks(context: &Context, completed: &Completed) -> Vec<Input> {
         dependency.at.commit.as_deref().is_some_and(|ancestor| !contains(ancestor))
     });
     lacked.map(|(phase, dependency)| Input::of(phase, dependency)).collect()
-}
-
-fn snapshot(
-    context: &Context,
-    commit: Option<&str>,
-    artifact: Option<&Path>,
-) -> Result<Snapshot, Failure> {
-    let Some(repo) = &context.repo else {
-        return match commit {
-            Some(_) => Err(Failure::new(FailureKind::Usage, "--commit needs a repository")),
-            None => Ok(Snapshot::default()),
-        };
-    };
-    let mut snapshot = repo.snapshot(commit)?;
-    if repo.worktree().is_some() {
-        let mut ignore = vec![context.store_path()];
-        ignore.extend(artifact);
-        snapshot.dirty = Some(repo.dirty(&ignore)?);
-    }
-    Ok(snapshot)
 }
 
 /// A file that may be an artifact, open.

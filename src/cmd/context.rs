@@ -2,13 +2,14 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::world::RealWorld;
 use crate::agent::{self, Given, Machine, Vars};
 use crate::error::{Failure, FailureKind};
-use crate::git::{Config, Env, Repo};
+use crate::git::{Config, Env, Limit, Repo};
 use crate::place::{self, Place};
 use crate::record::Checkout;
 use crate::record::sharing::Sharing;
@@ -24,6 +25,12 @@ const STALE_AFTER: &str = "conductor.staleAfter";
 
 /// How many attempts at a phase may fail, where its entry in the graph does not say.
 const MAX_ATTEMPTS: &str = "conductor.maxAttempts";
+
+/// How long git may take that looks at a worktree.
+const GIT_TIMEOUT: &str = "conductor.gitTimeout";
+
+/// How long that is, if the setting does not say.
+const A_MINUTE: Duration = Duration::from_secs(60);
 
 /// The options that every command takes.
 #[derive(Debug, Clone, Default)]
@@ -148,7 +155,7 @@ impl Context {
         // In a bare repository and inside of `.git` it is the repository that stands for a place.
         let worktree =
             repo.as_ref().map_or(cwd, |repo| repo.worktree().unwrap_or_else(|| repo.anchor()));
-        let me = agent::identify(
+        let mut me = agent::identify(
             &Given { agent: global.agent.clone(), pid: global.pid },
             &Vars::from_process().with_session(global.session.as_ref()),
             &machine,
@@ -156,6 +163,7 @@ impl Context {
             config,
             Some(worktree.display().to_string()),
         )?;
+        me.git_dir = repo.as_ref().and_then(Repo::worktree_git_dir);
         let stale_after = config(STALE_AFTER).map(|text| parse_duration(&text));
         let stale_after_is_bad = stale_after == Some(None);
         let stale_after = match stale_after {
@@ -167,25 +175,27 @@ impl Context {
         let max_attempts = config(MAX_ATTEMPTS).map(|text| parse_count(&text));
         let max_attempts_is_bad = max_attempts == Some(None);
         let sharing = repo.as_ref().map_or(Ok(Sharing::Umask), Repo::sharing)?;
-        let mut asked = vec![&place.store];
+        let mut known = vec![&place.store];
         let mut more: Vec<Store<RealWorld>> = Vec::new();
         for other in &others {
-            if !asked.contains(&&other.store) {
-                asked.push(&other.store);
+            if !known.contains(&&other.store) {
+                known.push(&other.store);
                 more.push(store(other, machine.clone(), me.clone(), stale_after, sharing));
             }
         }
         let store = store(&place, machine, me.clone(), stale_after, sharing);
+        let asker = Asker {
+            me,
+            stale_after,
+            max_attempts: max_attempts.flatten(),
+            checkout: Checkout::default(),
+            saves: repo.is_some(),
+        };
         Ok(Self {
             repo,
             place,
             store,
-            asker: Asker {
-                me,
-                stale_after,
-                max_attempts: max_attempts.flatten(),
-                checkout: Checkout::default(),
-            },
+            asker,
             others: more,
             outside,
             stale_after_is_bad,
@@ -245,6 +255,18 @@ impl Context {
     /// A value that is none, in git's words.
     pub fn config_bool(&self, key: &str) -> Result<Option<bool>, Failure> {
         self.configuration().map_or(Ok(None), |config| config.boolean(key))
+    }
+
+    /// How long git may take that looks at a worktree, from now on.
+    ///
+    /// # Errors
+    /// The setting that says it makes no sense.
+    pub fn git_limit(&self) -> Result<Limit, Failure> {
+        let Some(text) = self.config(GIT_TIMEOUT) else { return Ok(Limit::within(A_MINUTE)) };
+        let time = parse_duration(&text).and_then(|time| Duration::try_from(time).ok());
+        let time = time.filter(|time| !time.is_zero());
+        time.map(Limit::within)
+            .ok_or_else(|| self.bad_setting(GIT_TIMEOUT, "it is no duration such as 30s or 5m"))
     }
 
     /// What time it is.

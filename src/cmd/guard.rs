@@ -7,7 +7,7 @@ use super::world::RealWorld;
 use super::{Context, Opened, Outcome, context, notes};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::git::{Config, Differing, Repo};
-use crate::rules::gate::{self, Content, Gap, Lack, Passage, Pin, Policy, Question, Shut};
+use crate::rules::gate::{self, Checked, Content, Gap, Lack, Passage, Pin, Policy, Question, Shut};
 use crate::rules::{Board, PhaseId, Refusal, State};
 use crate::store::Store;
 
@@ -73,7 +73,64 @@ pub fn run(context: &Context, phase: Option<&str>, rev: Option<&str>) -> Result<
         None => Content::default(),
     };
     let outgoing = Outgoing { contents: vec![here], deletes: false };
-    Ok(Outcome::Open(Box::new(ask(context, phase, &outgoing)?)))
+    let (answer, checked) = answer(context, phase, &outgoing)?;
+    // Only what is checked out can be brought forward.
+    let head = outgoing.contents.first().and_then(|here| here.commit.as_deref());
+    let head = head.filter(|_| rev.is_none());
+    let forward = |checked| match (&context.repo, head) {
+        (Some(repo), Some(head)) if repo.worktree().is_some() => forward(repo, head, checked),
+        _ => None,
+    };
+    match answer {
+        Ok(mut opened) => {
+            opened.forward = forward(bridged(&opened.gaps, checked.as_ref()));
+            Ok(Outcome::Open(Box::new(opened)))
+        }
+        Err(mut refusal) => {
+            if let Refusal::Shut { why, .. } = &mut refusal {
+                match why {
+                    Shut::NoEvidence { gaps, forward: to } => {
+                        *to = forward(bridged(gaps, checked.as_ref()));
+                    }
+                    Shut::OtherCommit { done_at, forward: to, .. } => {
+                        *to = forward(done_at.clone().into_iter().collect());
+                    }
+                    Shut::NoSprint {}
+                    | Shut::NoPhase { .. }
+                    | Shut::Unclaimed { .. }
+                    | Shut::Claimed { .. }
+                    | Shut::Lost { .. }
+                    | Shut::Failed { .. }
+                    | Shut::NoNotes { .. }
+                    | Shut::NoRecord { .. } => {}
+                }
+            }
+            Err(refusal.into())
+        }
+    }
+}
+
+/// The commits that would leave none of `gaps`: those that were checked, if all of them are of the same
+/// content, and nothing else is amiss.
+fn bridged(gaps: &[Gap], checked: Option<&Checked>) -> Vec<String> {
+    let only_other = !gaps.is_empty() && gaps.iter().all(|gap| gap.why == Lack::OtherContent);
+    let Some(checked) = checked.filter(|checked| checked.agrees && only_other) else {
+        return Vec::new();
+    };
+    let mut commits: Vec<String> = Vec::new();
+    for commit in checked.by.iter().filter_map(|by| by.commit.clone()) {
+        if !commits.contains(&commit) && commits.len() < COMPARED {
+            commits.push(commit);
+        }
+    }
+    commits
+}
+
+/// The first of `commits` that `head` is contained in: what is checked out need only be brought forward.
+/// What stands in a record is given on only if it is an id.
+fn forward(repo: &Repo, head: &str, commits: Vec<String>) -> Option<String> {
+    let is_after = |commit: &String| commit != head && repo.contains(commit, head).unwrap_or(false);
+    commits.into_iter().find(is_after)
 }
 
 /// The same by the records in git notes alone: neither a store nor an agent is looked for.
@@ -97,7 +154,8 @@ pub fn by_notes(phase: Option<&str>, rev: Option<&str>) -> Result<Outcome, Stop>
     compare(&repo, &mut gaps);
     let gaps = gate::weigh(settings.evidence, &phase, gaps)?;
     let passage = Passage::Done;
-    Ok(Outcome::Open(Box::new(Opened { phase, passage, commit: content.commit, gaps })))
+    let commit = content.commit;
+    Ok(Outcome::Open(Box::new(Opened { phase, passage, commit, gaps, forward: None })))
 }
 
 /// What the `rev` that somebody named is.
@@ -132,8 +190,20 @@ pub(super) fn ask(
     phase: Option<&str>,
     outgoing: &Outgoing,
 ) -> Result<Opened, Stop> {
+    Ok(answer(context, phase, outgoing)?.0?)
+}
+
+/// What the gates say, and what has been checked, as far as that is known.
+type Answer = (Result<Opened, Refusal>, Option<Checked>);
+
+fn answer(context: &Context, phase: Option<&str>, outgoing: &Outgoing) -> Result<Answer, Failure> {
     let settings = Settings::read(context.configuration(), phase)?;
-    let (mut passage, mut gaps) = look(context, &context.store, &settings, outgoing)?;
+    let first = look(context, &context.store, &settings, outgoing);
+    let Looked { mut passage, mut gaps, mut checked } = match first {
+        Ok(looked) => looked,
+        Err(Stop::Refused(refusal)) => return Ok((Err(*refusal), None)),
+        Err(Stop::Failed(failure)) => return Err(failure),
+    };
     for other in &context.others {
         // Whether there must be a sprint at all has been said by the repository's own.
         let settings = Settings {
@@ -141,18 +211,36 @@ pub(super) fn ask(
             phase: settings.phase.clone(),
             evidence: settings.evidence,
         };
-        let (there, more) = look(context, other, &settings, outgoing)?;
+        let there = match look(context, other, &settings, outgoing) {
+            Ok(looked) => looked,
+            Err(Stop::Refused(refusal)) => return Ok((Err(*refusal), None)),
+            Err(Stop::Failed(failure)) => return Err(failure),
+        };
         if passage == Passage::NoSprint {
-            passage = there;
+            passage = there.passage;
         }
-        gaps.extend(more);
+        gaps.extend(there.gaps);
+        // Where both have checked something, it must be the same.
+        checked = match (checked, there.checked) {
+            (Some(one), Some(other)) => Some(one).filter(|one| one.tree == other.tree),
+            (one, other) => one.or(other),
+        };
     }
     if let Some(repo) = &context.repo {
         compare(repo, &mut gaps);
     }
-    let gaps = gate::weigh(settings.evidence, &settings.phase, gaps)?;
+    let weighed = gate::weigh(settings.evidence, &settings.phase, gaps);
     let commit = outgoing.contents.iter().find_map(|content| content.commit.clone());
-    Ok(Opened { phase: settings.phase, passage, commit, gaps })
+    let phase = settings.phase;
+    let opened = weighed.map(|gaps| Opened { phase, passage, commit, gaps, forward: None });
+    Ok((opened, checked))
+}
+
+/// What the gate of one store says.
+struct Looked {
+    passage: Passage,
+    gaps: Vec<Gap>,
+    checked: Option<Checked>,
 }
 
 /// Asks the gate of one store.
@@ -161,7 +249,7 @@ fn look(
     store: &Store<RealWorld>,
     settings: &Settings,
     outgoing: &Outgoing,
-) -> Result<(Passage, Vec<Gap>), Stop> {
+) -> Result<Looked, Stop> {
     let board = store.states()?;
     let question = Question {
         phase: &settings.phase,
@@ -174,16 +262,37 @@ fn look(
     if passage == Passage::NoSprint {
         before(store, board.as_ref(), settings)?;
     }
-    let (Some(board), Some(id)) = (&board, id) else { return Ok((passage, Vec::new())) };
+    let none = Looked { passage, gaps: Vec::new(), checked: None };
+    let (Some(board), Some(id)) = (&board, id) else { return Ok(none) };
     if settings.evidence == Policy::Off {
-        return Ok((passage, Vec::new()));
+        return Ok(none);
     }
     let pins = pins(store, board, id)?;
     let pin = |dep: PhaseId| {
         let found = pins.iter().find_map(|(known, pin)| (*known == dep).then_some(*pin));
         found.unwrap_or(Pin::None)
     };
-    Ok((passage, gate::gaps(board, id, &outgoing.contents, pin)))
+    let gaps = gate::gaps(board, id, &outgoing.contents, pin);
+    Ok(Looked { passage, gaps, checked: gate::checked(board, id) })
+}
+
+/// Whether `phase` is the one that guards.
+pub(super) fn guards(context: &Context, phase: &str) -> bool {
+    Settings::read(context.configuration(), None).is_ok_and(|settings| settings.phase == phase)
+}
+
+/// What has been checked of what `phase` is to let out, if it is the phase that guards.
+///
+/// # Errors
+/// A setting of the gate makes no sense.
+pub(super) fn checked(
+    context: &Context,
+    board: &Board,
+    phase: &str,
+) -> Result<Option<Checked>, Failure> {
+    let settings = Settings::read(context.configuration(), None)?;
+    let id = board.graph.find(phase).filter(|_| settings.phase == phase);
+    Ok(id.and_then(|id| gate::checked(board, id)))
 }
 
 /// Without an unfinished sprint the last one that came to the guarding phase, or failed before it, has

@@ -19,6 +19,7 @@ pub mod notes;
 pub mod offers;
 pub mod prime;
 pub mod push;
+pub mod recorded;
 pub mod report;
 pub mod run;
 pub mod salvage;
@@ -31,6 +32,7 @@ pub mod unstuck;
 pub mod verify;
 pub mod waiting;
 pub mod watching;
+pub mod worktrees;
 mod world;
 
 use std::path::PathBuf;
@@ -41,7 +43,7 @@ use crate::record::Done;
 use crate::rules::gate::{Gap, Passage};
 use crate::rules::lost::Loss;
 use crate::rules::{Board, Me, graph::Concurrency};
-use crate::store::change::{Completed, Freed, Granted};
+use crate::store::change::{Freed, Granted};
 use crate::store::lifecycle::Started;
 
 /// What a command came to.
@@ -80,6 +82,8 @@ pub enum Outcome {
         salvaged: Box<salvage::Salvaged>,
         /// What the asker had lost before.
         lost: Vec<Loss>,
+        /// What is to be known of its end.
+        finish: claim::Finish,
     },
     /// A command was run as the owner of a phase.
     Ran(Box<run::Ran>),
@@ -104,12 +108,8 @@ pub enum Outcome {
     Completed {
         /// The phase.
         phase: String,
-        /// The completion.
-        completed: Box<Completed>,
-        /// What it builds on, where the completed commit does not contain it.
-        lacks: Vec<Input>,
-        /// What came of its record as a git note, if one was asked for.
-        note: Option<Box<notes::Noted>>,
+        /// How it was handed in.
+        handed: Box<complete::Handed>,
     },
     /// The asker's claims were ended.
     Aborted(Vec<Freed>),
@@ -126,6 +126,8 @@ pub enum Outcome {
         freed: Box<Freed>,
         /// What that one left.
         left: Option<Box<salvage::Left>>,
+        /// What others left before that one, which a command was to save that was killed at that.
+        made_up: Vec<salvage::Left>,
     },
     /// The phases in execution order.
     Batches(Vec<(Concurrency, Vec<String>)>),
@@ -194,6 +196,8 @@ pub struct Opened {
     pub commit: Option<String>,
     /// What is no evidence for what goes out, to warn of.
     pub gaps: Vec<Gap>,
+    /// The commit that was checked, if what is checked out need only be brought forward to it.
+    pub forward: Option<String>,
 }
 
 /// What a phase builds on: one dependency, as it was handed over.
@@ -209,6 +213,8 @@ pub struct Input {
     pub branch: Option<String>,
     /// The pinned artifact (absolute path).
     pub artifact: Option<String>,
+    /// Whether this clone has the commit; null where that cannot be known, or nobody has looked.
+    pub here: Option<bool>,
 }
 
 impl Input {
@@ -220,6 +226,7 @@ impl Input {
             commit: done.at.commit.clone(),
             branch: done.at.branch.clone(),
             artifact: None,
+            here: None,
         }
     }
 }

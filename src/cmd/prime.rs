@@ -10,8 +10,9 @@ pub mod input;
 pub mod shell;
 pub mod subagent;
 
-use super::{Context, Input, Outcome, View, claim, salvage};
+use super::{Context, Input, Outcome, View, claim, guard, salvage};
 use crate::error::{Failure, Stop};
+use crate::rules::gate::Checked;
 use crate::rules::{Refusal, decide};
 
 /// What an agent needs to know now.
@@ -27,6 +28,8 @@ pub struct Primer {
     pub nothing: Option<Refusal>,
     /// What the phase to look at builds on.
     pub inputs: Vec<Input>,
+    /// What has been checked of what the phase to look at is to let out, if it guards.
+    pub checked: Option<Checked>,
 }
 
 /// Tells what an agent needs to know; without a sprint nothing.
@@ -52,7 +55,11 @@ fn look(context: &Context) -> Result<Option<Primer>, Failure> {
     let open = open.map(|id| board.graph.phase(id).name.clone());
     let focus = holds.first().cloned().or(open);
     let directory = context.store_path().join("conductor").join(&board.sprint.sprint_id);
-    let inputs = focus.as_deref().map_or_else(Vec::new, |of| claim::inputs(&board, &directory, of));
+    let mut inputs =
+        focus.as_deref().map_or_else(Vec::new, |of| claim::inputs(&board, &directory, of));
+    claim::look_for(context, &mut inputs);
+    let checked =
+        focus.as_deref().map(|of| guard::checked(context, &board, of).unwrap_or_default());
     let view = View {
         me: asker.me.clone(),
         stale_after: asker.stale_after,
@@ -61,5 +68,6 @@ fn look(context: &Context) -> Result<Option<Primer>, Failure> {
         lost: salvage::lost(context, &board),
         board,
     };
-    Ok(Some(Primer { view, focus, holds, nothing, inputs }))
+    let checked = checked.flatten();
+    Ok(Some(Primer { view, focus, holds, nothing, inputs, checked }))
 }

@@ -21,7 +21,7 @@ use crate::record::{Claim, Done, Verdict};
 use crate::rules::graph::Handover;
 use crate::rules::identity::relation;
 use crate::rules::{Board, Change, Life, Refusal, State};
-use crate::store::change::{Completed, Granted};
+use crate::store::change::Granted;
 
 pub use child::End;
 
@@ -55,14 +55,7 @@ pub struct Ran {
 #[derive(Debug)]
 pub enum Fate {
     /// It is completed.
-    Completed {
-        /// The completion.
-        completed: Box<Completed>,
-        /// The dependencies that the completed commit does not contain.
-        lacks: Vec<Input>,
-        /// What became of its record in git notes, if that was asked for.
-        note: Option<Box<super::notes::Noted>>,
-    },
+    Completed(Box<complete::Handed>),
     /// The command itself has completed it.
     Itself(Box<Done>),
     /// It was given up, for this reason.
@@ -217,9 +210,7 @@ fn conclude(context: &Context, request: &Request, sprint: &str, end: &End) -> Re
         ..complete::Request::default()
     };
     match complete::run(context, &hand_in) {
-        Ok(Outcome::Completed { completed, lacks, note, .. }) => {
-            Ok(Fate::Completed { completed, lacks, note })
-        }
+        Ok(Outcome::Completed { handed, .. }) => Ok(Fate::Completed(handed)),
         Ok(_) => Err(Failure::new(FailureKind::Bug, "a completion is none").into()),
         // Nobody else will give it up: this process ends now.
         Err(stop) => Err(given_up(context, &request.phase, stop)),
@@ -232,6 +223,15 @@ fn given_up(context: &Context, phase: &str, mut stop: Stop) -> Stop {
         && let Refusal::BadArtifact { path, why, given_up, .. } = &mut **refusal
     {
         let fate = give_up(context, phase, format!("no artifact '{path}': {why}"));
+        *given_up = matches!(fate, Fate::Aborted(_));
+        return stop;
+    }
+    if let Stop::Refused(refusal) = &mut stop
+        && let Refusal::Dirty { count, given_up, .. } = &mut **refusal
+    {
+        let reason =
+            format!("{count} paths were not committed, and conductor.requireClean is true");
+        let fate = give_up(context, phase, reason);
         *given_up = matches!(fate, Fate::Aborted(_));
         return stop;
     }

@@ -10,11 +10,12 @@ use super::{Context, Outcome, complete, context};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::git::salvage;
 use crate::record::salvage::Salvage;
+use crate::record::{Claim, Due};
 use crate::rules::attempts::{self, ABORT};
 use crate::rules::lost::{self, Loss};
-use crate::rules::{Board, Hold, Life, PhaseId, Refusal};
+use crate::rules::{Board, Life, PhaseId, Refusal};
 use crate::store::World as _;
-use crate::store::change::Granted;
+use crate::store::change::{Freed, Granted};
 
 pub use crate::git::salvage::Differing;
 
@@ -22,6 +23,8 @@ pub use crate::git::salvage::Differing;
 const MAX_SALVAGE: u64 = 1024 * 1024 * 1024;
 /// The setting that says it.
 const LIMIT: &str = "conductor.maxSalvage";
+/// So long a command may be saving that cannot be seen.
+const SAVING: SignedDuration = SignedDuration::from_mins(10);
 /// A patch of more bytes is not shown, but how to see it.
 const PATCH: u64 = 1024 * 1024;
 
@@ -56,6 +59,8 @@ pub enum Fate {
 /// What was saved of a phase: just now, and before.
 #[derive(Debug, Default)]
 pub struct Salvaged {
+    /// What owners before that one left, which a command was to save that was killed at that.
+    pub made_up: Vec<Left>,
     /// What the last owner left; `None` if it left nothing that can be known.
     pub left: Option<Left>,
     /// What was saved of this phase in this sprint before, the latest first.
@@ -77,34 +82,70 @@ fn has_past(board: &Board, id: PhaseId) -> bool {
 }
 
 /// What there is to tell the owner of a new claim: what the one before it left, which is saved now if
-/// that one is gone, and what is kept of earlier ones.
+/// that one is gone, and what is kept of earlier ones. A renewal makes up for what another command of the
+/// owner was to save; else it is no news.
 pub(super) fn for_claim(context: &Context, granted: &Granted) -> Salvaged {
     let (board, me) = (&granted.board, &context.asker.me);
     let sprint = &board.sprint.sprint_id;
-    let from = granted.from.as_ref().filter(|hold| attempts::leaves_work(hold, me));
     let id = board.graph.find(&granted.phase);
     let Some(repo) = &context.repo else { return Salvaged::default() };
-    if from.is_none() && !id.is_some_and(|id| has_past(board, id)) {
-        return Salvaged::default();
-    }
-    // Renewing is no news.
-    if granted.change == crate::rules::Change::Renew {
-        return Salvaged::default();
-    }
+    let dues = id.map(|id| board.dues(id)).unwrap_or_default();
+    let renewed = granted.change == crate::rules::Change::Renew;
+    let from = granted.from.as_ref().filter(|hold| attempts::leaves_work(hold, me));
+    let has_past = from.is_some() || id.is_some_and(|id| has_past(board, id));
     // Those that cannot be listed are still there; the claim is no place to complain.
-    let before = repo.salvages(Some((sprint, &granted.phase))).unwrap_or_default();
-    let left = from.and_then(|hold| save(context, hold, sprint, &granted.phase));
-    Salvaged { left, before }
+    let before = || repo.salvages(Some((sprint, &granted.phase))).unwrap_or_default();
+    let before = if has_past && !renewed { before() } else { Vec::new() };
+    let made_up = made_up(context, dues, sprint, &granted.phase);
+    let left = from.and_then(|hold| {
+        let of = Of { claim: &hold.claim, sprint, phase: &granted.phase };
+        save(context, of, granted.due.as_ref())
+    });
+    Salvaged { made_up, left, before }
 }
 
 /// Saves what the former owner of a claim left that was ended for it; who may be alive may be writing
 /// at this moment, and is left alone.
-pub(super) fn for_freed(context: &Context, hold: &Hold, sprint: &str, phase: &str) -> Option<Left> {
+pub(super) fn for_freed(context: &Context, freed: &Freed) -> Option<Left> {
+    let hold = freed.hold.as_ref()?;
+    let of = Of { claim: &hold.claim, sprint: &freed.sprint_id, phase: &freed.phase };
     if hold.life == Life::Dead {
-        return save(context, hold, sprint, phase);
+        return save(context, of, freed.due.as_ref());
     }
-    let salvage = known(context, hold, sprint, phase)?;
-    Some(Left { salvage, fate: Fate::Alive })
+    Some(Left { salvage: known(context, of)?, fate: Fate::Alive })
+}
+
+/// Saves what commands were to save that were killed at that. What is being saved at this moment is left
+/// to the command that does so.
+pub(super) fn made_up(context: &Context, dues: &[Due], sprint: &str, phase: &str) -> Vec<Left> {
+    if context.repo.is_none() {
+        return Vec::new();
+    }
+    let (store, now) = (&context.store, context.now());
+    let is_left = |due: &&Due| match store.world().life_of(&due.maker.process) {
+        Life::Alive => false,
+        Life::Dead => true,
+        // In a sandbox no call sees the processes of another.
+        Life::Unknown => due.at.is_none_or(|at| now.duration_since(at) >= SAVING),
+    };
+    let save_one = |due: &Due| {
+        let unique = store.world().token().ok()?;
+        // Two that make up for the same save it twice, and lose nothing.
+        store.take_due(&context.asker, sprint, phase, due, unique.clone()).ok();
+        let taken = Due { unique: Some(unique), ..due.clone() };
+        let killed: Vec<String> = due.unique.iter().map(ToString::to_string).collect();
+        let of = Of { claim: &due.claim, sprint, phase };
+        save_beside(context, of, Some(&taken), &killed)
+    };
+    dues.iter().filter(is_left).filter_map(save_one).collect()
+}
+
+/// A claim that was ended.
+#[derive(Clone, Copy)]
+struct Of<'a> {
+    claim: &'a Claim,
+    sprint: &'a str,
+    phase: &'a str,
 }
 
 /// What the asker has lost, with what is kept of its work.
@@ -124,13 +165,13 @@ pub(super) fn lost(context: &Context, board: &Board) -> Vec<Loss> {
 }
 
 /// What the record of a claim tells; `None` if it names no worktree, as of a script or in a bare repository.
-fn known(context: &Context, hold: &Hold, sprint: &str, phase: &str) -> Option<Salvage> {
-    let claim = &hold.claim;
+fn known(context: &Context, of: Of<'_>) -> Option<Salvage> {
+    let claim = of.claim;
     let bare = context.repo.as_ref()?.common_dir().to_string_lossy();
     let worktree = claim.worktree.clone().filter(|path| *path != bare)?;
     Some(Salvage {
-        sprint: sprint.to_owned(),
-        phase: phase.to_owned(),
+        sprint: of.sprint.to_owned(),
+        phase: of.phase.to_owned(),
         agent: claim.agent.clone(),
         worktree: Some(worktree),
         branch: claim.branch.clone(),
@@ -139,15 +180,37 @@ fn known(context: &Context, hold: &Hold, sprint: &str, phase: &str) -> Option<Sa
     })
 }
 
-fn save(context: &Context, hold: &Hold, sprint: &str, phase: &str) -> Option<Left> {
-    let salvage = known(context, hold, sprint, phase)?;
-    Some(match try_save(context, salvage.clone()) {
-        Ok((salvage, fate)) => Left { salvage, fate },
-        Err(failure) => Left { salvage, fate: Fate::Failed(failure) },
-    })
+fn save(context: &Context, of: Of<'_>, due: Option<&Due>) -> Option<Left> {
+    save_beside(context, of, due, &[])
 }
 
-fn try_save(context: &Context, salvage: Salvage) -> Result<(Salvage, Fate), Failure> {
+/// Saves what the owner of a claim left, as `due` says; commands that were `killed` may have begun to.
+fn save_beside(
+    context: &Context,
+    of: Of<'_>,
+    due: Option<&Due>,
+    killed: &[String],
+) -> Option<Left> {
+    let left = known(context, of).map(|salvage| {
+        match try_save(context, of.claim, salvage.clone(), due, killed) {
+            Ok((salvage, fate)) => Left { salvage, fate },
+            Err(failure) => Left { salvage, fate: Fate::Failed(failure) },
+        }
+    });
+    if due.is_some() {
+        // A mark that stays is made up for once more.
+        context.store.settle(of.sprint, of.phase, of.claim).ok();
+    }
+    left
+}
+
+fn try_save(
+    context: &Context,
+    claim: &Claim,
+    salvage: Salvage,
+    due: Option<&Due>,
+    killed: &[String],
+) -> Result<(Salvage, Fate), Failure> {
     let limit = match context.config(LIMIT) {
         Some(text) => complete::parse_size(&text).ok_or_else(|| {
             context.bad_setting(LIMIT, "give bytes, or a size such as 64m, or 0 to save nothing")
@@ -158,11 +221,18 @@ fn try_save(context: &Context, salvage: Salvage) -> Result<(Salvage, Fate), Fail
         return Ok((salvage, Fate::Off));
     };
     let world = context.store.world();
+    let unique = match due.and_then(|due| due.unique.clone()) {
+        Some(unique) => unique,
+        None => world.token()?,
+    };
     let left = repo.salvage(salvage::Order {
         salvage: salvage.clone(),
+        git_dir: claim.git_dir.as_deref().map(|git_dir| (git_dir, claim.claimed_at)),
         store: context.store_path(),
         limit,
-        unique: world.token()?.as_str(),
+        time: context.git_limit()?,
+        unique: unique.as_str(),
+        killed,
         now: context.now(),
         pause: &|attempt| world.pause(attempt),
     })?;

@@ -54,6 +54,8 @@ pub struct Shown {
     pub original: Original,
     /// What was handed over, if it is text, and short.
     pub content: Option<String>,
+    /// Whether this clone has the commit that it was done at; `None` where that cannot be known.
+    pub here: Option<bool>,
 }
 
 /// Shows a phase, or with `--artifact` prints what was handed over.
@@ -84,6 +86,7 @@ pub fn run(context: &Context, request: &Request) -> Result<Outcome, Stop> {
         pin_path: None,
         original: Original::Unknown,
         content: None,
+        here: None,
         view: View {
             me: context.asker.me.clone(),
             stale_after: context.asker.stale_after,
@@ -117,6 +120,9 @@ pub fn run(context: &Context, request: &Request) -> Result<Outcome, Stop> {
             facts.pin_path = Some(phase.join(format!("pin.{sha256}")));
         }
         facts.original = original(done);
+        if let (Some(repo), Some(commit)) = (&context.repo, &done.at.commit) {
+            facts.here = repo.has_commits(&[commit]).into_iter().next().flatten();
+        }
     }
     Ok(Outcome::Shown(Box::new(facts)))
 }

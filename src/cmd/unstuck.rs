@@ -9,9 +9,7 @@ use crate::error::Stop;
 /// The rule that says no; or what the system says.
 pub fn run(context: &Context, phase: &str, force: bool) -> Result<Outcome, Stop> {
     let freed = context.store.unstuck(&context.asker, phase, force)?;
-    let left = freed
-        .hold
-        .as_ref()
-        .and_then(|hold| salvage::for_freed(context, hold, &freed.sprint_id, phase).map(Box::new));
-    Ok(Outcome::Unstuck { freed: Box::new(freed), left })
+    let made_up = salvage::made_up(context, &freed.dues, &freed.sprint_id, phase);
+    let left = salvage::for_freed(context, &freed).map(Box::new);
+    Ok(Outcome::Unstuck { freed: Box::new(freed), left, made_up })
 }

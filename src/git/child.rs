@@ -1,11 +1,13 @@
 //! Running git itself, without a shell.
 
-use std::ffi::OsStr;
+mod limit;
+
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+pub use self::limit::Limit;
 use super::env::{self, Env};
 use crate::error::{Failure, FailureKind};
 
@@ -99,6 +101,49 @@ pub fn version(env: &Env) -> Result<(String, (u32, u32)), Failure> {
     Ok((version, first))
 }
 
+/// As [`run`], but no longer than `limit` allows.
+pub(super) fn run_within(command: &mut Command, limit: &Limit) -> Result<Output, Failure> {
+    limit.run(command, b"")
+}
+
+/// As [`run_within`]; of what it prints no more than `most` bytes are wanted, and one more says so.
+pub(super) fn run_up_to(
+    command: &mut Command,
+    most: usize,
+    limit: &Limit,
+) -> Result<Output, Failure> {
+    limit.run_up_to(command, b"", most)
+}
+
+/// As [`stdout`], but no longer than `limit` allows.
+pub(super) fn stdout_within(command: &mut Command, limit: &Limit) -> Result<Vec<u8>, Failure> {
+    let output = limit.run(command, b"")?;
+    if output.status.success() { Ok(output.stdout) } else { Err(complaint(command, &output)) }
+}
+
+/// As [`feed`], but no longer than `limit` allows.
+pub(super) fn feed_within(
+    command: &mut Command,
+    input: &[u8],
+    limit: &Limit,
+) -> Result<Vec<u8>, Failure> {
+    match fed_within(command, input, limit)? {
+        (output, None) => Ok(output.stdout),
+        (_, Some(failure)) => Err(failure),
+    }
+}
+
+/// As [`feed_within`]: what `command` came to, and its complaint if it failed.
+pub(super) fn fed_within(
+    command: &mut Command,
+    input: &[u8],
+    limit: &Limit,
+) -> Result<(Output, Option<Failure>), Failure> {
+    let output = limit.run(command, input)?;
+    let failure = (!output.status.success()).then(|| complaint(command, &output));
+    Ok((output, failure))
+}
+
 /// As [`stdout`], with `input` to read. What git says before it has read all of it must fit a pipe.
 pub(super) fn feed(command: &mut Command, input: &[u8]) -> Result<Vec<u8>, Failure> {
     match fed(command, input)? {
@@ -154,12 +199,8 @@ pub(super) fn complained(said: &[u8]) -> Option<String> {
 
 /// A failure that says what git said.
 pub(super) fn complaint(command: &Command, output: &Output) -> Failure {
-    let what = || {
-        let args = command.get_args().find(|arg| !arg.as_encoded_bytes().starts_with(b"-"));
-        args.unwrap_or(OsStr::new("")).to_string_lossy().into_owned()
-    };
     let text = complained(&output.stderr)
-        .unwrap_or_else(|| format!("'git {}' failed ({})", what(), output.status));
+        .unwrap_or_else(|| format!("'{}' failed ({})", name(command), output.status));
     let kind = if text.starts_with("not a git repository") {
         FailureKind::NotARepository
     } else if text.starts_with("detected dubious ownership") {
@@ -168,4 +209,17 @@ pub(super) fn complaint(command: &Command, output: &Output) -> Failure {
         FailureKind::Git
     };
     Failure::new(kind, text)
+}
+
+/// What a git child is called: `git status`.
+fn name(command: &Command) -> String {
+    let mut args = command.get_args();
+    while let Some(arg) = args.next() {
+        if arg == "-c" {
+            args.next();
+        } else if !arg.as_encoded_bytes().starts_with(b"-") {
+            return format!("git {}", arg.to_string_lossy());
+        }
+    }
+    "git".to_owned()
 }

@@ -34,14 +34,15 @@ mod repo;
 pub mod salvage;
 mod snapshot;
 mod system;
+pub mod worktree;
 
-pub use child::version;
+pub use child::{Limit, version};
 pub use compare::Differing;
 pub use config::{Config, Scope};
 pub use env::Env;
 pub use owner::{check_store_owner, quoted};
 pub use remotes::Destination;
 pub use repo::Repo;
-pub use snapshot::Commit;
+pub use snapshot::{Commit, Uncommitted};
 
 pub use crate::record::sharing::Sharing;

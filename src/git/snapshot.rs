@@ -1,18 +1,28 @@
 //! What is checked out: what `complete` records, and `start` asks about tracked files.
 
 use std::borrow::Cow;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::Command;
 
 use gix::bstr::ByteSlice as _;
 use gix::hash::ObjectId;
 
-use super::child;
+use super::child::{self, Limit};
 use super::repo::Repo;
 use crate::error::{Failure, FailureKind};
 use crate::record::Snapshot;
+
+/// What is in a worktree and in no commit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Uncommitted {
+    /// How many paths; a directory that git does not know at all is one.
+    pub count: usize,
+    /// The first of them, relative to the worktree; what is not UTF-8 is shown as far as it can be.
+    pub first: Vec<String>,
+}
 
 /// A commit and its tree, in hexadecimal.
 pub type Commit = (String, String);
@@ -20,7 +30,7 @@ pub type Commit = (String, String);
 impl Repo {
     /// The commit that `rev` means (default: what is checked out) with its tree, the branch that is
     /// checked out, and the worktree. `dirty` is left open: it costs a child process of its own, see
-    /// [`Repo::dirty`].
+    /// [`Repo::uncommitted`].
     ///
     /// On an unborn branch there is no commit and no tree. gix answers for `HEAD`, object ids and
     /// names of references; anything else, and every repository whose references are not files,
@@ -31,12 +41,29 @@ impl Repo {
     /// fail with.
     pub fn snapshot(&self, rev: Option<&str>) -> Result<Snapshot, Failure> {
         let gix = self.open_gix();
-        let head = gix.as_ref().filter(|_| self.gix_sees_refs).map(gix::Repository::head_name);
+        let commit = self.commit(gix.as_ref(), rev)?;
+        self.snapshot_with(gix.as_ref(), commit)
+    }
+
+    /// The same with a commit that is known already.
+    ///
+    /// # Errors
+    /// As [`Repo::snapshot`].
+    pub fn snapshot_at(&self, commit: Option<Commit>) -> Result<Snapshot, Failure> {
+        self.snapshot_with(self.open_gix().as_ref(), commit)
+    }
+
+    fn snapshot_with(
+        &self,
+        gix: Option<&gix::Repository>,
+        commit: Option<Commit>,
+    ) -> Result<Snapshot, Failure> {
+        let head = gix.filter(|_| self.gix_sees_refs).map(gix::Repository::head_name);
         let branch = match head {
             Some(Ok(head)) => head.map(|name| short(name.as_bstr())),
             Some(Err(_)) | None => self.branch_by_git()?,
         };
-        let (commit, tree) = self.commit(gix.as_ref(), rev)?.unzip();
+        let (commit, tree) = commit.unzip();
         let worktree = self.worktree.as_ref().map(|root| root.to_string_lossy().into_owned());
         Ok(Snapshot { commit, tree, branch, worktree, dirty: None })
     }
@@ -99,6 +126,22 @@ impl Repo {
         }
     }
 
+    /// Whether each of `commits`, by its id in hexadecimal, is in this clone; `None` where that cannot be
+    /// known. No child, and nothing is fetched.
+    #[must_use]
+    pub fn has_commits(&self, commits: &[&str]) -> Vec<Option<bool>> {
+        if commits.is_empty() {
+            return Vec::new();
+        }
+        let gix = self.open_gix();
+        let has = |id: &&str| {
+            let gix = gix.as_ref()?;
+            let id = ObjectId::from_hex(id.as_bytes()).ok()?;
+            (id.kind() == gix.object_hash()).then(|| gix.has_object(id))
+        };
+        commits.iter().map(has).collect()
+    }
+
     /// The content of the blob `id`, in hexadecimal; `None` if there is no such blob. One child where
     /// gix cannot read the repository.
     ///
@@ -115,17 +158,26 @@ impl Repo {
         Ok(output.status.success().then_some(output.stdout))
     }
 
-    /// Whether the calling worktree differs from its `HEAD`, untracked files included, leaving out
-    /// the absolute paths `ignore` and everything below them (the store and the artifact, which
-    /// `complete` itself puts there). Always false without a worktree.
+    /// What differs in the calling worktree from its `HEAD`, untracked files included, leaving out the
+    /// absolute paths `ignore` and everything below them (the store and the artifact, which `complete`
+    /// itself puts there), and what git does not track and `is_aside` (relative to the worktree; a
+    /// directory stands for all that is in it); of the paths the first `most`. Nothing without a
+    /// worktree.
     ///
-    /// Exactly one `git status` child. The paths are left out by git, not from its output: an
-    /// untracked directory is listed as a whole, and only git can tell what else is in it.
+    /// Exactly one `git status` child, which may take no longer than `time`. The paths are left out by
+    /// git, not from its output: an untracked directory is listed as a whole, and only git can tell what
+    /// else is in it.
     ///
     /// # Errors
-    /// What git said when it failed.
-    pub fn dirty(&self, ignore: &[&Path]) -> Result<bool, Failure> {
-        let Some(root) = &self.worktree else { return Ok(false) };
+    /// What git said when it failed; [`FailureKind::Busy`] if it took too long.
+    pub fn uncommitted(
+        &self,
+        ignore: &[&Path],
+        is_aside: &dyn Fn(&Path) -> bool,
+        most: usize,
+        time: &Limit,
+    ) -> Result<Uncommitted, Failure> {
+        let Some(root) = &self.worktree else { return Ok(Uncommitted::default()) };
         let mut git = self.git();
         // An optional lock would make other git commands in this worktree fail.
         git.args(["--no-optional-locks", "status", "--porcelain=v1", "-z", "--no-renames"]);
@@ -136,7 +188,20 @@ impl Repo {
                 git.arg(pathspec(":(exclude,literal,top)", inside));
             }
         }
-        Ok(!child::stdout(&mut git)?.is_empty())
+        let said = child::stdout_within(&mut git, time)?;
+        // `XY path`, where nothing is a rename.
+        let entries = said.split(|byte| *byte == 0).filter_map(|entry| entry.split_at_checked(3));
+        let mut found = Uncommitted::default();
+        for (how, path) in entries {
+            if how.starts_with(b"??") && is_aside(Path::new(OsStr::from_bytes(path))) {
+                continue;
+            }
+            found.count += 1;
+            if found.first.len() < most {
+                found.first.push(path.to_str_lossy().into_owned());
+            }
+        }
+        Ok(found)
     }
 
     /// Whether the worktree that contains the absolute `path` tracks it or anything below it.

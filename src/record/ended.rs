@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Claim, Process, Rest, lenient};
+use super::{Claim, Maker, Process, Rest, Token, lenient};
 
 /// An attempt at a phase that ended without a completion.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -70,4 +70,31 @@ impl Attempt {
             ..Claim::default()
         }
     }
+}
+
+/// `past/due.<T>`: what the owner T of an ended claim had not committed is to be saved. It goes when
+/// that has been done, or tried and told of.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Due {
+    /// Version of the writer.
+    #[serde(default, deserialize_with = "lenient")]
+    pub v: u32,
+    /// The claim that was ended.
+    #[serde(default, deserialize_with = "lenient")]
+    pub claim: Claim,
+    /// Who ended it, and is to save it.
+    #[serde(default, deserialize_with = "lenient")]
+    pub by: String,
+    /// The command that does so.
+    #[serde(default, deserialize_with = "lenient")]
+    pub maker: Maker,
+    /// A name that no other command has.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub unique: Option<Token>,
+    /// Since when, in UTC.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// Fields of other versions.
+    #[serde(flatten)]
+    pub rest: Rest,
 }

@@ -173,7 +173,11 @@ fn finished(facts: &mut Facts, shown: &Shown, done: &Done, now: Timestamp) {
             Some(false) => ", clean",
             None => "",
         };
-        facts.put("commit", format!("{}{dirty}", safe(commit)));
+        let here = match shown.here {
+            Some(false) => ", not here yet: git fetch",
+            Some(true) | None => "",
+        };
+        facts.put("commit", format!("{}{dirty}{here}", safe(commit)));
     }
     facts.maybe("tree", done.at.tree.as_deref());
     facts.maybe("branch", done.at.branch.as_deref());
@@ -267,6 +271,7 @@ pub(super) fn shown_json(shown: &Shown, now: Timestamp) -> Value {
             "branch": done.at.branch,
             "worktree": done.at.worktree,
             "dirty": done.at.dirty,
+            "here": shown.here,
             "artifact": done.artifact,
             "artifact_size": done.artifact_size,
             "artifact_sha256": done.artifact_sha256,

@@ -18,7 +18,7 @@ use crate::rules::refusal::{Refusal, Wait};
 const MANY: usize = 5;
 
 /// A commit as people read it.
-fn short(commit: &str) -> String {
+pub(super) fn short(commit: &str) -> String {
     let short: String = commit.chars().take(12).collect();
     safe(&short).into_owned()
 }
@@ -36,6 +36,22 @@ pub(super) fn open_text(opened: &Opened, say: &mut Say) {
         Passage::Done => format!("the gate is open: '{phase}' is done at what goes out"),
     });
     warnings(&opened.gaps, say);
+    if let Some(commit) = &opened.forward {
+        say.hint(&format!("{BEHIND}: {}", merge(commit).join(" ")));
+    }
+}
+
+/// What is said where what is checked out need only be brought forward.
+const BEHIND: &str = "what was checked is ahead of what is checked out, and contains it; go there";
+
+/// The command that does so.
+fn merge(commit: &str) -> [String; 4] {
+    ["git", "merge", "--ff-only", commit].map(str::to_owned)
+}
+
+/// The refusal `text` where that is all there is to do.
+fn behind(text: String, commit: &str) -> Draft {
+    Draft { text, hints: vec![BEHIND.to_owned()], todo: merge(commit).to_vec() }
 }
 
 /// Warns of what is no evidence.
@@ -59,6 +75,7 @@ pub(super) fn open_json(opened: &Opened) -> Value {
         "passage": opened.passage,
         "commit": opened.commit,
         "gaps": opened.gaps,
+        "forward": opened.forward,
     })
 }
 
@@ -197,8 +214,12 @@ pub(super) fn shut(phase: &str, why: &Shut, now: Timestamp) -> Draft {
             );
             draft(said(text), if sprint.is_some() { FAILED_BEFORE } else { FAILED }, NOTHING)
         }
-        Shut::OtherCommit { agent, done_at, going_out } => {
-            other_commit(phase, agent, done_at.as_deref(), going_out.as_deref())
+        Shut::OtherCommit { agent, done_at, going_out, forward } => {
+            let draft = other_commit(phase, agent, done_at.as_deref(), going_out.as_deref());
+            match forward {
+                Some(commit) => behind(draft.text, commit),
+                None => draft,
+            }
         }
         Shut::NoNotes { reference } => draft(
             said(format!("there are no records: no reference '{}' is here", safe(reference))),
@@ -208,10 +229,13 @@ pub(super) fn shut(phase: &str, why: &Shut, now: Timestamp) -> Draft {
         Shut::NoRecord { agent, done_at, going_out, later } => {
             no_record(phase, agent, done_at.as_deref(), going_out.as_deref(), *later)
         }
-        Shut::NoEvidence { gaps } => {
+        Shut::NoEvidence { gaps, forward } => {
             let mut text: Vec<String> = gaps.iter().take(MANY).map(missing).collect();
             if gaps.len() > MANY {
                 text.push(format!("{} more phases are none", gaps.len() - MANY));
+            }
+            if let Some(commit) = forward {
+                return behind(said(text.join("; ")), commit);
             }
             draft(
                 said(text.join("; ")),

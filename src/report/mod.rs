@@ -6,6 +6,7 @@
 mod advice;
 mod attempts;
 mod board;
+mod completed;
 mod doctor;
 mod evidence;
 mod gate;
@@ -36,11 +37,11 @@ use serde_json::{Value, json};
 use crate::cmd::salvage::Salvaged;
 use crate::cmd::{Input, Outcome};
 use crate::error::{self, Stop};
-use crate::record::{VERSION, Verdict};
+use crate::record::VERSION;
 use crate::rules::lost::Loss;
 use crate::rules::{Change, Hold, Life};
-use crate::store::change::{Completed, Freed, Granted};
-use text::{Paint, age, list, safe, safe_json};
+use crate::store::change::{Freed, Granted};
+use text::{Paint, age, safe, safe_json};
 use words::Words;
 
 /// How to print.
@@ -248,17 +249,13 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
             say.hint("each agent takes its work with 'git conductor next --claim'");
             format!("{}\n", safe(&directory.display().to_string()))
         }
-        Outcome::Claimed { granted, inputs, earlier, nameless, picked, salvaged, lost, .. } => {
-            lost_text(lost, now, say);
-            claimed_text(granted, salvaged, now, say);
-            inputs_text(inputs, earlier, say);
-            claimed_hints(granted, *nameless, say);
+        Outcome::Claimed { granted, picked, .. } => {
+            claimed_lines(outcome, now, say);
             if *picked { format!("{}\n", granted.phase) } else { "OK\n".to_owned() }
         }
-        Outcome::Completed { phase, completed, lacks, note } => {
-            completed_text(phase, completed, now, say);
-            gate::lacks_text(phase, lacks, say);
-            notes::noted_text(note.as_deref(), say);
+        Outcome::Completed { phase, handed } => {
+            completed::text(phase, handed, now, say);
+            completed::comes_next(&handed.completed, say);
             "OK\n".to_owned()
         }
         Outcome::Ran(ran) => run::text(ran, format, say),
@@ -276,9 +273,9 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
             lost_text(lost, now, say);
             phases.iter().flat_map(|phase| [phase.as_str(), "\n"]).collect()
         }
-        Outcome::Unstuck { freed, left } => {
+        Outcome::Unstuck { freed, left, made_up } => {
             unstuck_text(freed, say);
-            salvage::left_text(left.as_deref(), say);
+            salvage::freed_text(left.as_deref(), made_up, say);
             "OK\n".to_owned()
         }
         Outcome::Batches(batches) => batches_json(batches).iter().map(one_line).collect(),
@@ -321,6 +318,20 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
     }
 }
 
+/// What is said of a claim, beside the answer.
+fn claimed_lines(outcome: &Outcome, now: Timestamp, say: &mut Say) {
+    let Outcome::Claimed { granted, inputs, earlier, nameless, salvaged, lost, finish, .. } =
+        outcome
+    else {
+        return;
+    };
+    lost_text(lost, now, say);
+    claimed_text(granted, salvaged, now, say);
+    inputs_text(inputs, earlier, say);
+    completed::finish_text(granted, finish, say);
+    claimed_hints(granted, *nameless, say);
+}
+
 fn batches_json(batches: &[(crate::rules::graph::Concurrency, Vec<String>)]) -> Vec<Value> {
     let numbered = batches.iter().enumerate();
     let batch = |(n, (kind, phases)): (usize, &(crate::rules::graph::Concurrency, Vec<String>))| json!({"batch": n + 1, "type": kind, "phases": phases});
@@ -342,6 +353,7 @@ fn claimed_text(granted: &Granted, salvaged: &Salvaged, now: Timestamp, say: &mu
         (Change::TakeOver, _) => say.line(&format!("'{phase}' is yours again")),
         _ => {}
     }
+    salvage::made_up_text(&salvaged.made_up, say);
     salvage::left_text(salvaged.left.as_ref(), say);
     if granted.change != Change::Renew {
         attempts::earlier(granted, now, say);
@@ -392,6 +404,9 @@ fn inputs_text(inputs: &[Input], earlier: &[Input], say: &mut Say) {
         let more = earlier.len() - EARLIER;
         say.line(&format!("and {more} more before that: git conductor graph"));
     }
+    if inputs.iter().any(|input| input.here == Some(false)) {
+        say.hint("fetch what is not here first: git fetch");
+    }
 }
 
 fn input_text(input: &Input, say: &mut Say) {
@@ -410,23 +425,8 @@ fn input_text(input: &Input, say: &mut Say) {
         }
         None => say.line(&format!("{line}; no artifact was handed over")),
     }
-}
-
-fn completed_text(phase: &str, completed: &Completed, now: Timestamp, say: &mut Say) {
-    let done = &completed.done;
-    if completed.again {
-        let since = done.completed_at.map(|then| format!(", {} ago", age(now, then)));
-        say.line(&format!("you completed '{phase}' already{}", since.unwrap_or_default()));
-    }
-    if done.verdict == Verdict::Fail {
-        say.line(&format!("what waits for '{phase}' stays closed"));
-        say.hint(
-            "how to go on is your human's decision: 'start --from PHASE' begins the next round \
-             with that phase, and takes over what is done and does not depend on it",
-        );
-    }
-    if !completed.opened.is_empty() {
-        say.line(&format!("open now: {}", list(&completed.opened)));
+    if input.here == Some(false) {
+        say.line("  that commit is not in this clone yet");
     }
 }
 
@@ -456,8 +456,9 @@ fn unstuck_text(freed: &Freed, say: &mut Say) {
 }
 
 fn claimed_json(outcome: &Outcome) -> Value {
-    let Outcome::Claimed { granted, inputs, earlier, nameless, salvaged, waited, lost, .. } =
-        outcome
+    let Outcome::Claimed {
+        granted, inputs, earlier, nameless, salvaged, waited, lost, finish, ..
+    } = outcome
     else {
         return Value::Null;
     };
@@ -475,10 +476,12 @@ fn claimed_json(outcome: &Outcome) -> Value {
         "attempt": attempts::number(granted),
         "attempts": attempts::past(granted),
         "salvaged": salvage::left_json(salvaged.left.as_ref()),
+        "made_up": salvage::made_up_json(&salvaged.made_up),
         "salvage": salvage::list(&salvaged.before),
         "about": about(granted),
         "inputs": inputs,
         "earlier": earlier,
+        "checked": finish.checked,
         "lost": lost,
     })
 }
@@ -504,21 +507,7 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
             })),
         }),
         Outcome::Claimed { .. } => claimed_json(outcome),
-        Outcome::Completed { phase, completed, lacks, note } => json!({
-            "v": VERSION, "ok": true,
-            "phase": phase,
-            "agent": completed.done.agent,
-            "completed_at": completed.done.completed_at,
-            "verdict": completed.done.verdict,
-            "artifact": completed.done.artifact,
-            "artifact_sha256": completed.done.artifact_sha256,
-            "commit": completed.done.at.commit,
-            "dirty": completed.done.at.dirty,
-            "again": completed.again,
-            "opened": completed.opened,
-            "lacks": lacks,
-            "note": notes::noted_json(note.as_deref()),
-        }),
+        Outcome::Completed { phase, handed } => completed::json(phase, handed),
         Outcome::Ran(ran) => run::json(ran),
         Outcome::Log(told) => log::json(told),
         Outcome::Watched => Value::Null,
@@ -530,11 +519,12 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
             json!({"v": VERSION, "ok": true, "phases": phases, "lost": lost})
         }
         Outcome::Aborted(freed) => aborted_json(freed),
-        Outcome::Unstuck { freed, left } => json!({
+        Outcome::Unstuck { freed, left, made_up } => json!({
             "v": VERSION, "ok": true,
             "phase": freed.phase,
             "freed_from": freed.hold.as_ref().map(|hold| &hold.claim.agent),
             "salvaged": salvage::left_json(left.as_deref()),
+            "made_up": salvage::made_up_json(made_up),
             "exhausted": freed.exhausted.is_some(),
             "forgiven": freed.forgiven,
         }),

@@ -185,6 +185,9 @@ fn within(primer: &Primer, limits: &Limits, now: Timestamp) -> String {
         }
         line(text);
     }
+    if let Some(checked) = primer.checked.as_ref().filter(|_| limits.exits) {
+        line(super::completed::checked_text(checked, 10, limits.inputs.max(1)));
+    }
     for input in primer.inputs.iter().take(limits.inputs) {
         line(look_at(input, limits));
     }
@@ -208,6 +211,9 @@ fn look_at(input: &Input, limits: &Limits) -> String {
     let mut text = format!("look at '{}'", safe(&input.phase));
     if let Some(commit) = &input.commit {
         _ = write!(text, " {}", safe(&commit.chars().take(10).collect::<String>()));
+        if input.here == Some(false) {
+            text.push_str(" (not here yet: git fetch)");
+        }
     }
     if let Some(branch) = &input.branch {
         _ = write!(text, " on {}", quoted(branch, limits.name));
@@ -233,6 +239,7 @@ pub(super) fn json(primer: Option<&Primer>, now: Timestamp) -> Value {
         "you": whole["you"],
         "phase": primer.focus,
         "inputs": primer.inputs,
+        "checked": primer.checked,
         "next": next(primer, now),
         "waiting_helps": primer.nothing.as_ref().map(|nothing| nothing.retry() != Retry::Never),
         "advice": primer.nothing.as_ref().and_then(|nothing| sentence(nothing, now).hints.into_iter().next()),

@@ -5,9 +5,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use serde_json::{Value, json};
 
 use super::text::safe;
-use super::{
-    Format, Printed, Say, claimed_text, completed_text, gate, inputs_text, notes, waiting, words,
-};
+use super::{Format, Printed, Say, claimed_text, completed, inputs_text, notes, waiting, words};
 use crate::cmd::Outcome;
 use crate::cmd::run::{End, Fate, Ran};
 use crate::error::Failure;
@@ -41,11 +39,9 @@ pub(super) fn text(ran: &Ran, format: Format, say: &mut Say) -> String {
         say.line(&line);
     }
     match &ran.fate {
-        Fate::Completed { completed, lacks, note } => {
+        Fate::Completed(handed) => {
             say.line(&format!("completed '{phase}'"));
-            completed_text(phase, completed, format.now, say);
-            gate::lacks_text(phase, lacks, say);
-            notes::noted_text(note.as_deref(), say);
+            completed::text(phase, handed, format.now, say);
         }
         Fate::Itself(done) => {
             let verdict = if done.verdict == Verdict::Fail { ", as failed" } else { "" };
@@ -70,25 +66,21 @@ pub(super) fn text(ran: &Ran, format: Format, say: &mut Say) -> String {
 pub(super) fn json(ran: &Ran) -> Value {
     let Ran { granted, waited, end, fate } = ran;
     let (word, reason) = match fate {
-        Fate::Completed { .. } | Fate::Itself(_) => ("completed", None),
+        Fate::Completed(_) | Fate::Itself(_) => ("completed", None),
         Fate::Aborted(reason) => ("aborted", Some(reason.clone())),
         Fate::Lost(refusal) => ("lost", Some(refusal.code().to_owned())),
         Fate::Left(failure) => ("left", Some(failure.to_string())),
     };
     let done = match fate {
-        Fate::Completed { completed, .. } => Some(&completed.done),
+        Fate::Completed(handed) => Some(&handed.completed.done),
         Fate::Itself(done) => Some(&**done),
         Fate::Aborted(_) | Fate::Lost(_) | Fate::Left(_) => None,
     };
-    let (opened, lacks, note) = match fate {
-        Fate::Completed { completed, lacks, note } => {
-            (&completed.opened[..], &lacks[..], note.as_deref())
-        }
-        Fate::Itself(_) | Fate::Aborted(_) | Fate::Lost(_) | Fate::Left(_) => {
-            (&[][..], &[][..], None)
-        }
+    let handed = match fate {
+        Fate::Completed(handed) => Some(&**handed),
+        Fate::Itself(_) | Fate::Aborted(_) | Fate::Lost(_) | Fate::Left(_) => None,
     };
-    json!({
+    let mut value = json!({
         "v": VERSION,
         "ok": end.is_well() && done.is_some(),
         "waited_ms": waited.map(waiting::milliseconds),
@@ -105,8 +97,12 @@ pub(super) fn json(ran: &Ran) -> Value {
         "artifact_sha256": done.and_then(|done| done.artifact_sha256.as_ref()),
         "commit": done.and_then(|done| done.at.commit.as_ref()),
         "dirty": done.and_then(|done| done.at.dirty),
-        "opened": opened,
-        "lacks": lacks,
-        "note": notes::noted_json(note),
-    })
+        "opened": handed.map(|handed| &handed.completed.opened[..]).unwrap_or_default(),
+        "lacks": handed.map(|handed| &handed.lacks[..]).unwrap_or_default(),
+        "note": notes::noted_json(handed.and_then(|handed| handed.note.as_deref())),
+    });
+    if let (Some(object), Some(handed)) = (value.as_object_mut(), handed) {
+        object.extend(completed::sight_json(handed));
+    }
+    value
 }

@@ -81,6 +81,29 @@ pub(super) fn left_text(left: Option<&Left>, say: &mut Say) {
     }
 }
 
+/// What is told when a phase was freed: of what others left, and its last owner.
+pub(super) fn freed_text(left: Option<&Left>, made_up: &[Left], say: &mut Say) {
+    made_up_text(made_up, say);
+    left_text(left, say);
+}
+
+/// What is told of that which another command was to save.
+pub(super) fn made_up_text(made_up: &[Left], say: &mut Say) {
+    for left in made_up {
+        say.line(&format!(
+            "the command that was to save what {} left of '{}' was killed; this was done now:",
+            who(&left.salvage.agent),
+            safe(&left.salvage.phase)
+        ));
+        left_text(Some(left), say);
+    }
+}
+
+/// The same as JSON.
+pub(super) fn made_up_json(made_up: &[Left]) -> Value {
+    made_up.iter().map(|left| left_json(Some(left))).collect()
+}
+
 fn look_hint(phase: &str, say: &mut Say) {
     say.hint(&format!("look at it with 'git conductor salvage show {}'", safe(phase)));
 }

@@ -15,7 +15,7 @@ use crate::rules::refusal::{Refusal, Wait};
 pub(super) struct Draft {
     pub(super) text: String,
     pub(super) hints: Vec<String>,
-    /// Without `git conductor`; empty if there is nothing to run.
+    /// Without `git conductor`, or a whole command of git's own; empty if there is nothing to run.
     pub(super) todo: Vec<String>,
 }
 
@@ -77,6 +77,9 @@ pub(super) fn sentence(refusal: &Refusal, now: Timestamp) -> Draft {
         Refusal::Holding { phase, since, handover } => holding(now, phase, *since, *handover),
         Refusal::BadArtifact { phase, path, why, given_up } => {
             bad_artifact(phase, path, why, *given_up)
+        }
+        Refusal::Dirty { phase, worktree, count, paths, given_up } => {
+            super::completed::dirty(phase, worktree.as_deref(), (*count, paths), *given_up)
         }
         Refusal::Push { refs, guessed, why } => super::gate::push(refs, *guessed, why, now),
         Refusal::Kept { refs } => super::gate::kept(refs),

@@ -37,7 +37,13 @@ pub fn refusal(refusal: &Refusal, now: Timestamp) -> Words {
     let Draft { text, mut hints, todo } = sentence(refusal, now);
     let mut command: Vec<String> = Vec::new();
     if !todo.is_empty() {
-        command = ["git".to_owned(), "conductor".to_owned()].into_iter().chain(todo).collect();
+        // One of git's own says so itself.
+        let own: &[&str] = if todo.first().is_some_and(|word| word == "git") {
+            &[]
+        } else {
+            &["git", "conductor"]
+        };
+        command = own.iter().map(|word| (*word).to_owned()).chain(todo).collect();
         hints.push(command.join(" "));
     }
     Words {

@@ -8,7 +8,7 @@
 use super::board::{Board, Hold, State};
 use super::decide::{Change, Facts, Request};
 use super::graph::PhaseId;
-use super::identity::{Life, Me, relation};
+use super::identity::{Life, Me, is_here, relation};
 use super::refusal::{Last, Refusal};
 use crate::record::Attempt;
 
@@ -45,7 +45,19 @@ fn loses(hold: &Hold, me: &Me) -> bool {
 /// process is gone, and it was another's, or in another worktree.
 #[must_use]
 pub fn leaves_work(hold: &Hold, me: &Me) -> bool {
-    hold.life == Life::Dead && (loses(hold, me) || hold.claim.worktree != me.worktree)
+    hold.life == Life::Dead && (loses(hold, me) || !is_here(me, &hold.claim))
+}
+
+/// Whether what the owner of `hold` left is to be saved when `change` is carried out for `request`: its
+/// process is gone, and where it worked is known.
+#[must_use]
+pub fn owes(request: &Request, change: Change, hold: &Hold, me: &Me) -> bool {
+    let left = match (request, change) {
+        (Request::Unstuck { .. }, Change::Free) => hold.life == Life::Dead,
+        (Request::Claim { .. }, Change::TakeOver) => leaves_work(hold, me),
+        _ => false,
+    };
+    left && hold.claim.worktree.is_some()
 }
 
 /// How many attempts at `id` may fail; `None` if any number may.

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::graph::{Graph, PhaseId};
 use super::identity::{Life, is_silent};
-use crate::record::{Attempt, Claim, Done, Sprint, Verdict};
+use crate::record::{Attempt, Claim, Done, Due, Sprint, Verdict};
 
 /// Somebody's claim on a phase.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,6 +75,8 @@ pub struct Board {
     past: Vec<Vec<Attempt>>,
     /// How many of these are forgiven.
     forgiven: Vec<u64>,
+    /// Of which former owners of each phase the uncommitted work is still to be saved.
+    dues: Vec<Vec<Due>>,
 }
 
 /// What the whole sprint amounts to.
@@ -97,7 +99,8 @@ impl Board {
         let completers = vec![None; graph.count()];
         let past = vec![Vec::new(); graph.count()];
         let forgiven = vec![0; graph.count()];
-        Self { sprint, graph, states, completers, past, forgiven }
+        let dues = vec![Vec::new(); graph.count()];
+        Self { sprint, graph, states, completers, past, forgiven, dues }
     }
 
     /// Where `id` is.
@@ -111,6 +114,14 @@ impl Board {
         self.states[id.index()] = state;
     }
 
+    /// The claims that stand.
+    pub fn claims_mut(&mut self) -> impl Iterator<Item = &mut Claim> {
+        self.states.iter_mut().filter_map(|state| match state {
+            State::Claimed(hold) => Some(&mut hold.claim),
+            State::Pending | State::Done(_) => None,
+        })
+    }
+
     /// The attempts at `id` that ended without a completion, the earliest first.
     #[must_use]
     pub fn past(&self, id: PhaseId) -> &[Attempt] {
@@ -120,6 +131,17 @@ impl Board {
     /// Records the attempts at `id` that ended without a completion, the earliest first.
     pub fn set_past(&mut self, id: PhaseId, past: Vec<Attempt>) {
         self.past[id.index()] = past;
+    }
+
+    /// Of which former owners of `id` the uncommitted work is still to be saved.
+    #[must_use]
+    pub fn dues(&self, id: PhaseId) -> &[Due] {
+        &self.dues[id.index()]
+    }
+
+    /// Records of which former owners of `id` the uncommitted work is still to be saved.
+    pub fn set_dues(&mut self, id: PhaseId, dues: Vec<Due>) {
+        self.dues[id.index()] = dues;
     }
 
     /// How many of the first attempts at `id` do not count any more.

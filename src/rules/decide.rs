@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::attempts::{exhausted, is_exhausted, spent};
 use super::board::{Board, Hold, Standing, State};
 use super::graph::PhaseId;
-use super::identity::{Life, Me, Relation, may_be_completer, relation};
+use super::identity::{Life, Me, Relation, is_here, may_be_completer, relation};
 use super::others::{Held, Holder};
 use super::refusal::{Refusal, Wait};
 use crate::record::{Claim, Done, Verdict};
@@ -191,7 +191,7 @@ fn elsewhere(me: &Me, hold: &Hold) -> bool {
     hold.life != Life::Dead
         && hold.claim.worktree.is_some()
         && me.worktree.is_some()
-        && hold.claim.worktree != me.worktree
+        && !is_here(me, &hold.claim)
 }
 
 fn may_take_over(hold: &Hold, takeover: bool, facts: Facts<'_>) -> bool {

@@ -104,11 +104,17 @@ pub enum Shut {
         done_at: Option<String>,
         /// The first other commit that goes out; `None` for what is no commit, or a deletion.
         going_out: Option<String>,
+        /// The commit that it was done at, if what is checked out need only be brought forward to it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        forward: Option<String>,
     },
     /// What it depends on has not been shown of what goes out.
     NoEvidence {
         /// What is missing.
         gaps: Vec<Gap>,
+        /// The commit that was checked, if what is checked out need only be brought forward to it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        forward: Option<String>,
     },
     /// There are no records in git notes.
     NoNotes {
@@ -280,7 +286,12 @@ pub fn verdict(board: &Board, phase: &str) -> Option<Result<(), Shut>> {
     let State::Done(done) = board.state(id) else { return None };
     // It may have failed.
     Some(if done.is_unreadable() {
-        Err(Shut::OtherCommit { agent: String::new(), done_at: None, going_out: None })
+        Err(Shut::OtherCommit {
+            agent: String::new(),
+            done_at: None,
+            going_out: None,
+            forward: None,
+        })
     } else {
         Ok(())
     })
@@ -330,6 +341,7 @@ fn was_done(done: &Done, question: &Question<'_>) -> Result<(), Shut> {
         agent: done.agent.clone(),
         done_at: done.at.commit.clone(),
         going_out: other.and_then(|content| content.commit.clone()),
+        forward: None,
     })
 }
 
@@ -385,6 +397,57 @@ fn lack<'a>(done: &Done, contents: &'a [Content], pin: Pin) -> Option<(Lack, Opt
     (done.at.dirty == Some(true)).then(|| (Lack::Dirty, contents.first()))
 }
 
+/// What has been checked of what the phase that guards is to let out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Checked {
+    /// Whether all that it directly depends on was shown of the same content, in clean worktrees.
+    pub agrees: bool,
+    /// The commit with that content, if it agrees.
+    pub commit: Option<String>,
+    /// What was done at which commit.
+    pub by: Vec<CheckedBy>,
+    /// The tree of that commit.
+    #[serde(skip)]
+    pub tree: Option<String>,
+}
+
+/// A phase that has shown something of a commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckedBy {
+    /// The phase.
+    pub phase: String,
+    /// The commit.
+    pub commit: Option<String>,
+    /// Whether the worktree had changes that are in no commit.
+    pub dirty: Option<bool>,
+}
+
+/// What is known of what may go out once `id` is done; `None` while not all that it directly depends on
+/// has passed, or where that is nothing.
+#[must_use]
+pub fn checked(board: &Board, id: PhaseId) -> Option<Checked> {
+    let mut by = Vec::new();
+    let mut trees = Vec::new();
+    for dep in &board.graph.phase(id).depends_on {
+        let State::Done(done) = board.state(*dep) else { return None };
+        if done.verdict == Verdict::Fail {
+            return None;
+        }
+        trees.push(done.at.tree.as_deref());
+        by.push(CheckedBy {
+            phase: board.graph.phase(*dep).name.clone(),
+            commit: done.at.commit.clone(),
+            dirty: done.at.dirty,
+        });
+    }
+    let first = *trees.first()?;
+    let same = first.is_some() && trees.iter().all(|tree| *tree == first);
+    let agrees = same && by.iter().all(|it| it.commit.is_some() && it.dirty != Some(true));
+    let commit = by.first().and_then(|it| it.commit.clone()).filter(|_| agrees);
+    let tree = first.map(str::to_owned).filter(|_| agrees);
+    Some(Checked { agrees, commit, by, tree })
+}
+
 impl Gap {
     pub(super) const fn new(phase: String, agent: String, why: Lack) -> Self {
         Self {
@@ -407,9 +470,10 @@ impl Gap {
 pub fn weigh(policy: Policy, phase: &str, gaps: Vec<Gap>) -> Result<Vec<Gap>, Refusal> {
     match policy {
         Policy::Off => Ok(Vec::new()),
-        Policy::Require if !gaps.is_empty() => {
-            Err(Refusal::Shut { phase: phase.to_owned(), why: Shut::NoEvidence { gaps } })
-        }
+        Policy::Require if !gaps.is_empty() => Err(Refusal::Shut {
+            phase: phase.to_owned(),
+            why: Shut::NoEvidence { gaps, forward: None },
+        }),
         Policy::Warn | Policy::Require => Ok(gaps),
     }
 }

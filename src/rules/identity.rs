@@ -50,6 +50,8 @@ pub struct Me {
     pub person: bool,
     /// The worktree that the command runs in (absolute path).
     pub worktree: Option<String>,
+    /// That worktree's own git directory (absolute path).
+    pub git_dir: Option<String>,
 }
 
 impl Me {
@@ -194,6 +196,14 @@ pub fn may_be_completer(me: &Me, done: &Done) -> bool {
         || (process && !apart(me, done.session.as_ref(), done.stable))
 }
 
+/// Whether I am in the worktree that `claim` was made in. It may have been moved since: its own git
+/// directory tells it from all others. Where that is not known, the path is all there is.
+#[must_use]
+pub fn is_here(me: &Me, claim: &Claim) -> bool {
+    let moved_with = me.git_dir.is_some() && me.git_dir == claim.git_dir;
+    moved_with || me.worktree == claim.worktree
+}
+
 /// Whether the claim's process is in this machine's present boot, but in a pid namespace that I
 /// cannot look into.
 fn out_of_sight(me: &Me, claim: &Claim) -> bool {
@@ -253,4 +263,35 @@ pub fn is_silent(since: Option<Timestamp>, now: Timestamp, stale_after: SignedDu
 #[must_use]
 pub fn heard(claim: &Claim) -> Option<Timestamp> {
     claim.renewed_at.max(claim.claimed_at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Claim, Me, is_here};
+
+    #[test]
+    fn a_worktree_is_known_by_its_git_directory_or_else_by_its_path() {
+        let place = |worktree: &str, git_dir: &str| {
+            let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+            (some(worktree), some(git_dir))
+        };
+        for (mine, theirs, here) in [
+            (place("/a", "/r/.git/worktrees/a"), place("/a", "/r/.git/worktrees/a"), true),
+            // Moved, in either direction of who wrote the record when.
+            (place("/b", "/r/.git/worktrees/a"), place("/a", "/r/.git/worktrees/a"), true),
+            // Of an older version, or made where there is no worktree.
+            (place("/a", "/r/.git/worktrees/a"), place("/a", ""), true),
+            (place("/b", "/r/.git/worktrees/a"), place("/a", ""), false),
+            (place("/b", ""), place("/a", ""), false),
+            (place("/r", ""), place("/r", ""), true),
+            // Made anew at its old place.
+            (place("/a", "/r/.git/worktrees/a1"), place("/a", "/r/.git/worktrees/a"), true),
+            (place("/b", "/r/.git/worktrees/b"), place("/a", "/r/.git/worktrees/a"), false),
+        ] {
+            let me = Me { worktree: mine.0.clone(), git_dir: mine.1.clone(), ..Me::default() };
+            let claim =
+                Claim { worktree: theirs.0.clone(), git_dir: theirs.1.clone(), ..Claim::default() };
+            assert_eq!(is_here(&me, &claim), here, "{mine:?} {theirs:?}");
+        }
+    }
 }

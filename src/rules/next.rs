@@ -4,7 +4,7 @@ use super::attempts::{is_exhausted, spent};
 use super::board::{Board, State};
 use super::decide::{Change, Facts, Request, decide, is_mine, mine, was_taken_from};
 use super::graph::PhaseId;
-use super::identity::Life;
+use super::identity::{Life, is_here};
 use super::others::{Held, Holder};
 use super::prospect::prospect;
 use super::refusal::Refusal;
@@ -79,13 +79,11 @@ fn nothing_ready(board: &Board, facts: Facts<'_>) -> Refusal {
 #[must_use]
 pub fn holding(board: &Board, facts: Facts<'_>) -> Option<Refusal> {
     mine(board, facts).into_iter().find_map(|id| match board.state(id) {
-        State::Claimed(hold) if hold.claim.worktree == facts.me.worktree => {
-            Some(Refusal::Holding {
-                phase: board.graph.phase(id).name.clone(),
-                since: hold.claim.claimed_at,
-                handover: board.graph.phase(id).handover(),
-            })
-        }
+        State::Claimed(hold) if is_here(facts.me, &hold.claim) => Some(Refusal::Holding {
+            phase: board.graph.phase(id).name.clone(),
+            since: hold.claim.claimed_at,
+            handover: board.graph.phase(id).handover(),
+        }),
         State::Claimed(_) | State::Pending | State::Done(_) => None,
     })
 }

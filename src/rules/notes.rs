@@ -35,7 +35,7 @@ pub fn passage(notes: &Notes, phase: &str, going_out: &Content) -> Result<Vec<Ga
     let clean = |note: &&&Note| note.verdict == Verdict::Pass && note.dirty != Some(true);
     let Some(passed) = of_phase.iter().filter(here).rfind(clean) else {
         let gaps = vec![gap(last, Lack::Dirty, going_out)];
-        return Err(shut(Shut::NoEvidence { gaps }));
+        return Err(shut(Shut::NoEvidence { gaps, forward: None }));
     };
     if let Some(note) = failure(&records, passed) {
         return Err(shut(failed(note, Some(note.phase.clone()))));

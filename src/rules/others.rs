@@ -22,6 +22,9 @@ pub struct Holder {
     pub alive: Alive,
     /// The worktree it claimed from.
     pub worktree: Option<String>,
+    /// That worktree's own git directory, by which it is found when it has been moved.
+    #[serde(skip)]
+    pub git_dir: Option<String>,
     /// Whether it goes by the name that the asker was given, from another process.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub same_name: bool,
@@ -74,6 +77,7 @@ impl Holder {
             heard: hold.heard,
             alive: hold.life.into(),
             worktree: hold.claim.worktree.clone(),
+            git_dir: hold.claim.git_dir.clone(),
             same_name: false,
             was_yours: false,
             shared: hold.claim.is_unproven(),
@@ -111,6 +115,13 @@ pub struct Held {
     /// When anyone may claim it, if its owner is dead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub opens_at: Option<Timestamp>,
+}
+
+impl Held {
+    /// Its owner, to be told by where it works now.
+    pub(super) fn holder_mut(&mut self) -> &mut Holder {
+        &mut self.holder
+    }
 }
 
 /// Another agent that has worked on this sprint.

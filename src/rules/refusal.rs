@@ -273,6 +273,20 @@ pub enum Refusal {
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         given_up: bool,
     },
+    /// Not all of the work is committed, and only a clean worktree may be completed.
+    Dirty {
+        /// The phase.
+        phase: String,
+        /// The worktree.
+        worktree: Option<String>,
+        /// How many paths are not committed.
+        count: usize,
+        /// The first of them, relative to the worktree.
+        paths: Vec<String>,
+        /// Whether the phase was given up for it, since its owner ends.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        given_up: bool,
+    },
     /// Nothing that was saved is called so, or nothing was saved.
     UnknownSalvage {
         /// What was asked for.
@@ -411,6 +425,7 @@ impl Refusal {
             Self::NotForYou { .. } => "not_for_you",
             Self::Holding { .. } => "holding",
             Self::BadArtifact { .. } => "bad_artifact",
+            Self::Dirty { .. } => "dirty",
             Self::UnknownSprint { .. } => "unknown_sprint",
             Self::CannotCarry { .. } => "cannot_carry",
             Self::NoArtifact { .. } => "no_artifact",
@@ -484,6 +499,7 @@ impl Refusal {
             | Self::Alive { .. }
             | Self::Holding { .. }
             | Self::BadArtifact { .. }
+            | Self::Dirty { .. }
             // The gate stands for the next commit, owner or sprint as well.
             | Self::Shut { .. }
             | Self::Push { .. }
@@ -493,6 +509,52 @@ impl Refusal {
             | Self::CannotCarry { .. }
             | Self::NoArtifact { .. }
             | Self::InvalidGraph { .. } => Retry::AfterChange,
+        }
+    }
+
+    /// The owners that it tells of.
+    pub fn holders_mut(&mut self) -> Vec<&mut Holder> {
+        match self {
+            Self::Claimed { holder, .. }
+            | Self::NotOwner { holder, .. }
+            | Self::Alive { holder, .. }
+            | Self::Shut { why: Shut::Claimed { holder } | Shut::Lost { holder }, .. } => {
+                vec![holder]
+            }
+            Self::Lost { holder, .. } => holder.iter_mut().collect(),
+            Self::LiveClaims { claims, .. } => claims.iter_mut().map(Held::holder_mut).collect(),
+            Self::NothingReady { claimed, prospect, .. }
+            | Self::NotForYou { claimed, prospect, .. } => {
+                let held = claimed.iter_mut().chain(&mut prospect.dead);
+                held.map(Held::holder_mut).collect()
+            }
+            Self::Blocked { dead, .. } | Self::Unfinished { dead, .. } => {
+                dead.iter_mut().map(|held| held.holder_mut()).collect()
+            }
+            Self::TimedOut { why, .. } | Self::Push { why, .. } => why.holders_mut(),
+            Self::NoSprint {}
+            | Self::UnknownPhase { .. }
+            | Self::Exhausted { .. }
+            | Self::FourEyes { .. }
+            | Self::Done { .. }
+            | Self::NotClaimed { .. }
+            | Self::Finished {}
+            | Self::Holding { .. }
+            | Self::BadArtifact { .. }
+            | Self::Dirty { .. }
+            | Self::UnknownSalvage { .. }
+            | Self::Shut { .. }
+            | Self::Kept { .. }
+            | Self::ForeignHooks { .. }
+            | Self::ForeignFiles { .. }
+            | Self::ForeignSettings { .. }
+            | Self::UnknownSprint { .. }
+            | Self::Underway { .. }
+            | Self::CannotResume { .. }
+            | Self::CannotCarry { .. }
+            | Self::NoArtifact { .. }
+            | Self::PinLost { .. }
+            | Self::InvalidGraph { .. } => Vec::new(),
         }
     }
 

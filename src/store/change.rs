@@ -11,20 +11,22 @@ use jiff::SignedDuration;
 
 use super::Store;
 use super::completing::checking;
+use super::folder::tidy;
 use super::lock::{self, Held, Lock};
 use super::past::{self, End};
-use super::phase::{Attempt, Phase};
+use super::phase::{Attempt, Ending, Phase};
 use super::read::{Attempts, find_phase};
 use super::sprints::Found;
 use super::world::{LATCH_SECONDS, TRIES, World};
 use crate::error::{Failure, FailureKind, Stop};
-use crate::record::{Checkout, Claim, Event, Maker, VERSION};
+use crate::record::{Checkout, Claim, Due, Event, Maker, Token, VERSION};
 use crate::rules::{
     Board, Change, Facts, Hold, Me, PhaseId, Refusal, Request, State, attempts, decide, identity,
+    identity::is_here,
     next::{holding, next},
 };
 
-pub use super::completing::{Completed, HandIn};
+pub use super::completing::{Completed, HandIn, MayComplete};
 pub use super::freeing::Freed;
 
 /// Who asks, and by which settings.
@@ -38,6 +40,8 @@ pub struct Asker {
     pub max_attempts: Option<u64>,
     /// What is checked out where it asks, for its claims to tell; nothing, if nobody has looked.
     pub checkout: Checkout,
+    /// Whether it saves what a dead owner has not committed, whose claim it ends.
+    pub saves: bool,
 }
 
 /// A claim that was granted.
@@ -51,6 +55,8 @@ pub struct Granted {
     pub change: Change,
     /// Whose claim it was before, if it was taken over from another.
     pub from: Option<Hold>,
+    /// That what that one left is to be saved, and has not been yet.
+    pub due: Option<Due>,
     /// The board as it was when the claim was decided on, as far as it was read; with the attempt that
     /// this claim ended.
     pub board: Board,
@@ -66,6 +72,31 @@ impl Asker {
 
     pub(super) fn maker(&self) -> Maker {
         Maker { process: self.me.command.clone() }
+    }
+
+    /// The mark of what the owner of `claim` left, which this command is to save; `unique` is a name of
+    /// its own.
+    pub(super) fn owes(&self, claim: &Claim, unique: Token, now: jiff::Timestamp) -> Due {
+        Due {
+            v: VERSION,
+            claim: claim.clone(),
+            by: self.me.name.clone(),
+            maker: self.maker(),
+            unique: Some(unique),
+            at: Some(now),
+            rest: crate::record::Rest::new(),
+        }
+    }
+
+    /// The record of `claim`, which this agent renews now. Of a worktree that was moved it has the path
+    /// of now.
+    fn renews(&self, claim: &Claim, now: jiff::Timestamp, asleep: Option<u64>) -> Claim {
+        let mut renewed = Claim { renewed_at: Some(now), asleep, ..claim.clone() };
+        if is_here(&self.me, claim) {
+            renewed.worktree.clone_from(&self.me.worktree);
+            renewed.git_dir.clone_from(&self.me.git_dir);
+        }
+        renewed
     }
 
     /// The record of a claim that this agent makes now, still without a token.
@@ -87,6 +118,7 @@ impl Asker {
             user: me.user,
             person: me.person,
             worktree: me.worktree.clone(),
+            git_dir: me.git_dir.clone(),
             branch: self.checkout.branch.clone(),
             commit: self.checkout.commit.clone(),
             ..Claim::default()
@@ -231,24 +263,29 @@ impl<W: World> Store<W> {
             State::Pending | State::Done(_) => None,
         };
         let request = Request::Claim { takeover: false };
-        let ended = judged.as_ref().and_then(|hold| {
-            let how = attempts::ends_as(&request, change, hold, &asker.me)?;
-            Some((hold, End { how, reason: "", by: &asker.me.name, at: now }))
+        let due = match judged.as_ref() {
+            Some(hold) if asker.saves && attempts::owes(&request, change, hold, &asker.me) => {
+                Some(asker.owes(&hold.claim, self.world.token()?, now))
+            }
+            _ => None,
+        };
+        let ending = judged.as_ref().map(|hold| {
+            let how = attempts::ends_as(&request, change, hold, &asker.me);
+            let end = how.map(|how| End { how, reason: "", by: &asker.me.name, at: now });
+            Ending { claim: &hold.claim, end, due: due.as_ref() }
         });
-        let ending = ended.map(|(hold, end)| (&hold.claim, end));
         let fresh = asker.claim(now, self.world.asleep());
         let attempt = match (change, judged.as_ref()) {
             (Change::Take, _) => phase.take(fresh)?,
             (Change::Renew | Change::TakeOver, Some(hold)) => {
                 let lock = lock::look(&self.world, &dir)?;
-                if W::DEFENCES.hear_again && ending.is_some() && self.has_spoken(&lock, hold) {
+                let robs = ending.is_some_and(|ending| ending.end.is_some());
+                if W::DEFENCES.hear_again && robs && self.has_spoken(&lock, hold) {
                     return Ok(Attempt::Raced);
                 }
                 match (change, lock::held(&lock, &hold.claim)) {
                     (Change::Renew, Some(Held::Named { lock, .. })) => {
-                        let renewed_at = Some(now);
-                        let asleep = fresh.asleep;
-                        phase.renew(lock, Claim { renewed_at, asleep, ..hold.claim.clone() })?
+                        phase.renew(lock, asker.renews(&hold.claim, now, fresh.asleep))?
                     }
                     (_, Some(Held::Named { lock, token })) => {
                         phase.take_over(lock, token, fresh, ending)?
@@ -259,13 +296,20 @@ impl<W: World> Store<W> {
             }
             _ => Attempt::Raced,
         };
-        if let (Attempt::Done(_), Some((claim, end))) = (&attempt, ending) {
-            let mut past = board.past(id).to_vec();
-            past.push(past::attempt(claim, end));
-            board.set_past(id, past);
+        if let (Attempt::Done(_), Some(Ending { claim, end, due })) = (&attempt, ending) {
+            if let Some(end) = end {
+                let mut past = board.past(id).to_vec();
+                past.push(past::attempt(claim, end));
+                board.set_past(id, past);
+            }
+            if change == Change::TakeOver && asker.saves && due.is_none() {
+                // Another may have been killed when it was about to end that claim: who goes on where
+                // it was has everything.
+                tidy(past::settle(&dir, claim));
+            }
         }
         let from = judged.filter(|_| change == Change::TakeOver);
-        Ok(attempt.map(|claim| Granted { phase: name, claim, change, from, board }))
+        Ok(attempt.map(|claim| Granted { phase: name, claim, change, from, due, board }))
     }
 
     /// Whether the owner of `judged` has been heard again since it was judged: then it is judged anew.

@@ -41,6 +41,21 @@ pub struct Completed {
     pub opened: Vec<String>,
     /// What the phase builds on: the dependencies that are done, and their records.
     pub builds_on: Vec<(String, Done)>,
+    /// Whether every phase of the sprint is done now.
+    pub finished: bool,
+}
+
+/// What is known before a phase is completed.
+#[derive(Debug, Clone)]
+pub struct MayComplete {
+    /// What completing it changes.
+    pub change: Change,
+    /// The claim that is to be completed; `None` if the phase is done already.
+    pub claim: Option<Claim>,
+    /// The board, as far as it was read.
+    pub board: Board,
+    /// The phase.
+    pub id: PhaseId,
 }
 
 /// What the decision on a completion looks at: the phase, and whose work it checks.
@@ -58,14 +73,19 @@ impl<W: World> Store<W> {
         asker: &Asker,
         name: &str,
         verdict: Verdict,
-    ) -> Result<Change, Stop> {
+    ) -> Result<MayComplete, Stop> {
         let found = self.current_or_lost(asker, name)?;
         let id = self.phase_or_lost(asker, &found, name)?;
         let mut board =
-            self.read(&found, Some(&checking(&found.graph, id)), Attempts::None, None)?;
+            self.read(&found, Some(&checking(&found.graph, id)), Attempts::Of(id), None)?;
         self.see_completer(&mut board, id);
         let request = Request::Complete { artifact: None, verdict };
-        self.decide_mine(asker, &board, id, &request)
+        let change = self.decide_mine(asker, &board, id, &request)?;
+        let claim = match board.state(id) {
+            State::Claimed(hold) => Some(hold.claim.clone()),
+            State::Pending | State::Done(_) => None,
+        };
+        Ok(MayComplete { change, claim, board, id })
     }
 
     /// Completes a phase.
@@ -121,6 +141,8 @@ impl<W: World> Store<W> {
         let board = self.states()?;
         let opened = board.as_ref().map(|board| board.opened_by(name)).unwrap_or_default();
         let builds_on = board.as_ref().map(|board| board.builds_on(name)).unwrap_or_default();
+        let is_finished = |board: &Board| board.done_count() == board.graph.count();
+        let finished = board.as_ref().is_some_and(is_finished);
         let (sprint_id, depends_on) = origin;
         if !again {
             let verdict = match done.verdict {
@@ -129,7 +151,7 @@ impl<W: World> Store<W> {
             };
             self.record(asker, "complete", name, verdict.to_owned(), &sprint_id);
         }
-        Ok(Completed { done, sprint_id, depends_on, again, opened, builds_on })
+        Ok(Completed { done, sprint_id, depends_on, again, opened, builds_on, finished })
     }
 
     /// Looks whether the process of who completed the phase lives: another of its name is another

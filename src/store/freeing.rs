@@ -5,11 +5,12 @@ use super::Store;
 use super::change::Asker;
 use super::lock::{self, Held};
 use super::past::{self, End};
-use super::phase::{Attempt, Phase};
+use super::phase::{Attempt, Ending, Phase};
 use super::read::{Attempts, Seen, find_phase};
 use super::sprints::Found;
 use super::world::World;
-use crate::error::Stop;
+use crate::error::{Failure, Stop};
+use crate::record::{Claim, Due, Token};
 use crate::rules::{Board, Change, Hold, PhaseId, Request, State, attempts, decide};
 
 /// A claim that was ended.
@@ -25,6 +26,10 @@ pub struct Freed {
     pub exhausted: Option<u64>,
     /// How many attempts that had failed do not count any more.
     pub forgiven: Option<u64>,
+    /// That what its owner left is to be saved, and has not been yet.
+    pub due: Option<Due>,
+    /// The same of former owners, whom another freed or took the phase over from.
+    pub dues: Vec<Due>,
 }
 
 impl Freed {
@@ -36,6 +41,8 @@ impl Freed {
             hold: None,
             exhausted: None,
             forgiven: None,
+            due: None,
+            dues: Vec::new(),
         }
     }
 }
@@ -126,13 +133,14 @@ impl<W: World> Store<W> {
                 // Before the claim ends: killed in between, it counts for nothing when it does.
                 past::forgive(dir, count)?;
             }
+            let dues = board.dues(id).to_vec();
             let exhausted = attempts::failed_by(&board, id, change, facts).filter(|_| !force);
             let attempt = match (change, seen) {
                 (Change::Free, Some(seen)) => self.try_free(&freeing, &found, &board, id, &seen)?,
                 (Change::Free, None) => Attempt::Raced,
                 _ => Attempt::Done(Freed::nobodys(name, &found)),
             };
-            Ok(attempt.map(|freed| Freed { exhausted, forgiven, ..freed }))
+            Ok(attempt.map(|freed| Freed { exhausted, forgiven, dues, ..freed }))
         })?;
         let mut detail = Vec::new();
         detail.extend(freed.hold.as_ref().map(|hold| format!("from {}", hold.claim.agent)));
@@ -162,9 +170,15 @@ impl<W: World> Store<W> {
             is_current: &|| Ok(true),
             attempts: None,
         };
-        let how = attempts::ends_as(request, Change::Free, hold, &asker.me);
-        let end = how.map(|how| End { how, reason, by: &asker.me.name, at: self.world.now() });
-        let ending = end.map(|end| (&hold.claim, end));
+        let (me, now) = (&asker.me, self.world.now());
+        let how = attempts::ends_as(request, Change::Free, hold, me);
+        let end = how.map(|how| End { how, reason, by: &me.name, at: now });
+        let due = if asker.saves && attempts::owes(request, Change::Free, hold, me) {
+            Some(asker.owes(&hold.claim, self.world.token()?, now))
+        } else {
+            None
+        };
+        let ending = Some(Ending { claim: &hold.claim, end, due: due.as_ref() });
         let attempt = match lock::held(lock, &hold.claim) {
             Some(Held::Named { lock, token }) => phase.release(lock, token, ending)?,
             Some(Held::Script) => phase.release_script(&hold.claim, ending)?,
@@ -177,6 +191,38 @@ impl<W: World> Store<W> {
             hold: Some(hold.clone()),
             exhausted: None,
             forgiven: None,
+            due,
+            dues: Vec::new(),
         }))
+    }
+
+    /// Takes it upon this command to save what another was to, which was killed.
+    ///
+    /// # Errors
+    /// The store cannot be read or written.
+    pub fn take_due(
+        &self,
+        asker: &Asker,
+        sprint: &str,
+        phase: &str,
+        due: &Due,
+        unique: Token,
+    ) -> Result<(), Failure> {
+        let Some(found) = self.find(sprint)? else { return Ok(()) };
+        let Some(dir) = found.phase(phase)? else { return Ok(()) };
+        let mine = asker.owes(&due.claim, unique, self.world.now());
+        past::owe(&self.world, &dir, &mine).map(drop)
+    }
+
+    /// Nothing that the owner of `claim` left is to be saved any more.
+    ///
+    /// # Errors
+    /// The store cannot be read or written.
+    pub fn settle(&self, sprint: &str, phase: &str, claim: &Claim) -> Result<(), Failure> {
+        let Some(found) = self.find(sprint)? else { return Ok(()) };
+        match found.phase(phase)? {
+            Some(dir) => past::settle(&dir, claim),
+            None => Ok(()),
+        }
     }
 }

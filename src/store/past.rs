@@ -17,11 +17,15 @@ use super::folder::{FEW, Folder, Step, from_json, to_json};
 use super::lock::LONGEST;
 use super::world::World;
 use crate::error::{Failure, FailureKind};
-use crate::record::{Attempt, Claim, Token, VERSION};
+use crate::record::{Attempt, Claim, Due, Token, VERSION};
 use crate::rules::State;
 
 /// The directory's name.
 const PAST: &str = "past";
+/// What the marks of work that is to be saved begin with.
+const DUE: &str = "due.";
+/// So many of these are looked at.
+const MOST_DUE: usize = 16;
 /// So many records are read, the youngest ones; older attempts are counted only.
 const READ: usize = 64;
 /// A reason is kept up to so many bytes.
@@ -34,6 +38,8 @@ pub(crate) struct Past {
     pub(crate) attempts: Vec<Attempt>,
     /// How many of them do not count any more.
     pub(crate) forgiven: u64,
+    /// Whose uncommitted work is still to be saved.
+    pub(crate) dues: Vec<Due>,
 }
 
 /// What an attempt's record is called by: the claim's token. A script's claim has none, and goes by
@@ -133,6 +139,59 @@ pub(crate) fn write<W: World>(
     }
 }
 
+/// What a mark is called by that says that the work of `claim` is to be saved.
+fn due(token: &Token) -> String {
+    format!("{DUE}{token}")
+}
+
+/// Writes down that what the owner of `due` left is to be saved. `Gone` when the phase's directory is.
+pub(crate) fn owe<W: World>(
+    world: &W,
+    phase: &Folder<W::Dir>,
+    owed: &Due,
+) -> Result<Step, Failure> {
+    let Some(past) = directory(phase)? else { return Ok(Step::Gone) };
+    let unique = world.token()?;
+    let name = due(&name_of(&owed.claim));
+    past.put(&name, owed, unique.as_str(), super::folder::Keep::Fleeting)
+}
+
+/// Nothing of `claim` is to be saved any more.
+pub(crate) fn settle<D: Dir>(phase: &Folder<D>, claim: &Claim) -> Result<(), Failure> {
+    if let Some(past) = open(phase)? {
+        past.remove_file(&due(&name_of(claim)))?;
+    }
+    Ok(())
+}
+
+/// The marks among `entries`, but for those of a claim that stands, or was completed after all: who
+/// was to end that one was killed before.
+fn dues<D: Dir>(
+    past: &Folder<D>,
+    entries: &[Entry],
+    standing: Option<&Token>,
+) -> Result<Vec<Due>, Failure> {
+    let mut dues = Vec::new();
+    for entry in entries.iter().filter(|entry| entry.kind == Kind::File) {
+        let Some(token) = entry.name.strip_prefix(DUE).and_then(Token::parse) else { continue };
+        if standing == Some(&token) || dues.len() == MOST_DUE {
+            continue;
+        }
+        let bytes = match past.read(&entry.name, LONGEST) {
+            Ok(bytes) => bytes,
+            Err(failure) if failure.kind == FailureKind::Tampered => None,
+            Err(failure) => return Err(failure),
+        };
+        // One that cannot be understood says nothing of where the work was.
+        let Some(due) = bytes.as_deref().and_then(from_json::<Due>) else { continue };
+        // The file's name is the authority on whose it is; a script's claim has no token.
+        if name_of(&due.claim) == token {
+            dues.push(due);
+        }
+    }
+    Ok(dues)
+}
+
 /// Forgives the first `count` attempts; that this has been done is no error.
 pub(crate) fn forgive<D: Dir>(phase: &Folder<D>, count: u64) -> Result<Step, Failure> {
     let Some(past) = directory(phase)? else { return Ok(Step::Gone) };
@@ -179,7 +238,9 @@ pub(crate) fn read<D: Dir>(phase: &Folder<D>, state: &State) -> Result<Past, Fai
     let forgiven = entries.iter().filter_map(|entry| {
         entry.name.strip_prefix("pardon.").filter(|_| entry.kind == Kind::File)?.parse().ok()
     });
-    Ok(Past { attempts, forgiven: forgiven.max().unwrap_or_default() })
+    let forgiven = forgiven.max().unwrap_or_default();
+    let dues = dues(&past, &entries, standing.as_ref())?;
+    Ok(Past { attempts, forgiven, dues })
 }
 
 /// The claim whose record says nothing yet, or never will: the present owner's, and the completed one.

@@ -13,7 +13,7 @@ use super::lock::{self, LOCK, Lock, META, completing, free, meta, owner};
 use super::past::{self, End};
 use super::world::World;
 use crate::error::{Failure, FailureKind};
-use crate::record::{Claim, Done, Maker, Token};
+use crate::record::{Claim, Done, Due, Maker, Token};
 
 /// What came of trying to change a phase.
 #[derive(Debug)]
@@ -54,19 +54,35 @@ pub(crate) struct Phase<'a, W: World> {
     pub(crate) attempts: Option<usize>,
 }
 
-/// A claim that fails as an attempt by being ended, and how.
-pub(crate) type Ending<'a> = (&'a Claim, End<'a>);
+/// A claim that is ended by somebody, and what is written down of it before.
+#[derive(Clone, Copy)]
+pub(crate) struct Ending<'a> {
+    /// The claim.
+    pub(crate) claim: &'a Claim,
+    /// How it fails as an attempt, if it does.
+    pub(crate) end: Option<End<'a>>,
+    /// What its owner left is to be saved, if that is so.
+    pub(crate) due: Option<&'a Due>,
+}
 
 impl<W: World> Phase<'_, W> {
-    /// Writes down how a claim ends, if it fails by that; whether there still is a phase.
+    /// Writes down how a claim ends, if it fails by that, and what is to be saved of it; whether there
+    /// still is a phase.
     fn note(&self, ending: Option<Ending<'_>>) -> Result<bool, Failure> {
-        let Some((claim, end)) = ending else { return Ok(true) };
-        match past::write(self.world, self.dir, claim, end) {
-            // A phase can be given up on a full disk, as that takes no room: the attempt is not counted,
-            // or counted and not told of.
-            Err(failure) if failure.is_full() => Ok(true),
-            written => Ok(written? != Step::Gone),
+        let Some(Ending { claim, end, due }) = ending else { return Ok(true) };
+        let owed = due.map(|due| past::owe(self.world, self.dir, due));
+        let written = end.map(|end| past::write(self.world, self.dir, claim, end));
+        for written in [owed, written].into_iter().flatten() {
+            match written {
+                // A phase can be given up on a full disk, as that takes no room: the attempt is not
+                // counted, or counted and not told of.
+                Err(failure) if failure.is_full() => {}
+                Err(failure) => return Err(failure),
+                Ok(Step::Gone) => return Ok(false),
+                Ok(Step::Done | Step::Exists) => {}
+            }
         }
+        Ok(true)
     }
 
     fn latch(&self, token: &Token) -> Result<Latched<W::Dir>, Failure> {

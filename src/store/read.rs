@@ -193,6 +193,7 @@ impl<W: World> Store<W> {
             let past = past::read(&dir, &state)?;
             board.set_past(id, past.attempts);
             board.set_forgiven(id, past.forgiven);
+            board.set_dues(id, past.dues);
         }
         board.set(id, state);
         Ok(Some((dir, seen)))

@@ -206,17 +206,18 @@ fn what_of_the_repository_is_recorded() {
     // The artifact itself makes nothing dirty; anything else does.
     sandbox.write("repo/report.md", "x");
     assert_eq!(complete("repo", 1, &["--artifact", "report.md"])["dirty"], false);
+    sandbox.write("repo/more.md", "x");
     assert_eq!(complete("repo", 2, &[])["dirty"], true);
     let board = sandbox.board("repo");
     assert_eq!(board.json["phases"]["p002"]["dirty"], true);
     assert_eq!(board.json["phases"]["p002"]["commit"], head);
-    // From a linked worktree: that one's commit and branch, though it was claimed here.
+    // From a linked worktree: the commit and branch of where it was claimed, which is here.
     sandbox.git("repo", ["worktree", "add", "-q", "-b", "wt/build", "../linked"]);
     sandbox.git("linked", ["commit", "-q", "--allow-empty", "-m", "more"]);
     let newer = sandbox.git_says("linked", ["rev-parse", "HEAD"]);
     let done = complete("linked", 3, &[]);
-    assert_eq!((&done["commit"], &done["branch"]), (&json!(newer), &json!("wt/build")));
-    assert_eq!(done["dirty"], false);
+    assert_eq!((&done["commit"], &done["branch"]), (&json!(head), &json!("main")));
+    assert_eq!(done["dirty"], true);
     let done = complete("repo", 4, &["--commit", "wt/build"]);
     assert_eq!(done["commit"], newer);
     let done = complete("repo", 5, &["--commit", &newer[..10]]);
@@ -229,7 +230,9 @@ fn what_of_the_repository_is_recorded() {
         assert_eq!(sandbox.board("repo").state("p006"), "claimed");
     }
     sandbox.git("linked", ["checkout", "-q", "--detach"]);
-    assert_eq!(complete("linked", 6, &[])["branch"], Value::Null);
+    sandbox.run("linked", &bench.me, &["claim", "p007"]).ok();
+    sandbox.run("linked", &bench.me, &["complete", "p007"]).ok();
+    assert_eq!(bench.done("p007")["branch"], Value::Null);
     // An unborn branch has no commit, and that is no obstacle.
     sandbox.git(".", ["init", "-q", "unborn"]);
     sandbox.run("unborn", &bench.me, &["start", "--phases", "a:"]).ok();

@@ -7,6 +7,7 @@ use std::process::Output;
 use serde_json::{Value, json};
 
 use crate::drive::{Agent, Answer, sha256};
+use crate::fake::answer;
 use crate::sandbox::Sandbox;
 use crate::scene::Scene;
 
@@ -377,4 +378,120 @@ fn a_failure_opens_nothing() {
     assert_eq!(code(&mut scene), "failed");
     scene.does("ann", &["clean", "--older-than", "0s"]);
     assert_eq!(code(&mut scene), "no_sprint", "nothing is known of a failure any more");
+}
+
+/// A sprint whose `build` and `review` bob has done in the worktree `wt`, one commit ahead of what is
+/// checked out in `repo`, where ann holds `ship`; and that commit.
+fn ahead() -> (Scene, String) {
+    let mut scene = Scene::new();
+    scene.worktree("wt");
+    scene.sprint("build,review,ship:build+review,announce:ship");
+    let reviewed = commit(&scene.sandbox, "wt", "file", "reviewed\n");
+    for phase in ["build", "review"] {
+        scene.does_in("wt", "bob", &["claim", phase]);
+        scene.does_in("wt", "bob", &["complete", phase]);
+    }
+    scene.sandbox.git("repo", ["config", "conductor.evidence", "require"]);
+    (scene, reviewed)
+}
+
+#[test]
+fn what_need_only_be_brought_forward_is_said_with_the_command() {
+    let (mut scene, reviewed) = ahead();
+    let claimed = scene.said("ann", &["claim", "ship"]);
+    assert_eq!(claimed["checked"]["commit"], json!(reviewed), "{claimed}");
+    assert_eq!(claimed["checked"]["agrees"], json!(true));
+    assert_eq!(scene.said("ann", &["prime"])["checked"], claimed["checked"]);
+    let primed = String::from_utf8(scene.asks("ann", "repo", &["prime"]).stdout).unwrap();
+    let line = format!("what was checked, and may go out: commit {}\n", &reviewed[..10]);
+    assert!(primed.contains(&line), "{primed}");
+    let merge = ["git", "merge", "--ff-only", &reviewed];
+    let said = scene.said("ann", &["guard"]);
+    assert_eq!((&said["code"], &said["do"]), (&json!("no_evidence"), &json!(merge)));
+    assert_eq!(said["forward"], json!(reviewed));
+    assert_eq!(said["hints"][1], json!(merge.join(" ")));
+    // Where evidence is only asked for, the gate is open, and says it too.
+    scene.sandbox.git("repo", ["config", "conductor.evidence", "warn"]);
+    let output = scene.asks("ann", "repo", &["guard"]);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains(&format!(": {}\n", merge.join(" "))), "{text}");
+    assert_eq!(scene.said("ann", &["guard"])["forward"], json!(reviewed));
+    scene.sandbox.git("repo", ["config", "conductor.evidence", "require"]);
+    // It was all it took.
+    scene.sandbox.git("repo", &merge[1..]);
+    assert_eq!(gaps(&mut scene), []);
+    assert_eq!(scene.said("ann", &["guard"])["forward"], json!(null));
+    // The same where the phase is done, and what is checked out is behind.
+    scene.does("ann", &["complete", "ship"]);
+    scene.sandbox.git("repo", ["reset", "-q", "--hard", "HEAD~"]);
+    let said = scene.said("ann", &["guard"]);
+    assert_eq!((&said["code"], &said["do"]), (&json!("other_commit"), &json!(merge)));
+}
+
+/// What it is called, and what changes.
+type Change<'a> = (&'a str, &'a dyn Fn(&mut Scene));
+
+#[test]
+fn what_is_more_than_behind_stays_with_the_human() {
+    let stops = |scene: &mut Scene, args: &[&str], what: &str| {
+        let said = scene.said("ann", &[&["guard"], args].concat());
+        assert_eq!(said["code"], json!("no_evidence"), "{what}: {said}");
+        assert_eq!((&said["do"], &said["forward"]), (&json!([]), &json!(null)), "{what}");
+    };
+    let changes: &[Change<'_>] = &[
+        ("diverged", &|scene| drop(commit(&scene.sandbox, "repo", "other", "x\n"))),
+        ("dirty", &|scene| scene.edit_done("review", |done| done["dirty"] = json!(true))),
+        ("failed pin", &|scene| {
+            scene.edit_done("review", |done| {
+                done["artifact_sha256"] = json!("0".repeat(64));
+                done["artifact_size"] = json!(3);
+            });
+        }),
+        ("no commit", &|scene| scene.edit_done("review", |done| done["tree"] = json!(null))),
+        ("several", &|scene| {
+            scene.edit_done("review", |done| done["tree"] = json!("1".repeat(40)));
+        }),
+        ("gone", &|scene| {
+            for phase in ["build", "review"] {
+                scene.edit_done(phase, |done| done["commit"] = json!("1".repeat(40)));
+            }
+        }),
+        ("no id", &|scene| {
+            for phase in ["build", "review"] {
+                scene.edit_done(phase, |done| done["commit"] = json!("wt; rm -rf ~"));
+            }
+        }),
+    ];
+    for (what, change) in changes {
+        let (mut scene, _) = ahead();
+        scene.does("ann", &["claim", "ship"]);
+        change(&mut scene);
+        stops(&mut scene, &[], what);
+    }
+    // Another commit than the one that is checked out is not to be brought anywhere.
+    let (mut scene, _) = ahead();
+    scene.does("ann", &["claim", "ship"]);
+    stops(&mut scene, &["--commit", "main"], "named");
+    // Evidence that disagrees is said when the work begins.
+    let (mut scene, reviewed) = ahead();
+    scene.edit_done("build", |done| done["tree"] = json!("1".repeat(40)));
+    let output = scene.asks("ann", "repo", &["claim", "ship"]);
+    let text = String::from_utf8(output.stderr).unwrap();
+    let line = format!(
+        "warning: no one commit was checked by all: 'build' {0} and 'review' {0}",
+        &reviewed[..12]
+    );
+    assert!(text.contains(&line), "{text}");
+}
+
+/// Nothing is checked out there.
+#[test]
+fn a_bare_repository_is_not_brought_forward() {
+    let (mut scene, _) = ahead();
+    scene.does("ann", &["claim", "ship"]);
+    scene.sandbox.git("repo", ["config", "core.bare", "true"]);
+    let store = scene.store().display().to_string();
+    scene.sandbox.git("repo", ["config", "conductor.store", &store]);
+    let said = answer(&mut scene.command("ann", "repo/.git", &["guard", "--json"]));
+    assert_eq!((&said["code"], &said["do"]), (&json!("no_evidence"), &json!([])), "{said}");
 }

@@ -297,6 +297,60 @@ fn a_reclaim() {
     }
 }
 
+/// What a dead owner had not committed is saved or told of, wherever the command is killed that takes
+/// its phase over or frees it: by the next command of the same agent, or of another.
+#[test]
+fn a_save() {
+    if !can_trace() {
+        return;
+    }
+    for (verb, more) in [("claim", &["--takeover"][..]), ("unstuck", &[])] {
+        let mut bench = Bench::new();
+        bench.sandbox.git("repo", ["worktree", "add", "-q", "-b", "work", "../wt"]);
+        bench.sandbox.write("wt/work", "uncommitted\n");
+        let left = |bench: &mut Bench| {
+            let phase = bench.phases.next().unwrap();
+            let mut dead = Agent::new("dead");
+            bench.sandbox.run("wt", &dead, &["claim", &phase]).ok();
+            dead.kill();
+            phase
+        };
+        let phase = left(&mut bench);
+        let points = bench.points(&Agent::new("me"), &[&[verb, &*phase], more].concat());
+        let mut made_up = 0;
+        for (n, point) in points.iter().enumerate() {
+            let me = Agent::new("me");
+            let phase = left(&mut bench);
+            let what = format!("{verb} killed before {point:?}");
+            bench.killed(&me, &[&[verb, &*phase], more].concat(), point);
+            bench.a_minute_later(&phase);
+            // Each point once: what the same agent does next, and another, is the same step.
+            let other = Agent::new("other");
+            let taken = bench.state(&phase) == "claimed"
+                && bench.sandbox.board("repo").json["phases"][&phase]["agent"] == "me";
+            let agent = if taken || n % 2 == 0 { &me } else { &other };
+            let next = bench.run(agent, &["claim", &phase, "--takeover"]).ok();
+            let kept = format!("refs/conductor/salvage/*/{phase}/*");
+            let refs =
+                bench.sandbox.git_says("repo", ["for-each-ref", "--format=%(refname)", &kept]);
+            assert_eq!(refs.lines().count(), 1, "{what}: {next:?}");
+            let file = format!("{refs}:work");
+            assert_eq!(bench.sandbox.git_says("repo", ["show", &file]), "uncommitted", "{what}");
+            made_up += next.json["made_up"].as_array().unwrap().len();
+            let past = fs::read_dir(bench.phase(&phase).join("past")).into_iter().flatten();
+            let marks = past.map(|entry| entry.unwrap().file_name());
+            let marks: Vec<_> =
+                marks.filter(|name| name.to_str().unwrap().starts_with("due.")).collect();
+            assert!(marks.is_empty(), "{what}: {marks:?}");
+            bench.run(agent, &["complete", &phase]).ok();
+        }
+        assert!(made_up > 3, "{verb}: the points are where it matters: {made_up}");
+        let ours = fs::read_dir(bench.sandbox.join("repo/.git/conductor")).unwrap();
+        let ours: Vec<_> = ours.map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(ours, ["store"], "{verb}: nothing of a killed command stays behind");
+    }
+}
+
 /// A `start` that is killed leaves the old sprint or the new one, never none.
 #[test]
 fn a_start() {

@@ -25,6 +25,7 @@ mod generated;
 mod grace;
 mod graph;
 mod guard;
+mod handed;
 mod histories;
 mod hooks;
 mod hostile;

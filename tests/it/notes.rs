@@ -154,7 +154,9 @@ fn eight_times_twenty(scene: &Scene, beside: impl Fn() + Sync) {
                 let output = git.args(["--pid", &pid]).output().unwrap();
                 checked(&output);
                 let said = String::from_utf8_lossy(&output.stderr).into_owned();
-                assert!(!said.contains("warning:"), "{said}");
+                // That these agents have nothing to show is no matter of notes.
+                let mut warnings = said.lines().filter(|line| line.starts_with("warning:"));
+                assert!(warnings.all(|line| line.contains("nothing shows the work")), "{said}");
             }
         }
     });

@@ -3,12 +3,15 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use git_conductor::git::Limit;
 use git_conductor::git::salvage::{Left, Order};
 use git_conductor::record::salvage::Salvage;
 use serde_json::{Value, json};
 
 use crate::drive::{Agent, Answer, backdate};
+use crate::handed::mkfifo;
 use crate::sandbox::Sandbox;
 
 /// A repository with a linked worktree `wt` on the branch `work`, and a sprint of `build`.
@@ -93,15 +96,23 @@ impl Bench {
         serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
     }
 
-    /// Lets the claim name another worktree.
+    /// Lets the claim name another worktree, as a record of an older version does.
     fn names(&self, worktree: &Path) {
+        self.edit(|claim| {
+            claim["worktree"] = json!(worktree);
+            claim.as_object_mut().unwrap().remove("git_dir");
+        });
+    }
+
+    /// Changes the record of the claim on `build`.
+    fn edit(&self, change: impl Fn(&mut Value)) {
         for entry in
             fs::read_dir(self.sandbox.sprint("repo/.nanostack").join("build/lock")).unwrap()
         {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "json") {
                 let mut claim: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-                claim["worktree"] = json!(worktree);
+                change(&mut claim);
                 fs::write(&path, claim.to_string()).unwrap();
             }
         }
@@ -426,6 +437,225 @@ fn the_same_worktree_and_the_same_agent() {
     assert_eq!(elsewhere.json["salvaged"]["state"], "saved");
 }
 
+/// The path of a worktree that was moved is looked up by its own git directory.
+#[test]
+fn what_lies_in_a_worktree_that_was_moved_is_saved() {
+    let bench = Bench::new();
+    bench.left("wt", |bench| {
+        bench.write("wt/new", "new\n");
+        bench.sandbox.git("repo", ["worktree", "move", "../wt", "../moved"]);
+    });
+    // Who is told of it before is sent there.
+    let refused = bench.run("repo", &Agent::new("next"), &["claim", "build"]).refused("claimed");
+    assert!(refused.err.contains("/moved'"), "{}", refused.err);
+    let saved = bench.saved("repo");
+    assert_eq!(bench.tree(&saved), ["100644 file", "100644 new"]);
+    assert_eq!(saved["worktree"], json!(bench.sandbox.join("moved")));
+    // Moved by hand, and made known to git.
+    let bench = Bench::new();
+    bench.left("wt", |bench| {
+        bench.write("wt/new", "new\n");
+        fs::rename(bench.sandbox.join("wt"), bench.sandbox.join("hand")).unwrap();
+        bench.sandbox.git("repo", ["worktree", "repair", "../hand"]);
+    });
+    assert_eq!(bench.saved("repo")["worktree"], json!(bench.sandbox.join("hand")));
+    // Removed for good, and its name given to another one, which is nobody's that is gone.
+    let bench = Bench::new();
+    bench.left("wt", |bench| {
+        bench.edit(|claim| claim["claimed_at"] = json!("2026-01-01T00:00:00Z"));
+        bench.sandbox.git("repo", ["worktree", "remove", "--force", "../wt"]);
+        bench.sandbox.git("repo", ["worktree", "add", "-q", "-b", "two", "../sub/wt"]);
+        bench.write("sub/wt/secret", "another's\n");
+    });
+    assert_eq!(bench.taken("repo")["state"], "foreign");
+    assert_eq!(bench.refs(), [] as [&str; 0]);
+}
+
+/// What it is called, and what makes git slow.
+type Slow<'a> = (&'a str, &'a dyn Fn(&Bench));
+
+/// Whatever does not come to an end is ended, and the claim stands.
+#[test]
+fn nothing_holds_a_claim_up() {
+    // A pipe in place of the index is seen at once.
+    let bench = Bench::new();
+    bench.left("wt", |bench| {
+        let index = bench.sandbox.join("repo/.git/worktrees/wt/index");
+        fs::remove_file(&index).unwrap();
+        mkfifo(&index);
+    });
+    let left = bench.taken("repo");
+    assert_eq!(left["state"], "failed");
+    assert!(left["error"].as_str().unwrap().contains("not a regular file"), "{left}");
+
+    // A filter that never ends, and pipes that git reads itself.
+    let slow: &[Slow<'_>] = &[
+        ("filter", &|bench| {
+            bench.sandbox.git("repo", ["config", "filter.slow.clean", "sleep 600; cat"]);
+            bench.write("wt/.gitattributes", "*.slow filter=slow\n");
+            bench.write("wt/a.slow", "new\n");
+        }),
+        ("ignored", &|bench| mkfifo(&bench.sandbox.join("wt/.gitignore"))),
+        ("attributes", &|bench| {
+            bench.write("wt/sub/new", "new\n");
+            mkfifo(&bench.sandbox.join("wt/sub/.gitattributes"));
+        }),
+        ("head", &|bench| {
+            let head = bench.sandbox.join("repo/.git/worktrees/wt/HEAD");
+            fs::remove_file(&head).unwrap();
+            mkfifo(&head);
+        }),
+    ];
+    for (what, make) in slow {
+        let bench = Bench::new();
+        bench.sandbox.git("repo", ["config", "conductor.gitTimeout", "1s"]);
+        bench.left("wt", |bench| make(bench));
+        let left = bench.taken("repo");
+        let known =
+            left["state"] == "failed" || (*what == "attributes" && left["state"] == "saved");
+        assert!(known, "{what}: {left}");
+        if left["state"] == "failed" {
+            let error = left["error"].as_str().unwrap();
+            assert!(error.contains("took longer than 1s (conductor.gitTimeout)"), "{what}: {left}");
+        }
+        assert_eq!(bench.claim("repo/.nanostack")["agent"], "next", "{what}");
+        let ours = fs::read_dir(bench.sandbox.join("repo/.git/conductor")).unwrap();
+        assert_eq!(ours.count(), 1, "{what}: nothing stays behind");
+    }
+    let bench = Bench::new();
+    bench.sandbox.git("repo", ["config", "conductor.gitTimeout", "0s"]);
+    bench.left("wt", |bench| drop(bench.write("wt/new", "new\n")));
+    let left = bench.taken("repo");
+    assert!(left["error"].as_str().unwrap().contains("conductor.gitTimeout"), "{left}");
+}
+
+/// Marks of work that is to be saved are what a command left that was killed.
+#[test]
+fn what_a_killed_command_was_to_save_is_made_up_for() {
+    let due = |bench: &Bench| {
+        let past = bench.sandbox.sprint("repo/.nanostack").join("build/past");
+        let entries = fs::read_dir(past).into_iter().flatten().map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.to_str().unwrap().contains("/due.")).collect::<Vec<_>>()
+    };
+    // Puts the mark back that a command left that was killed before it had saved anything.
+    let killed = |bench: &Bench, maker: &dyn Fn(&mut Value)| {
+        let mut claim = bench.claim("repo/.nanostack");
+        let token = "5".repeat(32);
+        claim["token"] = json!(token);
+        claim["agent"] = json!("dead");
+        claim["worktree"] = json!(bench.sandbox.join("wt"));
+        claim.as_object_mut().unwrap().remove("git_dir");
+        let unique = "7".repeat(32);
+        let mut process = claim["process"].clone();
+        process["pid"] = json!(i32::MAX);
+        let mut due = json!({"v": 1, "by": "me", "claim": claim, "unique": unique,
+            "maker": {"process": process}, "at": jiff::Timestamp::now()});
+        maker(&mut due);
+        let past = bench.sandbox.sprint("repo/.nanostack").join("build/past");
+        fs::create_dir_all(&past).unwrap();
+        fs::write(past.join(format!("due.{token}")), due.to_string()).unwrap();
+        bench.write(&format!("repo/.git/conductor/salvage.{unique}/index"), "half");
+    };
+    let bench = || {
+        let bench = Bench::new();
+        let me = Agent::new("me");
+        bench.run("repo", &me, &["claim", "build"]).ok();
+        bench.write("wt/new", "new\n");
+        (bench, me)
+    };
+    let check = |bench: &Bench, made_up: &Value| {
+        assert_eq!(made_up[0]["state"], json!("saved"), "{made_up}");
+        assert_eq!(bench.tree(&made_up[0]), ["100644 file", "100644 new"]);
+        assert_eq!(due(bench), [] as [PathBuf; 0]);
+        let ours = fs::read_dir(bench.sandbox.join("repo/.git/conductor")).unwrap();
+        assert_eq!(ours.count(), 1, "what it left is gone too");
+        assert_eq!(bench.refs().len(), 1);
+    };
+    for args in [&["claim", "build"][..], &["complete", "build"]] {
+        let (bench, me) = bench();
+        killed(&bench, &|_| ());
+        check(&bench, &bench.run("repo", &me, args).ok().json["made_up"]);
+        let again = bench.run("repo", &me, args).ok();
+        assert_eq!(again.json["made_up"], json!([]), "it is done once");
+    }
+    // After the owner has given up, whoever is next; and who frees it.
+    let (bench_, me) = bench();
+    killed(&bench_, &|_| ());
+    bench_.run("repo", &me, &["abort"]).ok();
+    let next = bench_.run("repo", &Agent::new("next"), &["next", "--claim"]).ok();
+    check(&bench_, &next.json["made_up"]);
+    let (bench_, me) = bench();
+    killed(&bench_, &|_| ());
+    bench_.run("repo", &me, &["abort"]).ok();
+    check(&bench_, &bench_.run("repo", &me, &["unstuck", "build"]).ok().json["made_up"]);
+
+    // People are told.
+    let (bench_, me) = bench();
+    killed(&bench_, &|_| ());
+    let mut command = bench_.sandbox.command("repo", crate::drive::BINARY);
+    let output = command.args(["claim", "build"]).args(me.options()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("was to save what 'dead' left of 'build' was killed"), "{said}");
+
+    // What is being saved at this moment is left to who does so; what nobody can see, for some minutes.
+    for (what, maker, made_up) in [
+        ("alive", json!({"process": null}), 0),
+        ("unknown, now", json!({"process": {"pid": 1}}), 0),
+        ("unknown, before", json!({"process": {"pid": 1}}), 1),
+    ] {
+        let (bench, me) = bench();
+        let alive = Agent::new("saver");
+        bench.run("repo", &alive, &["claim", "build"]).refused("claimed");
+        killed(&bench, &|due| {
+            if what == "alive" {
+                // The owner is, and its record is at hand.
+                due["maker"]["process"] = bench.claim("repo/.nanostack")["process"].clone();
+            } else {
+                due["maker"] = maker.clone();
+            }
+            if what == "unknown, before" {
+                due["at"] = json!("2026-01-01T00:00:00Z");
+            }
+        });
+        let said = bench.run("repo", &me, &["claim", "build"]).ok();
+        assert_eq!(said.json["made_up"].as_array().unwrap().len(), made_up, "{what}: {said:?}");
+        assert_eq!(due(&bench).len(), 1 - made_up, "{what}");
+    }
+    // What cannot be understood, and what names a file that is not there to be made, harms nobody.
+    for content in ["", "{", "[]", r#"{"claim":{"token":"x"}}"#] {
+        let (bench, me) = bench();
+        killed(&bench, &|_| ());
+        fs::write(&due(&bench)[0], content).unwrap();
+        let said = bench.run("repo", &me, &["claim", "build"]).ok();
+        assert_eq!(said.json["made_up"], json!([]), "{content}");
+    }
+    let (bench_, me) = bench();
+    killed(&bench_, &|due| due["unique"] = json!("../../../victim"));
+    bench_.write("victim/file", "mine\n");
+    bench_.run("repo", &me, &["claim", "build"]).ok();
+    assert!(bench_.sandbox.join("victim/file").exists());
+}
+
+/// Who was killed between saving and saying so has saved it all the same.
+#[test]
+fn nothing_is_saved_twice() {
+    let bench = Bench::new();
+    bench.left("wt", |bench| drop(bench.write("wt/new", "new\n")));
+    let token = bench.claim("repo/.nanostack")["token"].as_str().unwrap().to_owned();
+    let claim = bench.claim("repo/.nanostack");
+    let me = Agent::new("me");
+    let taken_over = bench.run("repo", &me, &["claim", "build", "--takeover"]).ok();
+    let mut process = claim["process"].clone();
+    process["pid"] = json!(i32::MAX);
+    let due = json!({"v": 1, "claim": claim, "unique": "7".repeat(32),
+        "maker": {"process": process}});
+    let past = bench.sandbox.sprint("repo/.nanostack").join("build/past");
+    fs::write(past.join(format!("due.{token}")), due.to_string()).unwrap();
+    let again = bench.run("repo", &me, &["claim", "build"]).ok();
+    assert_eq!(again.json["made_up"][0]["ref"], taken_over.json["salvaged"]["ref"]);
+    assert_eq!(bench.refs().len(), 1);
+}
+
 #[test]
 fn a_record_opens_nothing_but_worktrees_of_the_repository() {
     let bench = Bench::new();
@@ -699,9 +929,12 @@ fn who_saves_at_once_gets_another_number() {
                 worktree: Some(worktree.clone()),
                 ..Salvage::default()
             },
+            git_dir: None,
             store: &bench.sandbox.join("repo/.nanostack"),
             limit: u64::MAX,
+            time: Limit::within(Duration::from_secs(600)),
             unique: &n.to_string(),
+            killed: &[],
             now: jiff::Timestamp::UNIX_EPOCH,
             pause: &|_| std::thread::yield_now(),
         });

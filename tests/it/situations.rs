@@ -169,6 +169,16 @@ fn later_commit(scene: &Scene) {
     scene.sandbox.git("repo", ["commit", "-q", "-a", "-m", "more"]);
 }
 
+/// `build` is done in the worktree `wt`, one commit ahead of the repository's own.
+fn reviewed_ahead(scene: &mut Scene) {
+    scene.worktree("wt");
+    scene.sprint("build,ship,announce:ship");
+    scene.does_in("wt", "claude-1", &["claim", "build"]);
+    scene.sandbox.write("wt/file", "more\n");
+    scene.sandbox.git("wt", ["commit", "-q", "-a", "-m", "more"]);
+    scene.does_in("wt", "claude-1", &["complete", "build"]);
+}
+
 /// A push of what is checked out to `reference`, as pre-commit tells of it.
 fn pushing_to(scene: &mut Scene, reference: &str) {
     let head = scene.sandbox.git_says("repo", ["rev-parse", "HEAD"]);
@@ -330,6 +340,13 @@ pub(crate) const REFUSALS: &[Situation] = &[
         held_by_me(scene);
         scene.sandbox.git("repo", ["config", "conductor.maxArtifact", "4"]);
     }),
+    case("dirty", &["complete", "build"], |scene| {
+        held_by_me(scene);
+        scene.sandbox.git("repo", ["config", "conductor.requireClean", "true"]);
+        for name in ["a", "b", "c", "d", "e"] {
+            scene.sandbox.write(format!("repo/{name}"), "new\n");
+        }
+    }),
     case("no_sprint-guard", &["guard"], |scene| {
         scene.sandbox.git("repo", ["config", "conductor.requireSprint", "true"]);
     }),
@@ -379,6 +396,16 @@ pub(crate) const REFUSALS: &[Situation] = &[
         shipping(scene);
         later_commit(scene);
         scene.sandbox.git("repo", ["config", "conductor.evidence", "require"]);
+    }),
+    case("no_evidence-behind", &["guard"], |scene| {
+        scene.sandbox.git("repo", ["config", "conductor.evidence", "require"]);
+        reviewed_ahead(scene);
+        scene.does("codex-2", &["claim", "ship"]);
+    }),
+    case("other_commit-behind", &["guard"], |scene| {
+        reviewed_ahead(scene);
+        scene.does_in("wt", "codex-2", &["claim", "ship"]);
+        scene.does_in("wt", "codex-2", &["complete", "ship"]);
     }),
     case("no_notes", &["guard", "--notes"], nothing),
     case("no_record", &["guard", "--notes", "review"], recorded),

@@ -32,9 +32,10 @@ const ACTIONS: &[(&[&str], &str)] = &[
     (&["not_claimed"], "`git conductor claim PHASE` before you work, complete or ship"),
     (&["unknown_phase"], "`git conductor status` has the names"),
     (&["bad_artifact"], "you still own the phase: hand in a regular file inside your worktree"),
+    (&["dirty"], "you still own the phase: commit your work, then complete it again"),
     (
         &["failed", "other_commit", "no_evidence", "no_record", "no_notes"],
-        "the gate is shut: do not ship; tell your human what it says",
+        "the gate is shut: do not ship; do what its hint says",
     ),
     (
         &["exhausted", "cannot_carry", "cannot_resume", "pin_changed", "pin_gone"],

@@ -79,6 +79,18 @@ pub(crate) const SETTINGS: &[Row] = &[
         Whom::These(&["complete"]),
     ),
     row(
+        "`conductor.requireClean`",
+        "`false`",
+        "whether `complete` refuses while something in the claim's worktree is not committed",
+        Whom::These(&["complete", "run"]),
+    ),
+    row(
+        "`conductor.gitTimeout`",
+        "`1m`",
+        "how long git may take to look at a worktree, or to save one, before it is ended: `30s`, `5m`",
+        Whom::These(&["claim", "complete", "next", "run", "unstuck"]),
+    ),
+    row(
         "`conductor.maxSalvage`",
         "`1g`",
         "how much of a dead owner's uncommitted files is saved at most; `0` saves nothing",

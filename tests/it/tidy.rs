@@ -42,6 +42,8 @@ const ASKING: &[(&str, &str)] = &[
     ("cmd/world.rs", "Timestamp::now"),
     ("cmd/world.rs", "Instant::now"),
     ("cmd/world.rs", "getrandom::"),
+    // How long git has taken.
+    ("git/child/limit.rs", "Instant::now"),
     // How long it has been waited for.
     ("git/child.rs", "Instant::now"),
     ("cmd/waiting.rs", "Instant::now"),

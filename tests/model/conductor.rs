@@ -197,6 +197,7 @@ fn as_agent<'y, const OFF: u16>(ctx: &Ctx<'y>, agent: Agent) -> (Store<SimWorld<
         stale_after: SignedDuration::from_hours(1),
         max_attempts: None,
         checkout: Checkout::default(),
+        saves: false,
     };
     let world = SimWorld(ctx.clone(), Some(asker.me.clone()));
     (Store::new(world, None), asker)

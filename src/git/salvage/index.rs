@@ -12,12 +12,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use gix::bstr::ByteSlice as _;
-use rustix::fs::{Access, access};
+use rustix::fs::{Access, OFlags, access};
 
-use super::place::Worktree;
 use crate::error::{Failure, FailureKind};
-use crate::git::child;
+use crate::git::child::{self, Limit};
 use crate::git::env::Env;
+use crate::git::worktree::Worktree;
 
 /// No more files are saved than these: git would make an object of each.
 const MOST_FILES: usize = 50_000;
@@ -82,12 +82,25 @@ fn sweep(place: &Path) {
     }
 }
 
+/// Removes the directories of commands that were killed, by the names that these had.
+pub(super) fn remove(common_dir: &Path, killed: &[String]) {
+    let plain =
+        |name: &&String| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric());
+    for name in killed.iter().filter(plain) {
+        let dir = common_dir.join("conductor").join(format!("{PREFIX}{name}"));
+        // A git of theirs may still be putting something there.
+        let gone = || fs::remove_dir_all(&dir).is_ok() || !dir.exists();
+        _ = (0..3).any(|_| gone());
+    }
+}
+
 /// An index that holds what a worktree does.
 #[derive(Debug)]
 pub(super) struct Index<'a> {
     env: &'a Env,
     worktree: &'a Worktree,
     scratch: Scratch,
+    time: Limit,
     /// Whether the worktree has an index. One that was never filled lacks no file.
     has_one: bool,
 }
@@ -105,21 +118,29 @@ impl<'a> Index<'a> {
         worktree: &'a Worktree,
         common_dir: &Path,
         unique: &str,
+        time: Limit,
     ) -> Result<Self, Failure> {
         let scratch = Scratch::new(common_dir, unique)?;
-        let mut index = Self { env, worktree, scratch, has_one: true };
+        let mut index = Self { env, worktree, scratch, time, has_one: true };
         let from = worktree.git_dir.join("index");
         let cannot = |error| Failure::io(error, format!("cannot copy '{}'", from.display()));
-        match File::open(&from) {
+        // A pipe in its place is not waited for.
+        let flags = OFlags::NONBLOCK.bits().cast_signed();
+        match File::options().read(true).custom_flags(flags).open(&from) {
             Ok(file) => copy(file, &index.path()).map_err(cannot)?,
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 index.has_one = false;
                 // On an unborn branch there is nothing to be read.
-                child::run(index.git().args(["read-tree", "HEAD"]))?;
+                child::run_within(index.git().args(["read-tree", "HEAD"]), &time)?;
             }
             Err(error) => return Err(cannot(error)),
         }
         Ok(index)
+    }
+
+    /// How long all of its children may take.
+    pub(super) fn time(&self) -> &Limit {
+        &self.time
     }
 
     fn path(&self) -> PathBuf {
@@ -156,7 +177,7 @@ impl<'a> Index<'a> {
             }
             let mut git = self.git();
             git.args(["update-index", "--add", "--remove", "--replace", "-z", "--stdin"]);
-            let (output, failure) = child::fed(&mut git, &list)?;
+            let (output, failure) = child::fed_within(&mut git, &list, &self.time)?;
             let Some(failure) = failure else {
                 missed.extend(output.stderr.lines().filter_map(ignored));
                 break;
@@ -177,7 +198,8 @@ impl<'a> Index<'a> {
     fn list(&self, except: &[PathBuf], limit: u64) -> Result<Listed, Failure> {
         let root = &self.worktree.root;
         let mut git = self.git();
-        let output = child::run(git.args(["ls-files", "-z", "-o", "-m", "--exclude-standard"]))?;
+        git.args(["ls-files", "-z", "-o", "-m", "--exclude-standard"]);
+        let output = child::run_within(&mut git, &self.time)?;
         if !output.status.success() {
             return Err(child::complaint(&git, &output));
         }
@@ -217,7 +239,7 @@ impl<'a> Index<'a> {
 
     /// The tree of what it holds now.
     pub(super) fn write_tree(&self) -> Result<String, Failure> {
-        let tree = child::stdout(self.git().arg("write-tree"))?;
+        let tree = child::stdout_within(self.git().arg("write-tree"), &self.time)?;
         Ok(tree.trim_ascii_end().to_str_lossy().into_owned())
     }
 }
@@ -226,6 +248,9 @@ impl<'a> Index<'a> {
 /// which it was written, and looks at these.
 fn copy(mut from: File, to: &Path) -> std::io::Result<()> {
     let meta = from.metadata()?;
+    if !meta.is_file() {
+        return Err(std::io::Error::other("it is not a regular file"));
+    }
     let mut to = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
     std::io::copy(&mut from, &mut to)?;
     to.set_times(FileTimes::new().set_modified(meta.modified()?))

@@ -9,7 +9,6 @@
 //! not, and nothing refreshes, collects or signs. Objects go where git puts them.
 
 mod index;
-mod place;
 mod refs;
 
 use std::path::Path;
@@ -19,10 +18,10 @@ use gix::hash::ObjectId;
 use jiff::Timestamp;
 
 use self::index::Index;
-use self::place::Place;
-use super::child;
+use super::child::{self, Limit};
 use super::repo::Repo;
 use super::snapshot::short;
+use super::worktree::{Place, Recorded};
 use crate::error::{Failure, FailureKind};
 use crate::record::salvage::Salvage;
 
@@ -33,12 +32,18 @@ pub struct Order<'a> {
     /// What is known of it: the sprint, the phase, whose it is, and where and at which commit that owner
     /// claimed.
     pub salvage: Salvage,
+    /// The worktree's own git directory, and when it was recorded, if that is known.
+    pub git_dir: Option<(&'a str, Option<Timestamp>)>,
     /// The store, of which nothing is saved.
     pub store: &'a Path,
     /// No more than so many bytes are saved, as files.
     pub limit: u64,
+    /// How long it may take.
+    pub time: Limit,
     /// A name that no other command has.
     pub unique: &'a str,
+    /// The names of commands that were to save the same, and were killed.
+    pub killed: &'a [String],
     /// What time it is.
     pub now: Timestamp,
     /// Waits a moment, longer each time.
@@ -77,19 +82,26 @@ impl Repo {
     /// # Errors
     /// There is too much of it; or what git says. Nothing is kept then.
     pub fn salvage(&self, order: Order<'_>) -> Result<Left, Failure> {
-        let Order { mut salvage, store, limit, unique, now, pause } = order;
-        let worktree = match place::find(self, salvage.worktree.as_deref().unwrap_or_default()) {
+        let Order { mut salvage, git_dir, store, limit, time, unique, killed, now, pause } = order;
+        index::remove(self.common_dir(), killed);
+        let recorded = Recorded {
+            path: salvage.worktree.as_deref(),
+            git_dir: git_dir.map(|(git_dir, _)| git_dir),
+            since: git_dir.and_then(|(_, since)| since),
+        };
+        let worktree = match self.find_worktree(&recorded) {
             Place::There(worktree) => worktree,
             Place::Gone => return Ok(Left::Gone),
             Place::Foreign => return Ok(Left::Foreign),
         };
-        let index = Index::copy(self.env(), &worktree, self.common_dir(), unique)?;
+        salvage.worktree = Some(worktree.root.to_string_lossy().into_owned());
+        let index = Index::copy(self.env(), &worktree, self.common_dir(), unique, time)?;
         let except = [store.to_owned(), worktree.root.join(".nanostack")];
         let missed = index.take_in(&except, limit)?;
         let tree = index.write_tree()?;
         let head = head(&index, &tree)?;
         salvage.branch = head.branch;
-        salvage.commits = head.commit.as_deref().and_then(|head| self.since(&salvage, head));
+        salvage.commits = head.commit.as_deref().and_then(|head| self.since(&salvage, head, &time));
         salvage.head = head.commit;
         if tree == head.tree {
             return Ok(match missed[..] {
@@ -99,21 +111,41 @@ impl Repo {
         }
         let mut git = index.git();
         git.args(["diff-tree", "-r", "-z", "--name-only", "--no-renames", &head.tree, &tree]);
-        let differing = child::stdout(&mut git)?;
+        let differing = child::stdout_within(&mut git, &time)?;
         salvage.files = Some(differing.split(|byte| *byte == 0).skip(1).count() as u64);
+        if !killed.is_empty()
+            && let Some(kept) = self.kept_before(&salvage, &tree, &time)?
+        {
+            // Who was killed had saved it, and had only not said so yet.
+            return Ok(Left::Saved { salvage: kept, missed });
+        }
         salvage.at = Some(now);
         salvage.commit = commit(&index, &salvage, &tree, now)?;
-        self.keep(&mut salvage, pause)?;
+        self.keep(&mut salvage, pause, &time)?;
         Ok(Left::Saved { salvage, missed })
     }
 
+    /// The same of the same owner, if it is kept already.
+    fn kept_before(
+        &self,
+        salvage: &Salvage,
+        tree: &str,
+        time: &Limit,
+    ) -> Result<Option<Salvage>, Failure> {
+        let kept = self.kept(Some((&salvage.sprint, &salvage.phase)), time)?;
+        let is_same = |(kept, its): &(Salvage, String)| {
+            its == tree && kept.head == salvage.head && kept.agent == salvage.agent
+        };
+        Ok(kept.into_iter().find(is_same).map(|(kept, _)| kept))
+    }
+
     /// How many commits there are since the phase was claimed; `None` if that cannot be told.
-    fn since(&self, salvage: &Salvage, head: &str) -> Option<u64> {
+    fn since(&self, salvage: &Salvage, head: &str, time: &Limit) -> Option<u64> {
         // It stands in a record, where anything may.
         let base = ObjectId::from_hex(salvage.base.as_deref()?.as_bytes()).ok()?;
         let mut git = self.git();
         git.args(["rev-list", "--count", &format!("{base}..{head}"), "--"]);
-        child::stdout(&mut git).ok()?.trim_ascii().to_str().ok()?.parse().ok()
+        child::stdout_within(&mut git, time).ok()?.trim_ascii().to_str().ok()?.parse().ok()
     }
 }
 
@@ -121,7 +153,7 @@ impl Repo {
 fn head(index: &Index<'_>, tree: &str) -> Result<Head, Failure> {
     let mut git = index.git();
     git.args(["rev-parse", "HEAD^{commit}", "HEAD^{tree}", "--symbolic-full-name", "HEAD"]);
-    let output = child::run(&mut git)?;
+    let output = child::run_within(&mut git, index.time())?;
     let text = |line: &[u8]| line.to_str_lossy().into_owned();
     if let [commit, tree, name] = output.stdout.lines().collect::<Vec<_>>()[..]
         && output.status.success()
@@ -130,7 +162,8 @@ fn head(index: &Index<'_>, tree: &str) -> Result<Head, Failure> {
         return Ok(Head { commit: Some(text(commit)), tree: text(tree), branch });
     }
     let mut git = index.git();
-    let Ok(name) = child::stdout(git.args(["symbolic-ref", "--quiet", "HEAD"])) else {
+    git.args(["symbolic-ref", "--quiet", "HEAD"]);
+    let Ok(name) = child::stdout_within(&mut git, index.time()) else {
         return Err(child::complaint(&git, &output));
     };
     let kind = ObjectId::from_hex(tree.as_bytes())
@@ -159,13 +192,14 @@ fn commit(
         git
     };
     let message = salvage.message();
-    let id = child::feed(&mut make(), message.as_bytes()).or_else(|_| {
+    let time = index.time();
+    let id = child::feed_within(&mut make(), message.as_bytes(), time).or_else(|_| {
         let mut git = make();
         for role in ["AUTHOR", "COMMITTER"] {
             git.env(format!("GIT_{role}_NAME"), "git conductor");
             git.env(format!("GIT_{role}_EMAIL"), "conductor@localhost");
         }
-        child::feed(&mut git, message.as_bytes())
+        child::feed_within(&mut git, message.as_bytes(), time)
     })?;
     Ok(id.trim_ascii_end().to_str_lossy().into_owned())
 }

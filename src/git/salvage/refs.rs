@@ -1,13 +1,12 @@
 //! The references of what is kept: made once, listed, and deleted only as they were seen.
 
-use std::io::Read as _;
-use std::process::Stdio;
+use std::time::Duration;
 
 use gix::bstr::ByteSlice as _;
 use jiff::Timestamp;
 
 use crate::error::{Failure, FailureKind};
-use crate::git::child;
+use crate::git::child::{self, Limit};
 use crate::git::repo::Repo;
 use crate::record::salvage::{REFS, Salvage};
 
@@ -17,8 +16,10 @@ const PATIENCE: u32 = 10;
 const ROUNDS: u32 = 1000;
 /// No number is greater.
 const MOST: u64 = 1_000_000_000;
+/// What is kept is waited for so long, to be listed, shown or dropped.
+const READING: Duration = Duration::from_secs(60);
 /// What `for-each-ref` tells of each.
-const FORMAT: &str = "--format=%(refname)%00%(objectname)%00%(objecttype)%00%(parent)%00\
+const FORMAT: &str = "--format=%(refname)%00%(objectname)%00%(objecttype)%00%(tree)%00%(parent)%00\
                       %(committerdate:unix)%00%(contents)%00";
 
 /// What differs between what was checked out and what was kept.
@@ -36,15 +37,34 @@ impl Repo {
     /// # Errors
     /// What git says.
     pub fn salvages(&self, of: Option<(&str, &str)>) -> Result<Vec<Salvage>, Failure> {
+        let all = self.kept(of, &Limit::within(READING))?;
+        Ok(all.into_iter().map(|(salvage, _)| salvage).collect())
+    }
+
+    /// The same, each with its tree.
+    pub(super) fn kept(
+        &self,
+        of: Option<(&str, &str)>,
+        time: &Limit,
+    ) -> Result<Vec<(Salvage, String)>, Failure> {
         let below = match of {
             None => REFS.trim_end_matches('/').to_owned(),
             Some((sprint, phase)) => format!("{REFS}{sprint}/{phase}"),
         };
         let mut git = self.git();
-        let said = child::stdout(git.args(["for-each-ref", FORMAT, "--", &below]))?;
+        let said = child::stdout_within(git.args(["for-each-ref", FORMAT, "--", &below]), time)?;
         let mut fields = said.split(|byte| *byte == 0);
         let mut all = Vec::new();
-        while let (Some(reference), Some(commit), Some(kind), Some(parent), Some(at), Some(text)) = (
+        while let (
+            Some(reference),
+            Some(commit),
+            Some(kind),
+            Some(tree),
+            Some(parent),
+            Some(at),
+            Some(text),
+        ) = (
+            fields.next(),
             fields.next(),
             fields.next(),
             fields.next(),
@@ -57,29 +77,35 @@ impl Repo {
             let at = at.to_str().ok().and_then(|at| at.parse().ok());
             if kind == b"commit" && read.number <= MOST {
                 let first = parent.split(|byte| *byte == b' ').next().unwrap_or_default();
-                all.push(Salvage {
+                let salvage = Salvage {
                     commit: commit.to_str_lossy().into_owned(),
                     head: (!first.is_empty()).then(|| first.to_str_lossy().into_owned()),
                     at: at.and_then(|at| Timestamp::from_second(at).ok()),
                     ..read
-                });
+                };
+                all.push((salvage, tree.to_str_lossy().into_owned()));
             }
         }
-        all.sort_by(|one, other| {
+        all.sort_by(|(one, _), (other, _)| {
             (other.at, &other.sprint, other.number).cmp(&(one.at, &one.sprint, one.number))
         });
         Ok(all)
     }
 
     /// Puts the commit of `salvage` on the next reference that is free, and numbers it so.
-    pub(super) fn keep(&self, salvage: &mut Salvage, pause: &dyn Fn(u32)) -> Result<(), Failure> {
+    pub(super) fn keep(
+        &self,
+        salvage: &mut Salvage,
+        pause: &dyn Fn(u32),
+        time: &Limit,
+    ) -> Result<(), Failure> {
         let mut locked = 0;
         for round in 0..ROUNDS {
             if round > 0 {
                 pause(round.min(PATIENCE));
             }
-            let kept = self.salvages(Some((&salvage.sprint, &salvage.phase)))?;
-            let next = kept.iter().map(|kept| kept.number).max().unwrap_or_default() + 1;
+            let kept = self.kept(Some((&salvage.sprint, &salvage.phase)), time)?;
+            let next = kept.iter().map(|(kept, _)| kept.number).max().unwrap_or_default() + 1;
             locked = if salvage.number == next { locked + 1 } else { 0 };
             salvage.number = next;
             let reference = salvage.reference();
@@ -91,9 +117,9 @@ impl Repo {
             // Where hooks are looked for otherwise is for the user's own commands.
             git.args(["-c", "core.hooksPath=/dev/null", "update-ref", "--no-deref", "--stdin"]);
             let line = format!("create {reference} {}\n", salvage.commit);
-            match child::feed(&mut git, line.as_bytes()) {
+            match child::feed_within(&mut git, line.as_bytes(), time) {
                 Ok(_) => return Ok(()),
-                Err(failure) if locked == PATIENCE => return Err(failure),
+                Err(failure) if locked == PATIENCE || time.is_over() => return Err(failure),
                 // Another has it now; or git holds a lock.
                 Err(_) => {}
             }
@@ -110,7 +136,8 @@ impl Repo {
             |salvage: &Salvage| format!("delete {} {}\n", salvage.reference(), salvage.commit);
         let lines: String = salvages.iter().map(line).collect();
         let mut git = self.git();
-        child::feed(git.args(["update-ref", "--no-deref", "--stdin"]), lines.as_bytes()).map(drop)
+        git.args(["update-ref", "--no-deref", "--stdin"]);
+        child::feed_within(&mut git, lines.as_bytes(), &Limit::within(READING)).map(drop)
     }
 
     /// What was kept as `salvage`, against what was checked out; a patch of up to `most` bytes. Two git
@@ -130,18 +157,15 @@ impl Repo {
             git.args([how, &base, &salvage.commit, "--"]);
             git
         };
-        let stat = child::stdout(&mut diff("--stat=78"))?.to_str_lossy().into_owned();
+        let time = Limit::within(READING);
+        let stat = child::stdout_within(&mut diff("--stat=78"), &time)?;
+        let stat = stat.to_str_lossy().into_owned();
+        let wanted = usize::try_from(most).unwrap_or(usize::MAX);
         let mut git = diff("--patch");
-        let cannot = |error| Failure::io(error, "cannot run 'git'");
-        let mut child = git.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().map_err(cannot)?;
-        let mut patch = Vec::new();
-        if let Some(stdout) = child.stdout.take() {
-            stdout.take(most + 1).read_to_end(&mut patch).map_err(cannot)?;
-        }
-        // It ends at the closed pipe, if not before.
-        let status = child.wait().map_err(cannot)?;
-        let whole = patch.len() as u64 <= most;
-        if whole && !status.success() {
+        let output = child::run_up_to(&mut git, wanted, &time)?;
+        let patch = output.stdout;
+        let whole = patch.len() <= wanted;
+        if whole && !output.status.success() {
             return Err(Failure::new(FailureKind::Git, "'git diff' failed"));
         }
         let patch = whole.then(|| patch.to_str_lossy().into_owned());

@@ -117,6 +117,7 @@ impl Scenario {
             user: Some(agent.user.unwrap_or(1000)),
             person: agent.user.is_some(),
             worktree: Some(worktree.to_owned()),
+            git_dir: None,
         }
     }
 

@@ -390,6 +390,7 @@ impl Scenario {
             | Refusal::NotForYou { .. }
             | Refusal::Holding { .. }
             | Refusal::BadArtifact { .. }
+            | Refusal::Dirty { .. }
             | Refusal::Shut { .. }
             | Refusal::Push { .. }
             | Refusal::Kept { .. }
