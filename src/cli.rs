@@ -17,6 +17,7 @@ use clap::{FromArgMatches as _, Parser};
 use jiff::Timestamp;
 
 use crate::cmd::context::Need;
+use crate::cmd::run::supervisor;
 use crate::cmd::waiting::{Live as _, Patience};
 use crate::cmd::{self, Context, Global, Outcome};
 use crate::error::{self, Failure, FailureKind, Stop};
@@ -60,6 +61,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     if args.get(1).is_some_and(|first| first == completion::ASKED) {
         return completion::answer(&args[2..]).write();
     }
+    if args.get(1).is_some_and(|first| first == supervisor::ASKED) {
+        return supervisor::run(&args[2..]).unwrap_or(error::USAGE);
+    }
     let mut known = command();
     let parsed = match parse_named(&known, &args) {
         Some(cli) => Ok(cli),
@@ -71,20 +75,28 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(cli) => {
             let options = cli.options.clone();
             let mut aside = Aside::default();
+            if !matches!(cli.command, Some(Command::Run(_))) {
+                cmd::signals::outlive_the_limit_of_files();
+            }
             let mut result = execute(cli, &options, &mut aside);
             if let Some(worktrees) = &aside.worktrees {
                 cmd::worktrees::bring_up_to_date(worktrees, &mut result, options.json);
             }
             let format = aside.manners.format(&options);
             let mut printed = report::render(&result, format);
-            if let (Err(_), Some(code)) = (&result, aside.refuses) {
-                printed.exit = code;
+            if let Some(code) = aside.refuses {
+                printed.is_of_command = true;
+                if result.is_err() {
+                    printed.exit = code;
+                }
             }
-            match aside.warning {
+            let printed = match aside.warning {
                 Some(text) => printed.warning(&text, format),
                 None => printed,
-            }
-            .write()
+            };
+            let exit = printed.write();
+            aside.typed.into_iter().for_each(cmd::run::pass_on_what_was_typed);
+            exit
         }
         Err(printed) => printed.write(),
     }
@@ -223,6 +235,8 @@ struct Aside {
     refuses: Option<u8>,
     /// Where worktrees are by now that records name.
     worktrees: Option<cmd::worktrees::Worktrees>,
+    /// A signal that whoever else runs with this command is to get in the end.
+    typed: Option<i32>,
     manners: Manners,
 }
 
@@ -248,10 +262,10 @@ fn patiently(
     wait: impl FnOnce(Patience<'_>) -> Result<Outcome, Stop>,
 ) -> Result<Outcome, Stop> {
     let Some(width) = manners::width_of_stderr().filter(|_| !json) else {
-        return wait(Patience { timeout, live: Some(&mut report::waiting::Lines) });
+        return wait(Patience::new(timeout, Some(&mut report::waiting::Lines)));
     };
     let mut line = report::waiting::Line::new(width);
-    let result = wait(Patience { timeout, live: Some(&mut line) });
+    let result = wait(Patience::new(timeout, Some(&mut line)));
     line.erase();
     result
 }
@@ -381,21 +395,26 @@ fn run_command(
     let json = options.json;
     let run::RunArgs { phase, artifact, waiting, command } = args;
     aside.refuses = Some(error::RUN_REFUSED);
+    let caught = cmd::run::catch_signals()?;
     let stdout = if json { Some(report::run::beside_the_answer()?) } else { None };
     let mut context = aside.open(global, Need::Store)?;
     let claimed = if waiting.wait {
         patiently(json, waiting.timeout, |patience| {
-            cmd::run::claim(&mut context, &phase, Some(patience))
+            cmd::run::claim(&mut context, &phase, &caught, Some(patience))
         })
     } else {
-        cmd::run::claim(&mut context, &phase, None)
+        cmd::run::claim(&mut context, &phase, &caught, None)
     }?;
     if !json {
         // Whoever does not read this may read what the command prints.
         _ = report::run::begun(&claimed, aside.manners.format(options)).write();
     }
     let request = cmd::run::Request { phase, artifact, command, stdout };
-    cmd::run::run(&mut context, &request, claimed)
+    let ran = cmd::run::run(&mut context, &request, &caught, claimed);
+    if let Ok(Outcome::Ran(ran)) = &ran {
+        aside.typed = ran.typed;
+    }
+    ran
 }
 
 /// A command line that is wrong in a way that its definitions do not tell.

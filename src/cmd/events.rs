@@ -6,6 +6,7 @@
 //! what a waiter believes it reads from the store.
 
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::rc::Rc;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -44,7 +45,7 @@ pub(super) struct Events {
     at_once: bool,
     processes: Vec<OwnedFd>,
     /// Where the terminal has to be tidied up before a signal has its way.
-    signals: Option<Signals>,
+    signals: Option<Rc<Signals>>,
     /// Whether it also matters that an owner was heard.
     hears: bool,
 }
@@ -62,14 +63,14 @@ pub(super) enum Woken {
 
 impl Events {
     /// With signals that [`Events::obey`] does, if any.
-    pub(super) fn new(signals: Option<Signals>) -> Self {
+    pub(super) fn new(signals: Option<Rc<Signals>>) -> Self {
         let files = inotify::begin();
         let blind = files.is_none();
         Self { files, blind, at_once: false, processes: Vec::new(), signals, hears: false }
     }
 
     /// The same for one who shows when an owner was last heard: its files are touched then.
-    pub(super) fn of_owners_too(signals: Option<Signals>) -> Self {
+    pub(super) fn of_owners_too(signals: Option<Rc<Signals>>) -> Self {
         Self { hears: true, ..Self::new(signals) }
     }
 
@@ -140,7 +141,10 @@ impl Events {
         let longest = longest.and_then(|time| Timespec::try_from(time).ok());
         // Errors and hang-ups are told unasked.
         let reader = reader.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::empty()));
-        let signals = self.signals.iter().map(|fd| PollFd::new(fd, PollFlags::IN));
+        let signals = self
+            .signals
+            .iter()
+            .map(|signals| PollFd::from_borrowed_fd(signals.as_fd(), PollFlags::IN));
         let files = self.files.iter().chain(&self.processes);
         let mut fds: Vec<PollFd<'_>> = reader.chain(signals).collect();
         let others = fds.len();
@@ -156,6 +160,42 @@ impl Events {
         } else {
             Woken::Time
         }
+    }
+
+    /// Sleeps until something happens, at most for `longest`, or until one of `others` can be read;
+    /// whether it is time to look.
+    pub(super) fn sleep_beside(
+        &self,
+        longest: Option<Duration>,
+        others: &[BorrowedFd<'_>],
+    ) -> bool {
+        if self.at_once {
+            return true;
+        }
+        let blind = self.blind.then(|| BLIND + jitter(BLIND));
+        let shorter = blind.filter(|blind| longest.is_none_or(|longest| *blind < longest));
+        let longest = shorter.or(longest).and_then(|time| Timespec::try_from(time).ok());
+        let files = self.files.iter().chain(&self.processes).map(OwnedFd::as_fd);
+        let all = files.chain(others.iter().copied());
+        let mut fds: Vec<PollFd<'_>> =
+            all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+        let woken = poll(&mut fds, longest.as_ref());
+        let ours = fds.len() - others.len();
+        match woken {
+            Ok(0) => shorter.is_some(),
+            Ok(_) => fds[..ours].iter().any(|fd| !fd.revents().is_empty()),
+            // A signal, most likely.
+            Err(_) => false,
+        }
+    }
+
+    /// Sleeps for `longest`, or until one of `fds` can be read or a signal comes.
+    pub(super) fn sleep_for(longest: Option<Duration>, fds: &[BorrowedFd<'_>]) {
+        let longest = longest.and_then(|time| Timespec::try_from(time).ok());
+        let mut fds: Vec<PollFd<'_>> =
+            fds.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
+        // Whatever the error is, the caller looks.
+        poll(&mut fds, longest.as_ref()).ok();
     }
 
     /// Does what signals ask for, once `tidy` has tidied up.

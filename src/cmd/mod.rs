@@ -53,8 +53,8 @@ pub enum Outcome {
     Board(Box<View>),
     /// There is no sprint. That is an answer, not a refusal.
     NoSprint,
-    /// The board was shown until nobody looked any more.
-    Watched,
+    /// The board was shown until nobody looked any more, or until it could not be written.
+    Watched(Option<std::io::Error>),
     /// A sprint is there to be worked on.
     Started {
         /// The sprint, and what was archived for it.

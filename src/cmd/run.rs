@@ -1,17 +1,25 @@
 //! `run`: own a phase for as long as a command runs.
 //!
 //! The claim records the process of this very command, so that whoever kills it leaves an owner that is
-//! provably gone, whatever the command that it ran goes on doing. That one is told the claim's token, and
-//! so is the owner in all that it asks git or this program while both live.
+//! provably gone. The command is told the claim's token, and so is the owner in all that it asks git or this
+//! program while both live. It runs in a process group of its own, below a supervisor that ends with it what
+//! it has begun when this process is killed; and it is stopped when the claim is lost.
 
-mod child;
+mod end;
+pub mod supervisor;
+mod terminal;
+mod tree;
+mod watch;
+mod wire;
 
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::Command;
+use std::rc::Rc;
 
 use super::context::Context;
+use super::signals::Signals;
 use super::waiting::Patience;
 use super::{Input, Outcome, claim, complete, waiting};
 use crate::agent::{NAME_VARIABLES, PID_VARIABLE, TOKEN_VARIABLE};
@@ -20,10 +28,13 @@ use crate::place::STORE_VARIABLE;
 use crate::record::{Claim, Done, Verdict};
 use crate::rules::graph::Handover;
 use crate::rules::identity::relation;
-use crate::rules::{Board, Change, Life, Refusal, State};
+use crate::rules::{Change, Life, Refusal, State};
 use crate::store::change::Granted;
+use crate::store::standing::Standing;
+use watch::{Ended, Watched};
 
-pub use child::End;
+pub use end::End;
+pub use watch::pass_on_what_was_typed;
 
 /// What was asked for.
 #[derive(Debug)]
@@ -47,6 +58,10 @@ pub struct Ran {
     pub waited: Option<std::time::Duration>,
     /// How the command ended.
     pub end: End,
+    /// Whether it was stopped, because the claim was lost.
+    pub was_stopped: bool,
+    /// The signal that was typed to the command alone and has ended it: for whoever else runs with this one.
+    pub typed: Option<i32>,
     /// What became of the phase.
     pub fate: Fate,
 }
@@ -56,6 +71,8 @@ pub struct Ran {
 pub enum Fate {
     /// It is completed.
     Completed(Box<complete::Handed>),
+    /// It is completed; something that was to be done after that failed.
+    Stands(Box<Done>, Stop),
     /// The command itself has completed it.
     Itself(Box<Done>),
     /// It was given up, for this reason.
@@ -66,6 +83,19 @@ pub enum Fate {
     Left(Failure),
 }
 
+/// The signals of a `run`, caught before it claims: none that comes once there is a claim is missed.
+pub struct Caught(Rc<Signals>);
+
+/// Catches what is to be passed on to the command. Until it runs, `--wait` ends by it as any command does.
+///
+/// # Errors
+/// The system does not let them be caught.
+pub fn catch_signals() -> Result<Caught, Failure> {
+    let signals = Signals::catch_these(watch::CAUGHT)
+        .map_err(|error| Failure::io(error, "cannot catch signals"))?;
+    Ok(Caught(Rc::new(signals)))
+}
+
 /// Claims `phase` for this very process, at once or, with `patience`, as soon as it can be.
 ///
 /// # Errors
@@ -73,6 +103,7 @@ pub enum Fate {
 pub fn claim(
     context: &mut Context,
     phase: &str,
+    caught: &Caught,
     patience: Option<Patience<'_>>,
 ) -> Result<Outcome, Stop> {
     if let Some(board) = context.store.states()?
@@ -81,21 +112,27 @@ pub fn claim(
         && hold.life != Life::Dead
         && relation(&context.asker.me, &hold.claim, hold.life).is_mine()
     {
-        return Err(held(phase, &hold.claim));
+        return Err(held(phase, &hold.claim, board.graph.phase(id).handover()));
     }
     let me = &mut context.asker.me;
     // Nobody else: the claim is to end with this process.
     me.process = Some(me.command.clone());
     (me.shared, me.via) = (None, None);
     let claimed = match patience {
-        Some(patience) => waiting::claim(context, Some(phase), false, patience),
+        Some(patience) => {
+            let patience = Patience { signals: Some(Rc::clone(&caught.0)), ..patience };
+            waiting::claim(context, Some(phase), false, patience)
+        }
         None => claim::run(context, phase, false),
     };
     let claimed = claimed.map_err(|stop| waiting_again(stop, phase))?;
     if let Outcome::Claimed { granted, .. } = &claimed
         && granted.change == Change::Renew
     {
-        return Err(held(phase, &granted.claim));
+        let graph = &granted.board.graph;
+        let id = graph.find(phase);
+        let handover = id.map(|id| graph.phase(id).handover()).unwrap_or_default();
+        return Err(held(phase, &granted.claim, handover));
     }
     Ok(claimed)
 }
@@ -112,13 +149,8 @@ fn waiting_again(mut stop: Stop, phase: &str) -> Stop {
 }
 
 /// The asker has it already, and its process would stay the one that is recorded.
-fn held(phase: &str, claim: &Claim) -> Stop {
-    Refusal::Holding {
-        phase: phase.to_owned(),
-        since: claim.claimed_at,
-        handover: Handover::default(),
-    }
-    .into()
+fn held(phase: &str, claim: &Claim, handover: Handover) -> Stop {
+    Refusal::Holding { phase: phase.to_owned(), since: claim.claimed_at, handover }.into()
 }
 
 /// Runs the command under the claim that was `claimed`; completes the phase if that ends well, and gives
@@ -127,27 +159,40 @@ fn held(phase: &str, claim: &Claim) -> Stop {
 /// # Errors
 /// The command ended well, and the phase could not be completed, for want of the artifact for example:
 /// then it is given up.
-pub fn run(context: &mut Context, request: &Request, claimed: Outcome) -> Result<Outcome, Stop> {
+pub fn run(
+    context: &mut Context,
+    request: &Request,
+    caught: &Caught,
+    claimed: Outcome,
+) -> Result<Outcome, Stop> {
     let Outcome::Claimed { granted, inputs, waited, .. } = claimed else {
         return Err(Failure::new(FailureKind::Bug, "a claim is none").into());
     };
     context.asker.me.token.clone_from(&granted.claim.token);
     let name = request.command.first().map(|word| word.to_string_lossy()).unwrap_or_default();
-    let end = child::run(&name, || command(context, request, &granted, &inputs));
-    let fate = conclude(context, request, &granted.board.sprint.sprint_id, &end)?;
-    Ok(Outcome::Ran(Box::new(Ran { granted, waited, end, fate })))
+    let watched = Watched {
+        context,
+        sprint: &granted.board.sprint.sprint_id,
+        phase: &request.phase,
+        token: granted.claim.token.as_ref(),
+    };
+    let ended = match command(context, request, &granted, &inputs) {
+        Ok(command) => watch::run(&watched, &caught.0, &name, command),
+        Err(error) => Ended::with(End::not_run(&name, &error)),
+    };
+    let fate = conclude(&watched, request, &ended)?;
+    let Ended { end, was_stopped, typed, .. } = ended;
+    Ok(Outcome::Ran(Box::new(Ran { granted, waited, end, was_stopped, typed, fate })))
 }
 
-/// The command, with what it is to know in its environment.
+/// What begins the command, with what it is to know in its environment.
 fn command(
     context: &Context,
     request: &Request,
     granted: &Granted,
     inputs: &[Input],
 ) -> std::io::Result<Command> {
-    let mut words = request.command.iter();
-    let mut command = Command::new(words.next().map(OsString::as_os_str).unwrap_or_default());
-    command.args(words);
+    let mut command = watch::command(&request.command);
     let sprint = &granted.board.sprint.sprint_id;
     command.env("GIT_CONDUCTOR_SPRINT", sprint);
     command.env("GIT_CONDUCTOR_PHASE", &granted.phase);
@@ -185,26 +230,28 @@ fn of_inputs(inputs: &[Input]) -> Vec<(String, &str)> {
 }
 
 /// Completes the phase, or gives it up.
-fn conclude(context: &Context, request: &Request, sprint: &str, end: &End) -> Result<Fate, Stop> {
-    let board = context.store.states();
-    if let Ok(Some(board)) = &board
-        && board.sprint.sprint_id != sprint
-    {
-        // A phase of that name in another sprint is another phase.
-        let phase = request.phase.clone();
-        let lost = Refusal::Lost { phase, holder: None, ended_sprint: Some(sprint.to_owned()) };
-        return if end.is_well() { Err(lost.into()) } else { Ok(Fate::Lost(Box::new(lost))) };
-    }
-    match board.map(|board| done_by_it(context, board.as_ref(), &request.phase)) {
-        Ok(Some(done)) => return Ok(Fate::Itself(Box::new(done))),
+fn conclude(watched: &Watched<'_>, request: &Request, ended: &Ended) -> Result<Fate, Stop> {
+    let Watched { context, sprint, .. } = watched;
+    let (phase, end) = (&request.phase, &ended.end);
+    match standing(watched) {
+        Ok(Standing::Replaced) => {
+            // A phase of that name in another sprint is another phase.
+            let ended_sprint = Some((*sprint).to_owned());
+            let lost = Refusal::Lost { phase: phase.clone(), holder: None, ended_sprint };
+            return if end.is_well() { Err(lost.into()) } else { Ok(Fate::Lost(Box::new(lost))) };
+        }
+        Ok(Standing::Done(done)) => return Ok(Fate::Itself(done)),
         Err(failure) if end.is_well() => return Err(failure.into()),
-        Ok(None) | Err(_) => {}
+        Ok(Standing::Held | Standing::GivenUp | Standing::Lost | Standing::NoSprint) | Err(_) => {}
+    }
+    if let Some(left) = &ended.left {
+        return Ok(Fate::Left(goes_on(left)));
     }
     if !end.is_well() {
-        return Ok(give_up(context, &request.phase, end.reason()));
+        return Ok(give_up(context, phase, end.reason()));
     }
     let hand_in = complete::Request {
-        phase: request.phase.clone(),
+        phase: phase.clone(),
         artifact: request.artifact.clone(),
         verdict: Verdict::Pass,
         ..complete::Request::default()
@@ -212,9 +259,35 @@ fn conclude(context: &Context, request: &Request, sprint: &str, end: &End) -> Re
     match complete::run(context, &hand_in) {
         Ok(Outcome::Completed { handed, .. }) => Ok(Fate::Completed(handed)),
         Ok(_) => Err(Failure::new(FailureKind::Bug, "a completion is none").into()),
-        // Nobody else will give it up: this process ends now.
-        Err(stop) => Err(given_up(context, &request.phase, stop)),
+        Err(stop) => match standing(watched) {
+            // What was to follow has failed.
+            Ok(Standing::Done(done)) => Ok(Fate::Stands(done, stop)),
+            // Nobody else will give it up: this process ends now.
+            _ => Err(given_up(context, phase, stop)),
+        },
     }
+}
+
+/// How the claim stands.
+fn standing(watched: &Watched<'_>) -> Result<Standing, Failure> {
+    let Watched { context, sprint, phase, token } = watched;
+    match token {
+        Some(token) => context.store.standing(sprint, phase, token),
+        None => Ok(Standing::Lost),
+    }
+}
+
+/// Processes of the command that cannot be stopped still work on the phase.
+fn goes_on(left: &[i32]) -> Failure {
+    let text = match left {
+        [0, ..] => "it cannot be seen whether processes of the command go on".to_owned(),
+        [one] => format!("process {one} of the command cannot be stopped"),
+        many => {
+            let many: Vec<String> = many.iter().take(8).map(ToString::to_string).collect();
+            format!("processes {} of the command cannot be stopped", many.join(", "))
+        }
+    };
+    Failure::new(FailureKind::Io, text)
 }
 
 /// Gives the phase up since it could not be completed, for the reason that `stop` is.
@@ -241,14 +314,6 @@ fn given_up(context: &Context, phase: &str, mut stop: Stop) -> Stop {
     };
     give_up(context, phase, format!("it could not be completed: {why}"));
     stop
-}
-
-/// The completion, if the command has completed the phase under this claim.
-fn done_by_it(context: &Context, board: Option<&Board>, phase: &str) -> Option<Done> {
-    let board = board?;
-    let State::Done(done) = board.state(board.graph.find(phase)?) else { return None };
-    let token = &context.asker.me.token;
-    (token.is_some() && done.token == *token).then(|| done.clone())
 }
 
 fn give_up(context: &Context, phase: &str, reason: String) -> Fate {

@@ -1,28 +1,28 @@
-//! Signals, for a command that lasts and has drawn on a terminal: it tidies the terminal up, and then
-//! ends, or stops, as the signal has it. Nobody else catches any: there is nothing to tidy up.
+//! Signals, for the commands that must act before one has its way: a command that has drawn on a terminal
+//! tidies it up first, and one that runs another passes them on. No other command catches any.
 
-use std::io::Read as _;
+use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicBool;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
+use signal_hook::consts::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH, SIGXFSZ};
+use signal_hook::iterator::backend::SignalDelivery;
+use signal_hook::iterator::exfiltrator::WithOrigin;
+pub(super) use signal_hook::iterator::exfiltrator::origin::Origin;
 use signal_hook::{flag, low_level};
 
 use crate::error::{Failure, FailureKind};
 
-/// Those that end a command. SIGQUIT is not among them: it ends one that does not come to look.
-const ENDING: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
+/// What a terminal is tidied up for. SIGQUIT ends a command that does not come to look.
+const OF_TERMINAL: [i32; 5] = [SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGWINCH];
 
 /// Signals that were caught, to be polled for.
 pub(super) struct Signals {
     /// Readable once there was one.
     wakes: UnixStream,
-    /// The last that is to end the command; 0 for none.
-    ends: Arc<AtomicUsize>,
-    /// Whether it is to stop.
-    stops: Arc<AtomicBool>,
+    caught: RefCell<SignalDelivery<UnixStream, WithOrigin>>,
 }
 
 /// What a terminal is tidied up for.
@@ -35,27 +35,24 @@ pub enum Leave {
 }
 
 impl Signals {
-    /// Catches them from now on; `None` where that cannot be done. A signal that is ignored stays so,
-    /// as for a command under nohup.
+    /// Catches those that concern who draws on a terminal; `None` where that cannot be done.
     pub(super) fn catch() -> Option<Self> {
-        let (wakes, wake) = UnixStream::pair().ok()?;
-        wakes.set_nonblocking(true).ok()?;
-        let caught = Self { wakes, ends: Arc::default(), stops: Arc::default() };
+        Self::catch_these(OF_TERMINAL).ok()
+    }
+
+    /// Catches these from now on. A signal that is ignored stays so, as for a command under nohup.
+    pub(super) fn catch_these(signals: impl IntoIterator<Item = i32>) -> std::io::Result<Self> {
         let ignored = ignored();
-        for signal in [SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGWINCH] {
-            if ignored & (1 << (signal - 1)) != 0 {
-                continue;
-            }
-            if ENDING.contains(&signal) {
-                let value = usize::try_from(signal).ok()?;
-                flag::register_usize(signal, Arc::clone(&caught.ends), value).ok()?;
-            } else if signal == SIGTSTP {
-                flag::register(signal, Arc::clone(&caught.stops)).ok()?;
-            }
-            // After the flags, so that who is woken finds them set.
-            low_level::pipe::register(signal, wake.try_clone().ok()?).ok()?;
-        }
-        Some(caught)
+        let caught = signals.into_iter().filter(|signal| ignored & (1 << (signal - 1)) == 0);
+        let (read, write) = UnixStream::pair()?;
+        let wakes = read.try_clone()?;
+        let caught = SignalDelivery::with_pipe(read, write, WithOrigin::default(), caught)?;
+        Ok(Self { wakes, caught: RefCell::new(caught) })
+    }
+
+    /// Those that have come since it was last asked, each with who sent it.
+    pub(super) fn take(&self) -> Vec<Origin> {
+        self.caught.borrow_mut().pending().collect()
     }
 
     /// Does what they ask for, once `tidy` has tidied the terminal up. Returns if there were none, and
@@ -64,18 +61,20 @@ impl Signals {
     /// # Errors
     /// It should have ended, and could not.
     pub(super) fn obey(&self, tidy: &mut dyn FnMut(Leave)) -> Result<(), Failure> {
-        let mut buffer = [0; 64];
-        while (&self.wakes).read(&mut buffer).is_ok_and(|read| read > 0) {}
-        let ends = self.ends.swap(0, Ordering::SeqCst);
-        if ends != 0 {
-            tidy(Leave::ForGood);
-            // By the signal itself: a shell, or git, that waits for this process shall know.
-            i32::try_from(ends).map(low_level::emulate_default_handler).ok();
-            return Err(Failure::new(FailureKind::Io, "interrupted"));
-        }
-        if self.stops.swap(false, Ordering::SeqCst) {
-            tidy(Leave::ForNow);
-            low_level::emulate_default_handler(SIGTSTP).ok();
+        for Origin { signal, .. } in self.take() {
+            match signal {
+                SIGWINCH | SIGCONT | SIGCHLD | SIGXFSZ => {}
+                SIGTSTP => {
+                    tidy(Leave::ForNow);
+                    low_level::emulate_default_handler(SIGTSTP).ok();
+                }
+                ends => {
+                    tidy(Leave::ForGood);
+                    // By the signal itself: a shell, or git, that waits for this process shall know.
+                    low_level::emulate_default_handler(ends).ok();
+                    return Err(Failure::new(FailureKind::Io, "interrupted"));
+                }
+            }
         }
         Ok(())
     }
@@ -93,4 +92,11 @@ pub(super) fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+/// Lets a write beyond the limit of a file's size (`ulimit -f`) fail, as one to a full disk does,
+/// instead of ending this process without a word.
+pub fn outlive_the_limit_of_files() {
+    // Where that cannot be done it is as it would be without.
+    flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).ok();
 }

@@ -4,6 +4,7 @@
 //! then sleeps: what changes after the watches were set wakes it, so nothing is missed in between. A
 //! waiter changes nothing until its turn comes, and has nothing to tidy up when it is killed.
 
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -55,6 +56,16 @@ pub struct Patience<'a> {
     pub timeout: Option<Duration>,
     /// Where it is shown while it lasts, if anywhere.
     pub live: Option<&'a mut dyn Live>,
+    /// What has caught signals already; without, they are caught only where it is shown.
+    pub(super) signals: Option<Rc<Signals>>,
+}
+
+impl<'a> Patience<'a> {
+    /// To wait for `timeout` at most, shown on `live`.
+    #[must_use]
+    pub fn new(timeout: Option<Duration>, live: Option<&'a mut dyn Live>) -> Self {
+        Self { timeout, live, signals: None }
+    }
 }
 
 /// What `wait --for` names.
@@ -159,7 +170,8 @@ fn until<T>(
     let begun = Instant::now();
     let deadline = patience.timeout.and_then(|timeout| begun.checked_add(timeout));
     let in_place = patience.live.as_ref().is_some_and(|live| live.is_in_place());
-    let signals = if in_place { Signals::catch() } else { None };
+    let shown = || if in_place { Signals::catch().map(Rc::new) } else { None };
+    let signals = patience.signals.or_else(shown);
     let tick = if in_place { TICK } else { REPEAT };
     let mut said: Option<Duration> = None;
     let mut events = Events::new(signals);

@@ -5,6 +5,7 @@
 //! store may be removed and made again. It is no command of an owner, whose claim it would keep fresh.
 
 use std::os::fd::BorrowedFd;
+use std::rc::Rc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -24,7 +25,10 @@ const SETTLED: Duration = Duration::from_millis(20);
 /// Where the board is shown.
 pub trait Screen {
     /// Shows what was seen, if it looks different at that time; `false` once nobody looks any more.
-    fn show(&mut self, seen: &Outcome, now: Timestamp) -> bool;
+    ///
+    /// # Errors
+    /// It cannot be written, although somebody is there to read it.
+    fn show(&mut self, seen: &Outcome, now: Timestamp) -> std::io::Result<bool>;
     /// Whether it is a terminal: what is shown there goes with the time, and it is left tidy.
     fn is_live(&self) -> bool;
     /// What it is written to.
@@ -41,14 +45,15 @@ pub fn run(
     open: &dyn Fn() -> Result<Context, Failure>,
     screen: &mut dyn Screen,
 ) -> Result<Outcome, Stop> {
-    let signals = if screen.is_live() { Signals::catch() } else { None };
+    let signals = if screen.is_live() { Signals::catch().map(Rc::new) } else { None };
     let mut events = Events::of_owners_too(signals);
     loop {
         events.clear();
         match look(open, &mut events) {
             Ok(look) => {
-                if !show_until_woken(&look, &events, screen)? {
-                    return Ok(Outcome::Watched);
+                match show_until_woken(&look, &events, screen)? {
+                    Shown::Changed => {}
+                    Shown::Unread(error) => return Ok(Outcome::Watched(error)),
                 }
                 // Else all that happens beside the store, once there is one, would wake it.
                 if !look.is_there {
@@ -58,7 +63,7 @@ pub fn run(
             // Another command is in the middle of a change, or was killed there.
             Err(Stop::Failed(failure)) if failure.kind == FailureKind::Busy => {
                 if events.sleep_while_read(Some(TICK), Some(screen.reader())) == Woken::Unread {
-                    return Ok(Outcome::Watched);
+                    return Ok(Outcome::Watched(None));
                 }
                 events.obey(&mut |leave| screen.leave(leave))?;
             }
@@ -121,12 +126,22 @@ fn watch_for_store(context: &Context, events: &mut Events) {
     }
 }
 
-/// Shows it until there is something else to see; `false` once nobody looks any more.
-fn show_until_woken(look: &Look, events: &Events, screen: &mut dyn Screen) -> Result<bool, Stop> {
+/// Why it is not shown any more.
+enum Shown {
+    /// There is something else to see.
+    Changed,
+    /// Nobody looks any more, or it cannot be written.
+    Unread(Option<std::io::Error>),
+}
+
+/// Shows it until there is something else to see.
+fn show_until_woken(look: &Look, events: &Events, screen: &mut dyn Screen) -> Result<Shown, Stop> {
     loop {
         let now = look.context.now();
-        if !screen.show(&look.seen, now) {
-            return Ok(false);
+        match screen.show(&look.seen, now) {
+            Ok(true) => {}
+            Ok(false) => return Ok(Shown::Unread(None)),
+            Err(error) => return Ok(Shown::Unread(Some(error))),
         }
         let tick = (screen.is_live() && !events.is_blind()).then_some(TICK);
         let left = look.until.map(|until| ahead(now, until));
@@ -135,11 +150,11 @@ fn show_until_woken(look: &Look, events: &Events, screen: &mut dyn Screen) -> Re
         events.obey(&mut |leave| screen.leave(leave))?;
         let is_over = look.until.is_some_and(|until| look.context.now() >= until);
         match woken {
-            Woken::Unread => return Ok(false),
+            Woken::Unread => return Ok(Shown::Unread(None)),
             Woken::Time if !is_over => {}
             Woken::Look | Woken::Time => {
                 std::thread::sleep(SETTLED);
-                return Ok(true);
+                return Ok(Shown::Changed);
             }
         }
     }

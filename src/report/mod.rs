@@ -72,6 +72,8 @@ pub struct Printed {
     pub err: String,
     /// The exit code.
     pub exit: u8,
+    /// Whether that is of a command that was run: it stays, whether the answer can be written or not.
+    pub is_of_command: bool,
 }
 
 impl Printed {
@@ -97,7 +99,8 @@ impl Printed {
         let (said, exit) = match written {
             // What was asked for has been done, or not: the answer is lost, and asking again tells.
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                (format!("error: cannot write the answer: {error}\n{}", self.err), error::BUSY)
+                let exit = if self.is_of_command { self.exit } else { error::BUSY };
+                (format!("error: {}\n{}", unwritten(&error), self.err), exit)
             }
             _ => (self.err.clone(), self.exit),
         };
@@ -127,6 +130,10 @@ fn lost_text(lost: &[Loss], now: Timestamp, say: &mut Say) {
     if let Some(loss) = lost.first() {
         say.hint(&board::lost_advice(loss));
     }
+}
+
+fn unwritten(error: &std::io::Error) -> String {
+    format!("cannot write the answer: {error}")
 }
 
 /// Collects what is said on stderr.
@@ -161,14 +168,16 @@ impl Say {
 pub fn render(result: &Result<Outcome, Stop>, format: Format) -> Printed {
     let mut say = Say { err: String::new(), paint: format.err, advice: format.advice };
     let (out, exit) = match result {
-        Ok(Outcome::Watched) => (String::new(), error::OK),
+        Ok(Outcome::Watched(None)) => (String::new(), error::OK),
+        Ok(Outcome::Watched(Some(error))) => {
+            let line = unwritten(error);
+            say.line(&format!("{} {line}", say.paint.error("error:")));
+            (String::new(), error::BUSY)
+        }
         Ok(outcome) if format.json => (one_line(&outcome_json(outcome, format)), exit(outcome)),
         Ok(outcome) => (outcome_text(outcome, format, &mut say), exit(outcome)),
         Err(stop) => {
-            let words = match stop {
-                Stop::Refused(refusal) => words::refusal(refusal, format.now),
-                Stop::Failed(failure) => words::failure(failure),
-            };
+            let words = words::stop(stop, format.now);
             let out = if format.json { one_line(&stop_json(stop, &words)) } else { String::new() };
             stop_text(&words, &mut say);
             (out, words.exit)
@@ -179,7 +188,7 @@ pub fn render(result: &Result<Outcome, Stop>, format: Format) -> Printed {
         Ok(Outcome::Content(content)) if format.width.is_none() && !format.json => content.clone(),
         Ok(_) | Err(_) => Vec::new(),
     };
-    Printed { out, raw, err: say.err, exit }
+    Printed { out, raw, err: say.err, exit, ..Printed::default() }
 }
 
 /// The exit code of an answer: yes, or no; or that of a command that was run.
@@ -264,7 +273,7 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
         Outcome::Overview(overview, page) => telling::overview(overview, *page, say),
         Outcome::Graph(view, form) => graph::text(view, *form, format),
         Outcome::Waited { verdict, .. } => waiting::text(*verdict),
-        Outcome::Watched => String::new(),
+        Outcome::Watched(_) => String::new(),
         Outcome::Aborted(freed) => {
             aborted_text(freed, say);
             "OK\n".to_owned()
@@ -508,9 +517,9 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
         }),
         Outcome::Claimed { .. } => claimed_json(outcome),
         Outcome::Completed { phase, handed } => completed::json(phase, handed),
-        Outcome::Ran(ran) => run::json(ran),
+        Outcome::Ran(ran) => run::json(ran, format),
         Outcome::Log(told) => log::json(told),
-        Outcome::Watched => Value::Null,
+        Outcome::Watched(_) => Value::Null,
         Outcome::Report(told, _) => telling::json(told, format.now),
         Outcome::Overview(overview, _) => telling::overview_json(overview),
         Outcome::Graph(view, _) => graph::json(view, format.now),

@@ -38,10 +38,18 @@ pub(super) fn text(ran: &Ran, format: Format, say: &mut Say) -> String {
         let line = format!("{} {}", say.paint.error("error:"), safe(why));
         say.line(&line);
     }
+    if ran.was_stopped {
+        say.warning(&format!("the command was stopped: the claim of '{phase}' was lost"));
+    }
     match &ran.fate {
         Fate::Completed(handed) => {
             say.line(&format!("completed '{phase}'"));
             completed::text(phase, handed, format.now, say);
+        }
+        Fate::Stands(_, stop) => {
+            say.line(&format!("completed '{phase}'"));
+            let words = words::stop(stop, format.now);
+            say.warning(&format!("what follows a completion failed: {}", words.text));
         }
         Fate::Itself(done) => {
             let verdict = if done.verdict == Verdict::Fail { ", as failed" } else { "" };
@@ -63,22 +71,30 @@ pub(super) fn text(ran: &Ran, format: Format, say: &mut Say) -> String {
 }
 
 /// The same as JSON.
-pub(super) fn json(ran: &Ran) -> Value {
-    let Ran { granted, waited, end, fate } = ran;
+pub(super) fn json(ran: &Ran, format: Format) -> Value {
+    let Ran { granted, waited, end, was_stopped, fate, .. } = ran;
+    let failed = match fate {
+        Fate::Stands(_, stop) => Some(words::stop(stop, format.now).text),
+        Fate::Completed(_) | Fate::Itself(_) | Fate::Aborted(_) | Fate::Lost(_) | Fate::Left(_) => {
+            None
+        }
+    };
     let (word, reason) = match fate {
-        Fate::Completed(_) | Fate::Itself(_) => ("completed", None),
+        Fate::Completed(_) | Fate::Stands(..) | Fate::Itself(_) => ("completed", None),
         Fate::Aborted(reason) => ("aborted", Some(reason.clone())),
         Fate::Lost(refusal) => ("lost", Some(refusal.code().to_owned())),
         Fate::Left(failure) => ("left", Some(failure.to_string())),
     };
     let done = match fate {
         Fate::Completed(handed) => Some(&handed.completed.done),
-        Fate::Itself(done) => Some(&**done),
+        Fate::Stands(done, _) | Fate::Itself(done) => Some(&**done),
         Fate::Aborted(_) | Fate::Lost(_) | Fate::Left(_) => None,
     };
     let handed = match fate {
         Fate::Completed(handed) => Some(&**handed),
-        Fate::Itself(_) | Fate::Aborted(_) | Fate::Lost(_) | Fate::Left(_) => None,
+        Fate::Stands(..) | Fate::Itself(_) | Fate::Aborted(_) | Fate::Lost(_) | Fate::Left(_) => {
+            None
+        }
     };
     let mut value = json!({
         "v": VERSION,
@@ -90,8 +106,10 @@ pub(super) fn json(ran: &Ran) -> Value {
         "exit": end.exit(),
         "signal": end.signal(),
         "began": !matches!(end, End::NotRun(..)),
+        "stopped": was_stopped,
         "phase_is": word,
         "reason": reason,
+        "failed_after": failed,
         "verdict": done.map(|done| done.verdict),
         "artifact": done.map(|done| &done.artifact),
         "artifact_sha256": done.and_then(|done| done.artifact_sha256.as_ref()),

@@ -1,6 +1,6 @@
 //! Where `status --watch` shows the board: on a terminal in place, elsewhere again at each change.
 
-use std::io::{Stdout, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Stdout, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 
 use jiff::Timestamp;
@@ -54,12 +54,12 @@ struct Again {
 }
 
 impl Screen for Again {
-    fn show(&mut self, seen: &Outcome, now: Timestamp) -> bool {
+    fn show(&mut self, seen: &Outcome, now: Timestamp) -> std::io::Result<bool> {
         let format = Format { now, ..self.format };
         let value = outcome_json(seen, format);
         let lasting = lasting(value.clone());
         if self.shown.as_ref() == Some(&lasting) {
-            return true;
+            return Ok(true);
         }
         let text = match (format.json, &self.shown) {
             (true, _) => one_line(&value),
@@ -93,9 +93,13 @@ fn lasting(mut board: Value) -> Value {
 }
 
 /// All of it; `false` where nobody is left to read it.
-fn write(stdout: &Stdout, text: &str) -> bool {
+fn write(stdout: &Stdout, text: &str) -> std::io::Result<bool> {
     let mut stdout = stdout.lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_ok()
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe || stdout.is_terminal() => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Drawn on the terminal's alternate screen.
@@ -121,19 +125,20 @@ impl InPlace {
 }
 
 impl Screen for InPlace {
-    fn show(&mut self, seen: &Outcome, now: Timestamp) -> bool {
+    fn show(&mut self, seen: &Outcome, now: Timestamp) -> std::io::Result<bool> {
         let size = self.size();
         let width = Some(size.0).filter(|&width| width > 0);
         let board = text(seen, Format { width, now, ..self.format }) + &self.warning;
         let frame = frame(&board, size);
         let begin = match &self.drawn {
-            Some((drawn, at)) if *at == size && *drawn == frame => return true,
+            Some((drawn, at)) if *at == size && *drawn == frame => return Ok(true),
             Some(_) => "",
             None => ENTER,
         };
         let is_read = write(&self.stdout, &format!("{begin}{frame}"));
         (self.board, self.drawn) = (board, Some((frame, size)));
-        is_read
+        // A terminal does not fill up: it is gone.
+        Ok(is_read.unwrap_or(false))
     }
 
     fn is_live(&self) -> bool {
@@ -147,7 +152,7 @@ impl Screen for InPlace {
     fn leave(&mut self, leave: Leave) {
         if self.drawn.take().is_some() {
             let last = if leave == Leave::ForGood { self.board.as_str() } else { "" };
-            write(&self.stdout, &format!("{LEAVE}{last}"));
+            write(&self.stdout, &format!("{LEAVE}{last}")).ok();
         }
     }
 }

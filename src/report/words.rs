@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::sentences::{Draft, sentence};
 use super::text::safe;
-use crate::error::{self, Failure, FailureKind};
+use crate::error::{self, Failure, FailureKind, Stop};
 use crate::rules::refusal::{Refusal, Retry};
 
 /// The words of one refusal or failure.
@@ -67,6 +67,15 @@ fn exit(refusal: &Refusal) -> u8 {
         error::NOTHING_NOW
     } else {
         error::REFUSED
+    }
+}
+
+/// What whatever stopped a command says.
+#[must_use]
+pub fn stop(stop: &Stop, now: Timestamp) -> Words {
+    match stop {
+        Stop::Refused(it) => refusal(it, now),
+        Stop::Failed(it) => failure(it),
     }
 }
 

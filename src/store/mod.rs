@@ -45,6 +45,7 @@ mod past;
 mod phase;
 pub mod read;
 mod sprints;
+pub mod standing;
 mod told;
 pub mod world;
 

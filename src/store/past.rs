@@ -262,6 +262,15 @@ fn record<D: Dir>(past: &Folder<D>, token: &Token) -> Result<Attempt, Failure> {
     }
 }
 
+/// How the claim `token` ended, in a word of [`crate::rules::attempts`]; `None` if no record says so.
+pub(crate) fn ended_as<D: Dir>(
+    phase: &Folder<D>,
+    token: &Token,
+) -> Result<Option<String>, Failure> {
+    let Some(past) = open(phase)? else { return Ok(None) };
+    Ok(Some(record(&past, token)?.how).filter(|how| !how.is_empty()))
+}
+
 /// How many records there are, for a command that holds the latch of a pending phase.
 pub(crate) fn count<D: Dir>(phase: &Folder<D>) -> Result<usize, Failure> {
     let Some(past) = open(phase)? else { return Ok(0) };

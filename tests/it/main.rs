@@ -64,6 +64,7 @@ mod subagents;
 mod tables;
 mod team;
 mod telling;
+mod terminal;
 mod threads;
 mod tidy;
 mod troff;

@@ -1,6 +1,8 @@
 //! `run`, with real processes: what the command sees, what becomes of the phase, and who gets which signal.
 
-use std::os::unix::process::ExitStatusExt as _;
+mod group;
+mod terminal;
+
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -28,10 +30,7 @@ impl Bench {
     /// `run PHASE OPTIONS -- sh -c SCRIPT` as `agent`.
     fn command(&self, agent: &Agent, args: &[&str], script: &str) -> Command {
         let args = [&["run"][..], args, &["--", "sh", "-c", script]].concat();
-        let ours = self.sandbox.binary("repo", agent, &args);
-        // Whoever runs these tests may ignore signals, as under nohup; the command would as well.
-        let mut command = self.sandbox.command("repo", "env");
-        command.arg("--default-signal").arg(ours.get_program()).args(ours.get_args());
+        let mut command = self.sandbox.binary("repo", agent, &args);
         command.env("BINARY", BINARY).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -257,7 +256,8 @@ fn the_command_may_end_the_phase_itself() {
 fn a_claim_that_was_lost_is_left_alone() {
     let bench = Bench::new("build:");
     let (ann, bob) = (Agent::new("ann"), Agent::new("bob"));
-    let script = "touch ready; while [ ! -e go ]; do sleep 0.01; done";
+    // It does not end when it is asked to.
+    let script = "trap '' TERM; touch ready; while [ ! -e go ]; do sleep 0.01; done";
     let running = bench.begun(&ann, &["build"], script);
     // Not even who called it can end it meanwhile, nor claim it.
     for args in [&["complete", "build"][..], &["abort", "build"], &["claim", "build", "--takeover"]]
@@ -278,7 +278,7 @@ fn a_claim_that_was_lost_is_left_alone() {
 fn a_sprint_that_was_replaced_is_named() {
     let bench = Bench::new("build:");
     let ann = Agent::new("ann");
-    let anew = "$BINARY start --force --phases build: > new; $BINARY claim build";
+    let anew = "trap '' TERM; $BINARY start --force --phases build: > new; $BINARY claim build";
     let ran = bench.run(&ann, &["build"], anew);
     assert_eq!(ran.said(), (Some(125), "lost"), "{ran:?}");
     let now = bench.sandbox.board("repo").json["sprint_id"].clone();
@@ -324,7 +324,7 @@ fn signals_are_passed_on() {
 }
 
 /// A terminal sends its signals to the whole process group, and `git` passes them on once more: the
-/// command gets one.
+/// command gets one, whether it has the terminal or not.
 #[test]
 fn the_terminal_interrupts_once() {
     let bench = Bench::new("build:");
@@ -338,36 +338,43 @@ fn the_terminal_interrupts_once() {
     );
     // What is passed on comes late, so that it is another one.
     let late = "strace -f -o /dev/null -e trace=kill -e inject=kill:delay_enter=100000";
-    let typed =
-        format!("{late} env --default-signal git conductor run build -- perl {}", script.display());
-    let mut terminal = bench.sandbox.command("repo", "script");
-    terminal.args(["-qec", &typed, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut terminal = terminal.spawn().unwrap();
-    bench.until("ready");
-    std::io::Write::write_all(terminal.stdin.as_mut().unwrap(), b"\x03").unwrap();
-    bench.until("count");
-    let output = terminal.wait_with_output().unwrap();
-    assert_eq!(bench.read("count"), "1\n");
-    // git itself has died of it.
-    assert_eq!(output.status.code(), Some(130), "{output:?}");
-    assert_eq!(bench.reasons("build"), ["exit code 9"]);
+    // With the terminal it alone is interrupted; without, git has died of it.
+    for (from, code) in [("", 9), (" < /dev/null", 130)] {
+        let typed = format!("{late} git conductor run build -- perl {}{from}", script.display());
+        let mut terminal = bench.sandbox.command("repo", "script");
+        terminal.args(["-qec", &typed, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut terminal = terminal.spawn().unwrap();
+        bench.until("ready");
+        std::io::Write::write_all(terminal.stdin.as_mut().unwrap(), b"\x03").unwrap();
+        bench.until("count");
+        let output = terminal.wait_with_output().unwrap();
+        assert_eq!(bench.read("count"), "1\n", "{from}");
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        assert_eq!(bench.reasons("build").last().unwrap(), "exit code 9");
+        for file in ["ready", "count"] {
+            std::fs::remove_file(bench.sandbox.join("repo").join(file)).unwrap();
+        }
+    }
 }
 
+/// What goes on all the same, because its process group's supervisor was killed as well, does not keep the
+/// claim, nor is it heard for it.
 #[test]
 fn a_killed_one_leaves_an_owner_that_is_gone() {
     let bench = Bench::new("build:");
     let (ann, bob) = (Agent::new("ann"), Agent::new("bob"));
-    let script = "echo $$ > pid; touch ready; while [ ! -e go ]; do sleep 0.01; done
+    let script = "echo $PPID > between; touch ready; while [ ! -e go ]; do sleep 0.01; done
         $BINARY complete build; echo $? > completed
         $BINARY claim build; echo $? > claimed
         $BINARY status; echo $? > looked; touch over";
     let mut running = bench.begun(&ann, &["build"], script);
-    running.kill().unwrap();
-    assert_eq!(running.wait().unwrap().signal(), Some(9));
-    let pid = bench.read("pid");
-    assert!(lives(&pid), "the command goes on");
+    // One that does not come to act.
+    signal(&running, Signal::STOP);
+    let between = bench.read("between").trim().parse().ok().and_then(Pid::from_raw).unwrap();
+    kill_process(between, Signal::KILL).unwrap();
+    signal(&running, Signal::KILL);
+    assert_eq!(running.wait().unwrap().code(), None);
     assert_eq!(bench.sandbox.board("repo").json["phases"]["build"]["alive"], "no");
-    // What goes on does not keep the claim, nor is it heard for it.
     bench.sandbox.write("repo/go", "");
     bench.until("over");
     for file in ["completed", "claimed", "looked"] {
@@ -399,7 +406,7 @@ fn the_command_has_the_signals_of_its_caller() {
     let ann = Agent::new("ann");
     let options = ann.options().join(" ");
     let typed = format!(
-        "trap '' HUP USR1; exec env --default-signal=INT $BINARY run build {options} -- grep -E '^Sig(Blk|Ign)' /proc/self/status"
+        "trap '' HUP USR1; exec $BINARY run build {options} -- grep -E '^Sig(Blk|Ign)' /proc/self/status"
     );
     let mut shell = bench.sandbox.command("repo", "sh");
     let output = shell.env("BINARY", BINARY).args(["-c", &typed]).output().unwrap();
@@ -409,4 +416,43 @@ fn the_command_has_the_signals_of_its_caller() {
         u64::from_str_radix(line.trim(), 16).unwrap() & 0x7fff_ffff
     };
     assert_eq!((mask("SigBlk:"), mask("SigIgn:")), (0, 1 | 1 << 9), "{said}");
+}
+
+/// What is to be done after a completion may fail: the phase is complete all the same.
+#[test]
+fn a_completion_stands_whatever_follows_it() {
+    let bench = Bench::new("build:,other:");
+    let ann = Agent::new("ann");
+    let names = format!("owner.{} owner.{}", "a".repeat(32), "b".repeat(32));
+    let script = format!(
+        "cd .nanostack/conductor/*/other && mkdir -p lock lock.d && cd lock && touch {names}"
+    );
+    let ran = bench.run(&ann, &["build"], &script);
+    assert_eq!((ran.exit, &ran.json["phase_is"]), (Some(0), &json!("completed")), "{ran:?}");
+    let failed = ran.json["failed_after"].as_str().unwrap();
+    assert!(failed.contains("has several owners"), "{ran:?}");
+    // So that it is said where it is not asked for JSON.
+    let script = script.replace("mkdir", ": again; mkdir");
+    std::fs::remove_dir_all(bench.sandbox.sprint("repo/.nanostack").join("other/lock")).unwrap();
+    bench.sandbox.run("repo", &bench.lead, &["start", "--force", "--phases", "build:,other:"]).ok();
+    let mut command = bench.sandbox.command("repo", BINARY);
+    command.args(["run", "build", "--", "sh", "-c", &script]);
+    let output = command.env("GIT_CONDUCTOR_AGENT", "ann").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("completed 'build'\nwarning: what follows"), "{said}");
+}
+
+/// The exit code is the command's, whoever reads the answer.
+#[test]
+fn an_answer_that_cannot_be_written_changes_no_exit_code() {
+    let bench = Bench::new("build:");
+    let ann = Agent::new("ann");
+    for (script, code) in [("exit 7", 7), ("exit 0", 0), ("exit 0", 125)] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = bench.command(&ann, &["build"], script).stdout(full).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(said.contains("error: cannot write the answer: "), "{said}");
+    }
 }

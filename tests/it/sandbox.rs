@@ -4,6 +4,8 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Once};
 
 use git_conductor::error::{Failure, FailureKind};
 use git_conductor::git::Repo;
@@ -23,6 +25,7 @@ impl Sandbox {
 
     /// A new one in the directory `place`.
     pub(crate) fn below(place: &Path) -> Self {
+        ignore_nothing();
         let dir = tempfile::Builder::new().prefix("conductor-").tempdir_in(place).unwrap();
         let root = dir.path().canonicalize().unwrap();
         let home = root.join("home");
@@ -152,6 +155,25 @@ impl Sandbox {
     pub(crate) fn repo(&self, dir: impl AsRef<Path>) -> Repo {
         self.discover(dir).map_err(|failure| failure.to_string()).unwrap().unwrap()
     }
+}
+
+/// Lets what the tests run have the signals' own effects, although whoever runs the tests has them ignored,
+/// as a script does for what it puts into the background: what is caught here is not ignored there.
+fn ignore_nothing() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        let ignored = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+        for signal in 1..32 {
+            // That of pipes is ignored by every Rust program, and not by what it runs.
+            let is_ours = signal == signal_hook::consts::SIGPIPE;
+            let is_forbidden = signal_hook::consts::FORBIDDEN.contains(&signal);
+            if ignored & 1 << (signal - 1) != 0 && !is_ours && !is_forbidden {
+                signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false))).unwrap();
+            }
+        }
+    });
 }
 
 /// What kind of failure `result` is.

@@ -4,21 +4,19 @@
 //! a time that is far longer than anything takes.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::io::{BufRead as _, BufReader, Read};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::process::{ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
 use crate::drive::{Agent, BINARY};
 use crate::sandbox::Sandbox;
 use crate::scene::{Scene, ago};
-
-/// Far longer than anything here takes.
-const LONG: Duration = Duration::from_secs(60);
+use crate::terminal::{LONG, Terminal, Watcher, pieces, resize};
 
 fn scene(phases: &str) -> (Sandbox, Agent) {
     let sandbox = Sandbox::new();
@@ -34,44 +32,6 @@ fn watch(sandbox: &Sandbox, more: &[&str]) -> Command {
     command.args(["status", "--watch", "--agent", "eve"]).args(more);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
-}
-
-/// Ended when dropped, as nothing else may end it.
-struct Watcher(Child);
-
-impl Drop for Watcher {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
-
-impl Watcher {
-    /// How it ended, which it must have by itself.
-    #[track_caller]
-    fn end(&mut self) -> ExitStatus {
-        let begun = Instant::now();
-        loop {
-            if let Some(status) = self.0.try_wait().unwrap() {
-                return status;
-            }
-            assert!(begun.elapsed() < LONG, "it should have ended");
-            std::thread::yield_now();
-        }
-    }
-}
-
-/// What comes from `next`, piece by piece.
-fn pieces<T: Send + 'static>(mut next: impl FnMut() -> Option<T> + Send + 'static) -> Receiver<T> {
-    let (sender, receiver) = channel();
-    std::thread::spawn(move || {
-        while let Some(piece) = next() {
-            if sender.send(piece).is_err() {
-                return;
-            }
-        }
-    });
-    receiver
 }
 
 /// A watcher whose lines are read.
@@ -338,6 +298,19 @@ fn it_ends_quietly_with_its_reader() {
     assert_eq!((output.status.code(), &*output.stderr), (Some(0), &b""[..]));
 }
 
+/// Somebody is there to read it, and does not get it.
+#[test]
+fn a_board_that_cannot_be_written_is_an_error() {
+    let (sandbox, _lead) = scene("a:");
+    for more in [&[][..], &["--json"]] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let output = watch(&sandbox, more).stdout(full).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(4), "{said}");
+        assert_eq!(said.matches("error: cannot write the answer: ").count(), 1, "{said}");
+    }
+}
+
 #[test]
 fn it_ends_where_there_is_no_board_to_be_seen() {
     let (sandbox, _lead) = scene("a:");
@@ -376,89 +349,18 @@ fn a_setting_that_makes_no_sense_is_warned_of_once() {
     assert_eq!(said.matches("warning: ").count(), 1, "{said}");
 }
 
-/// A terminal with a command in it.
-struct Terminal {
-    watcher: Watcher,
-    keys: File,
-    shown: Receiver<Vec<u8>>,
-    /// All that was written to it.
-    all: String,
-}
-
 const BEGIN: &str = "\u{1b}[?2026h\u{1b}[H";
 const END: &str = "\u{1b}[J\u{1b}[?2026l";
 const ENTER: &str = "\u{1b}[?1049h\u{1b}[?25l";
 const LEAVE: &str = "\u{1b}[0m\u{1b}[?25h\u{1b}[?1049l";
 
 impl Terminal {
-    /// Of so many columns and rows; `args` begin with the program.
-    fn new(sandbox: &Sandbox, size: (u16, u16), args: &[&str]) -> Self {
-        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap();
-        let open = || File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
-        resize(&master, size);
-        let mut command = sandbox.command("repo", "setsid");
-        // Whoever runs these tests may ignore signals, as under nohup.
-        command.args(["--ctty", "env", "--default-signal"]).args(args).env("TERM", "xterm");
-        let child = command.stdin(open()).stdout(open()).stderr(open()).spawn().unwrap();
-        let keys = File::from(master);
-        let mut screen = keys.try_clone().unwrap();
-        let read = move || {
-            let mut buffer = vec![0; 4096];
-            // An error once nobody has it open any more.
-            let read = screen.read(&mut buffer).ok().filter(|&read| read > 0)?;
-            buffer.truncate(read);
-            Some(buffer)
-        };
-        Self { watcher: Watcher(child), keys, shown: pieces(read), all: String::new() }
-    }
-
-    /// Waits until all that was written `is_it`.
-    #[track_caller]
-    fn until(&mut self, is_it: impl Fn(&str) -> bool) {
-        let begun = Instant::now();
-        while !is_it(&self.all) {
-            // More comes with the time, whether it is what is waited for or not.
-            let left = LONG.saturating_sub(begun.elapsed());
-            let piece = self.shown.recv_timeout(left);
-            assert!(piece.is_ok(), "{:?}", self.all);
-            self.all.push_str(&String::from_utf8_lossy(&piece.unwrap()));
-        }
-    }
-
     /// Waits for a board that `is_it`; its lines.
     #[track_caller]
     fn board(&mut self, is_it: impl Fn(&[String]) -> bool) -> Vec<String> {
         self.until(|all| is_it(&board(all)));
         board(&self.all)
     }
-
-    fn type_in(&mut self, keys: &[u8]) {
-        self.keys.write_all(keys).unwrap();
-    }
-
-    fn signal(&self, name: &str) {
-        let pid = self.watcher.0.id().to_string();
-        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
-    }
-
-    /// How it ended, and all that was written.
-    fn end(mut self) -> (ExitStatus, String) {
-        let status = self.watcher.end();
-        while let Ok(piece) = self.shown.recv_timeout(LONG) {
-            self.all.push_str(&String::from_utf8_lossy(&piece));
-        }
-        (status, self.all.clone())
-    }
-}
-
-fn resize(terminal: &impl std::os::fd::AsFd, (columns, rows): (u16, u16)) {
-    let size =
-        rustix::termios::Winsize { ws_col: columns, ws_row: rows, ws_xpixel: 0, ws_ypixel: 0 };
-    rustix::termios::tcsetwinsize(terminal, size).unwrap();
 }
 
 /// The lines of the last whole frame.
