@@ -1,6 +1,5 @@
 //! Running git itself, without a shell.
 
-use std::ffi::OsStr;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -155,8 +154,16 @@ pub(super) fn complained(said: &[u8]) -> Option<String> {
 /// A failure that says what git said.
 pub(super) fn complaint(command: &Command, output: &Output) -> Failure {
     let what = || {
-        let args = command.get_args().find(|arg| !arg.as_encoded_bytes().starts_with(b"-"));
-        args.unwrap_or(OsStr::new("")).to_string_lossy().into_owned()
+        let mut args = command.get_args();
+        while let Some(arg) = args.next() {
+            if arg == "-c" {
+                // A setting is not the command.
+                args.next();
+            } else if !arg.as_encoded_bytes().starts_with(b"-") {
+                return arg.to_string_lossy().into_owned();
+            }
+        }
+        String::new()
     };
     let text = complained(&output.stderr)
         .unwrap_or_else(|| format!("'git {}' failed ({})", what(), output.status));

@@ -18,7 +18,7 @@ const CHANGING: &str = "mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat,
 
 /// Whether strace can be used here; where it must be, it is a fault that it cannot.
 #[expect(clippy::print_stderr, reason = "whoever runs the tests must learn of it")]
-fn can_trace() -> bool {
+pub(crate) fn can_trace() -> bool {
     let tried = Command::new("strace").args(["-o", "/dev/null", "true"]).output();
     let works = tried.as_ref().is_ok_and(|output| output.status.success());
     if !works {

@@ -13,6 +13,7 @@ mod client;
 mod commands;
 mod completions;
 mod conditions;
+mod cuts;
 mod destinations;
 mod doctor;
 mod drive;

@@ -103,6 +103,10 @@ impl Repo {
         salvage.files = Some(differing.split(|byte| *byte == 0).skip(1).count() as u64);
         salvage.at = Some(now);
         salvage.commit = commit(&index, &salvage, &tree, now)?;
+        // Some of it may have been staged, and written without being synced.
+        let ids = [Some(&salvage.commit), salvage.head.as_ref()];
+        let [new, old] = ids.map(|id| ObjectId::from_hex(id?.as_bytes()).ok());
+        self.sync_new(new.as_slice(), old.as_slice())?;
         self.keep(&mut salvage, pause)?;
         Ok(Left::Saved { salvage, missed })
     }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::error::{Failure, FailureKind};
 use crate::git::child;
+use crate::git::durable;
 use crate::git::repo::Repo;
 use crate::record::salvage::{REFS, Salvage};
 
@@ -31,7 +32,8 @@ pub struct Differing {
 }
 
 impl Repo {
-    /// What is kept, the latest first: all of it, or of one phase of one sprint. One git child.
+    /// What is kept, the latest first: all of it, or of one phase of one sprint. One git child, and more
+    /// where something cannot be read, which is left out.
     ///
     /// # Errors
     /// What git says.
@@ -40,8 +42,30 @@ impl Repo {
             None => REFS.trim_end_matches('/').to_owned(),
             Some((sprint, phase)) => format!("{REFS}{sprint}/{phase}"),
         };
-        let mut git = self.git();
-        let said = child::stdout(git.args(["for-each-ref", FORMAT, "--", &below]))?;
+        let list = |names: &[&str]| {
+            let mut git = self.git();
+            child::stdout(git.args(["for-each-ref", FORMAT, "--"]).args(names))
+        };
+        let said = match list(&[&below]) {
+            Ok(said) => said,
+            // One whose commit is gone hides no other.
+            Err(failure) => {
+                let mut git = self.git();
+                git.args(["for-each-ref", "--format=%(refname)", "--", &below]);
+                let named = child::stdout(&mut git)?.to_str_lossy().into_owned();
+                let mut readable = Vec::new();
+                for name in named.lines() {
+                    if !self.is_broken(name)? {
+                        readable.push(name);
+                    }
+                }
+                match readable[..] {
+                    [] => Vec::new(),
+                    _ if readable.len() == named.lines().count() => return Err(failure),
+                    _ => list(&readable)?,
+                }
+            }
+        };
         let mut fields = said.split(|byte| *byte == 0);
         let mut all = Vec::new();
         while let (Some(reference), Some(commit), Some(kind), Some(parent), Some(at), Some(text)) = (
@@ -78,8 +102,7 @@ impl Repo {
             if round > 0 {
                 pause(round.min(PATIENCE));
             }
-            let kept = self.salvages(Some((&salvage.sprint, &salvage.phase)))?;
-            let next = kept.iter().map(|kept| kept.number).max().unwrap_or_default() + 1;
+            let next = self.highest(&salvage.sprint, &salvage.phase)? + 1;
             locked = if salvage.number == next { locked + 1 } else { 0 };
             salvage.number = next;
             let reference = salvage.reference();
@@ -87,18 +110,33 @@ impl Repo {
                 let text = format!("'{reference}' cannot be a reference");
                 return Err(Failure::new(FailureKind::Git, text));
             }
-            let mut git = self.git();
+            let mut git = durable::synced(self.git());
             // Where hooks are looked for otherwise is for the user's own commands.
             git.args(["-c", "core.hooksPath=/dev/null", "update-ref", "--no-deref", "--stdin"]);
             let line = format!("create {reference} {}\n", salvage.commit);
             match child::feed(&mut git, line.as_bytes()) {
-                Ok(_) => return Ok(()),
+                Ok(_) => return self.sync_refs(std::iter::once(reference.as_str())),
                 Err(failure) if locked == PATIENCE => return Err(failure),
                 // Another has it now; or git holds a lock.
                 Err(_) => {}
             }
         }
         Err(Failure::new(FailureKind::Busy, "others are saving the same all the time"))
+    }
+
+    /// The highest number that a reference of this phase has, whether it can be read or not. One git child.
+    fn highest(&self, sprint: &str, phase: &str) -> Result<u64, Failure> {
+        let below = format!("{REFS}{sprint}/{phase}");
+        let mut git = self.git();
+        let listed =
+            child::stdout(git.args(["for-each-ref", "--format=%(refname)", "--", &below]))?;
+        let listed = listed.to_str_lossy().into_owned();
+        // One that a power cut has left empty is not listed, and in the way.
+        let files = std::fs::read_dir(self.common_dir.join(&below)).into_iter().flatten();
+        let files = files.flatten().map(|file| file.file_name().to_string_lossy().into_owned());
+        let names = listed.lines().filter_map(|name| Some(name.rsplit_once('/')?.1.to_owned()));
+        let numbers = names.chain(files).filter_map(|name| name.parse().ok());
+        Ok(numbers.filter(|number| *number <= MOST).max().unwrap_or_default())
     }
 
     /// Deletes the references of `salvages`, all of them or none, if each is still what it was.
@@ -109,8 +147,10 @@ impl Repo {
         let line =
             |salvage: &Salvage| format!("delete {} {}\n", salvage.reference(), salvage.commit);
         let lines: String = salvages.iter().map(line).collect();
-        let mut git = self.git();
-        child::feed(git.args(["update-ref", "--no-deref", "--stdin"]), lines.as_bytes()).map(drop)
+        let mut git = durable::synced(self.git());
+        child::feed(git.args(["update-ref", "--no-deref", "--stdin"]), lines.as_bytes())?;
+        let references: Vec<String> = salvages.iter().map(Salvage::reference).collect();
+        self.sync_refs(references.iter().map(String::as_str))
     }
 
     /// What was kept as `salvage`, against what was checked out; a patch of up to `most` bytes. Two git
