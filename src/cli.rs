@@ -70,7 +70,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(cli) => {
             let options = cli.options.clone();
             let mut aside = Aside::default();
-            let result = execute(cli, &options, &mut aside);
+            let result = execute(cli, &options, &mut aside).map_err(|stop| aside.admit(stop));
             let format = aside.manners.format(&options);
             let mut printed = report::render(&result, format);
             if let (Err(_), Some(code)) = (&result, aside.refuses) {
@@ -194,6 +194,8 @@ struct Aside {
     warning: Option<String>,
     /// What to exit with where the command refuses or fails, if that is told apart from all others.
     refuses: Option<u8>,
+    /// What could not be read of this machine, by the end.
+    unread: Option<Box<dyn Fn() -> Option<Failure>>>,
     manners: Manners,
 }
 
@@ -203,10 +205,21 @@ impl Aside {
         self.open(global, Need::Nothing).ok();
     }
 
+    /// A refusal that was found without what could not be read is none: owners that cannot be looked at are
+    /// taken for alive.
+    fn admit(&self, stop: Stop) -> Stop {
+        match (stop, self.unread.as_ref().and_then(|unread| unread())) {
+            (Stop::Refused(_), Some(failure)) => Stop::Failed(failure),
+            (stop, _) => stop,
+        }
+    }
+
     /// Opens what a command needs.
     fn open(&mut self, global: &Global, need: Need) -> Result<Context, Failure> {
         let context = Context::open(global, need)?;
+        let unread = context.unread();
         self.manners = Manners::of(&context);
+        self.unread = Some(Box::new(move || unread.failure()));
         Ok(context)
     }
 }

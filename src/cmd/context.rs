@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::{SignedDuration, Timestamp};
 
 use super::world::RealWorld;
-use crate::agent::{self, Given, Machine, Vars};
+use crate::agent::{self, Given, Machine, Unread, Vars};
 use crate::error::{Failure, FailureKind};
 use crate::git::{Config, Env, Repo};
 use crate::place::{self, Place};
@@ -155,7 +155,9 @@ impl Context {
             &machine.table,
             config,
             Some(worktree.display().to_string()),
-        )?;
+        );
+        // Whoever it is cannot be known, and must not be told that it is somebody else.
+        let me = machine.failure().map_or(me, Err)?;
         let stale_after = config(STALE_AFTER).map(|text| parse_duration(&text));
         let stale_after_is_bad = stale_after == Some(None);
         let stale_after = match stale_after {
@@ -191,6 +193,12 @@ impl Context {
             stale_after_is_bad,
             max_attempts_is_bad,
         })
+    }
+
+    /// What could not be read of this machine, by then.
+    #[must_use]
+    pub fn unread(&self) -> Unread {
+        self.store.world().unread()
     }
 
     /// A setting of git's configuration, the repository's included.

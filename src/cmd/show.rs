@@ -116,7 +116,7 @@ pub fn run(context: &Context, request: &Request) -> Result<Outcome, Stop> {
             let phase = context.store_path().join(path).join(&name);
             facts.pin_path = Some(phase.join(format!("pin.{sha256}")));
         }
-        facts.original = original(done);
+        facts.original = original(done)?;
     }
     Ok(Outcome::Shown(Box::new(facts)))
 }
@@ -171,29 +171,50 @@ fn artifact(context: &Context, board: &Board, id: PhaseId) -> Result<Outcome, St
 
 /// What has become of the file that was handed over with `done`: it is hashed, if its size is still
 /// what it was. A link in its place is not followed, and a FIFO not waited for.
-pub(super) fn original(done: &Done) -> Original {
+///
+/// # Errors
+/// It is there, and cannot be read.
+pub(super) fn original(done: &Done) -> Result<Original, Failure> {
     let (Some(path), Some(size), Some(hash)) =
         (&done.artifact_path, done.artifact_size, &done.artifact_sha256)
     else {
-        return Original::Unknown;
+        return Ok(Original::Unknown);
     };
+    let cannot = |error| Failure::io(error, format!("cannot read '{path}'"));
     let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits();
     let opened = OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path);
     let mut file = match opened {
         Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Original::Gone,
-        // It is there, and is not what it was: a link, or what cannot be read.
-        Err(error) if error.kind() != std::io::ErrorKind::PermissionDenied => {
-            return Original::Changed;
-        }
-        Err(_) => return Original::Gone,
+        Err(error) if is_absent(&error) => return Ok(Original::Gone),
+        // Something else is in its place: a link, a socket, or a file where a directory was.
+        Err(error) if is_other(&error) => return Ok(Original::Changed),
+        Err(error) => return Err(cannot(error)),
     };
-    match file.metadata() {
-        Ok(meta) if meta.is_file() && meta.len() == size => {}
-        _ => return Original::Changed,
+    let meta = file.metadata().map_err(cannot)?;
+    if !meta.is_file() || meta.len() != size {
+        return Ok(Original::Changed);
     }
-    match sha256(&mut file, size) {
-        Ok(Some(now)) if now == *hash => Original::Same,
-        _ => Original::Changed,
-    }
+    let now = sha256(&mut file, size).map_err(cannot)?;
+    Ok(if now.as_ref() == Some(hash) { Original::Same } else { Original::Changed })
+}
+
+/// Whether a file is not there, or not for us to see.
+fn is_absent(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{NotFound, PermissionDenied};
+    matches!(error.kind(), NotFound | PermissionDenied)
+}
+
+/// Whether a file could not be opened because it is none.
+fn is_other(error: &std::io::Error) -> bool {
+    use rustix::io::Errno;
+    let none = [
+        Errno::LOOP,
+        Errno::MLINK,
+        Errno::NOTDIR,
+        Errno::NXIO,
+        Errno::NODEV,
+        Errno::INVAL,
+        Errno::NAMETOOLONG,
+    ];
+    Errno::from_io_error(error).is_none_or(|errno| none.contains(&errno))
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::agent::{self, Machine};
+use crate::agent::{self, Machine, Unread};
 use crate::error::{Failure, FailureKind};
 use crate::place::BOARDS;
 use crate::record::sharing::Sharing;
@@ -77,6 +77,12 @@ impl RealWorld {
     /// Forgets who was seen alive: a command that lasts has to look again.
     pub(super) fn forget_verdicts(&self) {
         self.verdicts.borrow_mut().clear();
+        self.machine.table.unread().forget();
+    }
+
+    /// What could not be read of this machine, by then.
+    pub(super) fn unread(&self) -> Unread {
+        self.machine.table.unread().clone()
     }
 
     /// The store's path.

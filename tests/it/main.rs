@@ -66,6 +66,7 @@ mod telling;
 mod threads;
 mod tidy;
 mod troff;
+mod unreadable;
 mod vantage;
 mod waiting;
 mod walk;
