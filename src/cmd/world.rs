@@ -263,23 +263,33 @@ impl World for RealWorld {
         agent::booted_at(&self.machine)
     }
 
-    fn under_mutex<T>(&self, conductor: &Folder<DiskDir>, act: impl FnOnce() -> T) -> T {
-        let Ok(file) = conductor.dir().lockable(GUARD) else { return act() };
+    fn under_mutex<T>(
+        &self,
+        conductor: &Folder<DiskDir>,
+        waits: bool,
+        act: impl FnOnce() -> T,
+    ) -> (T, bool) {
+        let Ok(file) = conductor.dir().lockable(GUARD) else { return (act(), false) };
         let mut mutex = fd_lock::RwLock::new(file);
         let deadline = Instant::now() + PATIENCE;
         let mut wait = Duration::from_micros(100);
+        let mut in_vain = false;
         loop {
             match mutex.try_write() {
-                Ok(_held) => return act(),
+                Ok(_held) => return (act(), false),
                 // A file system without locks, or the second is over: it only spares work.
                 Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => break,
-                Err(_) if Instant::now() >= deadline => break,
+                Err(_) if !waits => break,
+                Err(_) if Instant::now() >= deadline => {
+                    in_vain = true;
+                    break;
+                }
                 Err(_) => {}
             }
             std::thread::sleep(wait + jitter(wait));
             wait = (wait * 2).min(Duration::from_millis(20));
         }
-        act()
+        (act(), in_vain)
     }
 
     fn hears(&self, lock: &Folder<DiskDir>, hold: &Hold) -> Option<Timestamp> {

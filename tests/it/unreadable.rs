@@ -138,3 +138,32 @@ fn what_is_handed_in() {
     }
     bench.sandbox.run("repo", &bench.me, &["verify"]).ok();
 }
+
+/// A claim that makes its latch with the last file handle leaves none that keeps everyone out.
+#[test]
+fn a_latch_without_a_handle() {
+    if !can_trace() {
+        return;
+    }
+    let bench = Bench::new();
+    let inject = "inject=openat,?openat2:error=EMFILE";
+    let answer = bench.without(&bench.me, Path::new("lock.d"), inject, &["claim", "b"]);
+    failed(&answer, EMFILE, "the latch");
+    let latch = bench.sandbox.sprint("repo/.nanostack").join("b/lock.d");
+    assert!(!latch.exists());
+    bench.sandbox.run("repo", &Agent::new("other"), &["claim", "b"]).ok();
+}
+
+/// One that is stopped while it has mutex and latch holds nobody up for longer than two waits.
+#[test]
+fn beside_one_that_is_stopped() {
+    let bench = Bench::new();
+    std::fs::create_dir(bench.sandbox.sprint("repo/.nanostack").join("b/lock.d")).unwrap();
+    let guard = bench.sandbox.join("repo/.nanostack/conductor/.guard");
+    let mut mutex = fd_lock::RwLock::new(std::fs::File::open(guard).unwrap());
+    let _held = mutex.try_write().unwrap();
+    let begun = std::time::Instant::now();
+    let answer = bench.sandbox.run("repo", &bench.me, &["claim", "b"]);
+    assert_eq!(answer.said(), (Some(4), "busy"), "{answer:?}");
+    assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
+}
