@@ -72,6 +72,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
             let mut aside = Aside::default();
             let result = execute(cli, &options, &mut aside).map_err(|stop| aside.admit(stop));
             let format = aside.manners.format(&options);
+            if let Ok(Outcome::Content(content)) = &result {
+                return report::content::print(content, format);
+            }
             let mut printed = report::render(&result, format);
             if let (Err(_), Some(code)) = (&result, aside.refuses) {
                 printed.exit = code;

@@ -1,6 +1,7 @@
 //! `show`: all that is known of one phase, and what was handed over with it.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Seek as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
@@ -9,7 +10,7 @@ use crate::error::{Failure, FailureKind, Stop};
 use crate::record::Done;
 use crate::rules::gate::Pin;
 use crate::rules::{Board, PhaseId, Refusal, State, decide};
-use crate::store::artifact::sha256;
+use crate::store::artifact::{sha256, sha256_of};
 use crate::store::read::find_phase;
 
 /// Of an artifact that is longer, in bytes, only the facts are shown.
@@ -54,6 +55,54 @@ pub struct Shown {
     pub original: Original,
     /// What was handed over, if it is text, and short.
     pub content: Option<String>,
+}
+
+/// What was handed over, to be read piece by piece. It has been found to be what it was.
+#[derive(Debug)]
+pub struct Content {
+    phase: String,
+    file: File,
+    size: u64,
+    sha256: String,
+}
+
+impl Content {
+    /// How long it is, in bytes.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Reads it from its beginning; what `each` fails with ends it.
+    ///
+    /// # Errors
+    /// It cannot be read, or is being changed.
+    pub fn pieces(
+        &self,
+        mut each: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<io::Result<()>, Failure> {
+        let cannot =
+            |error| Failure::io(error, format!("cannot read what '{}' handed over", self.phase));
+        let mut file = &self.file;
+        file.rewind().map_err(cannot)?;
+        let mut given = Ok(());
+        let hash = sha256_of(&mut file, self.size, |piece| {
+            if given.is_ok() {
+                given = each(piece);
+            }
+            // There is no use in the rest.
+            if given.is_ok() { Ok(()) } else { Err(io::Error::from(io::ErrorKind::Other)) }
+        });
+        match (hash, given) {
+            (_, Err(error)) => Ok(Err(error)),
+            (Err(error), Ok(())) => Err(cannot(error)),
+            (Ok(Some(now)), Ok(())) if now == self.sha256 => Ok(Ok(())),
+            (Ok(_), Ok(())) => {
+                let text = format!("what '{}' handed over is being changed", self.phase);
+                Err(Failure::new(FailureKind::Tampered, text))
+            }
+        }
+    }
 }
 
 /// Shows a phase, or with `--artifact` prints what was handed over.
@@ -158,8 +207,11 @@ fn artifact(context: &Context, board: &Board, id: PhaseId) -> Result<Outcome, St
         return Err(Refusal::NoArtifact { phase }.into());
     };
     let sprint_id = board.sprint.sprint_id.clone();
-    match context.store.read_pin(&sprint_id, &phase, done)? {
-        Ok(bytes) => Ok(Outcome::Content(bytes)),
+    match context.store.open_pin(&sprint_id, &phase, done)? {
+        Ok((file, size)) => {
+            let sha256 = done.artifact_sha256.clone().unwrap_or_default();
+            Ok(Outcome::Content(Content { phase, file, size, sha256 }))
+        }
         Err(Pin::None | Pin::Same) => Err(Refusal::NoArtifact { phase }.into()),
         Err(pin @ (Pin::Changed | Pin::Gone)) => {
             let agent = done.agent.clone();

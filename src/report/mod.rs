@@ -6,6 +6,7 @@
 mod advice;
 mod attempts;
 mod board;
+pub mod content;
 mod doctor;
 mod evidence;
 mod gate;
@@ -66,8 +67,6 @@ pub struct Format {
 pub struct Printed {
     /// For stdout.
     pub out: String,
-    /// For stdout after that, byte for byte.
-    pub raw: Vec<u8>,
     /// For stderr.
     pub err: String,
     /// The exit code.
@@ -89,10 +88,7 @@ impl Printed {
     #[must_use]
     pub fn write(&self) -> u8 {
         let mut stdout = std::io::stdout().lock();
-        let written = stdout
-            .write_all(self.out.as_bytes())
-            .and_then(|()| stdout.write_all(&self.raw))
-            .and_then(|()| stdout.flush());
+        let written = stdout.write_all(self.out.as_bytes()).and_then(|()| stdout.flush());
         let mut stderr = std::io::stderr().lock();
         let (said, exit) = match written {
             // What was asked for has been done, or not: the answer is lost, and asking again tells.
@@ -161,7 +157,8 @@ impl Say {
 pub fn render(result: &Result<Outcome, Stop>, format: Format) -> Printed {
     let mut say = Say { err: String::new(), paint: format.err, advice: format.advice };
     let (out, exit) = match result {
-        Ok(Outcome::Watched) => (String::new(), error::OK),
+        // What is long is printed by itself.
+        Ok(Outcome::Watched | Outcome::Content(_)) => (String::new(), error::OK),
         Ok(outcome) if format.json => (one_line(&outcome_json(outcome, format)), exit(outcome)),
         Ok(outcome) => (outcome_text(outcome, format, &mut say), exit(outcome)),
         Err(stop) => {
@@ -174,12 +171,7 @@ pub fn render(result: &Result<Outcome, Stop>, format: Format) -> Printed {
             (out, words.exit)
         }
     };
-    let raw = match result {
-        // A terminal is shown what it would act on.
-        Ok(Outcome::Content(content)) if format.width.is_none() && !format.json => content.clone(),
-        Ok(_) | Err(_) => Vec::new(),
-    };
-    Printed { out, raw, err: say.err, exit }
+    Printed { out, err: say.err, exit }
 }
 
 /// The exit code of an answer: yes, or no; or that of a command that was run.
@@ -268,7 +260,7 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
         Outcome::Overview(overview, page) => telling::overview(overview, *page, say),
         Outcome::Graph(view, form) => graph::text(view, *form, format),
         Outcome::Waited { verdict, .. } => waiting::text(*verdict),
-        Outcome::Watched => String::new(),
+        Outcome::Watched | Outcome::Content(_) => String::new(),
         Outcome::Aborted(freed) => {
             for freed in freed {
                 say.line(&format!("gave up '{}'", freed.phase));
@@ -316,10 +308,6 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
         Outcome::Salvage(look) => salvage::look_text(look, format, say),
         Outcome::Dropped(dropped) => salvage::dropped_text(dropped, say),
         Outcome::Shown(shown) => evidence::shown_text(shown, format),
-        Outcome::Content(content) => match format.width {
-            Some(_) => evidence::visible(&String::from_utf8_lossy(content)),
-            None => String::new(),
-        },
         Outcome::Verified { sprints, .. } => evidence::verified_text(sprints, format.out, say),
     }
 }
@@ -524,7 +512,7 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
         }),
         Outcome::Ran(ran) => run::json(ran),
         Outcome::Log(told) => log::json(told),
-        Outcome::Watched => Value::Null,
+        Outcome::Watched | Outcome::Content(_) => Value::Null,
         Outcome::Report(told, _) => telling::json(told, format.now),
         Outcome::Overview(overview, _) => telling::overview_json(overview),
         Outcome::Graph(view, _) => graph::json(view, format.now),
@@ -569,7 +557,6 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
         Outcome::Salvage(look) => salvage::look_json(look),
         Outcome::Dropped(dropped) => salvage::dropped_json(dropped),
         Outcome::Shown(shown) => evidence::shown_json(shown, format.now),
-        Outcome::Content(content) => evidence::content_json(content),
         Outcome::Verified { sprints, all } => evidence::verified_json(sprints, *all),
     }
 }
