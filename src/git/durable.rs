@@ -23,6 +23,9 @@ use crate::error::{Failure, FailureKind};
 const SETTINGS: [&str; 4] =
     ["-c", "core.fsync=committed,reference", "-c", "core.fsyncMethod=fsync"];
 
+/// So often tables of references are looked for again that git has put together meanwhile.
+const COMPACTED: u32 = 10;
+
 /// Has `git`, a child without arguments yet, sync what it writes.
 pub(super) fn synced(mut git: Command) -> Command {
     git.args(SETTINGS);
@@ -107,9 +110,7 @@ impl Repo {
         names: impl Iterator<Item = &'a str>,
     ) -> Result<(), Failure> {
         if self.ref_storage() == "reftable" {
-            let tables = self.common_dir.join("reftable");
-            sync(&tables.join("tables.list"))?;
-            return sync(&tables).map(drop);
+            return self.sync_tables();
         }
         let mut directories = BTreeSet::new();
         for name in names {
@@ -121,6 +122,26 @@ impl Repo {
             directories.extend(above.map(Path::to_owned));
         }
         directories.iter().try_for_each(|directory| sync(directory).map(drop))
+    }
+
+    /// Syncs references that are in tables: git writes the end of each after it has synced it.
+    fn sync_tables(&self) -> Result<(), Failure> {
+        let tables = self.common_dir.join("reftable");
+        let list = tables.join("tables.list");
+        for _ in 0..COMPACTED {
+            let names = std::fs::read_to_string(&list)
+                .map_err(|error| Failure::io(error, format!("cannot read '{}'", list.display())))?;
+            let mut all = true;
+            for name in names.lines() {
+                all &= sync(&tables.join(name))?;
+            }
+            // Another git may have made one of several meanwhile.
+            if all {
+                break;
+            }
+        }
+        sync(&list)?;
+        sync(&tables).map(drop)
     }
 
     /// Syncs the repository's configuration, which git has just written.

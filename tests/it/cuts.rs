@@ -431,8 +431,13 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Self::with(&[])
+    }
+
+    fn with(init: &[&str]) -> Self {
         let sandbox = Sandbox::new();
-        sandbox.repository("repo");
+        sandbox.git(".", ["init", "-q"].iter().chain(init).chain(&["repo"]));
+        sandbox.commit("repo");
         sandbox.write("repo/result.json", CONTENT);
         let me = Agent::new("me");
         sandbox.run("repo", &me, &["start", "--phases", "a:,b:"]).ok();
@@ -507,6 +512,18 @@ fn a_record_that_was_said(bench: &Bench) {
 fn a_record_of_a_completion() {
     if can_trace() {
         a_record_that_was_said(&Bench::new());
+    }
+}
+
+/// References that are no files, and objects that are named otherwise.
+#[test]
+fn a_record_in_another_kind_of_repository() {
+    let version = Sandbox::new().git_says(".", ["version"]);
+    let version = version.trim_start_matches("git version ");
+    let minor = version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
+    if can_trace() && (version.starts_with("3.") || minor.is_some_and(|minor| minor >= 45)) {
+        a_record_that_was_said(&Bench::with(&["--ref-format=reftable"]));
+        a_record_that_was_said(&Bench::with(&["--object-format=sha256"]));
     }
 }
 
