@@ -528,7 +528,8 @@ impl Repo {
 
 fn broken(name: &Name) -> Failure {
     let text = format!("'{}' is broken: it leads to nothing that can be read", name.as_str());
-    Failure::new(FailureKind::Git, text).hint("git conductor notes sync")
+    Failure::new(FailureKind::Git, text)
+        .hint("your human can have 'git conductor notes sync' mend it, from what the store has")
 }
 
 /// Where the reference `name` is.
