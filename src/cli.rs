@@ -78,11 +78,14 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
             if !matches!(cli.command, Some(Command::Run(_))) {
                 cmd::signals::outlive_the_limit_of_files();
             }
-            let mut result = execute(cli, &options, &mut aside);
+            let mut result = execute(cli, &options, &mut aside).map_err(|stop| aside.admit(stop));
             if let Some(worktrees) = &aside.worktrees {
                 cmd::worktrees::bring_up_to_date(worktrees, &mut result, options.json);
             }
             let format = aside.manners.format(&options);
+            if let Ok(Outcome::Content(content)) = &result {
+                return report::content::print(content, format);
+            }
             let mut printed = report::render(&result, format);
             if let Some(code) = aside.refuses {
                 printed.is_of_command = true;
@@ -237,6 +240,8 @@ struct Aside {
     worktrees: Option<cmd::worktrees::Worktrees>,
     /// A signal that whoever else runs with this command is to get in the end.
     typed: Option<i32>,
+    /// What could not be read of this machine, by the end.
+    unread: Option<Box<dyn Fn() -> Option<Failure>>>,
     manners: Manners,
 }
 
@@ -246,11 +251,22 @@ impl Aside {
         self.open(global, Need::Nothing).ok();
     }
 
+    /// A refusal that was found without what could not be read is none: owners that cannot be looked at are
+    /// taken for alive.
+    fn admit(&self, stop: Stop) -> Stop {
+        match (stop, self.unread.as_ref().and_then(|unread| unread())) {
+            (Stop::Refused(_), Some(failure)) => Stop::Failed(failure),
+            (stop, _) => stop,
+        }
+    }
+
     /// Opens what a command needs.
     fn open(&mut self, global: &Global, need: Need) -> Result<Context, Failure> {
         let context = Context::open(global, need)?;
+        let unread = context.unread();
         self.manners = Manners::of(&context);
         self.worktrees = cmd::worktrees::of(&context);
+        self.unread = Some(Box::new(move || unread.failure()));
         Ok(context)
     }
 }

@@ -55,7 +55,7 @@
 //! - No phase changes state except through [`rules::decide()`] and then one rename. Locks save work;
 //!   no promise hangs on them.
 //! - `store` opens nothing by path below the store's root, follows no link there, and never waits
-//!   for another process longer than about a second.
+//!   for another process longer than about two seconds.
 //! - Commands do not print, and nothing but `report` writes to the standard streams. No foreign byte
 //!   reaches a terminal that is not printable.
 //! - The clock, the environment and random bits are asked for at the edge, in `cmd` and `cli`; the

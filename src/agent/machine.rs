@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::process::{Entry, System, Table, read_once};
+use super::process::{Entry, System, Table, Unread};
+use crate::error::Failure;
 use crate::record::Process;
 
 /// The inode of the time namespace that a machine boots with (`PROC_TIME_INIT_INO`).
@@ -33,16 +34,20 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Asks the system. What cannot be read is absent.
+    /// Asks the system. What is not there, or not for us to see, is absent; so is what cannot be read, and
+    /// [`Machine::failure`] tells of it.
     #[must_use]
     pub fn read() -> Self {
-        let (pid_ns, time_ns) = (inode("/proc/self/ns/pid"), inode("/proc/self/ns/time"));
+        let table = System::read();
+        let unread = table.unread();
+        let pid_ns = inode(unread, "/proc/self/ns/pid");
+        let time_ns = inode(unread, "/proc/self/ns/time");
         // Kernels that have pid namespaces and no time namespaces shift nothing.
         let shifted = time_ns.map_or(pid_ns.is_none(), |ns| ns != FIRST_TIME_NS);
         let node = rustix::system::uname().nodename().to_string_lossy().into_owned();
         Self {
-            boot: line("/proc/sys/kernel/random/boot_id"),
-            machine: line("/etc/machine-id")
+            boot: line(unread, "/proc/sys/kernel/random/boot_id"),
+            machine: line(unread, "/etc/machine-id")
                 .filter(|id| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())),
             node: Some(node).filter(|node| !node.is_empty()),
             pid_ns,
@@ -50,8 +55,14 @@ impl Machine {
             booted_at: boot_time().filter(|_| !shifted),
             asleep: asleep().filter(|_| !shifted),
             user: rustix::process::getuid().as_raw(),
-            table: System::read(),
+            table,
         }
+    }
+
+    /// What is there and could not be read, so far: whoever goes on without it takes itself for another.
+    #[must_use]
+    pub fn failure(&self) -> Option<Failure> {
+        self.table.unread().failure()
     }
 
     /// The full identity of the process `pid`; `None` when it is gone or has ended.
@@ -87,15 +98,16 @@ pub fn booted_at(machine: &Machine) -> Option<Timestamp> {
 }
 
 /// The only line of a small file, trimmed; `None` if it is empty or cannot be read.
-fn line(path: &str) -> Option<String> {
+fn line(unread: &Unread, path: &str) -> Option<String> {
     let mut buffer = [0; 128];
-    let text = std::str::from_utf8(read_once(path, &mut buffer)?).ok()?.trim();
+    let text = std::str::from_utf8(unread.read_once(path, &mut buffer)?).ok()?.trim();
     (!text.is_empty() && text.len() <= 64).then(|| text.to_owned())
 }
 
 /// The number of a namespace.
-fn inode(path: &str) -> Option<u64> {
-    rustix::fs::stat(path).ok().map(|stat| stat.st_ino)
+fn inode(unread: &Unread, path: &str) -> Option<u64> {
+    let stat = rustix::io::retry_on_intr(|| rustix::fs::stat(path));
+    unread.note(path, stat.map_err(std::io::Error::from)).map(|stat| stat.st_ino)
 }
 
 /// The wall clock less the time since boot (time asleep included): what `btime` in `/proc/stat` is,

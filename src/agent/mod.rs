@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 pub use family::{FAMILIES, Family};
 pub use life::{life, life_of};
 pub use machine::{Machine, booted_at};
-pub use process::Table;
+pub use process::{Table, Unread};
 
 use crate::error::{Failure, FailureKind};
 use crate::record::{Process, Terminal, Token};

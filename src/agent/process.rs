@@ -5,11 +5,16 @@
 //! the mounted one shows another pid namespace (where our number means a stranger), it knows no more
 //! than `getppid`, `kill(pid, 0)`, pidfds, and outside of Linux `getsid`.
 
-use std::io::Read as _;
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::rc::Rc;
 
+use rustix::io::Errno;
 use rustix::process::Pid;
 
 use super::Vars;
+use crate::error::Failure;
 
 /// What one look at a process shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -102,6 +107,79 @@ pub struct System {
     own: Entry,
     /// Whether `/proc` is there and shows our own pid namespace.
     proc: bool,
+    unread: Unread,
+}
+
+/// The first thing that is there and could not be read, with the system's word for why. Who cannot see for
+/// want of a file handle must not be told that a claim is not its own.
+#[derive(Debug, Clone, Default)]
+pub struct Unread(Rc<RefCell<Option<(String, Errno)>>>);
+
+impl Unread {
+    /// The failure to read it, if there was one.
+    #[must_use]
+    pub fn failure(&self) -> Option<Failure> {
+        let (path, errno) = self.0.borrow().clone()?;
+        Some(Failure::io(io::Error::from(errno), format!("cannot read '{path}'")))
+    }
+
+    /// Forgets it: a command that lasts looks again.
+    pub(crate) fn forget(&self) {
+        self.0.take();
+    }
+
+    /// What was read; `None` for what is not there, or not for us to see.
+    pub(super) fn note<T>(&self, path: &str, read: io::Result<T>) -> Option<T> {
+        match read {
+            Ok(value) => Some(value),
+            Err(error) => {
+                if let Some(errno) = Errno::from_io_error(&error).filter(|it| !is_hidden(*it)) {
+                    // Only the first is told of.
+                    self.0.borrow_mut().get_or_insert_with(|| (path.to_owned(), errno));
+                }
+                None
+            }
+        }
+    }
+
+    /// One open, one read, at most the buffer: `/proc` is only consistent within one read.
+    pub(super) fn read_once<'b>(&self, path: &str, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+        let read = File::open(path).and_then(|mut file| {
+            loop {
+                match file.read(buffer) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    read => return read,
+                }
+            }
+        });
+        buffer.get(..self.note(path, read)?)
+    }
+
+    /// Looks at the process whose `/proc/<pid>/stat` this is.
+    fn read_stat(&self, path: &str) -> Option<Entry> {
+        let mut buffer = [0; 1024];
+        Entry::parse(self.read_once(path, &mut buffer)?)
+    }
+}
+
+/// Whether an error means that there is no such thing here, or none that we may see. Sandboxes answer all
+/// of these, and go on answering so.
+fn is_hidden(errno: Errno) -> bool {
+    let hidden = [
+        Errno::NOENT,
+        Errno::SRCH,
+        Errno::ACCESS,
+        Errno::PERM,
+        Errno::NOTDIR,
+        Errno::ISDIR,
+        Errno::LOOP,
+        Errno::NOSYS,
+        Errno::OPNOTSUPP,
+        Errno::INVAL,
+        Errno::NXIO,
+        Errno::NODEV,
+    ];
+    hidden.contains(&errno)
 }
 
 impl System {
@@ -109,9 +187,10 @@ impl System {
     #[must_use]
     pub fn read() -> Self {
         let pid = i64::from(rustix::process::getpid().as_raw_pid());
+        let unread = Unread::default();
         // A `/proc` of another pid namespace resolves `self` to the number that we have there.
-        if let Some(own) = read_stat("/proc/self/stat").filter(|own| own.pid == pid) {
-            return Self { own, proc: true };
+        if let Some(own) = unread.read_stat("/proc/self/stat").filter(|own| own.pid == pid) {
+            return Self { own, proc: true, unread };
         }
         let own = Entry {
             pid,
@@ -119,7 +198,13 @@ impl System {
             session: session_of(None),
             ..Entry::default()
         };
-        Self { own, proc: false }
+        Self { own, proc: false, unread }
+    }
+
+    /// What could not be read of what is there.
+    #[must_use]
+    pub const fn unread(&self) -> &Unread {
+        &self.unread
     }
 }
 
@@ -131,7 +216,8 @@ impl Table for System {
     fn entry(&self, pid: i64) -> Option<Entry> {
         let raw = number(pid)?;
         if self.proc {
-            return read_stat(&format!("/proc/{pid}/stat")).filter(|entry| entry.pid == pid);
+            let entry = self.unread.read_stat(&format!("/proc/{pid}/stat"));
+            return entry.filter(|entry| entry.pid == pid);
         }
         (self.exists(pid) == Some(true)).then(|| Entry {
             pid,
@@ -144,7 +230,7 @@ impl Table for System {
         // The name, which comes first, is escaped there and has 64 bytes at most.
         let mut buffer = [0; 512];
         let status = if self.proc && number(pid).is_some() {
-            read_once(&format!("/proc/{pid}/status"), &mut buffer)
+            self.unread.read_once(&format!("/proc/{pid}/status"), &mut buffer)
         } else {
             None
         };
@@ -156,7 +242,7 @@ impl Table for System {
     fn args(&self, pid: i64) -> Vec<String> {
         let mut buffer = [0; 4096];
         let read = if self.proc && number(pid).is_some() {
-            read_once(&format!("/proc/{pid}/cmdline"), &mut buffer)
+            self.unread.read_once(&format!("/proc/{pid}/cmdline"), &mut buffer)
         } else {
             None
         };
@@ -171,8 +257,10 @@ impl Table for System {
     fn vars(&self, pid: i64) -> Option<Vars> {
         number(pid).filter(|_| self.proc)?;
         let mut bytes = Vec::new();
-        let file = std::fs::File::open(format!("/proc/{pid}/environ")).ok()?;
-        file.take(LONGEST_ENVIRONMENT + 1).read_to_end(&mut bytes).ok()?;
+        let path = format!("/proc/{pid}/environ");
+        let read = File::open(&path)
+            .and_then(|file| file.take(LONGEST_ENVIRONMENT + 1).read_to_end(&mut bytes));
+        self.unread.note(&path, read)?;
         (bytes.len() as u64 <= LONGEST_ENVIRONMENT).then(|| Vars::parse(&bytes))
     }
 
@@ -181,7 +269,7 @@ impl Table for System {
             return None;
         }
         // It opens only for a process that has a controlling terminal.
-        std::fs::File::open("/dev/tty").ok()?;
+        self.unread.note("/dev/tty", File::open("/dev/tty"))?;
         let session = nix::unistd::getsid(None).map_or(0, |pid| i64::from(pid.as_raw()));
         let streams: [fn() -> std::os::fd::BorrowedFd<'static>; 3] =
             [rustix::stdio::stdin, rustix::stdio::stdout, rustix::stdio::stderr];
@@ -193,8 +281,9 @@ impl Table for System {
     fn pidfd(&self, pid: i64) -> Option<u64> {
         /// `PIDFS_MAGIC` of `linux/magic.h`; before 6.9 all pidfds share one anonymous inode.
         const PIDFS: u64 = 0x5049_4446;
-        let fd =
-            rustix::process::pidfd_open(number(pid)?, rustix::process::PidfdFlags::empty()).ok()?;
+        let opened =
+            rustix::process::pidfd_open(number(pid)?, rustix::process::PidfdFlags::empty());
+        let fd = self.unread.note("a pidfd", opened.map_err(io::Error::from))?;
         let magic = u64::try_from(rustix::fs::fstatfs(&fd).ok()?.f_type).ok()?;
         (magic == PIDFS).then(|| rustix::fs::fstat(&fd).ok().map(|stat| stat.st_ino))?
     }
@@ -245,18 +334,6 @@ fn session_of(pid: Option<Pid>) -> i64 {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn session_of(_pid: Option<Pid>) -> i64 {
     0
-}
-
-/// One open, one read, at most the buffer: `/proc` is only consistent within one read.
-pub(super) fn read_once<'b>(path: &str, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
-    let length = std::fs::File::open(path).ok()?.read(buffer).ok()?;
-    buffer.get(..length)
-}
-
-/// Looks at the process whose `/proc/<pid>/stat` this is.
-fn read_stat(path: &str) -> Option<Entry> {
-    let mut buffer = [0; 1024];
-    Entry::parse(read_once(path, &mut buffer)?)
 }
 
 #[cfg(test)]

@@ -1,13 +1,17 @@
 //! `complete`: hand a phase in.
 
+use std::fmt::Display;
 use std::fs::{File, OpenOptions};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
 
 use super::recorded::{self, Question, Sight};
 use super::status::modified;
 use super::{Context, Input, Outcome, notes, salvage};
-use crate::error::Stop;
+use crate::error::{Failure, Stop};
 use crate::record::{Snapshot, Verdict};
 use crate::rules::{Change, Refusal};
 use crate::store::artifact::{Pinned, Source, sha256, too_large};
@@ -130,17 +134,16 @@ fn open_artifact(context: &Context, phase: &str, given: &Path) -> Result<Artifac
         why,
         given_up: false,
     };
-    let kind = std::fs::symlink_metadata(given).map_err(|error| {
-        let gone = error.kind() == std::io::ErrorKind::NotFound;
-        refuse(if gone { "there is no such file".to_owned() } else { error.to_string() })
-    })?;
+    let shown = given.display();
+    let unfit = |error| unfit(error, &shown, refuse);
+    let kind = std::fs::symlink_metadata(given).map_err(unfit)?;
     if kind.is_symlink() {
         return Err(refuse("it is a symbolic link; name the file itself".to_owned()).into());
     }
     if !kind.is_file() {
         return Err(refuse("it is not a regular file".to_owned()).into());
     }
-    let path = given.canonicalize().map_err(|error| refuse(error.to_string()))?;
+    let path = given.canonicalize().map_err(unfit)?;
     if let Some(why) = out_of_place(context, &path) {
         return Err(refuse(why).into());
     }
@@ -151,12 +154,35 @@ fn open_artifact(context: &Context, phase: &str, given: &Path) -> Result<Artifac
         .read(true)
         .custom_flags(flags.cast_signed())
         .open(&path)
-        .map_err(|error| refuse(error.to_string()))?;
-    let meta = file.metadata().map_err(|error| refuse(error.to_string()))?;
+        .map_err(unfit)?;
+    let meta = file.metadata().map_err(unfit)?;
     if !meta.is_file() {
         return Err(refuse("it is not a regular file".to_owned()).into());
     }
     Ok(Artifact { given: given.display().to_string(), mtime: modified(&meta), path, file })
+}
+
+/// What a failed look at an artifact means: that there is no such file, or none that can be one, is for the
+/// agent to mend; that it cannot be read now is nothing that is wrong with it.
+fn unfit(error: io::Error, given: impl Display, refuse: impl Fn(String) -> Refusal) -> Stop {
+    let of_the_file = [
+        Errno::NOTDIR,
+        Errno::ACCESS,
+        Errno::PERM,
+        Errno::INVAL,
+        Errno::LOOP,
+        Errno::NXIO,
+        Errno::NODEV,
+        Errno::NAMETOOLONG,
+    ];
+    match Errno::from_io_error(&error) {
+        Some(Errno::NOENT) => refuse("there is no such file".to_owned()).into(),
+        Some(errno) if !of_the_file.contains(&errno) => {
+            Failure::io(error, format!("cannot read '{given}'")).into()
+        }
+        // Without a number it is of the name: one with a zero byte.
+        Some(_) | None => refuse(error.to_string()).into(),
+    }
 }
 
 /// Why `path`, which is canonical, is no place for an artifact: it must be in the store or in a
@@ -202,16 +228,17 @@ fn take(
         why,
         given_up: false,
     };
-    let size = artifact.file.metadata().map_err(|error| refuse(error.to_string()))?.len();
+    let cannot = |error| Failure::io(error, format!("cannot read '{}'", artifact.given));
+    let size = artifact.file.metadata().map_err(cannot)?.len();
     if size > limit {
         return Err(refuse(too_large(limit)).into());
     }
     if change == Change::Confirm {
-        let hash = sha256(&mut artifact.file, limit).map_err(|error| refuse(error.to_string()))?;
+        let hash = sha256(&mut artifact.file, limit).map_err(cannot)?;
         return Ok(Pinned { sha256: hash.unwrap_or_default(), ..Pinned::default() });
     }
     if artifact.path.extension().is_some_and(|extension| extension == "json") {
-        check_json(&artifact.file, limit).map_err(refuse)?;
+        check_json(&artifact.file, limit).map_err(cannot)?.map_err(refuse)?;
     }
     context.store.pin(
         phase,
@@ -225,21 +252,23 @@ fn take(
     )
 }
 
-/// Whether the file parses as JSON; it is read again from its beginning afterwards.
-fn check_json(file: &File, limit: u64) -> Result<(), String> {
+/// Whether the file parses as JSON, or why not; it is read again from its beginning afterwards.
+fn check_json(file: &File, limit: u64) -> io::Result<Result<(), String>> {
     use std::io::{BufReader, Read as _, Seek as _};
     let mut reader = BufReader::new(file).take(limit.saturating_add(1));
     let mut parser = serde_json::Deserializer::from_reader(&mut reader);
     let parsed = <serde::de::IgnoredAny as serde::Deserialize>::deserialize(&mut parser)
         .and_then(|_| parser.end());
     let mut file = file;
-    file.rewind().map_err(|error| error.to_string())?;
-    // What is too large is refused as such, when it is copied.
+    file.rewind()?;
     match parsed {
+        // It could not be read, and nobody knows what it is.
+        Err(error) if error.is_io() => Err(error.into()),
+        // What is too large is refused as such, when it is copied.
         Err(error) if reader.limit() > 0 => {
-            Err(format!("its name ends in .json, and it is not JSON: {error}"))
+            Ok(Err(format!("its name ends in .json, and it is not JSON: {error}")))
         }
-        _ => Ok(()),
+        _ => Ok(Ok(())),
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::world::RealWorld;
-use crate::agent::{self, Given, Machine, Vars};
+use crate::agent::{self, Given, Machine, Unread, Vars};
 use crate::error::{Failure, FailureKind};
 use crate::git::{Config, Env, Limit, Repo};
 use crate::place::{self, Place};
@@ -155,14 +155,16 @@ impl Context {
         // In a bare repository and inside of `.git` it is the repository that stands for a place.
         let worktree =
             repo.as_ref().map_or(cwd, |repo| repo.worktree().unwrap_or_else(|| repo.anchor()));
-        let mut me = agent::identify(
+        let me = agent::identify(
             &Given { agent: global.agent.clone(), pid: global.pid },
             &Vars::from_process().with_session(global.session.as_ref()),
             &machine,
             &machine.table,
             config,
             Some(worktree.display().to_string()),
-        )?;
+        );
+        // Whoever it is cannot be known, and must not be told that it is somebody else.
+        let mut me = machine.failure().map_or(me, Err)?;
         me.git_dir = repo.as_ref().and_then(Repo::worktree_git_dir);
         let stale_after = config(STALE_AFTER).map(|text| parse_duration(&text));
         let stale_after_is_bad = stale_after == Some(None);
@@ -201,6 +203,12 @@ impl Context {
             stale_after_is_bad,
             max_attempts_is_bad,
         })
+    }
+
+    /// What could not be read of this machine, by then.
+    #[must_use]
+    pub fn unread(&self) -> Unread {
+        self.store.world().unread()
     }
 
     /// A setting of git's configuration, the repository's included.

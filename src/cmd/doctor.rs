@@ -16,9 +16,9 @@ use super::context::{self, Need};
 use super::world::Mutex;
 use super::{Context, Global, Outcome, hooks, install, skill, start, status};
 use crate::error::{Failure, FailureKind, Stop};
-use crate::git::{self, Env, Repo};
+use crate::git::{self, Broken, Env, Repo};
 use crate::place::Origin;
-use crate::record::Maker;
+use crate::record::{Maker, salvage};
 use crate::rules::gate::Pin;
 use crate::rules::{Board, Life, State, identity};
 use crate::store::World as _;
@@ -90,16 +90,25 @@ pub fn run(global: &Global, request: Request) -> Result<Outcome, Stop> {
         }
     };
     if let Some((repo, context)) = opened {
-        match context {
-            Ok(context) => found.store(&context, request),
+        let context = match context {
+            Ok(context) => {
+                found.store(&context, request);
+                Some(context)
+            }
             Err(failure) if nowhere(&failure) => return Err(failure.into()),
-            Err(failure) => found.failed("store", &failure),
-        }
+            Err(failure) => {
+                found.failed("store", &failure);
+                None
+            }
+        };
+        // Nothing is mended in git where it is not known what the store has of it.
+        let fix = context.as_ref().filter(|_| request.fix);
         if let Some(repo) = &repo {
             found.hooks(repo);
             found.notes(repo);
             found.salvage(repo);
-            found.locks(repo);
+            found.locks(repo, fix);
+            found.references(repo, fix);
         }
         found.skills(repo.as_ref());
     }
@@ -365,6 +374,42 @@ impl Findings {
         }
     }
 
+    /// Whether what is kept in git can be read: a power cut may have left a reference empty. Silent if so.
+    fn references(&mut self, repo: &Repo, fix: Option<&Context>) {
+        const CHECK: &str = "references";
+        let broken = repo.notes_name().and_then(|name| repo.broken_refs(&name));
+        let broken = match broken {
+            Ok(broken) => broken,
+            Err(failure) => return self.failed(CHECK, &failure),
+        };
+        let mut lost = false;
+        for Broken { name, why, empty } in broken {
+            let is_salvage = name.starts_with(salvage::REFS);
+            let says = format!("'{name}' is broken: {why}");
+            if is_salvage && !empty {
+                let hint = "'git conductor salvage' shows what is left of it".to_owned();
+                self.hint(CHECK, Level::Problem, says, hint);
+            } else if fix.is_some() {
+                match repo.mend_ref(&name) {
+                    Ok(_) => {
+                        lost |= !is_salvage;
+                        self.fixed(CHECK, says);
+                    }
+                    Err(failure) => self.failed(CHECK, &failure),
+                }
+            } else {
+                let hint = "git conductor doctor --fix".to_owned();
+                self.hint(CHECK, Level::Problem, says, hint);
+            }
+        }
+        let Some(context) = fix.filter(|_| lost) else { return };
+        match super::notes::sync(context, None) {
+            Ok(_) => self.fixed(CHECK, "records that were lost with them were written again"),
+            Err(Stop::Failed(failure)) => self.failed(CHECK, &failure),
+            Err(Stop::Refused(_)) => {}
+        }
+    }
+
     /// Whether records are kept, and outlive an amended commit.
     fn notes(&mut self, repo: &Repo) {
         let (name, kept) = match (repo.notes_name(), repo.config_bool("conductor.notes")) {
@@ -402,13 +447,27 @@ impl Findings {
         }
     }
 
-    fn locks(&mut self, repo: &Repo) {
+    /// Whether a git that was killed keeps others out. A lock on a reference of ours that is older than
+    /// this boot is nobody's any more.
+    fn locks(&mut self, repo: &Repo, fix: Option<&Context>) {
+        let booted = fix.and_then(|context| context.store.world().booted_at());
         let locks = repo.stray_locks();
         if locks.is_empty() {
             self.add("git locks", Level::Ok, "none was left");
         }
         for lock in locks {
             let says = format!("'{}' keeps git out", lock.display());
+            match booted.map(|booted| repo.remove_lock_before(&lock, booted)) {
+                Some(Ok(true)) => {
+                    self.fixed("git locks", says);
+                    continue;
+                }
+                Some(Err(failure)) => {
+                    self.failed("git locks", &failure);
+                    continue;
+                }
+                Some(Ok(false)) | None => {}
+            }
             let hint = "if no git is running here, your human can remove it".to_owned();
             self.hint("git locks", Level::Warning, says, hint);
         }

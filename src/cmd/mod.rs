@@ -166,7 +166,7 @@ pub enum Outcome {
     /// All that is known of a phase.
     Shown(Box<show::Shown>),
     /// What was handed over with a phase, byte for byte.
-    Content(Vec<u8>),
+    Content(show::Content),
     /// What was found of the evidence of sprints.
     Verified {
         /// The sprints, the latest first.

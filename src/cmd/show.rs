@@ -1,6 +1,7 @@
 //! `show`: all that is known of one phase, and what was handed over with it.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Seek as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
@@ -9,7 +10,7 @@ use crate::error::{Failure, FailureKind, Stop};
 use crate::record::Done;
 use crate::rules::gate::Pin;
 use crate::rules::{Board, PhaseId, Refusal, State, decide};
-use crate::store::artifact::sha256;
+use crate::store::artifact::{sha256, sha256_of};
 use crate::store::read::find_phase;
 
 /// Of an artifact that is longer, in bytes, only the facts are shown.
@@ -56,6 +57,54 @@ pub struct Shown {
     pub content: Option<String>,
     /// Whether this clone has the commit that it was done at; `None` where that cannot be known.
     pub here: Option<bool>,
+}
+
+/// What was handed over, to be read piece by piece. It has been found to be what it was.
+#[derive(Debug)]
+pub struct Content {
+    phase: String,
+    file: File,
+    size: u64,
+    sha256: String,
+}
+
+impl Content {
+    /// How long it is, in bytes.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Reads it from its beginning; what `each` fails with ends it.
+    ///
+    /// # Errors
+    /// It cannot be read, or is being changed.
+    pub fn pieces(
+        &self,
+        mut each: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<io::Result<()>, Failure> {
+        let cannot =
+            |error| Failure::io(error, format!("cannot read what '{}' handed over", self.phase));
+        let mut file = &self.file;
+        file.rewind().map_err(cannot)?;
+        let mut given = Ok(());
+        let hash = sha256_of(&mut file, self.size, |piece| {
+            if given.is_ok() {
+                given = each(piece);
+            }
+            // There is no use in the rest.
+            if given.is_ok() { Ok(()) } else { Err(io::Error::from(io::ErrorKind::Other)) }
+        });
+        match (hash, given) {
+            (_, Err(error)) => Ok(Err(error)),
+            (Err(error), Ok(())) => Err(cannot(error)),
+            (Ok(Some(now)), Ok(())) if now == self.sha256 => Ok(Ok(())),
+            (Ok(_), Ok(())) => {
+                let text = format!("what '{}' handed over is being changed", self.phase);
+                Err(Failure::new(FailureKind::Tampered, text))
+            }
+        }
+    }
 }
 
 /// Shows a phase, or with `--artifact` prints what was handed over.
@@ -119,7 +168,7 @@ pub fn run(context: &Context, request: &Request) -> Result<Outcome, Stop> {
             let phase = context.store_path().join(path).join(&name);
             facts.pin_path = Some(phase.join(format!("pin.{sha256}")));
         }
-        facts.original = original(done);
+        facts.original = original(done)?;
         if let (Some(repo), Some(commit)) = (&context.repo, &done.at.commit) {
             facts.here = repo.has_commits(&[commit]).into_iter().next().flatten();
         }
@@ -168,8 +217,11 @@ fn artifact(context: &Context, board: &Board, id: PhaseId) -> Result<Outcome, St
         return Err(Refusal::NoArtifact { phase }.into());
     };
     let sprint_id = board.sprint.sprint_id.clone();
-    match context.store.read_pin(&sprint_id, &phase, done)? {
-        Ok(bytes) => Ok(Outcome::Content(bytes)),
+    match context.store.open_pin(&sprint_id, &phase, done)? {
+        Ok((file, size)) => {
+            let sha256 = done.artifact_sha256.clone().unwrap_or_default();
+            Ok(Outcome::Content(Content { phase, file, size, sha256 }))
+        }
         Err(Pin::None | Pin::Same) => Err(Refusal::NoArtifact { phase }.into()),
         Err(pin @ (Pin::Changed | Pin::Gone)) => {
             let agent = done.agent.clone();
@@ -181,29 +233,50 @@ fn artifact(context: &Context, board: &Board, id: PhaseId) -> Result<Outcome, St
 
 /// What has become of the file that was handed over with `done`: it is hashed, if its size is still
 /// what it was. A link in its place is not followed, and a FIFO not waited for.
-pub(super) fn original(done: &Done) -> Original {
+///
+/// # Errors
+/// It is there, and cannot be read.
+pub(super) fn original(done: &Done) -> Result<Original, Failure> {
     let (Some(path), Some(size), Some(hash)) =
         (&done.artifact_path, done.artifact_size, &done.artifact_sha256)
     else {
-        return Original::Unknown;
+        return Ok(Original::Unknown);
     };
+    let cannot = |error| Failure::io(error, format!("cannot read '{path}'"));
     let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits();
     let opened = OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path);
     let mut file = match opened {
         Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Original::Gone,
-        // It is there, and is not what it was: a link, or what cannot be read.
-        Err(error) if error.kind() != std::io::ErrorKind::PermissionDenied => {
-            return Original::Changed;
-        }
-        Err(_) => return Original::Gone,
+        Err(error) if is_absent(&error) => return Ok(Original::Gone),
+        // Something else is in its place: a link, a socket, or a file where a directory was.
+        Err(error) if is_other(&error) => return Ok(Original::Changed),
+        Err(error) => return Err(cannot(error)),
     };
-    match file.metadata() {
-        Ok(meta) if meta.is_file() && meta.len() == size => {}
-        _ => return Original::Changed,
+    let meta = file.metadata().map_err(cannot)?;
+    if !meta.is_file() || meta.len() != size {
+        return Ok(Original::Changed);
     }
-    match sha256(&mut file, size) {
-        Ok(Some(now)) if now == *hash => Original::Same,
-        _ => Original::Changed,
-    }
+    let now = sha256(&mut file, size).map_err(cannot)?;
+    Ok(if now.as_ref() == Some(hash) { Original::Same } else { Original::Changed })
+}
+
+/// Whether a file is not there, or not for us to see.
+fn is_absent(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{NotFound, PermissionDenied};
+    matches!(error.kind(), NotFound | PermissionDenied)
+}
+
+/// Whether a file could not be opened because it is none.
+fn is_other(error: &std::io::Error) -> bool {
+    use rustix::io::Errno;
+    let none = [
+        Errno::LOOP,
+        Errno::MLINK,
+        Errno::NOTDIR,
+        Errno::NXIO,
+        Errno::NODEV,
+        Errno::INVAL,
+        Errno::NAMETOOLONG,
+    ];
+    Errno::from_io_error(error).is_none_or(|errno| none.contains(&errno))
 }

@@ -101,7 +101,7 @@ fn one(context: &Context, kept: &mut Kept<'_>, board: &Board) -> Result<Verified
             Pin::Gone => findings.push(Finding::of(Fault::PinGone)),
         }
         let at = done.artifact_path.clone().unwrap_or_default();
-        match show::original(done) {
+        match show::original(done)? {
             Original::Same | Original::Unknown => {}
             Original::Changed => findings.push(Finding::about(Fault::OriginalChanged, at)),
             Original::Gone => findings.push(Finding::about(Fault::OriginalGone, at)),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::agent::{self, Machine};
+use crate::agent::{self, Machine, Unread};
 use crate::error::{Failure, FailureKind};
 use crate::place::BOARDS;
 use crate::record::sharing::Sharing;
@@ -77,6 +77,12 @@ impl RealWorld {
     /// Forgets who was seen alive: a command that lasts has to look again.
     pub(super) fn forget_verdicts(&self) {
         self.verdicts.borrow_mut().clear();
+        self.machine.table.unread().forget();
+    }
+
+    /// What could not be read of this machine, by then.
+    pub(super) fn unread(&self) -> Unread {
+        self.machine.table.unread().clone()
     }
 
     /// The store's path.
@@ -257,23 +263,33 @@ impl World for RealWorld {
         agent::booted_at(&self.machine)
     }
 
-    fn under_mutex<T>(&self, conductor: &Folder<DiskDir>, act: impl FnOnce() -> T) -> T {
-        let Ok(file) = conductor.dir().lockable(GUARD) else { return act() };
+    fn under_mutex<T>(
+        &self,
+        conductor: &Folder<DiskDir>,
+        waits: bool,
+        act: impl FnOnce() -> T,
+    ) -> (T, bool) {
+        let Ok(file) = conductor.dir().lockable(GUARD) else { return (act(), false) };
         let mut mutex = fd_lock::RwLock::new(file);
         let deadline = Instant::now() + PATIENCE;
         let mut wait = Duration::from_micros(100);
+        let mut in_vain = false;
         loop {
             match mutex.try_write() {
-                Ok(_held) => return act(),
+                Ok(_held) => return (act(), false),
                 // A file system without locks, or the second is over: it only spares work.
                 Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => break,
-                Err(_) if Instant::now() >= deadline => break,
+                Err(_) if !waits => break,
+                Err(_) if Instant::now() >= deadline => {
+                    in_vain = true;
+                    break;
+                }
                 Err(_) => {}
             }
             std::thread::sleep(wait + jitter(wait));
             wait = (wait * 2).min(Duration::from_millis(20));
         }
-        act()
+        (act(), in_vain)
     }
 
     fn hears(&self, lock: &Folder<DiskDir>, hold: &Hold) -> Option<Timestamp> {

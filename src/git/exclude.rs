@@ -67,6 +67,10 @@ impl Repo {
         let mut content = Vec::new();
         file.read_to_end(&mut content)?;
         let newline = if content.last().is_some_and(|&byte| byte != b'\n') { "\n" } else { "" };
-        file.write_all(format!("{newline}{pattern}\n").as_bytes())
+        file.write_all(format!("{newline}{pattern}\n").as_bytes())?;
+        // What `start` says is to hold after a power cut, too.
+        file.sync_all()?;
+        rustix::fs::fsync(&info)?;
+        Ok(rustix::fs::fsync(&common)?)
     }
 }

@@ -3,12 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::child;
 use super::repo::Repo;
 use crate::error::Failure;
 
 /// A lock this old is not of a git that is at work on references.
 const LEFT: Duration = Duration::from_secs(60);
+/// How far before the boot it must have been made to count as made before it: boot times are computed.
+const SLACK: SignedDuration = SignedDuration::from_secs(2);
 
 impl Repo {
     /// How references are stored: `files`, `reftable`, …
@@ -60,6 +64,28 @@ impl Repo {
         };
         found.retain(is_left);
         found
+    }
+}
+
+impl Repo {
+    /// Removes `lock`, if it is one on a reference of ours that was made before this machine was booted:
+    /// whoever made it is gone. Whether it was removed.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn remove_lock_before(&self, lock: &Path, booted: Timestamp) -> Result<bool, Failure> {
+        let ours = ["refs/notes", "refs/conductor"];
+        if !ours.iter().any(|ours| lock.starts_with(self.common_dir().join(ours))) {
+            return Ok(false);
+        }
+        let modified = lock.symlink_metadata().and_then(|meta| meta.modified()).ok();
+        let made = modified.and_then(|modified| Timestamp::try_from(modified).ok());
+        if made.is_none_or(|made| booted.duration_since(made) <= SLACK) {
+            return Ok(false);
+        }
+        let cannot = |error| Failure::writing(error, format!("cannot remove '{}'", lock.display()));
+        std::fs::remove_file(lock).map_err(cannot)?;
+        Ok(true)
     }
 }
 

@@ -54,7 +54,7 @@ impl Repo {
             git.args(["config", "--local", "--replace-all", &format!("{SECTION}.{key}"), value]);
             child::stdout(&mut git)?;
         }
-        Ok(())
+        self.sync_config()
     }
 
     /// Takes it out again; it must be there. One git child.
@@ -63,7 +63,8 @@ impl Repo {
     /// What git said when it failed.
     pub fn unconfigure_hook(&self) -> Result<(), Failure> {
         let mut git = self.git();
-        child::stdout(git.args(["config", "--local", "--remove-section", SECTION])).map(drop)
+        child::stdout(git.args(["config", "--local", "--remove-section", SECTION]))?;
+        self.sync_config()
     }
 
     /// Whether the repository's own configuration has a hook of ours, for whatever event.

@@ -12,14 +12,17 @@
 //!
 //! Nothing here reads the process environment: variables come in through a function, once
 //! ([`Env`](struct@Env)), and children get exactly those. Nothing but `hooks` and `notes setup` writes git configuration, and
-//! nothing but [`notes`] and [`salvage`] objects and references.
+//! nothing but [`notes`] and [`salvage`] objects and references. What is written is synced before it is
+//! said (`durable`); what a power cut left all the same is mended (`broken`).
 
+mod broken;
 mod checkout;
 mod child;
 mod compare;
 mod config;
 mod discover;
 pub mod dotgit;
+mod durable;
 mod env;
 mod exclude;
 mod health;
@@ -36,6 +39,7 @@ mod snapshot;
 mod system;
 pub mod worktree;
 
+pub use broken::Broken;
 pub use child::{Limit, version};
 pub use compare::Differing;
 pub use config::{Config, Scope};

@@ -55,12 +55,6 @@ pub(super) fn visible(content: &str) -> String {
     content.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// What was handed over, as JSON; null for what is no text.
-pub(super) fn content_json(content: &[u8]) -> Value {
-    let text = std::str::from_utf8(content).ok();
-    json!({"v": VERSION, "ok": true, "size": content.len(), "content": text})
-}
-
 /// All that is known of a phase.
 pub(super) fn shown_text(shown: &Shown, format: Format) -> String {
     let Shown { view, id, .. } = shown;

@@ -7,6 +7,7 @@ mod advice;
 mod attempts;
 mod board;
 mod completed;
+pub mod content;
 mod doctor;
 mod evidence;
 mod gate;
@@ -66,8 +67,6 @@ pub struct Format {
 pub struct Printed {
     /// For stdout.
     pub out: String,
-    /// For stdout after that, byte for byte.
-    pub raw: Vec<u8>,
     /// For stderr.
     pub err: String,
     /// The exit code.
@@ -91,10 +90,7 @@ impl Printed {
     #[must_use]
     pub fn write(&self) -> u8 {
         let mut stdout = std::io::stdout().lock();
-        let written = stdout
-            .write_all(self.out.as_bytes())
-            .and_then(|()| stdout.write_all(&self.raw))
-            .and_then(|()| stdout.flush());
+        let written = stdout.write_all(self.out.as_bytes()).and_then(|()| stdout.flush());
         let mut stderr = std::io::stderr().lock();
         let (said, exit) = match written {
             // What was asked for has been done, or not: the answer is lost, and asking again tells.
@@ -168,7 +164,7 @@ impl Say {
 pub fn render(result: &Result<Outcome, Stop>, format: Format) -> Printed {
     let mut say = Say { err: String::new(), paint: format.err, advice: format.advice };
     let (out, exit) = match result {
-        Ok(Outcome::Watched(None)) => (String::new(), error::OK),
+        Ok(Outcome::Watched(None) | Outcome::Content(_)) => (String::new(), error::OK),
         Ok(Outcome::Watched(Some(error))) => {
             let line = unwritten(error);
             say.line(&format!("{} {line}", say.paint.error("error:")));
@@ -183,12 +179,7 @@ pub fn render(result: &Result<Outcome, Stop>, format: Format) -> Printed {
             (out, words.exit)
         }
     };
-    let raw = match result {
-        // A terminal is shown what it would act on.
-        Ok(Outcome::Content(content)) if format.width.is_none() && !format.json => content.clone(),
-        Ok(_) | Err(_) => Vec::new(),
-    };
-    Printed { out, raw, err: say.err, exit, ..Printed::default() }
+    Printed { out, err: say.err, exit, ..Printed::default() }
 }
 
 /// The exit code of an answer: yes, or no; or that of a command that was run.
@@ -273,7 +264,7 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
         Outcome::Overview(overview, page) => telling::overview(overview, *page, say),
         Outcome::Graph(view, form) => graph::text(view, *form, format),
         Outcome::Waited { verdict, .. } => waiting::text(*verdict),
-        Outcome::Watched(_) => String::new(),
+        Outcome::Watched(_) | Outcome::Content(_) => String::new(),
         Outcome::Aborted(freed) => {
             aborted_text(freed, say);
             "OK\n".to_owned()
@@ -319,10 +310,6 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
         Outcome::Salvage(look) => salvage::look_text(look, format, say),
         Outcome::Dropped(dropped) => salvage::dropped_text(dropped, say),
         Outcome::Shown(shown) => evidence::shown_text(shown, format),
-        Outcome::Content(content) => match format.width {
-            Some(_) => evidence::visible(&String::from_utf8_lossy(content)),
-            None => String::new(),
-        },
         Outcome::Verified { sprints, .. } => evidence::verified_text(sprints, format.out, say),
     }
 }
@@ -519,7 +506,7 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
         Outcome::Completed { phase, handed } => completed::json(phase, handed),
         Outcome::Ran(ran) => run::json(ran, format),
         Outcome::Log(told) => log::json(told),
-        Outcome::Watched(_) => Value::Null,
+        Outcome::Watched(_) | Outcome::Content(_) => Value::Null,
         Outcome::Report(told, _) => telling::json(told, format.now),
         Outcome::Overview(overview, _) => telling::overview_json(overview),
         Outcome::Graph(view, _) => graph::json(view, format.now),
@@ -563,7 +550,6 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
         Outcome::Salvage(look) => salvage::look_json(look),
         Outcome::Dropped(dropped) => salvage::dropped_json(dropped),
         Outcome::Shown(shown) => evidence::shown_json(shown, format.now),
-        Outcome::Content(content) => evidence::content_json(content),
         Outcome::Verified { sprints, all } => evidence::verified_json(sprints, *all),
     }
 }

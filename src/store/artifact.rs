@@ -4,14 +4,16 @@
 //! Which file may be an artifact is for the commands to say: this module gets an open file.
 
 use std::fmt::Write as _;
-use std::io::Read;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 
 use sha2::{Digest, Sha256};
 
 use super::Store;
 use super::carry::hash_of_pin;
 use super::dir::{Dir, Kind, NewFile as _};
-use super::folder::{Folder, Step, retry, tidy};
+use super::disk::DiskDir;
+use super::folder::{Folder, Step, is_planted, retry, tidy};
 use super::world::World;
 use crate::error::{Failure, FailureKind, Stop};
 use crate::record::Done;
@@ -65,7 +67,19 @@ pub(crate) fn is_pin(name: &str) -> bool {
 /// # Errors
 /// It cannot be read.
 pub fn sha256(content: &mut dyn Read, limit: u64) -> std::io::Result<Option<String>> {
-    Ok(match copy(content, limit, |_| Ok(()))? {
+    sha256_of(content, limit, |_| Ok(()))
+}
+
+/// The same; each piece of what is hashed is given to `each`, which can end it.
+///
+/// # Errors
+/// It cannot be read; or what `each` fails with.
+pub fn sha256_of(
+    content: &mut dyn Read,
+    limit: u64,
+    each: impl FnMut(&[u8]) -> std::io::Result<()>,
+) -> std::io::Result<Option<String>> {
+    Ok(match copy(content, limit, each)? {
         Copied::Whole(sha256, _) => Some(sha256),
         Copied::TooLarge => None,
     })
@@ -176,6 +190,40 @@ impl<W: World> Store<W> {
         let Some(found) = self.find(sprint_id)? else { return Ok(Err(Pin::Gone)) };
         let Some(dir) = found.phase(name)? else { return Ok(Err(Pin::Gone)) };
         whole_pin(&dir, done, Vec::new, Vec::extend_from_slice, |all| hex(&Sha256::digest(all)))
+    }
+}
+
+impl<W: World<Dir = DiskDir>> Store<W> {
+    /// What was handed over with `done`, as [`Store::read_pin`] gives it, open and with its size: it is not
+    /// held in memory.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn open_pin(
+        &self,
+        sprint_id: &str,
+        name: &str,
+        done: &Done,
+    ) -> Result<Result<(File, u64), Pin>, Failure> {
+        let Some(found) = self.find(sprint_id)? else { return Ok(Err(Pin::Gone)) };
+        let Some(dir) = found.phase(name)? else { return Ok(Err(Pin::Gone)) };
+        let Some(sha256) = &done.artifact_sha256 else { return Ok(Err(Pin::None)) };
+        let pin = pin_name(sha256);
+        if !is_pin(&pin) {
+            return Ok(Err(Pin::Changed));
+        }
+        let cannot = |error| Failure::io(error, format!("cannot read '{}/{pin}'", dir.path()));
+        let (mut file, size) = match retry(|| dir.dir().readable(&pin)) {
+            Ok(opened) => opened,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Err(Pin::Gone)),
+            Err(error) if is_planted(&error) => return Ok(Err(Pin::Changed)),
+            Err(error) => return Err(cannot(error)),
+        };
+        if done.artifact_size.is_some_and(|known| known != size) {
+            return Ok(Err(Pin::Changed));
+        }
+        let hash = self::sha256(&mut file, size).map_err(cannot)?;
+        Ok(if hash.as_ref() == Some(sha256) { Ok((file, size)) } else { Err(Pin::Changed) })
     }
 }
 

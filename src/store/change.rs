@@ -143,15 +143,17 @@ impl<W: World> Store<W> {
             .into())
     }
 
-    /// Runs `round` under the mutex until it has an answer, for about a second.
+    /// Runs `round` under the mutex until it has an answer, for about a second, and another where the mutex
+    /// was waited for in vain.
     pub(super) fn rounds<T>(
         &self,
         mut round: impl FnMut() -> Result<Attempt<T>, Stop>,
     ) -> Result<T, Stop> {
         let mut busy = 0;
         let mut raced = 0;
+        let mut waits = true;
         while busy < TRIES && raced < 16 * TRIES {
-            let attempt = self.under_mutex(&mut round)??;
+            let attempt = self.under_mutex(&mut waits, &mut round)??;
             match attempt {
                 Attempt::Done(value) => return Ok(value),
                 // Whoever was faster has done something: that is progress, and needs no pause.

@@ -7,7 +7,7 @@
 
 use super::dir::Dir;
 use super::folder::{FEW, Folder, Keep, Step, from_json, tidy, to_json};
-use super::world::{LATCH_SECONDS, World, is_older};
+use super::world::{LATCH_SECONDS, World, is_before_boot, is_older};
 use crate::error::Failure;
 use crate::record::{Maker, Token};
 
@@ -55,9 +55,13 @@ pub(crate) fn acquire<W: World>(
         Step::Gone => Ok(Latched::Raced),
         Step::Exists => inspect(world, phase, token, maker),
         Step::Done => {
-            let Some(dir) = phase.open(LATCH)? else { return Ok(Latched::Raced) };
-            let latched = mark(dir, token, maker);
-            if latched.is_err() {
+            let latched = match phase.open(LATCH) {
+                Ok(Some(dir)) => mark(dir, token, maker),
+                Ok(None) => return Ok(Latched::Raced),
+                // No handle may be left.
+                Err(failure) => Err(failure),
+            };
+            if latched.is_err() && W::DEFENCES.remove_unmarked {
                 // Without a marker it would be in everyone's way for a minute.
                 tidy(phase.remove_dir(LATCH));
             }
@@ -107,7 +111,7 @@ fn settle<D: Dir>(
 }
 
 /// A latch is there: it is taken over only if everyone who marked it is provably gone, or, where
-/// nobody can know, if it is a minute old.
+/// nobody can know, if it is a minute old or from before this boot.
 fn inspect<W: World>(
     world: &W,
     phase: &Folder<W::Dir>,
@@ -208,8 +212,11 @@ pub(crate) fn disposable<W: World>(
     Ok(Some(found))
 }
 
+/// Whether what nobody knows the maker of is nobody's. Whoever made it and goes on after all looks for
+/// other markers beside its own, and gives way: no safety hangs on the clock.
 fn is_old<W: World>(world: &W, mtime: i64) -> bool {
     is_older(world, mtime, LATCH_SECONDS)
+        || (W::DEFENCES.outlive_boot && is_before_boot(world, mtime))
 }
 
 fn is_old_file<W: World>(world: &W, dir: &Folder<W::Dir>, name: &str) -> Result<bool, Failure> {

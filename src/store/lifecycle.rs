@@ -57,6 +57,7 @@ impl<W: World> Store<W> {
     /// Other agents' live claims; what cannot be carried; or the store cannot be read or written.
     pub fn start(&self, asker: &Asker, plan: &Plan) -> Result<Started, Stop> {
         self.make_conductor()?;
+        let mut waits = true;
         for _ in 0..TRIES {
             let round = match &plan.round {
                 None => None,
@@ -65,7 +66,8 @@ impl<W: World> Store<W> {
                     None => continue,
                 },
             };
-            let begun = self.under_mutex(|| self.try_start(asker, plan, round.as_ref()))??;
+            let begun =
+                self.under_mutex(&mut waits, || self.try_start(asker, plan, round.as_ref()))??;
             if let Some(started) = begun {
                 return Ok(started);
             }
@@ -165,7 +167,7 @@ impl<W: World> Store<W> {
     /// # Errors
     /// There is none; other agents' live claims; or the store cannot be read or written.
     pub fn archive_current(&self, asker: &Asker) -> Result<Board, Stop> {
-        self.under_mutex(|| {
+        self.under_mutex(&mut true, || {
             let board = self.board()?.ok_or(Refusal::NoSprint {})?;
             may_end(&board, self.facts(asker), false)?;
             let id = &board.sprint.sprint_id;

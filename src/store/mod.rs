@@ -102,11 +102,14 @@ impl<W: World> Store<W> {
         Ok(self.conductor.get_or_init(|| made))
     }
 
-    /// Acts under the mutex, if there is a store to have one.
-    fn under_mutex<T>(&self, act: impl FnOnce() -> T) -> Result<T, Failure> {
-        Ok(match self.conductor()? {
-            Some(conductor) => self.world.under_mutex(conductor, act),
-            None => act(),
-        })
+    /// Acts under the mutex, if there is a store to have one. `waits` says whether it is waited for, and
+    /// does not any more once that was in vain: who has it may have been stopped.
+    fn under_mutex<T>(&self, waits: &mut bool, act: impl FnOnce() -> T) -> Result<T, Failure> {
+        let Some(conductor) = self.conductor()? else { return Ok(act()) };
+        let (value, in_vain) = self.world.under_mutex(conductor, *waits, act);
+        if in_vain && W::DEFENCES.wait_once {
+            *waits = false;
+        }
+        Ok(value)
     }
 }

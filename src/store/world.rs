@@ -29,6 +29,13 @@ pub(super) fn is_older<W: World>(world: &W, mtime: i64, seconds: i64) -> bool {
         || ago <= -i128::from(NONSENSE_SECONDS) * 1_000_000_000
 }
 
+/// Whether `mtime` (nanoseconds since 1970) is before this machine was booted: whoever made it here is dead.
+/// A clock that was set since can make this wrong, as it can every age, and so can another machine that
+/// uses the same store: what goes by it must be safe all the same.
+pub(super) fn is_before_boot<W: World>(world: &W, mtime: i64) -> bool {
+    world.booted_at().is_some_and(|boot| i128::from(mtime) < boot.as_nanosecond())
+}
+
 /// The outside, as the protocol sees it.
 pub trait World {
     /// A directory of the store.
@@ -68,9 +75,14 @@ pub trait World {
     /// When this machine was booted; `None` if it cannot be known.
     fn booted_at(&self) -> Option<Timestamp>;
 
-    /// Acts while holding the mutex. It is tried for at most a second, and then gone without: it
-    /// spares work and carries no safety.
-    fn under_mutex<T>(&self, conductor: &Folder<Self::Dir>, act: impl FnOnce() -> T) -> T;
+    /// Acts while holding the mutex. With `waits` it is tried for at most a second, else once, and then
+    /// gone without: it spares work and carries no safety. Also gives whether a second was waited in vain.
+    fn under_mutex<T>(
+        &self,
+        conductor: &Folder<Self::Dir>,
+        waits: bool,
+        act: impl FnOnce() -> T,
+    ) -> (T, bool);
 
     /// When the owner of `hold` last ran a command that saw it, by the copy of its record in `lock`.
     /// If that is the one who asks, the copy is touched: its silence begins anew, and a script takes
@@ -148,6 +160,15 @@ pub struct Defences {
     /// A sprint's moment is marked before it is published, and before it is removed. Without it a start
     /// takes the id of a sprint that was archived and removed within the same second.
     pub mark_removed: bool,
+    /// A command waits for the mutex once. Without it one that is stopped while it has both mutex and
+    /// latch makes every other wait for the mutex before each look at the latch.
+    pub wait_once: bool,
+    /// A latch that cannot be marked is removed by who made it. Without it a command that runs out of
+    /// file handles keeps the phase busy for a minute.
+    pub remove_unmarked: bool,
+    /// A latch without a marker that is older than this boot is taken over at once. Without it each
+    /// power cut in the wrong moment keeps a phase busy for a minute.
+    pub outlive_boot: bool,
 }
 
 impl Defences {
@@ -166,5 +187,8 @@ impl Defences {
         hear: true,
         hear_again: true,
         mark_removed: true,
+        wait_once: true,
+        remove_unmarked: true,
+        outlive_boot: true,
     };
 }

@@ -81,6 +81,46 @@ fn an_artifact_comes_back_byte_for_byte() {
     }
 }
 
+/// What is longer than there is memory for: it is never held as a whole.
+#[test]
+fn an_artifact_is_printed_piece_by_piece() {
+    let line = "a\u{e9}\u{20ac}\u{1f600}\u{202e}\u{1b} \"quoted\"\n";
+    let text = line.repeat((16 << 20) / line.len());
+    let mut scene = handed_over(text.as_bytes());
+    let mut printed = |more: &str| {
+        let command = scene.command("bob", "repo", &["show", "build", "--artifact"]);
+        let mut limited = scene.sandbox.command("repo", "sh");
+        limited.args(["-c", "ulimit -v 22000; exec \"$@\"", "sh", crate::drive::BINARY]);
+        // `git conductor` is two words of it.
+        limited.args(command.get_args().skip(1)).args((!more.is_empty()).then_some(more));
+        limited.output().unwrap()
+    };
+    let raw = printed("");
+    assert!(raw.status.success() && raw.stdout == text.as_bytes(), "{:?}", raw.stderr);
+    let said = printed("--json");
+    assert!(said.status.success(), "{:?}", said.stderr);
+    let parsed: Value = serde_json::from_slice(&said.stdout).unwrap();
+    assert!(parsed["content"] == text.as_str(), "it is the same text");
+    assert_eq!((&parsed["v"], &parsed["size"]), (&json!(1), &json!(text.len())));
+    assert!(!String::from_utf8(said.stdout).unwrap().contains('\u{202e}'));
+}
+
+/// The form of it in JSON is what it was.
+#[test]
+fn an_artifact_in_json() {
+    for (bytes, content) in [
+        (&b""[..], json!("")),
+        (b"one\ttwo\r\n\x00", json!("one\ttwo\r\n\0")),
+        (b"cut \xf0\x9f\x98", Value::Null),
+        (b"\xff", Value::Null),
+    ] {
+        let mut scene = handed_over(bytes);
+        let output = scene.asks("bob", "repo", &["show", "build", "--artifact", "--json"]);
+        let wanted = json!({"v": 1, "ok": true, "size": bytes.len(), "content": content});
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{wanted}\n"));
+    }
+}
+
 #[test]
 fn nothing_is_shown_of_what_was_changed() {
     let mut scene = handed_over(b"as it was\n");

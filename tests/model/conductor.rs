@@ -44,6 +44,9 @@ pub(crate) const RECORD_FIRST: u16 = 512;
 pub(crate) const HEAR: u16 = 1024;
 pub(crate) const HEAR_AGAIN: u16 = 2048;
 pub(crate) const MARK_REMOVED: u16 = 4096;
+pub(crate) const WAIT_ONCE: u16 = 8192;
+pub(crate) const REMOVE_UNMARKED: u16 = 16384;
+pub(crate) const OUTLIVE_BOOT: u16 = 32768;
 
 const fn without(off: u16) -> Defences {
     Defences {
@@ -60,6 +63,9 @@ const fn without(off: u16) -> Defences {
         hear: off & 1024 == 0,
         hear_again: off & 2048 == 0,
         mark_removed: off & 4096 == 0,
+        wait_once: off & 8192 == 0,
+        remove_unmarked: off & 16384 == 0,
+        outlive_boot: off & 32768 == 0,
     }
 }
 
@@ -138,13 +144,18 @@ impl<'y, const OFF: u16> World for SimWorld<'y, OFF> {
         Timestamp::from_nanosecond(i128::from(self.0.booted_at())).ok()
     }
 
-    fn under_mutex<T>(&self, _conductor: &Folder<SimDir<'y>>, act: impl FnOnce() -> T) -> T {
-        let held = self.0.mutex(1_000_000_000);
+    fn under_mutex<T>(
+        &self,
+        _conductor: &Folder<SimDir<'y>>,
+        waits: bool,
+        act: impl FnOnce() -> T,
+    ) -> (T, bool) {
+        let held = if waits { self.0.mutex(1_000_000_000) } else { self.0.try_mutex() };
         let value = act();
         if held {
             self.0.release_mutex();
         }
-        value
+        (value, waits && !held)
     }
 
     fn hears(&self, lock: &Folder<SimDir<'y>>, hold: &Hold) -> Option<Timestamp> {

@@ -10,6 +10,7 @@
 //!   can be explained by the rules applied one after another;
 //! - `kills`: one is killed before any step; `faults`: any operation fails; `cuts_protocol`: the power
 //!   is cut; `verdicts`: the living are judged dead; `scripts`: the shell script is about;
+//! - `latches`: what is left of a latch that its maker has not marked;
 //! - `broken`: each defence of the protocol switched off, which must be found.
 //!
 //! `posix` compares the file system with the real one; `harness`, `cuts` and `naive` test the checker
@@ -39,6 +40,7 @@ mod fs;
 mod harness;
 mod history;
 mod kills;
+mod latches;
 mod monitor;
 mod naive;
 mod plan;

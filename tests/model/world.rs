@@ -96,6 +96,11 @@ impl Life {
         self.version += 1;
     }
 
+    /// The boot seems to have been at another time: the clock was set.
+    pub(crate) fn believe_boot(&mut self, at: i64) {
+        self.booted_at = at;
+    }
+
     /// Who has died since the boot.
     pub(crate) fn dead(&self) -> &[i64] {
         &self.dead

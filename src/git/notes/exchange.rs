@@ -9,6 +9,7 @@ use gix::bstr::ByteSlice as _;
 use super::Name;
 use crate::error::{Failure, FailureKind};
 use crate::git::child;
+use crate::git::durable;
 use crate::git::repo::Repo;
 
 /// A setting of git with one of its values.
@@ -38,6 +39,7 @@ impl Repo {
         }
         let mut git = self.git();
         child::stdout(git.args(["config", "--local", "--add", key, value]))?;
+        self.sync_config()?;
         Ok(true)
     }
 
@@ -51,7 +53,7 @@ impl Repo {
         git.args(["config", "--local", "--fixed-value", "--unset-all", key, value]);
         let output = child::run(&mut git)?;
         match output.status.code() {
-            Some(0) => Ok(true),
+            Some(0) => self.sync_config().map(|()| true),
             // git-config: the last line or section is not there.
             Some(5) => Ok(false),
             _ => Err(child::complaint(&git, &output)),
@@ -72,12 +74,28 @@ impl Repo {
     /// What git said when it failed.
     pub fn fetch_notes(&self, remote: &str, name: &Name) -> Result<(), Failure> {
         let refspec = self.notes_refspec(remote, name).ok_or_else(|| no_remote(remote))?;
-        let mut git = self.git();
+        let fetched = self.fetch_refspec(remote, &refspec);
+        if fetched.is_err() {
+            // git changes no reference that a power cut has left empty.
+            let names = [name.of_remote(remote), name.artifacts().of_remote(remote)];
+            let mut mended = false;
+            for name in names.iter().flatten() {
+                mended |= self.mend_ref(name.as_str())?;
+            }
+            if mended {
+                return self.fetch_refspec(remote, &refspec);
+            }
+        }
+        fetched
+    }
+
+    fn fetch_refspec(&self, remote: &str, refspec: &str) -> Result<(), Failure> {
+        let mut git = durable::synced(self.git());
         git.args(["fetch", "--quiet", "--no-tags", "--no-write-fetch-head"]);
         if self.is_partial() {
             git.arg("--no-filter");
         }
-        git.args(["--no-recurse-submodules", "--refmap=", "--", remote, &refspec]);
+        git.args(["--no-recurse-submodules", "--refmap=", "--", remote, refspec]);
         child::stdout(&mut git).map(drop)
     }
 
@@ -86,7 +104,7 @@ impl Repo {
     /// # Errors
     /// What git said when it failed; also where the remote has gone on meanwhile.
     pub fn push_notes(&self, remote: &str, names: &[&Name]) -> Result<(), Failure> {
-        let mut git = self.git();
+        let mut git = durable::synced(self.git());
         // What is set for pushes of branches: a mirror takes no names, and forces; a server need take
         // neither signatures nor options.
         git.args(["-c", "push.pushOption="]);

@@ -12,7 +12,6 @@ mod tree;
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::rc::Rc;
 
 use gix::hash::ObjectId;
@@ -23,6 +22,7 @@ use self::objects::{Kept, Pack, Reader};
 use self::tree::Tree;
 use super::child;
 use super::compare::id;
+use super::durable;
 use super::repo::Repo;
 use crate::error::{Failure, FailureKind};
 use crate::record::note::united;
@@ -218,6 +218,8 @@ struct Move<'a> {
     name: &'a Name,
     old: Option<ObjectId>,
     new: ObjectId,
+    /// What others wrote, and it leads to.
+    merged: Vec<ObjectId>,
 }
 
 impl Repo {
@@ -246,7 +248,10 @@ impl Repo {
         read: impl FnOnce(Option<&mut Notes<'_>>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let mut reader = Reader::start(self.git())?;
-        let Some(tip) = tip(&mut reader, name)? else { return read(None) };
+        let Some(tip) = tip(&mut reader, name)? else {
+            // None is no answer where some were lost.
+            return if self.is_broken(name.as_str())? { Err(broken(name)) } else { read(None) };
+        };
         reader.without(self.fetch_missing(name, tip.commit));
         let tree = Tree::load(&mut reader, tip.tree)?;
         let reader = Rc::new(RefCell::new(reader));
@@ -268,6 +273,7 @@ impl Repo {
     ) -> Result<T, Failure> {
         let mut locked = 0;
         let mut unread = 0;
+        let mut mended = false;
         let mut identity = None;
         for round in 0..ROUNDS {
             if round > 0 {
@@ -277,31 +283,57 @@ impl Repo {
             let (answer, moves, pack) = match prepared {
                 Ok(prepared) => prepared,
                 // Somebody may be about to write again what was pruned.
-                Err(failure) if unread == PRUNED => return Err(failure),
+                Err(failure) if unread == PRUNED => {
+                    if mended || !self.mend_all(names)? {
+                        return Err(failure);
+                    }
+                    (mended, unread) = (true, 0);
+                    continue;
+                }
                 Err(_) => {
                     unread += 1;
                     continue;
                 }
             };
-            let Some(first) = moves.first() else { return Ok(answer) };
+            let all = || names.iter().map(|name| name.as_str());
+            let Some(first) = moves.first() else {
+                // Who wrote what is there may not have come to this line yet.
+                self.sync_refs(all())?;
+                return Ok(answer);
+            };
             let hash = first.new.kind();
             let done = self.write(&pack, hash).and_then(|kept| {
+                // Before anything leads to them.
+                self.sync_objects(pack.ids().copied())?;
+                for Move { old, merged, .. } in &moves {
+                    self.sync_new(merged, old.as_slice())?;
+                }
                 self.move_refs(&moves, message)?;
                 drop(kept);
                 Ok(())
             });
             let Err(failure) = done else {
                 self.write_what_was_pruned(&pack, hash)?;
+                self.sync_refs(all())?;
                 return Ok(answer);
             };
             if !self.have_moved(&moves)? {
                 locked += 1;
                 if locked == PATIENCE {
-                    return Err(self.name_lock(failure, names));
+                    return Err(self.name_lock(failure, all()));
                 }
             }
         }
         Err(Failure::new(FailureKind::Busy, "the notes are being changed all the time"))
+    }
+
+    /// Mends those that have lost something of what they led to; whether any was changed.
+    fn mend_all(&self, names: &[&Name]) -> Result<bool, Failure> {
+        let mut any = false;
+        for name in names {
+            any |= self.mend_ref(name.as_str())?;
+        }
+        Ok(any)
     }
 
     /// One attempt, up to where something is written.
@@ -330,15 +362,13 @@ impl Repo {
     /// do it: one pack that is kept until the references have moved. Each by itself could be taken away
     /// even after that, by a `git prune` that has looked at the references before.
     fn write(&self, pack: &Pack, hash: gix::hash::Kind) -> Result<Option<Kept>, Failure> {
-        let collecting = self.common_dir.join("gc.pid").exists();
-        let packs = collecting.then(|| self.objects().join("pack"));
-        pack.write(self.git(), hash, packs.as_deref())
-    }
-
-    /// Where objects are written to.
-    fn objects(&self) -> PathBuf {
-        let usual = self.common_dir.join("objects");
-        self.env.path("GIT_OBJECT_DIRECTORY").unwrap_or(usual)
+        self.remove_empty(pack.ids().copied())?;
+        if self.common_dir.join("gc.pid").exists() {
+            let packs = self.objects().join("pack");
+            return pack.write(durable::synced(self.git()), hash, Some(&packs));
+        }
+        // Their ids are known, and each is synced afterwards.
+        pack.write(self.git(), hash, None)
     }
 
     fn open_notes<'a>(
@@ -346,7 +376,14 @@ impl Repo {
         name: &'a Name,
         reader: &Rc<RefCell<Reader>>,
     ) -> Result<Notes<'a>, Failure> {
-        let tip = tip(&mut reader.borrow_mut(), name)?;
+        let mut found = tip(&mut reader.borrow_mut(), name)?;
+        if found.is_none() && self.is_broken(name.as_str())? {
+            // A power cut left it so. The records are in the store, which writes them again.
+            self.mend_ref(name.as_str())?;
+            *reader.borrow_mut() = Reader::start(self.git())?;
+            found = tip(&mut reader.borrow_mut(), name)?;
+        }
+        let tip = found;
         let tree = match tip {
             Some(tip) => {
                 let reader = &mut reader.borrow_mut();
@@ -382,7 +419,7 @@ impl Repo {
                 self.contains(&theirs.to_string(), &old.to_string()).unwrap_or(false)
             })
         {
-            return Ok(Some(Move { name, old, new: theirs }));
+            return Ok(Some(Move { name, old, new: theirs, merged }));
         }
         pack.extend(objects);
         let who = match identity {
@@ -398,7 +435,7 @@ impl Repo {
         }
         commit.extend_from_slice(format!("\n{message}\n").as_bytes());
         let new = pack.add(root.kind(), Kind::Commit, commit)?;
-        Ok(Some(Move { name, old, new }))
+        Ok(Some(Move { name, old, new, merged }))
     }
 
     /// Who commits: what git would say, or, where it knows nobody, this program.
@@ -420,12 +457,12 @@ impl Repo {
     /// Moves all of them, or none if one is not where it was.
     fn move_refs(&self, moves: &[Move<'_>], message: &str) -> Result<(), Failure> {
         let mut lines = String::new();
-        for Move { name, old, new } in moves {
+        for Move { name, old, new, .. } in moves {
             let old = old.unwrap_or_else(|| new.kind().null());
             // Writing to a String cannot fail.
             _ = writeln!(lines, "update {} {new} {old}", name.as_str());
         }
-        let mut git = self.git();
+        let mut git = durable::synced(self.git());
         git.args(["update-ref", "-m", &format!("notes: {message}"), "--stdin"]);
         child::feed(&mut git, lines.as_bytes()).map(drop)
     }
@@ -444,7 +481,7 @@ impl Repo {
     /// Objects that nothing leads to yet may be taken away at any moment; from now on they are led to.
     fn write_what_was_pruned(&self, pack: &Pack, hash: gix::hash::Kind) -> Result<(), Failure> {
         for _ in 0..PRUNED {
-            if pack.ids().all(|id| self.is_loose(id)) {
+            if pack.ids().all(|id| self.object_file(id).is_file()) {
                 return Ok(());
             }
             let mut reader = Reader::start(self.git())?;
@@ -456,19 +493,18 @@ impl Repo {
                 return Ok(());
             }
             drop(self.write(pack, hash)?);
+            self.sync_objects(pack.ids().copied())?;
         }
         Err(Failure::new(FailureKind::Git, "objects are taken away as soon as they are written"))
     }
 
-    fn is_loose(&self, id: &ObjectId) -> bool {
-        let hex = id.to_string();
-        let (directory, name) = hex.split_at(2);
-        self.objects().join(directory).join(name).is_file()
-    }
-
     /// What git says, and which file is in the way if one is.
-    fn name_lock(&self, failure: Failure, names: &[&Name]) -> Failure {
-        let files = names.iter().map(|name| format!("{}.lock", name.as_str()));
+    pub(super) fn name_lock<'a>(
+        &self,
+        failure: Failure,
+        names: impl Iterator<Item = &'a str>,
+    ) -> Failure {
+        let files = names.map(|name| format!("{name}.lock"));
         let reftable = std::iter::once("reftable/tables.list.lock".to_owned());
         let lock = files.chain(reftable).map(|file| self.common_dir.join(file));
         match lock.into_iter().find(|file| file.exists()) {
@@ -482,12 +518,18 @@ impl Repo {
     }
 
     /// How objects are named here.
-    fn hash_kind(&self) -> gix::hash::Kind {
+    pub(super) fn hash_kind(&self) -> gix::hash::Kind {
         match self.config("extensions.objectFormat").as_deref() {
             Some("sha256") => gix::hash::Kind::Sha256,
             _ => gix::hash::Kind::Sha1,
         }
     }
+}
+
+fn broken(name: &Name) -> Failure {
+    let text = format!("'{}' is broken: it leads to nothing that can be read", name.as_str());
+    Failure::new(FailureKind::Git, text)
+        .hint("your human can have 'git conductor notes sync' mend it, from what the store has")
 }
 
 /// Where the reference `name` is.

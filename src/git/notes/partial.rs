@@ -14,7 +14,7 @@ const ROUNDS: usize = 4;
 
 impl Repo {
     /// Whether objects may be missing here that a remote has promised to hand over.
-    pub(super) fn is_partial(&self) -> bool {
+    pub(in crate::git) fn is_partial(&self) -> bool {
         !self.promisors().is_empty()
     }
 

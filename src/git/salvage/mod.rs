@@ -121,6 +121,10 @@ impl Repo {
         }
         salvage.at = Some(now);
         salvage.commit = commit(&index, &salvage, &tree, now)?;
+        // Some of it may have been staged, and written without being synced.
+        let ids = [Some(&salvage.commit), salvage.head.as_ref()];
+        let [new, old] = ids.map(|id| ObjectId::from_hex(id?.as_bytes()).ok());
+        self.sync_new(new.as_slice(), old.as_slice())?;
         self.keep(&mut salvage, pause, &time)?;
         Ok(Left::Saved { salvage, missed })
     }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::error::{Failure, FailureKind};
 use crate::git::child::{self, Limit};
+use crate::git::durable;
 use crate::git::repo::Repo;
 use crate::record::salvage::{REFS, Salvage};
 
@@ -32,7 +33,8 @@ pub struct Differing {
 }
 
 impl Repo {
-    /// What is kept, the latest first: all of it, or of one phase of one sprint. One git child.
+    /// What is kept, the latest first: all of it, or of one phase of one sprint. One git child, and more
+    /// where something cannot be read, which is left out.
     ///
     /// # Errors
     /// What git says.
@@ -51,8 +53,30 @@ impl Repo {
             None => REFS.trim_end_matches('/').to_owned(),
             Some((sprint, phase)) => format!("{REFS}{sprint}/{phase}"),
         };
-        let mut git = self.git();
-        let said = child::stdout_within(git.args(["for-each-ref", FORMAT, "--", &below]), time)?;
+        let list = |names: &[&str]| {
+            let mut git = self.git();
+            child::stdout_within(git.args(["for-each-ref", FORMAT, "--"]).args(names), time)
+        };
+        let said = match list(&[&below]) {
+            Ok(said) => said,
+            // One whose commit is gone hides no other.
+            Err(failure) => {
+                let mut git = self.git();
+                git.args(["for-each-ref", "--format=%(refname)", "--", &below]);
+                let named = child::stdout_within(&mut git, time)?.to_str_lossy().into_owned();
+                let mut readable = Vec::new();
+                for name in named.lines() {
+                    if !self.is_broken(name)? {
+                        readable.push(name);
+                    }
+                }
+                match readable[..] {
+                    [] => Vec::new(),
+                    _ if readable.len() == named.lines().count() => return Err(failure),
+                    _ => list(&readable)?,
+                }
+            }
+        };
         let mut fields = said.split(|byte| *byte == 0);
         let mut all = Vec::new();
         while let (
@@ -104,8 +128,7 @@ impl Repo {
             if round > 0 {
                 pause(round.min(PATIENCE));
             }
-            let kept = self.kept(Some((&salvage.sprint, &salvage.phase)), time)?;
-            let next = kept.iter().map(|(kept, _)| kept.number).max().unwrap_or_default() + 1;
+            let next = self.highest(&salvage.sprint, &salvage.phase, time)? + 1;
             locked = if salvage.number == next { locked + 1 } else { 0 };
             salvage.number = next;
             let reference = salvage.reference();
@@ -113,18 +136,33 @@ impl Repo {
                 let text = format!("'{reference}' cannot be a reference");
                 return Err(Failure::new(FailureKind::Git, text));
             }
-            let mut git = self.git();
+            let mut git = durable::synced(self.git());
             // Where hooks are looked for otherwise is for the user's own commands.
             git.args(["-c", "core.hooksPath=/dev/null", "update-ref", "--no-deref", "--stdin"]);
             let line = format!("create {reference} {}\n", salvage.commit);
             match child::feed_within(&mut git, line.as_bytes(), time) {
-                Ok(_) => return Ok(()),
+                Ok(_) => return self.sync_refs(std::iter::once(reference.as_str())),
                 Err(failure) if locked == PATIENCE || time.is_over() => return Err(failure),
                 // Another has it now; or git holds a lock.
                 Err(_) => {}
             }
         }
         Err(Failure::new(FailureKind::Busy, "others are saving the same all the time"))
+    }
+
+    /// The highest number that a reference of this phase has, whether it can be read or not. One git child.
+    fn highest(&self, sprint: &str, phase: &str, time: &Limit) -> Result<u64, Failure> {
+        let below = format!("{REFS}{sprint}/{phase}");
+        let mut git = self.git();
+        git.args(["for-each-ref", "--format=%(refname)", "--", &below]);
+        let listed = child::stdout_within(&mut git, time)?;
+        let listed = listed.to_str_lossy().into_owned();
+        // One that a power cut has left empty is not listed, and in the way.
+        let files = std::fs::read_dir(self.common_dir.join(&below)).into_iter().flatten();
+        let files = files.flatten().map(|file| file.file_name().to_string_lossy().into_owned());
+        let names = listed.lines().filter_map(|name| Some(name.rsplit_once('/')?.1.to_owned()));
+        let numbers = names.chain(files).filter_map(|name| name.parse().ok());
+        Ok(numbers.filter(|number| *number <= MOST).max().unwrap_or_default())
     }
 
     /// Deletes the references of `salvages`, all of them or none, if each is still what it was.
@@ -135,9 +173,11 @@ impl Repo {
         let line =
             |salvage: &Salvage| format!("delete {} {}\n", salvage.reference(), salvage.commit);
         let lines: String = salvages.iter().map(line).collect();
-        let mut git = self.git();
+        let mut git = durable::synced(self.git());
         git.args(["update-ref", "--no-deref", "--stdin"]);
-        child::feed_within(&mut git, lines.as_bytes(), &Limit::within(READING)).map(drop)
+        child::feed_within(&mut git, lines.as_bytes(), &Limit::within(READING))?;
+        let references: Vec<String> = salvages.iter().map(Salvage::reference).collect();
+        self.sync_refs(references.iter().map(String::as_str))
     }
 
     /// What was kept as `salvage`, against what was checked out; a patch of up to `most` bytes. Two git
