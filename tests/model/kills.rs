@@ -88,7 +88,8 @@ fn table(view: &View<'_, String>, owner: Agent, other: Agent, owner_lives: bool)
         "owner" | "prepared" => {
             (&["OK", "lost", "not_owner"], &["OK", "lost", "not_owner"], &["OK"])
         }
-        _ => (&["not_claimed"], &["not_claimed"], &["OK"]),
+        // Nobody holds it: that is what who gives it up wants, unless another has ended the claim.
+        _ => (&["not_claimed"], &["OK", "lost"], &["OK"]),
     };
     expect(&now, owner, Do::Complete("build"), complete, on_disk)?;
     expect(&now, owner, Do::Abort("build"), abort, on_disk)?;
