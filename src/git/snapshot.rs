@@ -1,6 +1,7 @@
 //! What is checked out: what `complete` records, and `start` asks about tracked files.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
@@ -130,16 +131,25 @@ impl Repo {
     /// known. No child, and nothing is fetched.
     #[must_use]
     pub fn has_commits(&self, commits: &[&str]) -> Vec<Option<bool>> {
-        if commits.is_empty() {
-            return Vec::new();
-        }
-        let gix = self.open_gix();
+        let gix = OnceCell::new();
         let has = |id: &&str| {
-            let gix = gix.as_ref()?;
             let id = ObjectId::from_hex(id.as_bytes()).ok()?;
+            // What was committed lately has a file of its own: the rest is spared.
+            if self.is_loose(id) {
+                return Some(true);
+            }
+            let gix = gix.get_or_init(|| self.open_gix()).as_ref()?;
             (id.kind() == gix.object_hash()).then(|| gix.has_object(id))
         };
         commits.iter().map(has).collect()
+    }
+
+    /// Whether the object has a file of its own in this clone. One that a power cut left empty is none.
+    fn is_loose(&self, id: ObjectId) -> bool {
+        let id = id.to_hex().to_string();
+        let (folder, file) = id.split_at(2);
+        let path = self.common_dir.join("objects").join(folder).join(file);
+        path.metadata().is_ok_and(|found| found.is_file() && found.len() > 0)
     }
 
     /// The content of the blob `id`, in hexadecimal; `None` if there is no such blob. One child where
