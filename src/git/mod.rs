@@ -39,6 +39,7 @@ pub mod worktree;
 pub use child::{Limit, version};
 pub use compare::Differing;
 pub use config::{Config, Scope};
+pub use discover::GO_THERE;
 pub use env::Env;
 pub use owner::{check_store_owner, quoted};
 pub use remotes::Destination;
