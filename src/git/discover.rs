@@ -240,7 +240,8 @@ fn read_commondir(git_dir: &Path) -> Result<Option<PathBuf>, Failure> {
     }
 }
 
-/// What a `.git` file names is no git directory: mostly a worktree whose repository was moved, or removed it.
+/// What a `.git` file names is no git directory: mostly a worktree whose repository was moved, or
+/// removed it.
 fn leads_nowhere(gitfile: &Path, target: &Path) -> Failure {
     let text = format!(
         "not a git repository: '{}', to which '{}' points",

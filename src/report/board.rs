@@ -14,7 +14,7 @@ use crate::rules::identity::relation;
 use crate::rules::lost::Loss;
 use crate::rules::next::next;
 use crate::rules::others::Alive;
-use crate::rules::trouble::trouble;
+use crate::rules::trouble::{Trouble, trouble};
 use crate::rules::{Board, Facts, Hold, Life, PhaseId, State, attempts, decide};
 
 /// Where a phase is as the table shows it: the states of the rules, with what can be seen of them.
@@ -60,7 +60,11 @@ pub(super) fn is_mine(view: &View, hold: &Hold) -> bool {
 }
 
 pub(super) fn look(view: &View, id: PhaseId, now: Timestamp) -> Look {
-    let trouble = trouble(&view.board, id, facts(view, now));
+    look_in(view, id, now, trouble(&view.board, id, facts(view, now)))
+}
+
+/// The same where it is known what is wrong with the phase.
+pub(super) fn look_in(view: &View, id: PhaseId, now: Timestamp, trouble: Option<Trouble>) -> Look {
     match (view.board.state(id), trouble) {
         (State::Pending, Some(_)) => Look::Exhausted,
         (State::Pending, None) if view.board.is_ready(id) => Look::Ready,
@@ -170,16 +174,20 @@ pub(super) fn hint(view: &View, now: Timestamp) -> Option<String> {
 
 /// How many columns of a terminal `text` takes; it has no control characters.
 pub(super) fn columns(text: &str) -> usize {
-    UnicodeWidthStr::width(text)
+    // Most of it is ASCII, of which every byte is a column.
+    if text.is_ascii() { text.len() } else { UnicodeWidthStr::width(text) }
 }
 
 /// `text` with blanks up to `width` columns.
 pub(super) fn padded(text: &str, width: usize) -> String {
-    format!("{text}{}", " ".repeat(width.saturating_sub(columns(text))))
+    let mut out = String::with_capacity(text.len().max(width));
+    out.push_str(text);
+    out.extend(std::iter::repeat_n(' ', width.saturating_sub(columns(text))));
+    out
 }
 
-/// Rows of cells, one below the other. A cell of more than `widest` columns sets no width; a line is cut
-/// where it does not fit a terminal of `width`.
+/// Rows of cells, one below the other. A cell of more than `widest` columns sets no width; a line
+/// is cut where it does not fit a terminal of `width`.
 pub(super) fn lined_up<const N: usize>(
     rows: &[[String; N]],
     widest: usize,
@@ -215,6 +223,14 @@ pub(super) fn fit(line: &str, width: usize) -> String {
     }
     cut.push('…');
     cut
+}
+
+/// The same, if there is a terminal that it has to fit.
+pub(super) fn fitted(line: String, width: Option<usize>) -> String {
+    match width {
+        Some(width) if columns(&line) > width => fit(&line, width),
+        _ => line,
+    }
 }
 
 /// One phase in JSON.

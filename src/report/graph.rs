@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Format;
-use super::board::{self, Look, columns, fit, look, padded};
+use super::board::{self, Look, columns, fit, look, look_in, padded};
 use super::text::{Paint, safe};
-use super::trouble;
+use super::trouble::{self, Troubles};
 use crate::cmd::View;
 use crate::cmd::graph::Form;
 use crate::record::VERSION;
@@ -38,7 +38,9 @@ fn layered(view: &View, format: Format) -> String {
     let graph = &view.board.graph;
     let Format { width, now, out: paint, .. } = format;
     let fitted = |line: &str| width.map_or_else(|| line.to_owned(), |width| fit(line, width));
-    let mut out = format!("{}\n", trouble::headline(view, now, paint, width));
+    let troubles = Troubles::of(view, now);
+    let mut out = trouble::headline(view, &troubles, now, paint, width);
+    out.push('\n');
     if let Some(goal) = &view.board.sprint.goal {
         _ = writeln!(out, "{}", fitted(&format!("goal   {}", safe(goal))));
     }
@@ -50,7 +52,7 @@ fn layered(view: &View, format: Format) -> String {
         for (at, id) in layer.iter().enumerate() {
             let number = if at == 0 { (number + 1).to_string() } else { String::new() };
             let name = padded(&graph.phase(*id).name, widest);
-            let look = look(view, *id, now);
+            let look = look_in(view, *id, now, troubles.with(*id));
             let before = format!("{number:>digits$} {} {name}  ", look.sign());
             let taken = columns(&before) + 7;
             let needs = needs(graph, *id, width.map(|width| width.saturating_sub(taken)));

@@ -1,12 +1,14 @@
-//! The board as a table. Where a terminal is narrow, what says least is cut first; never the state, and
-//! never why a phase is in it.
+//! The board as a table. Where a terminal is narrow, what says least is cut first; never the state,
+//! and never why a phase is in it.
+
+use std::borrow::Cow;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::attempts::times;
-use super::board::{self, Look, agent, columns, facts, fit, is_for_asker, look, padded};
+use super::board::{self, Look, agent, columns, facts, fit, fitted, is_for_asker, look_in, padded};
 use super::text::{Paint, age, safe, wrapped};
-use super::trouble;
+use super::trouble::{self, Troubles};
 use crate::cmd::View;
 use crate::record::Done;
 use crate::rules::{Board, Hold, Life, PhaseId, State, attempts, identity};
@@ -27,21 +29,24 @@ const NAMED: usize = 8;
 
 /// The table: at most `width` columns, if it is to fit a terminal.
 pub(super) fn table(view: &View, now: Timestamp, paint: Paint, width: Option<usize>) -> String {
-    let fit = |line: String| width.map_or_else(|| line.clone(), |width| fit(&line, width));
-    let broken = |line: &str| match width {
-        Some(width) => wrapped(line, width).into_iter().map(fit).collect(),
-        None => vec![line.to_owned()],
+    let broken = |line: String| match width {
+        Some(room) => wrapped(&line, room).into_iter().map(|it| fitted(it, width)).collect(),
+        None => vec![line],
     };
-    let mut lines = vec![trouble::headline(view, now, paint, width)];
-    lines.extend(view.board.sprint.goal.as_ref().map(|goal| fit(format!("goal   {}", safe(goal)))));
-    let columns = Columns::of(view, now, width);
-    for id in view.board.graph.ids() {
-        lines.push(columns.row(view, id, now, paint));
+    let troubles = Troubles::of(view, now);
+    let mut lines = vec![trouble::headline(view, &troubles, now, paint, width)];
+    let goal = view.board.sprint.goal.as_ref();
+    lines.extend(goal.map(|goal| fitted(format!("goal   {}", safe(goal)), width)));
+    let row = |id| Row::of(view, id, now, &troubles, width.is_some());
+    let rows: Vec<Row<'_>> = view.board.graph.ids().map(row).collect();
+    let columns = Columns::of(&rows, width);
+    for row in rows {
+        lines.push(columns.row(&view.board, row, paint));
     }
-    lines.extend(trouble::lines(view, now, paint, width));
-    lines.extend(broken(&you(view, now)));
+    lines.extend(trouble::lines(view, &troubles, now, paint, width));
+    lines.extend(broken(you(view, now)));
     for loss in &view.lost {
-        lines.extend(broken(&format!("you lost {}", board::lost(loss, now))));
+        lines.extend(broken(format!("you lost {}", board::lost(loss, now))));
     }
     lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
 }
@@ -50,6 +55,38 @@ fn you(view: &View, now: Timestamp) -> String {
     let mine = board::mine(view, now);
     let holds = if mine.is_empty() { "nothing".to_owned() } else { mine.join(", ") };
     format!("you are {} and hold {holds}", safe(&view.me.name))
+}
+
+/// What a row shows, before it is known how wide its cells are.
+struct Row<'a> {
+    id: PhaseId,
+    look: Look,
+    name: &'a str,
+    /// Nothing where nobody has it.
+    agent: String,
+    detail: Vec<Part>,
+    /// How many columns of the detail must be said; nobody asks where there is no terminal.
+    least: usize,
+}
+
+impl<'a> Row<'a> {
+    fn of(
+        view: &'a View,
+        id: PhaseId,
+        now: Timestamp,
+        troubles: &Troubles,
+        is_terminal: bool,
+    ) -> Self {
+        let look = look_in(view, id, now, troubles.with(id));
+        let detail = match view.board.state(id) {
+            State::Pending => pending(view, id, now, is_terminal),
+            State::Claimed(hold) => claimed(view, hold, look, now),
+            State::Done(done) => of_done(done, view.changed.contains(&id), is_terminal),
+        };
+        let least = if is_terminal { columns(&fullest(detail.clone(), 0)) } else { 0 };
+        let name = &view.board.graph.phase(id).name;
+        Self { id, look, name, agent: agent(&view.board, id), detail, least }
+    }
 }
 
 /// How wide the columns of names are.
@@ -61,77 +98,84 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(view: &View, now: Timestamp, width: Option<usize>) -> Self {
-        let ids = || view.board.graph.ids();
-        let widest = |lengths: &mut dyn Iterator<Item = usize>| {
-            lengths.filter(|&length| length <= WIDEST).max().unwrap_or(0)
+    fn of(rows: &[Row<'_>], width: Option<usize>) -> Self {
+        let widest = |of: fn(&Row<'_>) -> usize| {
+            rows.iter().map(of).filter(|&length| length <= WIDEST).max().unwrap_or(0)
         };
-        let mut name = widest(&mut ids().map(|id| columns(&view.board.graph.phase(id).name)));
-        let mut agent = widest(&mut ids().map(|id| columns(&agent(&view.board, id))));
+        let mut name = widest(|row| columns(row.name));
+        let mut agent = widest(|row| columns(&row.agent));
         if let Some(width) = width {
-            let is_owned = |id: &PhaseId| *view.board.state(*id) != State::Pending;
-            let least = |id| columns(&fullest(detail(view, id, now), 0));
             let room = width.saturating_sub(2 + STATE + 2 * GAP.len());
+            let owned = rows.iter().filter(|row| !row.agent.is_empty());
             // Where nobody is named the details may stand below the agents.
-            let besides = GAP.len() + ids().filter(is_owned).map(least).max().unwrap_or(0);
+            let besides = GAP.len() + owned.map(|row| row.least).max().unwrap_or(0);
             let left = room.saturating_sub(name + besides);
             agent = if left < LEAST.min(agent) { 0 } else { agent.min(left) };
-            name = name.min(room.saturating_sub(ids().map(least).max().unwrap_or(0)).max(LEAST));
+            let least = rows.iter().map(|row| row.least).max().unwrap_or(0);
+            name = name.min(room.saturating_sub(least).max(LEAST));
         }
         Self { name, agent, width }
     }
 
     /// What stands before the details, where names have so many columns at most.
-    fn before(&self, view: &View, id: PhaseId, [name, agent]: [usize; 2]) -> (String, String) {
-        let cell = |text: &str, most: usize, column| padded(&fit(text, most), column);
-        let first = cell(&view.board.graph.phase(id).name, name, self.name);
-        let who = board::agent(&view.board, id);
-        let is_named = !who.is_empty() || agent == usize::MAX;
-        let who = match self.agent {
-            column if column > 0 && is_named => format!("{GAP}{}", cell(&who, agent, column)),
-            _ => String::new(),
+    fn before(&self, row: &Row<'_>, [name, agent]: [usize; 2]) -> (String, String) {
+        let cell = |text: &str, most: usize, column| {
+            if columns(text) > most {
+                padded(&fit(text, most), column)
+            } else {
+                padded(text, column)
+            }
         };
-        (first, who)
+        let is_named = !row.agent.is_empty() || agent == usize::MAX;
+        let who = if self.agent > 0 && is_named {
+            cell(&row.agent, agent, self.agent)
+        } else {
+            String::new()
+        };
+        (cell(row.name, name, self.name), who)
     }
 
-    fn row(&self, view: &View, id: PhaseId, now: Timestamp, paint: Paint) -> String {
-        let look = look(view, id, now);
-        let parts = detail(view, id, now);
-        let least = columns(&fullest(parts.clone(), 0));
-        let taken = |(name, who): &(String, String)| {
-            2 + columns(name) + GAP.len() + STATE + columns(who) + GAP.len()
-        };
+    fn row(&self, board: &Board, row: Row<'_>, paint: Paint) -> String {
         // Longer names are cut where the line does not fit otherwise, that of the agent first.
-        let limits = [
-            [usize::MAX, usize::MAX],
-            [WIDEST, WIDEST],
-            [WIDEST, self.agent.max(1)],
-            [self.name.max(1), self.agent.max(1)],
-        ];
-        let room = |before: &(String, String)| {
-            self.width.map_or(usize::MAX, |width| width.saturating_sub(taken(before)))
+        let limits =
+            [[WIDEST, WIDEST], [WIDEST, self.agent.max(1)], [self.name.max(1), self.agent.max(1)]];
+        let room = |(name, who): &(String, String)| match self.width {
+            Some(width) => {
+                let gap = if who.is_empty() { 0 } else { GAP.len() };
+                let taken = columns(name) + GAP.len() + STATE + gap + columns(who) + GAP.len();
+                width.saturating_sub(2 + taken)
+            }
+            None => usize::MAX,
         };
-        let all = limits.map(|limit| self.before(view, id, limit));
-        let fits = |before: &&(String, String)| room(before) >= least;
-        let before = all.iter().find(fits).unwrap_or(&all[limits.len() - 1]);
-        let text = fullest(parts, room(before));
-        self.painted(view, id, before, &text, look, paint)
+        let mut before = self.before(&row, [usize::MAX; 2]);
+        for limit in limits {
+            if room(&before) >= row.least {
+                break;
+            }
+            before = self.before(&row, limit);
+        }
+        let text = fullest(row.detail, room(&before));
+        self.painted(board, (row.id, row.look), &before, &text, paint)
     }
 
-    /// The row of these cells, with the sign and the word of the state in its colour if they are not cut off.
+    /// The row of these cells, with the sign and the word of the state in its colour if they are
+    /// not cut off.
     fn painted(
         &self,
-        view: &View,
-        id: PhaseId,
+        board: &Board,
+        (id, look): (PhaseId, Look),
         (name, who): &(String, String),
         detail: &str,
-        look: Look,
         paint: Paint,
     ) -> String {
         let (sign, word) = (look.sign().to_string(), look.word());
-        let line = format!("{sign} {name}{GAP}{word:STATE$}{who}{GAP}{detail}");
-        let line = with_about(line.trim_end().to_owned(), &view.board, id, self.width);
-        let line = self.width.map_or_else(|| line.clone(), |width| fit(&line, width));
+        let gap = if who.is_empty() { "" } else { GAP };
+        let mut line = format!("{sign} {name}{GAP}{word:STATE$}{gap}{who}{GAP}{detail}");
+        line.truncate(line.trim_end().len());
+        let line = fitted(with_about(line, board, id, self.width), self.width);
+        if !paint.on {
+            return line;
+        }
         let at = sign.len() + 1 + name.len() + GAP.len();
         match (line.get(sign.len()..at), line.get(at..)) {
             (Some(between), Some(rest)) if rest.starts_with(word) => {
@@ -145,9 +189,10 @@ impl Columns {
 
 /// `row` with what the phase is about, where a terminal has room for some of it.
 fn with_about(row: String, board: &Board, id: PhaseId, width: Option<usize>) -> String {
+    let Some(width) = width.filter(|width| *width >= ROOMY) else { return row };
     let about = board.graph.phase(id).about.as_deref().unwrap_or_default();
     let is_open = !matches!(board.state(id), State::Done(_));
-    let room = width.filter(|width| *width >= ROOMY).unwrap_or(0).saturating_sub(columns(&row));
+    let room = width.saturating_sub(columns(&row));
     if about.is_empty() || !is_open || room < ROOMY / 4 {
         return row;
     }
@@ -158,51 +203,53 @@ fn with_about(row: String, board: &Board, id: PhaseId, width: Option<usize>) -> 
 /// A part of what is said of a phase.
 #[derive(Clone)]
 struct Part {
-    text: String,
+    text: Cow<'static, str>,
     /// What is said where there is no room for that, the shortest first.
     shorter: Vec<String>,
     /// The highest goes first where there is no room; 0 never does.
     rank: u8,
 }
 
-fn part(rank: u8, text: impl Into<String>) -> Part {
+fn part(rank: u8, text: impl Into<Cow<'static, str>>) -> Part {
     Part { text: text.into(), shorter: Vec::new(), rank }
 }
 
 fn joined(parts: &[Part]) -> String {
-    parts.iter().map(|part| part.text.as_str()).collect::<Vec<_>>().join(", ")
+    let mut out = String::new();
+    for (n, part) in parts.iter().enumerate() {
+        if n > 0 {
+            out.push_str(", ");
+        }
+        out.push_str(&part.text);
+    }
+    out
 }
 
 /// As much of `parts` as there is room for; what must be said is, even where there is none.
 fn fullest(mut parts: Vec<Part>, room: usize) -> String {
-    while columns(&joined(&parts)) > room {
+    loop {
+        let text = joined(&parts);
+        if columns(&text) <= room {
+            return text;
+        }
         let shrinks = |part: &&Part| part.rank > 0 || !part.shorter.is_empty();
-        let Some(rank) = parts.iter().filter(shrinks).map(|part| part.rank).max() else { break };
-        let is_next = |part: &Part| part.rank == rank && shrinks(&part);
-        let Some(at) = parts.iter().rposition(is_next) else { break };
+        let rank = parts.iter().filter(shrinks).map(|part| part.rank).max();
+        let is_next = |part: &Part| Some(part.rank) == rank && shrinks(&part);
+        let Some(at) = parts.iter().rposition(is_next) else { return text };
         match parts[at].shorter.pop() {
-            Some(shorter) => parts[at].text = shorter,
+            Some(shorter) => parts[at].text = shorter.into(),
             None => {
                 parts.remove(at);
             }
         }
     }
-    joined(&parts)
 }
 
-fn detail(view: &View, id: PhaseId, now: Timestamp) -> Vec<Part> {
-    match view.board.state(id) {
-        State::Pending => pending(view, id, now),
-        State::Claimed(hold) => claimed(view, id, hold, now),
-        State::Done(done) => of_done(done, view.changed.contains(&id)),
-    }
-}
-
-fn pending(view: &View, id: PhaseId, now: Timestamp) -> Vec<Part> {
+fn pending(view: &View, id: PhaseId, now: Timestamp, is_terminal: bool) -> Vec<Part> {
     let board = &view.board;
     let failed = attempts::failed(board, id);
     let mut parts = Vec::new();
-    parts.extend(waiting(board, id));
+    parts.extend(waiting(board, id, is_terminal));
     if !is_for_asker(view, id) {
         parts.push(part(0, "for another agent, not you"));
     }
@@ -215,7 +262,7 @@ fn pending(view: &View, id: PhaseId, now: Timestamp) -> Vec<Part> {
     parts
 }
 
-fn waiting(board: &Board, id: PhaseId) -> Option<Part> {
+fn waiting(board: &Board, id: PhaseId, is_terminal: bool) -> Option<Part> {
     let waits: Vec<&str> =
         board.waits_for(id).into_iter().map(|dep| board.graph.phase(dep).name.as_str()).collect();
     let more = |named: usize| {
@@ -223,11 +270,11 @@ fn waiting(board: &Board, id: PhaseId) -> Option<Part> {
     };
     let shorter = match waits.len() {
         0 => return None,
-        1 => Vec::new(),
-        count => {
+        count if is_terminal && count > 1 => {
             let least = format!("waits for {count} phases");
             std::iter::once(least).chain((1..count.min(NAMED)).map(more)).collect()
         }
+        _ => Vec::new(),
     };
     Some(Part { shorter, ..part(0, format!("waits for {}", waits.join(", "))) })
 }
@@ -235,7 +282,7 @@ fn waiting(board: &Board, id: PhaseId) -> Option<Part> {
 /// Of a claim that is younger, it goes without saying when its owner was last heard.
 const A_MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
-fn claimed(view: &View, id: PhaseId, hold: &Hold, now: Timestamp) -> Vec<Part> {
+fn claimed(view: &View, hold: &Hold, look: Look, now: Timestamp) -> Vec<Part> {
     let mut parts = Vec::new();
     if let Some(then) = hold.claim.claimed_at {
         parts.push(part(3, age(now, then)));
@@ -251,7 +298,7 @@ fn claimed(view: &View, id: PhaseId, hold: &Hold, now: Timestamp) -> Vec<Part> {
     }
     let is_new = hold.claim.claimed_at.is_some_and(|then| identity::age(now, then) < A_MINUTE);
     if let Some(then) = hold.heard.filter(|_| !is_new) {
-        let why = u8::from(look(view, id, now) != Look::Silent) * 4;
+        let why = u8::from(look != Look::Silent) * 4;
         parts.push(part(why, format!("heard {} ago", age(now, then))));
     }
     if board::is_mine(view, hold) {
@@ -260,7 +307,7 @@ fn claimed(view: &View, id: PhaseId, hold: &Hold, now: Timestamp) -> Vec<Part> {
     parts
 }
 
-fn of_done(done: &Done, changed: bool) -> Vec<Part> {
+fn of_done(done: &Done, changed: bool, is_terminal: bool) -> Vec<Part> {
     let mut parts = Vec::new();
     if let Some(commit) = &done.at.commit {
         let short: String = commit.chars().take(7).collect();
@@ -268,7 +315,8 @@ fn of_done(done: &Done, changed: bool) -> Vec<Part> {
         parts.push(match &done.at.branch {
             Some(branch) => {
                 let text = format!("{short} on {}", safe(branch));
-                Part { shorter: vec![short], ..part(3, text) }
+                let shorter = if is_terminal { vec![short] } else { Vec::new() };
+                Part { shorter, ..part(3, text) }
             }
             None => part(3, short),
         });
@@ -289,7 +337,7 @@ fn of_done(done: &Done, changed: bool) -> Vec<Part> {
 
 /// What is known of what was completed.
 pub(super) fn finished(done: &Done, changed: bool) -> String {
-    joined(&of_done(done, changed))
+    joined(&of_done(done, changed, false))
 }
 
 #[cfg(test)]

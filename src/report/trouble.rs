@@ -1,10 +1,12 @@
-//! What the board says first: how far the sprint is, and what keeps it from going on, why, and the command
-//! that helps.
+//! What the board says first: how far the sprint is, and what keeps it from going on, why, and the
+//! command that helps.
+
+use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
 use super::attempts::times;
-use super::board::{columns, facts, fit};
+use super::board::{columns, facts, fit, fitted};
 use super::sentences::who;
 use super::text::{Paint, age, list, safe, wrapped};
 use crate::cmd::View;
@@ -20,50 +22,78 @@ const NAMED: usize = 3;
 /// What begins a line, and what stands below it.
 const STUCK: &str = "stuck  ";
 
-fn standing(view: &View, now: Timestamp) -> &'static str {
-    match view.board.standing() {
-        Standing::Active if is_stuck(&view.board, facts(view, now)) => "stuck",
-        Standing::Active => "active",
-        Standing::Finished => "finished",
-        Standing::Archived => "archived",
+/// All that is wrong with a sprint, worked out once for whoever tells of it.
+pub(super) struct Troubles {
+    standing: Standing,
+    is_stuck: bool,
+    /// In the board's order.
+    phases: Vec<(PhaseId, Trouble)>,
+}
+
+impl Troubles {
+    pub(super) fn of(view: &View, now: Timestamp) -> Self {
+        let facts = facts(view, now);
+        let of = |id| trouble(&view.board, id, facts).map(|it| (id, it));
+        Self {
+            standing: view.board.standing(),
+            is_stuck: is_stuck(&view.board, facts),
+            phases: view.board.graph.ids().filter_map(of).collect(),
+        }
+    }
+
+    /// What is wrong with `id`, if anything is.
+    pub(super) fn with(&self, id: PhaseId) -> Option<Trouble> {
+        self.phases.iter().find(|(of, _)| *of == id).map(|(_, trouble)| *trouble)
+    }
+
+    /// How many phases have a trouble of this kind.
+    fn count(&self, kind: Trouble) -> usize {
+        // Who held a phase when the sprint ended holds it up no more.
+        let is_over = self.standing == Standing::Archived && kind != Trouble::Failed;
+        if is_over { 0 } else { self.phases.iter().filter(|(_, it)| *it == kind).count() }
+    }
+
+    fn word(&self) -> &'static str {
+        match self.standing {
+            Standing::Active if self.is_stuck => "stuck",
+            Standing::Active => "active",
+            Standing::Finished => "finished",
+            Standing::Archived => "archived",
+        }
     }
 }
 
-/// All that is wrong, in the board's order.
-fn troubles(view: &View, now: Timestamp) -> Vec<(PhaseId, Trouble)> {
-    let is_over = view.board.standing() == Standing::Archived;
-    // Who held a phase when the sprint ended holds it up no more.
-    let counts = |trouble: &Trouble| !is_over || *trouble == Trouble::Failed;
-    let of = |id| trouble(&view.board, id, facts(view, now)).filter(counts).map(|it| (id, it));
-    view.board.graph.ids().filter_map(of).collect()
-}
-
-/// How far the sprint is, and how many phases are in trouble; what says least is left out where a terminal
-/// is narrow.
-pub(super) fn headline(view: &View, now: Timestamp, paint: Paint, width: Option<usize>) -> String {
+/// How far the sprint is, and how many phases are in trouble; what says least is left out where a
+/// terminal is narrow.
+pub(super) fn headline(
+    view: &View,
+    troubles: &Troubles,
+    now: Timestamp,
+    paint: Paint,
+    width: Option<usize>,
+) -> String {
     let board = &view.board;
     let id = &board.sprint.sprint_id;
     let stamp = id.split_once('-').map_or(id.as_str(), |(_, stamp)| stamp);
     let sprint = format!("sprint {}  ", safe(stamp));
-    let standing = standing(view, now);
+    let standing = troubles.word();
     let since = board.sprint.started_at.map(|then| format!(" {}", age(now, then)));
     let since = since.unwrap_or_default();
     let done = format!("  {} of {} done", board.done_count(), board.graph.count());
-    let troubles = troubles(view, now);
     let kinds = [
         (Trouble::Failed, "failed"),
         (Trouble::Exhausted, "exhausted"),
         (Trouble::Gone, "dead owner"),
         (Trouble::Silent, "silent owner"),
     ];
-    let counted = kinds.map(|(kind, word)| {
-        match troubles.iter().filter(|(_, trouble)| *trouble == kind).count() {
-            0 => String::new(),
-            count if count > 1 && word.ends_with("owner") => format!(", {count} {word}s"),
-            count => format!(", {count} {word}"),
+    let mut counted = String::new();
+    for (kind, word) in kinds {
+        let count = troubles.count(kind);
+        let many = if count > 1 && word.ends_with("owner") { "s" } else { "" };
+        if count > 0 {
+            _ = write!(counted, ", {count} {word}{many}");
         }
-    });
-    let counted = counted.concat();
+    }
     let all = [
         [&*sprint, standing, &since, &done, &counted],
         [&*sprint, standing, "", &done, &counted],
@@ -73,11 +103,12 @@ pub(super) fn headline(view: &View, now: Timestamp, paint: Paint, width: Option<
     ];
     let fits = |parts: &&[&str; 5]| width.is_none_or(|width| columns(&parts.concat()) <= width);
     let parts = all.iter().find(fits).unwrap_or(&all[all.len() - 1]);
-    let line = parts.concat();
-    let line = width.map_or_else(|| line.clone(), |width| fit(&line, width));
-    let word = |text: &str| if text == "stuck" { paint.bad(text) } else { text.to_owned() };
+    let line = fitted(parts.concat(), width);
+    if standing != "stuck" {
+        return line;
+    }
     match line.strip_prefix(parts[0]).and_then(|rest| rest.strip_prefix(standing)) {
-        Some(rest) => format!("{}{}{rest}", parts[0], word(standing)),
+        Some(rest) => format!("{}{}{rest}", parts[0], paint.bad(standing)),
         None => line,
     }
 }
@@ -85,11 +116,12 @@ pub(super) fn headline(view: &View, now: Timestamp, paint: Paint, width: Option<
 /// What is stuck and why, and below it what helps. A terminal breaks no command.
 pub(super) fn lines(
     view: &View,
+    troubles: &Troubles,
     now: Timestamp,
     paint: Paint,
     width: Option<usize>,
 ) -> Vec<String> {
-    if view.board.standing() == Standing::Archived {
+    if troubles.standing == Standing::Archived {
         return Vec::new();
     }
     let mut out = Vec::new();
@@ -102,19 +134,18 @@ pub(super) fn lines(
         if let Some(command) = command {
             let lead = if columns(&command) <= room { STUCK.len() } else { 0 };
             let line = format!("{:lead$}{command}", "");
-            out.push(width.map_or_else(|| line.clone(), |width| fit(&line, width)));
+            out.push(fitted(line, width));
         }
     };
-    if standing(view, now) == "stuck" {
+    if troubles.is_stuck {
         say("nothing is ready, and nobody is at work", None);
     }
-    let troubles = troubles(view, now);
-    for (id, trouble) in troubles.iter().take(MOST) {
+    for (id, trouble) in troubles.phases.iter().take(MOST) {
         let (text, command) = told(view, *id, *trouble, now);
         say(&text, command.map(|command| format!("git conductor {command}")));
     }
-    if troubles.len() > MOST {
-        say(&format!("and {} more phases", troubles.len() - MOST), None);
+    if troubles.phases.len() > MOST {
+        say(&format!("and {} more phases", troubles.phases.len() - MOST), None);
     }
     out
 }
@@ -142,7 +173,7 @@ fn told(view: &View, id: PhaseId, trouble: Trouble, now: Timestamp) -> (String, 
             (text, Some(format!("show {name}")))
         }
         (Trouble::Gone | Trouble::Silent, State::Claimed(hold)) => {
-            (owner(name, hold, now), helps(view, id, now))
+            (owner(name, hold, now), Some(helps(view, id, now)))
         }
         // No owner, no trouble with one.
         (Trouble::Gone | Trouble::Silent, _) => (format!("'{name}'"), None),
@@ -186,16 +217,16 @@ fn owner(name: &str, hold: &Hold, now: Timestamp) -> String {
 }
 
 /// The command with which the asker goes on with a phase that was left, or lets others do so.
-fn helps(view: &View, id: PhaseId, now: Timestamp) -> Option<String> {
+fn helps(view: &View, id: PhaseId, now: Timestamp) -> String {
     let name = &view.board.graph.phase(id).name;
     let may = |request| decide(&view.board, id, &request, facts(view, now)).is_ok();
     if may(Request::Claim { takeover: false }) {
-        Some(format!("claim {name}"))
+        format!("claim {name}")
     } else if may(Request::Claim { takeover: true }) {
-        Some(format!("claim {name} --takeover"))
+        format!("claim {name} --takeover")
     } else if may(Request::Unstuck { force: false }) {
-        Some(format!("unstuck {name}"))
+        format!("unstuck {name}")
     } else {
-        Some(format!("show {name}"))
+        format!("show {name}")
     }
 }

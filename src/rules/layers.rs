@@ -36,8 +36,9 @@ pub enum Spot {
     Pass(PhaseId),
 }
 
-/// The same layers with a place in each for what passes it, in an order by which fewer edges cross: a phase
-/// stands about where those stand that it depends on. An edge leads from a spot to one of the next layer.
+/// The same layers with a place in each for what passes it, in an order by which fewer edges cross:
+/// a phase stands about where those stand that it depends on. An edge leads from a spot to one of
+/// the next layer.
 #[must_use]
 pub fn untangled(graph: &Graph) -> Vec<Vec<Spot>> {
     let levels = levels(graph);
@@ -76,8 +77,8 @@ pub fn untangled(graph: &Graph) -> Vec<Vec<Spot>> {
     untangled
 }
 
-/// The steps from `dep` down to `id`: to which layer, and from where to where. What leads to one phase shares
-/// its way.
+/// The steps from `dep` down to `id`: to which layer, and from where to where. What leads to one
+/// phase shares its way.
 pub fn way(
     levels: &[usize],
     dep: PhaseId,

@@ -1,4 +1,5 @@
-//! What keeps a sprint from going on although nobody says so: phases that failed, owners that are gone. Pure.
+//! What keeps a sprint from going on although nobody says so: phases that failed, owners that are
+//! gone. Pure.
 
 use super::attempts::{is_exhausted, spent};
 use super::board::{Board, Hold, Standing, State};

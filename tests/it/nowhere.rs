@@ -1,5 +1,5 @@
-//! Commands in a directory that was removed, that cannot be looked into, or whose repository is gone: each says so
-//! and what to do, and the hooks of agents stay out of the way.
+//! Commands in a directory that was removed, that cannot be looked into, or whose repository is
+//! gone: each says so and what to do, and the hooks of agents stay out of the way.
 
 use std::process::Output;
 

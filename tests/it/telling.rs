@@ -337,7 +337,8 @@ fn every_shape_of_a_sprint_is_drawn() {
     }
 }
 
-/// Who works comes before who is gone, of whom it is said since when nothing was heard; its work ends then.
+/// Who works comes before who is gone, of whom it is said since when nothing was heard; its work
+/// ends then.
 #[test]
 fn an_owner_that_is_gone_is_not_at_work() {
     let mut scene = Scene::new();

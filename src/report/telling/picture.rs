@@ -1,5 +1,6 @@
 //! The phase graph as a picture in a page: boxes in layers, and curves from what is waited for to what
-//! waits. An edge that passes a layer has a place of its own there, and goes behind no box. All numbers are ours; all text is a text node.
+//! waits. An edge that passes a layer has a place of its own there, and goes behind no box. All
+//! numbers are ours; all text is a text node.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -77,7 +78,8 @@ impl Layout {
         Self { across, at, passes, levels: levels(graph), width, height }
     }
 
-    /// Where an edge touches a spot of the layer `level`: how far along the layer, and where the layer begins.
+    /// Where an edge touches a spot of the layer `level`: how far along the layer, and where the
+    /// layer begins.
     fn touches(&self, level: usize, spot: Spot) -> (usize, usize) {
         let step = if self.across { WIDTH } else { HEIGHT };
         let begins = EDGE + level * (step + STEP);
@@ -91,8 +93,8 @@ impl Layout {
         (along, begins)
     }
 
-    /// The curve from a spot to one of the layer `level`, which is the next; and the line through that, if it
-    /// is no box.
+    /// The curve from a spot to one of the layer `level`, which is the next; and the line through
+    /// that, if it is no box.
     fn curve(&self, level: usize, from: Spot, to: Spot) -> String {
         let step = if self.across { WIDTH } else { HEIGHT };
         let (from, begins) = self.touches(level - 1, from);
