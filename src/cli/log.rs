@@ -7,8 +7,9 @@ use crate::cmd::log::Request;
 
 /// Show who did what when, in all sprints
 ///
-/// Prints a line for each event, the latest first: when (UTC), who, what, the
-/// phase, and what there is to say of it. Only what fits all options is told. It is
+/// Prints a line for each event, the latest first: when, who, what, the phase, and
+/// what there is to say of it. Times are local; the zone is named first, if it is
+/// not UTC. Only what fits all options is told. It is
 /// read from the store's audit.log, which commands append to; nothing is decided by
 /// it, and sprints that were removed are in it still.
 #[derive(Debug, Clone, clap::Args)]

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::world::RealWorld;
 use crate::agent::{self, Given, Machine, Unread, Vars};
 use crate::error::{Failure, FailureKind};
-use crate::git::{Config, Env, Limit, Repo};
+use crate::git::{Config, Env, GO_THERE, Limit, Repo};
 use crate::place::{self, Place};
 use crate::record::Checkout;
 use crate::record::sharing::Sharing;
@@ -92,10 +92,25 @@ pub(super) fn text(name: &str) -> Option<String> {
 /// # Errors
 /// As [`Context::open`].
 pub(super) fn repository() -> Result<(PathBuf, Option<Repo>), Failure> {
-    let cwd = std::env::current_dir()
-        .map_err(|error| Failure::io(error, "cannot tell the current directory"))?;
+    let cwd = std::env::current_dir().map_err(nowhere)?;
     let repo = Repo::discover(&cwd, &variable)?;
     Ok((cwd, repo))
+}
+
+/// Why there is no current directory, and what to do then.
+fn nowhere(error: std::io::Error) -> Failure {
+    if error.kind() != std::io::ErrorKind::NotFound {
+        return Failure::io(error, "cannot tell the current directory").hint(GO_THERE);
+    }
+    // The kernel knows what it was called; elsewhere the shell does.
+    let was =
+        std::fs::read_link("/proc/self/cwd").ok().or_else(|| variable("PWD").map(PathBuf::from));
+    let was = was.map(|path| path.display().to_string()).unwrap_or_default();
+    let was = was.strip_suffix(" (deleted)").unwrap_or(&was);
+    let named = if was.is_empty() { String::new() } else { format!(" '{was}'") };
+    Failure::new(FailureKind::Io, format!("the current directory{named} is gone: it was removed"))
+        .hint(GO_THERE)
+        .hint("a phase that you hold stays yours, and is not done")
 }
 
 /// The repository of the current directory, for what is about nothing else.

@@ -9,10 +9,15 @@ use std::path::{Path, PathBuf};
 
 use gix::bstr::BStr;
 use rustix::fs::{Access, access};
+use rustix::io::Errno;
 
 use super::dotgit;
 use super::env::Env;
 use crate::error::{Failure, FailureKind};
+
+/// What to do where the current directory is of no use.
+pub const GO_THERE: &str =
+    "'cd' to the repository that you were told to work in, or name it: 'git -C DIR conductor ...'";
 
 /// git itself reads a `.git` file of at most this many bytes.
 const MOST_GITFILE: u64 = 1 << 20;
@@ -69,7 +74,7 @@ pub(super) fn find(cwd: &Path, env: &Env) -> Result<Option<Found>, Failure> {
         let dot_git = dir.join(".git");
         if let Some(target) = read_gitfile(&dot_git)? {
             let repository = git_directory(&target, Path::canonicalize, cwd, env)?
-                .ok_or_else(|| not_a_repository(&target))?;
+                .ok_or_else(|| leads_nowhere(&dot_git, &target))?;
             return Ok(Some(repository.by_file().come_by(How::DotGit(dir.to_owned()))));
         }
         if let Some(repository) = git_directory(&dot_git, canonical_entry, cwd, env)? {
@@ -78,11 +83,22 @@ pub(super) fn find(cwd: &Path, env: &Env) -> Result<Option<Found>, Failure> {
         if let Some(repository) = git_directory(dir, |dir| Ok(dir.to_owned()), cwd, env)? {
             return Ok(Some(repository.come_by(How::Inside)));
         }
-        let Some(parent) = dir.parent() else { return Ok(None) };
+        let Some(parent) = dir.parent() else { return nowhere(cwd) };
         if ceiling.as_deref() == Some(parent) || (first.is_some() && device(parent) != first) {
-            return Ok(None);
+            return nowhere(cwd);
         }
         dir = parent;
+    }
+}
+
+/// That there is no repository; but where it cannot be looked for nobody knows.
+fn nowhere(cwd: &Path) -> Result<Option<Found>, Failure> {
+    match access(cwd, Access::EXEC_OK) {
+        Err(error) if error == Errno::ACCESS => {
+            let doing = format!("cannot look into the current directory '{}'", cwd.display());
+            Err(Failure::io(error.into(), doing).hint(GO_THERE))
+        }
+        _ => Ok(None),
     }
 }
 
@@ -222,6 +238,20 @@ fn read_commondir(git_dir: &Path) -> Result<Option<PathBuf>, Failure> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Failure::io(error, format!("cannot read '{}'", path.display()))),
     }
+}
+
+/// What a `.git` file names is no git directory: mostly a worktree whose repository was moved, or
+/// removed it.
+fn leads_nowhere(gitfile: &Path, target: &Path) -> Failure {
+    let text = format!(
+        "not a git repository: '{}', to which '{}' points",
+        target.display(),
+        gitfile.display()
+    );
+    Failure::new(FailureKind::NotARepository, text).hint(
+        "if the repository was moved, your human can run 'git worktree repair' in it; \
+         if this worktree was removed from it, work in another",
+    )
 }
 
 fn not_a_repository(path: &Path) -> Failure {

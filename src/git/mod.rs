@@ -43,6 +43,7 @@ pub use broken::Broken;
 pub use child::{Limit, version};
 pub use compare::Differing;
 pub use config::{Config, Scope};
+pub use discover::GO_THERE;
 pub use env::Env;
 pub use owner::{check_store_owner, quoted};
 pub use remotes::Destination;

@@ -1,34 +1,40 @@
-//! The board, as a table and as JSON.
+//! The board: where each phase is, in words, signs and colours, and all of it as JSON.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::advice;
-use super::attempts::times;
 use super::sentences::{ago, who};
-use super::text::{Paint, age, safe};
+use super::text::{Paint, safe};
 use crate::cmd::View;
-use crate::record::{Done, VERSION, Verdict};
-use crate::rules::identity::{self, relation};
+use crate::record::{VERSION, Verdict};
+use crate::rules::identity::relation;
 use crate::rules::lost::Loss;
 use crate::rules::next::next;
 use crate::rules::others::Alive;
-use crate::rules::{Board, Facts, Hold, Life, PhaseId, Standing, State, attempts, decide};
+use crate::rules::trouble::{Trouble, trouble};
+use crate::rules::{Board, Facts, Hold, Life, PhaseId, State, attempts, decide};
 
-/// A phase's state as the table names it: the states of the rules, with what can be seen of them.
+/// Where a phase is as the table shows it: the states of the rules, with what can be seen of them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Look {
     Pending,
+    /// Pending, and too many attempts at it failed.
+    Exhausted,
     Ready,
     Claimed,
+    /// Claimed, and nothing shows that its owner is still there.
+    Silent,
+    /// Claimed, and its owner's process is gone.
+    Left,
     Stale,
     Done,
     Failed,
 }
 
-fn facts(view: &View, now: Timestamp) -> Facts<'_> {
+pub(super) fn facts(view: &View, now: Timestamp) -> Facts<'_> {
     let View { me, stale_after, max_attempts, .. } = view;
     Facts { me, now, stale_after: *stale_after, max_attempts: *max_attempts }
 }
@@ -54,113 +60,57 @@ pub(super) fn is_mine(view: &View, hold: &Hold) -> bool {
 }
 
 pub(super) fn look(view: &View, id: PhaseId, now: Timestamp) -> Look {
-    match view.board.state(id) {
-        State::Pending if is_ready(view, id, now) => Look::Ready,
-        State::Pending => Look::Pending,
-        State::Claimed(hold) if hold.is_stale(now, view.stale_after) => Look::Stale,
-        State::Claimed(_) => Look::Claimed,
-        State::Done(done) => match done.verdict {
-            Verdict::Pass => Look::Done,
-            Verdict::Fail => Look::Failed,
-        },
+    look_in(view, id, now, trouble(&view.board, id, facts(view, now)))
+}
+
+/// The same where it is known what is wrong with the phase.
+pub(super) fn look_in(view: &View, id: PhaseId, now: Timestamp, trouble: Option<Trouble>) -> Look {
+    match (view.board.state(id), trouble) {
+        (State::Pending, Some(_)) => Look::Exhausted,
+        (State::Pending, None) if view.board.is_ready(id) => Look::Ready,
+        (State::Pending, None) => Look::Pending,
+        (State::Claimed(hold), _) if hold.is_stale(now, view.stale_after) => Look::Stale,
+        (State::Claimed(hold), _) if hold.life == Life::Dead => Look::Left,
+        (State::Claimed(_), Some(_)) => Look::Silent,
+        (State::Claimed(_), None) => Look::Claimed,
+        (State::Done(_), Some(_)) => Look::Failed,
+        (State::Done(_), None) => Look::Done,
     }
 }
 
 impl Look {
     pub(super) const fn word(self) -> &'static str {
         match self {
-            Self::Pending => "pending",
+            Self::Pending | Self::Exhausted => "pending",
             Self::Ready => "ready",
-            Self::Claimed => "claimed",
+            Self::Claimed | Self::Silent | Self::Left => "claimed",
             Self::Stale => "stale",
             Self::Done => "done",
             Self::Failed => "failed",
         }
     }
 
+    /// A sign that tells them apart without colours, on every terminal.
+    pub(super) const fn sign(self) -> char {
+        match self {
+            Self::Pending => '.',
+            Self::Exhausted | Self::Failed => 'x',
+            Self::Ready => '>',
+            Self::Claimed => '*',
+            Self::Silent => '?',
+            Self::Left | Self::Stale => '!',
+            Self::Done => '+',
+        }
+    }
+
     pub(super) fn paint(self, paint: Paint, text: &str) -> String {
         match self {
             Self::Pending => paint.dim(text),
-            Self::Ready | Self::Done => paint.good(text),
+            Self::Ready => paint.open(text),
+            Self::Done => paint.good(text),
             Self::Claimed => paint.busy(text),
-            Self::Stale | Self::Failed => paint.bad(text),
-        }
-    }
-}
-
-/// The table: at most `width` columns, if it is to fit a terminal.
-pub(super) fn table(view: &View, now: Timestamp, paint: Paint, width: Option<usize>) -> String {
-    let fit = |line: String| width.map_or_else(|| line.clone(), |width| fit(&line, width));
-    let mut lines = vec![fit(headline(&view.board, now))];
-    lines.extend(view.board.sprint.goal.as_ref().map(|goal| fit(format!("goal   {}", safe(goal)))));
-    let columns = Columns::of(&view.board);
-    for id in view.board.graph.ids() {
-        let look = look(view, id, now);
-        let row = with_about(columns.row(view, id, now), &view.board, id, width);
-        lines.push(columns.paint(&fit(row), &view.board, id, look, paint));
-    }
-    lines.push(fit(you(view, now)));
-    lines.extend(view.lost.iter().map(|loss| fit(format!("you lost {}", lost(loss, now)))));
-    lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
-}
-
-/// From this width on a terminal has room for what phases are about.
-const ROOMY: usize = 110;
-
-/// `row` with what the phase is about, where a terminal has room for some of it.
-fn with_about(row: String, board: &Board, id: PhaseId, width: Option<usize>) -> String {
-    let about = board.graph.phase(id).about.as_deref().unwrap_or_default();
-    let is_open = !matches!(board.state(id), State::Done(_));
-    let room = width.filter(|width| *width >= ROOMY).unwrap_or(0).saturating_sub(columns(&row));
-    if about.is_empty() || !is_open || room < ROOMY / 4 {
-        return row;
-    }
-    let words: Vec<&str> = about.split_whitespace().collect();
-    format!("{row}  \"{}\"", safe(&words.join(" ")))
-}
-
-/// A column grows with what stands in it up to this many columns; what is longer pushes the
-/// rest of its own line only.
-const WIDEST: usize = 24;
-
-/// How wide the columns of names are.
-struct Columns {
-    name: usize,
-    agent: usize,
-}
-
-impl Columns {
-    fn of(board: &Board) -> Self {
-        let widest = |lengths: &mut dyn Iterator<Item = usize>| {
-            lengths.filter(|&length| length <= WIDEST).max().unwrap_or(0)
-        };
-        let mut names = board.graph.ids().map(|id| columns(&board.graph.phase(id).name));
-        let mut agents = board.graph.ids().map(|id| columns(&agent(board, id)));
-        Self { name: widest(&mut names), agent: widest(&mut agents) }
-    }
-
-    fn row(&self, view: &View, id: PhaseId, now: Timestamp) -> String {
-        let name = &view.board.graph.phase(id).name;
-        let line = format!(
-            "  {}  {:7}  {}  {}",
-            padded(name, self.name),
-            look(view, id, now).word(),
-            padded(&agent(&view.board, id), self.agent),
-            detail(view, id, now),
-        );
-        line.trim_end().to_owned()
-    }
-
-    /// Colours the word in a row, if it has not been cut off.
-    fn paint(&self, row: &str, board: &Board, id: PhaseId, look: Look, paint: Paint) -> String {
-        // It stands after two blanks, the name, and two more.
-        let at = 2 + padded(&board.graph.phase(id).name, self.name).len() + 2;
-        let word = look.word();
-        match row.split_at_checked(at) {
-            Some((before, rest)) if rest.starts_with(word) => {
-                format!("{before}{}{}", look.paint(paint, word), &rest[word.len()..])
-            }
-            _ => row.to_owned(),
+            Self::Silent | Self::Left | Self::Stale => paint.left(text),
+            Self::Exhausted | Self::Failed => paint.bad(text),
         }
     }
 }
@@ -173,129 +123,20 @@ pub(super) fn agent(board: &Board, id: PhaseId) -> String {
     }
 }
 
-pub(super) fn headline(board: &Board, now: Timestamp) -> String {
-    let id = &board.sprint.sprint_id;
-    let stamp = id.split_once('-').map_or(id.as_str(), |(_, stamp)| stamp);
-    let standing = match board.standing() {
-        Standing::Active => "active",
-        Standing::Finished => "finished",
-        Standing::Archived => "archived",
-    };
-    let since = board.sprint.started_at.map(|then| format!(" {}", age(now, then)));
-    format!(
-        "sprint {}  {standing}{}  {} of {} done",
-        safe(stamp),
-        since.unwrap_or_default(),
-        board.done_count(),
-        board.graph.count()
-    )
-}
-
 fn known(agent: &str) -> String {
     if agent.is_empty() { "unknown".to_owned() } else { safe(agent).into_owned() }
 }
 
-fn detail(view: &View, id: PhaseId, now: Timestamp) -> String {
-    match view.board.state(id) {
-        State::Pending => pending(view, id, now),
-        State::Claimed(hold) => claimed(view, hold, now),
-        State::Done(done) => finished(done, view.changed.contains(&id)),
-    }
-}
-
-fn pending(view: &View, id: PhaseId, now: Timestamp) -> String {
-    let board = &view.board;
-    let failed = attempts::failed(board, id);
-    let tried = if attempts::is_exhausted(board, id, facts(view, now)) {
-        format!("exhausted after {}", times(failed))
-    } else if failed > 0 {
-        format!("{} failed", times(failed))
-    } else {
-        String::new()
-    };
-    let parts = [waiting(board, id), barred(view, id), tried];
-    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
-}
-
 /// Whether the four-eyes rule lets the asker own `id`, by what is done by now.
-fn is_for_asker(view: &View, id: PhaseId) -> bool {
+pub(super) fn is_for_asker(view: &View, id: PhaseId) -> bool {
     decide::check_four_eyes(&view.board, id, &view.me).is_ok()
 }
 
-fn barred(view: &View, id: PhaseId) -> String {
-    if is_for_asker(view, id) { String::new() } else { "for another agent, not you".to_owned() }
-}
-
-fn waiting(board: &Board, id: PhaseId) -> String {
-    let waits: Vec<&str> =
-        board.waits_for(id).into_iter().map(|dep| board.graph.phase(dep).name.as_str()).collect();
-    if waits.is_empty() { String::new() } else { format!("waits for {}", waits.join(", ")) }
-}
-
-/// Of a claim that is younger, it goes without saying when its owner was last heard.
-const A_MINUTE: SignedDuration = SignedDuration::from_mins(1);
-
-fn claimed(view: &View, hold: &Hold, now: Timestamp) -> String {
-    let mut parts = Vec::new();
-    if let Some(then) = hold.claim.claimed_at {
-        parts.push(age(now, then));
-    }
-    parts.push(
-        match hold.life {
-            Life::Alive => "alive",
-            Life::Dead => "process gone",
-            Life::Unknown => "out of sight",
-        }
-        .to_owned(),
-    );
-    // Of a process that several share, it says more when its owner was heard.
-    if hold.claim.is_unproven() && hold.life != Life::Dead {
-        parts.push("shared process".to_owned());
-    }
-    let is_new = hold.claim.claimed_at.is_some_and(|then| identity::age(now, then) < A_MINUTE);
-    if let Some(then) = hold.heard.filter(|_| !is_new) {
-        parts.push(format!("heard {} ago", age(now, then)));
-    }
-    if is_mine(view, hold) {
-        parts.push("yours".to_owned());
-    }
-    parts.join(", ")
-}
-
-pub(super) fn finished(done: &Done, changed: bool) -> String {
-    let mut parts = Vec::new();
-    if let Some(commit) = &done.at.commit {
-        let short: String = commit.chars().take(7).collect();
-        parts.push(match &done.at.branch {
-            Some(branch) => format!("{} on {}", safe(&short), safe(branch)),
-            None => safe(&short).into_owned(),
-        });
-        match done.at.dirty {
-            Some(true) => parts.push("dirty".to_owned()),
-            Some(false) => parts.push("clean".to_owned()),
-            None => {}
-        }
-    }
-    if done.carried_from.is_some() {
-        parts.push("carried".to_owned());
-    }
-    if changed {
-        parts.push("artifact changed since".to_owned());
-    }
-    parts.join(", ")
-}
-
 /// The phases that the asker holds, by name.
-fn mine(view: &View, now: Timestamp) -> Vec<&str> {
+pub(super) fn mine(view: &View, now: Timestamp) -> Vec<&str> {
     let facts = facts(view, now);
     let held = decide::mine(&view.board, facts);
     held.into_iter().map(|id| view.board.graph.phase(id).name.as_str()).collect()
-}
-
-fn you(view: &View, now: Timestamp) -> String {
-    let mine = mine(view, now);
-    let holds = if mine.is_empty() { "nothing".to_owned() } else { mine.join(", ") };
-    format!("you are {} and hold {holds}", safe(&view.me.name))
 }
 
 /// `'build': 'bob' took it over 5m ago`
@@ -333,16 +174,20 @@ pub(super) fn hint(view: &View, now: Timestamp) -> Option<String> {
 
 /// How many columns of a terminal `text` takes; it has no control characters.
 pub(super) fn columns(text: &str) -> usize {
-    UnicodeWidthStr::width(text)
+    // Most of it is ASCII, of which every byte is a column.
+    if text.is_ascii() { text.len() } else { UnicodeWidthStr::width(text) }
 }
 
 /// `text` with blanks up to `width` columns.
 pub(super) fn padded(text: &str, width: usize) -> String {
-    format!("{text}{}", " ".repeat(width.saturating_sub(columns(text))))
+    let mut out = String::with_capacity(text.len().max(width));
+    out.push_str(text);
+    out.extend(std::iter::repeat_n(' ', width.saturating_sub(columns(text))));
+    out
 }
 
-/// Rows of cells, one below the other. A cell of more than `widest` columns sets no width; a line is cut
-/// where it does not fit a terminal of `width`.
+/// Rows of cells, one below the other. A cell of more than `widest` columns sets no width; a line
+/// is cut where it does not fit a terminal of `width`.
 pub(super) fn lined_up<const N: usize>(
     rows: &[[String; N]],
     widest: usize,
@@ -378,6 +223,14 @@ pub(super) fn fit(line: &str, width: usize) -> String {
     }
     cut.push('…');
     cut
+}
+
+/// The same, if there is a terminal that it has to fit.
+pub(super) fn fitted(line: String, width: Option<usize>) -> String {
+    match width {
+        Some(width) if columns(&line) > width => fit(&line, width),
+        _ => line,
+    }
 }
 
 /// One phase in JSON.

@@ -3,10 +3,9 @@
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-use unicode_width::UnicodeWidthStr as _;
 
 use super::Say;
-use super::text::{Paint, safe};
+use super::text::{Paint, safe, wrapped};
 use crate::cmd::doctor::{Finding, Level};
 use crate::record::VERSION;
 
@@ -70,34 +69,7 @@ pub(super) fn text(
     out
 }
 
-/// Breaks at blanks; a word that is longer than a line keeps one of its own.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.width() + 1 + word.width() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
-}
-
 /// The same as JSON.
 pub(super) fn json(findings: &[Finding]) -> Value {
     json!({ "v": VERSION, "ok": !has_problems(findings), "checks": findings })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::wrapped;
-
-    #[test]
-    fn lines_are_broken_at_blanks() {
-        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrapped("a-very-long-word b", 5), ["a-very-long-word", "b"]);
-        assert_eq!(wrapped("", 5), [""]);
-    }
 }

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::board::{columns, padded};
-use super::text::{Paint, age, duration, list, safe};
+use super::text::{self, Paint, age, duration, list, safe, zone};
 use super::{Format, Say};
 use crate::cmd::View;
 use crate::cmd::show::{Original, Shown};
@@ -36,10 +36,10 @@ impl Facts {
     }
 }
 
-/// `2026-11-22 09:15 (2h14m ago)`
+/// `2026-11-22 09:15:02 UTC (2h14m ago)`
 fn moment(now: Timestamp, at: Timestamp) -> String {
-    let when = at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M UTC");
-    format!("{when} ({} ago)", age(now, at))
+    let zone = zone(now).unwrap_or_else(|| "UTC".to_owned());
+    format!("{} {zone} ({} ago)", text::moment(at), age(now, at))
 }
 
 fn who(agent: &str) -> String {

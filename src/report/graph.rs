@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Format;
-use super::board::{self, Look, columns, fit, look, padded};
+use super::board::{self, Look, columns, fit, look, look_in, padded};
 use super::text::{Paint, safe};
+use super::trouble::{self, Troubles};
 use crate::cmd::View;
 use crate::cmd::graph::Form;
 use crate::record::VERSION;
@@ -37,7 +38,9 @@ fn layered(view: &View, format: Format) -> String {
     let graph = &view.board.graph;
     let Format { width, now, out: paint, .. } = format;
     let fitted = |line: &str| width.map_or_else(|| line.to_owned(), |width| fit(line, width));
-    let mut out = format!("{}\n", fitted(&board::headline(&view.board, now)));
+    let troubles = Troubles::of(view, now);
+    let mut out = trouble::headline(view, &troubles, now, paint, width);
+    out.push('\n');
     if let Some(goal) = &view.board.sprint.goal {
         _ = writeln!(out, "{}", fitted(&format!("goal   {}", safe(goal))));
     }
@@ -49,13 +52,13 @@ fn layered(view: &View, format: Format) -> String {
         for (at, id) in layer.iter().enumerate() {
             let number = if at == 0 { (number + 1).to_string() } else { String::new() };
             let name = padded(&graph.phase(*id).name, widest);
-            let before = format!("{number:>digits$}  {name}  ");
-            let look = look(view, *id, now);
+            let look = look_in(view, *id, now, troubles.with(*id));
+            let before = format!("{number:>digits$} {} {name}  ", look.sign());
             let taken = columns(&before) + 7;
             let needs = needs(graph, *id, width.map(|width| width.saturating_sub(taken)));
             let line = format!("{before}{:7}{needs}", look.word());
             let line = fitted(line.trim_end());
-            out.push_str(&coloured(&line, &before, look, paint));
+            out.push_str(&coloured(&line, &before, digits + 1, look, paint));
             out.push('\n');
         }
     }
@@ -77,11 +80,17 @@ fn needs(graph: &Graph, id: PhaseId, room: Option<usize>) -> String {
     said((1..=names.len()).rev().find(fits).unwrap_or(1))
 }
 
-/// Colours the word in a line, if it has not been cut off.
-fn coloured(line: &str, before: &str, look: Look, paint: Paint) -> String {
+/// Colours the sign, which stands at `at`, and the word in a line, if they have not been cut off.
+fn coloured(line: &str, before: &str, at: usize, look: Look, paint: Paint) -> String {
     let word = look.word();
     match line.strip_prefix(before).and_then(|rest| rest.strip_prefix(word)) {
-        Some(rest) => format!("{before}{}{rest}", look.paint(paint, word)),
+        Some(rest) => {
+            let (number, name) = before.split_at(at);
+            let sign = look.sign().to_string();
+            let name = name.strip_prefix(look.sign()).unwrap_or(name);
+            let (sign, word) = (look.paint(paint, &sign), look.paint(paint, word));
+            format!("{number}{sign}{name}{word}{rest}")
+        }
         None => line.to_owned(),
     }
 }
@@ -183,9 +192,9 @@ fn quoted(text: &str) -> String {
 /// Fill, line and text of a phase; each pair of text and fill has a contrast of 7 at least.
 const fn colours(look: Look) -> [&'static str; 3] {
     match look {
-        Look::Pending => ["#f2f2f2", "#767676", "#333333"],
+        Look::Pending | Look::Exhausted => ["#f2f2f2", "#767676", "#333333"],
         Look::Ready => ["#ffffff", "#1a7f37", "#0b4a1d"],
-        Look::Claimed => ["#ddf4ff", "#0969da", "#0a3069"],
+        Look::Claimed | Look::Silent | Look::Left => ["#ddf4ff", "#0969da", "#0a3069"],
         Look::Stale => ["#fff8c5", "#9a6700", "#4d2d00"],
         Look::Done => ["#dafbe1", "#1a7f37", "#0b4a1d"],
         Look::Failed => ["#ffebe9", "#cf222e", "#82071e"],

@@ -1,10 +1,9 @@
 //! The log: one line for each event, under a line for the sprint where several follow each other.
 
-use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::board::{columns, fit, padded};
-use super::text::safe;
+use super::text::{moment, safe, zone};
 use super::{Format, Say};
 use crate::cmd::log::Told;
 use crate::record::{Event, VERSION};
@@ -20,6 +19,9 @@ pub(super) fn text(told: &Told, format: Format, say: &mut Say) -> String {
     };
     let (agent, what) = (widest(&|event| &event.agent), widest(&|event| &event.event));
     let resource = widest(&resource_of);
+    if let Some(zone) = zone(format.now).filter(|_| !told.events.is_empty()) {
+        out.extend([&*format.out.dim(&format!("times of {zone}")), "\n"]);
+    }
     let mut sprint = None;
     for event in &told.events {
         if sprint != Some(&event.sprint) {
@@ -27,7 +29,7 @@ pub(super) fn text(told: &Told, format: Format, say: &mut Say) -> String {
             out.extend([&*format.out.dim(&format!("sprint {}", safe(stamp))), "\n"]);
             sprint = Some(&event.sprint);
         }
-        let at = event.at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M");
+        let at = moment(event.at);
         let line = format!(
             "  {at}  {}  {}  {}  {}",
             padded(&safe(&event.agent), agent),

@@ -23,8 +23,10 @@ pub mod run;
 mod salvage;
 mod sentences;
 mod skill;
+mod table;
 mod telling;
 pub mod text;
+mod trouble;
 pub mod waiting;
 pub mod watching;
 pub mod words;
@@ -237,7 +239,7 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
             if let Some(hint) = board::hint(view, now) {
                 say.hint(&hint);
             }
-            board::table(view, now, format.out, format.width)
+            table::table(view, now, format.out, format.width)
         }
         Outcome::NoSprint => {
             say.hint("to share work among several agents, begin one with 'git conductor start'");

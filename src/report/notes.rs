@@ -1,10 +1,9 @@
 //! What is said of records in git notes: the table, what was written, what was set up.
 
-use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::board::lined_up;
-use super::text::safe;
+use super::text::{moment, safe, zone};
 use super::{Format, Say, words};
 use crate::cmd::notes::{Left, Noted, Records, SetUp, Synced};
 use crate::record::note::Note;
@@ -51,9 +50,7 @@ fn row(object: &str, note: &Note) -> [String; 6] {
         (Verdict::Pass, Some(true)) => "dirty",
         (Verdict::Pass, _) => "pass",
     };
-    let when = note
-        .completed_at
-        .map(|at| at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M").to_string());
+    let when = note.completed_at.map(moment);
     let artifact = note.artifact.as_ref().map(|artifact| match &artifact.oid {
         Some(oid) => format!("{} {}", oid.chars().take(7).collect::<String>(), artifact.path),
         None => artifact.path.clone(),
@@ -75,7 +72,7 @@ fn row(object: &str, note: &Note) -> [String; 6] {
     .map(|cell| safe(&cell).into_owned())
 }
 
-/// The records: commit, phase, verdict, when (UTC), agent, artifact.
+/// The records: commit, phase, verdict, when, agent, artifact.
 pub(super) fn table(records: &Records, format: Format, say: &mut Say) -> String {
     if records.later > 0 {
         let text = "records of a later version are not shown: this program cannot read them";
@@ -88,7 +85,9 @@ pub(super) fn table(records: &Records, format: Format, say: &mut Say) -> String 
         say.line(&format!("there are no records on '{}'", safe(&records.reference)));
     }
     let rows: Vec<_> = records.records.iter().map(|(object, note)| row(object, note)).collect();
-    lined_up(&rows, 24, format.width)
+    let zone = zone(format.now).filter(|_| !rows.is_empty());
+    let zone = zone.map(|zone| format!("times of {zone}\n")).unwrap_or_default();
+    zone + &lined_up(&rows, 24, format.width)
 }
 
 /// The same as JSON.

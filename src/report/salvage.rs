@@ -3,13 +3,12 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::board::lined_up;
 use super::evidence::visible;
 use super::sentences::{Draft, NOTHING, draft, names};
-use super::text::{Paint, age, safe};
+use super::text::{Paint, age, moment, safe, zone};
 use super::{Format, Say, words};
 use crate::cmd::salvage::{Fate, Left, Look};
 use crate::record::VERSION;
@@ -232,8 +231,8 @@ pub(super) fn look_text(look: &Look, format: Format, say: &mut Say) -> String {
     put("salvage", &safe(&salvage.short_name()));
     put("agent", &if salvage.agent.is_empty() { "unknown".into() } else { safe(&salvage.agent) });
     if let Some(at) = salvage.at {
-        let when = at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M UTC");
-        put("saved", &format!("{when} ({} ago)", age(format.now, at)));
+        let zone = zone(format.now).unwrap_or_else(|| "UTC".to_owned());
+        put("saved", &format!("{} {zone} ({} ago)", moment(at), age(format.now, at)));
     }
     if let Some(worktree) = &salvage.worktree {
         put("worktree", &safe(worktree));

@@ -6,16 +6,17 @@ mod markdown;
 mod page;
 mod picture;
 
-use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::Say;
 use super::board::{self, Look};
-use super::text::{duration, safe};
+use super::table;
+use super::text::{duration, moment, safe, zone};
 use crate::cmd::report::{Overview, Page, Told};
 use crate::record::{Done, VERSION, Verdict};
-use crate::rules::timeline::{End, Span, Summary, Work};
-use crate::rules::{Board, PhaseId, Standing, State};
+use crate::rules::timeline::{End, Share, Span, Summary, Track, Work};
+use crate::rules::{Board, Hold, Life, PhaseId, Standing, State};
 
 pub(super) fn text(told: &Told, page: Page, now: Timestamp) -> String {
     match page {
@@ -93,7 +94,7 @@ fn some_time(time: SignedDuration) -> String {
 
 /// What a completion left: where in the repository, and what was handed over.
 fn evidence(told: &Told, id: PhaseId, done: &Done) -> String {
-    let mut parts = vec![board::finished(done, told.view.changed.contains(&id))];
+    let mut parts = vec![table::finished(done, told.view.changed.contains(&id))];
     if !done.artifact.is_empty() {
         let short: String = done.artifact_sha256.iter().flat_map(|it| it.chars().take(8)).collect();
         let hash = if short.is_empty() { short } else { format!(" ({})", safe(&short)) };
@@ -119,10 +120,6 @@ const fn standing(standing: Standing) -> &'static str {
     }
 }
 
-fn moment(at: Timestamp) -> String {
-    at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M").to_string()
-}
-
 /// An agent's name, or that it cannot be known.
 fn named(agent: &str) -> String {
     if agent.is_empty() { "unknown".to_owned() } else { safe(agent).into_owned() }
@@ -135,10 +132,12 @@ fn facts(told: &Told) -> Vec<(&'static str, String)> {
         ("Sprint", safe(stamp(&board.sprint.sprint_id)).into_owned()),
         ("State", standing(board.standing()).to_owned()),
         ("Phases", format!("{} of {} done", board.done_count(), board.graph.count())),
-        ("Begun", format!("{} UTC", moment(whole.from))),
+        ("Begun", moment(whole.from)),
     ];
     let until = if board.standing() == Standing::Active { "Told up to" } else { "Ended" };
-    facts.push((until, format!("{} UTC", moment(whole.to))));
+    facts.push((until, moment(whole.to)));
+    // A page is sent to others, who may be elsewhere.
+    facts.push(("Times of", zone(whole.to).unwrap_or_else(|| "UTC".to_owned())));
     facts.push(("Took", duration(whole.length())));
     if !board.sprint.started_by.is_empty() {
         facts.push(("Begun by", safe(&board.sprint.started_by).into_owned()));
@@ -149,8 +148,70 @@ fn facts(told: &Told) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// What is said of one claim.
-fn said(work: &Work) -> String {
+/// Where an agent is now: in the order in which agents are told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Whereabouts {
+    AtWork,
+    /// It holds nothing.
+    Free,
+    /// Its process is gone, and it still holds a phase; when it was last heard.
+    Gone(Option<Timestamp>),
+}
+
+impl Whereabouts {
+    fn of(board: &Board, agent: &str) -> Self {
+        if board.standing() != Standing::Active {
+            return Self::Free;
+        }
+        let held = board.graph.ids().filter_map(|id| match board.state(id) {
+            State::Claimed(hold) if hold.claim.agent == agent => Some(hold),
+            State::Claimed(_) | State::Pending | State::Done(_) => None,
+        });
+        let each =
+            held.map(|hold| if is_gone(hold) { Self::Gone(hold.heard) } else { Self::AtWork });
+        each.min().unwrap_or(Self::Free)
+    }
+
+    fn text(self) -> String {
+        match self {
+            Self::AtWork => "at work".to_owned(),
+            Self::Free => String::new(),
+            Self::Gone(heard) => gone(heard),
+        }
+    }
+}
+
+fn is_gone(hold: &Hold) -> bool {
+    hold.life == Life::Dead
+}
+
+fn gone(heard: Option<Timestamp>) -> String {
+    let heard = heard.map(|at| format!(", last heard {}", moment(at))).unwrap_or_default();
+    format!("process gone{heard}")
+}
+
+/// The agents with where they are: those at work first, those that are gone last, else as they are.
+fn agents(told: &Told) -> Vec<(&Share, String)> {
+    let board = &told.view.board;
+    let shares = told.line.agents.iter().enumerate();
+    let mut all: Vec<_> =
+        shares.map(|(at, share)| (Whereabouts::of(board, &share.agent), at, share)).collect();
+    all.sort_unstable_by_key(|(whereabouts, at, _)| {
+        (matches!(whereabouts, Whereabouts::Gone(_)), *whereabouts != Whereabouts::AtWork, *at)
+    });
+    all.into_iter().map(|(whereabouts, _, share)| (share, whereabouts.text())).collect()
+}
+
+/// The owner of the phase of `track`, if its process is gone.
+fn left<'a>(told: &'a Told, track: &Track) -> Option<&'a Hold> {
+    match told.view.board.state(track.phase) {
+        State::Claimed(hold) if is_gone(hold) => Some(hold),
+        State::Claimed(_) | State::Pending | State::Done(_) => None,
+    }
+}
+
+/// What is said of one claim on the phase of `track`.
+fn said(told: &Told, track: &Track, work: &Work) -> String {
     let who = named(&work.agent);
     let how_long = work.span.map_or("for an unknown time".to_owned(), |span| {
         format!("from {} for {}", moment(span.from), duration(span.length()))
@@ -158,7 +219,10 @@ fn said(work: &Work) -> String {
     let end = match work.end {
         End::Pass => "passed".to_owned(),
         End::Fail => "failed".to_owned(),
-        End::Running => "has it still".to_owned(),
+        End::Running => match left(told, track) {
+            Some(hold) => format!("has it still: {}", gone(hold.heard)),
+            None => "has it still".to_owned(),
+        },
         End::Ended => {
             let how = if work.how.is_empty() { "ended" } else { &work.how };
             let why =

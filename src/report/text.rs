@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use anstyle::{AnsiColor, Style};
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::record::text::is_unsafe;
 pub use crate::record::text::safe_json;
@@ -47,6 +48,26 @@ pub fn duration(duration: SignedDuration) -> String {
     }
 }
 
+/// A moment as people are shown it everywhere: in the zone of who reads it, to the second.
+#[must_use]
+pub fn moment(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// What the zone of the reader is called, if it is not UTC; it is named once beside moments.
+#[must_use]
+pub fn zone(now: Timestamp) -> Option<String> {
+    let zone = TimeZone::system();
+    match zone.iana_name() {
+        // Where nothing tells, it is UTC.
+        Some("UTC" | "Etc/UTC" | "Etc/UCT" | "UCT" | "Zulu" | "Etc/Zulu" | "Etc/Unknown") => None,
+        Some(name) => Some(safe(name).into_owned()),
+        None if zone == TimeZone::UTC => None,
+        // A rule has no name; what it comes to now tells enough.
+        None => Some(now.to_zoned(zone).strftime("UTC%:z").to_string()),
+    }
+}
+
 /// The colours of the board; none of them carries a meaning that the words do not.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Paint {
@@ -69,7 +90,12 @@ impl Paint {
         self.paint(AnsiColor::Yellow.on_default(), text)
     }
 
-    /// Something that is done, or can be begun.
+    /// Something that can be begun.
+    pub(super) fn open(self, text: &str) -> String {
+        self.paint(AnsiColor::Blue.on_default().bold(), text)
+    }
+
+    /// Something that is done.
     pub(super) fn good(self, text: &str) -> String {
         self.paint(AnsiColor::Green.on_default(), text)
     }
@@ -77,6 +103,11 @@ impl Paint {
     /// Something that is being worked on.
     pub(super) fn busy(self, text: &str) -> String {
         self.paint(AnsiColor::Cyan.on_default(), text)
+    }
+
+    /// Something that was left by who worked on it.
+    pub(super) fn left(self, text: &str) -> String {
+        self.paint(AnsiColor::Yellow.on_default(), text)
     }
 
     /// Something that needs looking at.
@@ -98,6 +129,21 @@ pub fn list(words: &[String]) -> String {
         [one] => one.clone(),
         [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
+}
+
+/// Breaks at blanks; a word that is longer than a line keeps one of its own.
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.width() + 1 + word.width() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -128,5 +174,12 @@ mod tests {
         ] {
             assert_eq!(duration(SignedDuration::from_secs(seconds)), text);
         }
+    }
+
+    #[test]
+    fn lines_are_broken_at_blanks() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("a-very-long-word b", 5), ["a-very-long-word", "b"]);
+        assert_eq!(wrapped("", 5), [""]);
     }
 }

@@ -77,17 +77,17 @@ pub fn failed(board: &Board, id: PhaseId) -> u64 {
 #[must_use]
 pub fn exhausted(board: &Board, id: PhaseId, facts: Facts<'_>) -> Option<Refusal> {
     let limit = limit(board, id, facts)?;
-    let (held, last) = match board.state(id) {
+    let held = match board.state(id) {
         State::Done(_) => return None,
-        State::Pending => (0, board.past(id).last().map(Last::from)),
-        State::Claimed(hold) => (1, Some(Last::left(hold))),
+        State::Pending => None,
+        State::Claimed(hold) => Some(hold),
     };
-    let failed = failed(board, id).saturating_add(held);
+    let failed = failed(board, id).saturating_add(u64::from(held.is_some()));
     (failed >= limit).then(|| Refusal::Exhausted {
         phase: board.graph.phase(id).name.clone(),
         attempts: failed,
         limit,
-        last,
+        last: held.map(Last::left).or_else(|| board.past(id).last().map(Last::from)),
     })
 }
 
@@ -95,7 +95,7 @@ pub fn exhausted(board: &Board, id: PhaseId, facts: Facts<'_>) -> Option<Refusal
 /// be one attempt too many that failed.
 pub(super) fn spent(board: &Board, id: PhaseId, hold: &Hold, facts: Facts<'_>) -> Option<Refusal> {
     let loses = facts.is_left(hold) && loses(hold, facts.me);
-    exhausted(board, id, facts).filter(|_| loses)
+    if loses { exhausted(board, id, facts) } else { None }
 }
 
 /// How many attempts at `id` have failed once `change` is carried out, if that leaves it exhausted.

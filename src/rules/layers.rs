@@ -1,6 +1,6 @@
 //! The phase graph in layers, for who draws it: each phase stands below all that it depends on. Pure.
 
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use super::graph::{Graph, PhaseId};
 
@@ -27,27 +27,69 @@ pub fn levels(graph: &Graph) -> Vec<usize> {
     levels
 }
 
-/// The same layers, each in an order by which fewer edges cross: a phase stands about where those
-/// stand that it depends on.
+/// What stands in a layer of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Spot {
+    /// A phase.
+    Phase(PhaseId),
+    /// A place between phases: what leads to this one from higher up passes there.
+    Pass(PhaseId),
+}
+
+/// The same layers with a place in each for what passes it, in an order by which fewer edges cross:
+/// a phase stands about where those stand that it depends on. An edge leads from a spot to one of
+/// the next layer.
 #[must_use]
-pub fn untangled(graph: &Graph) -> Vec<Vec<PhaseId>> {
-    let mut layers = layers(graph);
-    // Where each stands in its layer, in thousandths of that.
-    let mut place = vec![0_usize; graph.count()];
-    for layer in &mut layers {
-        let middle = |id: &PhaseId| {
-            let deps = &graph.phase(*id).depends_on;
-            let sum: usize = deps.iter().map(|dep| place[dep.index()]).sum();
-            sum.checked_div(deps.len()).unwrap_or(0)
-        };
-        // What has no reason to move stays in the board's order.
-        let placed: BinaryHeap<_> = layer.iter().map(|id| (middle(id), *id)).collect();
-        *layer = placed.into_sorted_vec().into_iter().map(|(_, id)| id).collect();
-        for (at, id) in layer.iter().enumerate() {
-            place[id.index()] = (2 * at + 1) * 500 / layer.len();
+pub fn untangled(graph: &Graph) -> Vec<Vec<Spot>> {
+    let levels = levels(graph);
+    let layers = layers(graph);
+    let mut spots: Vec<BTreeSet<Spot>> =
+        layers.iter().map(|layer| layer.iter().copied().map(Spot::Phase).collect()).collect();
+    // From what each spot is reached, by its layer.
+    let mut above: Vec<BTreeMap<Spot, Vec<Spot>>> = vec![BTreeMap::new(); layers.len()];
+    for id in graph.ids() {
+        for dep in reduced(graph, id) {
+            for (level, from, to) in way(&levels, dep, id) {
+                spots[level].insert(to);
+                let known = above[level].entry(to).or_default();
+                if !known.contains(&from) {
+                    known.push(from);
+                }
+            }
         }
     }
-    layers
+    let mut place: BTreeMap<Spot, usize> = BTreeMap::new();
+    let mut untangled = Vec::new();
+    for (spots, above) in spots.iter().zip(&above) {
+        // Where each stands in its layer, in thousandths of that.
+        let middle = |spot: &Spot| {
+            let from = above.get(spot).map(Vec::as_slice).unwrap_or_default();
+            let sum: usize = from.iter().filter_map(|from| place.get(from)).sum();
+            sum.checked_div(from.len()).unwrap_or(0)
+        };
+        // What has no reason to move stays in the board's order.
+        let placed: BinaryHeap<_> = spots.iter().map(|spot| (middle(spot), *spot)).collect();
+        let layer: Vec<Spot> = placed.into_sorted_vec().into_iter().map(|(_, spot)| spot).collect();
+        let thousandth = |at: usize| (2 * at + 1) * 500 / layer.len();
+        place = layer.iter().enumerate().map(|(at, spot)| (*spot, thousandth(at))).collect();
+        untangled.push(layer);
+    }
+    untangled
+}
+
+/// The steps from `dep` down to `id`: to which layer, and from where to where. What leads to one
+/// phase shares its way.
+pub fn way(
+    levels: &[usize],
+    dep: PhaseId,
+    id: PhaseId,
+) -> impl Iterator<Item = (usize, Spot, Spot)> {
+    let (first, last) = (levels[dep.index()], levels[id.index()]);
+    (first + 1..=last).map(move |level| {
+        let from = if level == first + 1 { Spot::Phase(dep) } else { Spot::Pass(id) };
+        let to = if level == last { Spot::Phase(id) } else { Spot::Pass(id) };
+        (level, from, to)
+    })
 }
 
 /// What `id` depends on, without what goes without saying: what another of these depends on already.
@@ -89,6 +131,15 @@ mod tests {
         layers.iter().map(layer).collect()
     }
 
+    fn spots(graph: &Graph) -> Vec<String> {
+        let name = |spot: &Spot| match spot {
+            Spot::Phase(id) => graph.phase(*id).name.clone(),
+            Spot::Pass(id) => format!("({})", graph.phase(*id).name),
+        };
+        let layer = |spots: &Vec<Spot>| spots.iter().map(name).collect::<Vec<_>>().join(" ");
+        untangled(graph).iter().map(layer).collect()
+    }
+
     #[test]
     fn a_phase_stands_below_all_that_it_depends_on() {
         let graph = graph(&[("d", &["a", "c"]), ("a", &[]), ("c", &["b"]), ("b", &["a"])]);
@@ -100,7 +151,21 @@ mod tests {
     fn edges_cross_less() {
         let graph = graph(&[("a", &[]), ("b", &[]), ("x", &["b"]), ("y", &["a"])]);
         assert_eq!(names(&graph, &layers(&graph)), ["a b", "x y"]);
-        assert_eq!(names(&graph, &untangled(&graph)), ["a b", "y x"]);
+        assert_eq!(spots(&graph), ["a b", "y x"]);
+    }
+
+    #[test]
+    fn what_passes_a_layer_has_a_place_there() {
+        let graph = graph(&[
+            ("a", &[]),
+            ("b", &["a"]),
+            ("c", &["b"]),
+            ("far", &[]),
+            ("end", &["c", "far"]),
+            ("next", &["end", "far"]),
+        ]);
+        // One way for all that leads to a phase; what goes without saying has none.
+        assert_eq!(spots(&graph), ["a far", "b (end)", "c (end)", "end", "next"]);
     }
 
     #[test]

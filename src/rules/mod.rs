@@ -25,6 +25,7 @@ pub mod rounds;
 pub mod spec;
 pub mod strict;
 pub mod timeline;
+pub mod trouble;
 pub mod waiting;
 
 pub use board::{Board, Hold, Standing, State};

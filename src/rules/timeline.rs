@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::board::{Board, Standing, State};
 use super::graph::PhaseId;
+use super::identity::Life;
 use crate::record::{Done, Verdict};
 
 /// From one moment to another that is not before it.
@@ -263,7 +264,10 @@ fn work(board: &Board, id: PhaseId, whole: Span) -> Vec<Work> {
     let last = match board.state(id) {
         State::Pending => None,
         State::Claimed(hold) => {
-            let span = span(hold.claim.claimed_at, Some(whole.to));
+            // Who is gone has worked no longer than until it was heard.
+            let heard = hold.heard.filter(|_| hold.life == Life::Dead);
+            let until = heard.map_or(whole.to, |heard| heard.min(whole.to));
+            let span = span(hold.claim.claimed_at, Some(until));
             Some((hold.claim.agent.clone(), span, End::Running))
         }
         State::Done(_) => done_here(board, id).map(|done| {

@@ -297,9 +297,9 @@ fn an_onlooker_sees_what_failed() {
         String::from_utf8(output.stdout).unwrap()
     };
     bench.fails(&me);
-    assert!(table().contains("  build  ready      1 attempt failed\n"), "{}", table());
+    assert!(table().contains("> build  ready    1 attempt failed\n"), "{}", table());
     bench.fails(&me);
-    assert!(table().contains("  build  pending    exhausted after 2 attempts\n"), "{}", table());
+    assert!(table().contains("x build  pending  exhausted after 2 attempts\n"), "{}", table());
 }
 
 /// Agents that fail at the same time: the limit holds, and none is lost.

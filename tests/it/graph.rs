@@ -55,17 +55,17 @@ fn each_phase_stands_below_all_that_it_waits_for() {
     let text = drawn(&mut scene, &[]);
     let lines: Vec<&str> = text.lines().skip(1).collect();
     let wanted = [
-        "1  a  done",
-        "2  b  ready    after a",
-        "3  c  pending  after b",
-        "4  d  pending  after b, c",
+        "1 + a  done",
+        "2 > b  ready    after a",
+        "3 . c  pending  after b",
+        "4 . d  pending  after b, c",
     ];
     assert_eq!(lines, wanted);
     scene.does("lead", &["start", "--phases", "only:"]);
-    assert_eq!(drawn(&mut scene, &[]).lines().last(), Some("1  only  ready"));
+    assert_eq!(drawn(&mut scene, &[]).lines().last(), Some("1 > only  ready"));
     let said = scene.said("reader", &["log", "-n", "1"]);
     let first = said["events"][0]["sprint"].as_str().unwrap().to_owned();
-    assert!(drawn(&mut scene, &["--sprint", &first]).ends_with("1  only  ready\n"));
+    assert!(drawn(&mut scene, &["--sprint", &first]).ends_with("1 > only  ready\n"));
     let output = scene.asks("reader", "repo", &["graph", "--sprint", "20200101-000000"]);
     assert_eq!(output.status.code(), Some(1));
 }
@@ -88,7 +88,7 @@ fn it_fits_the_terminal() {
     }
     let text = narrow(&mut scene, "80");
     let last = text.lines().last().unwrap();
-    assert!(last.starts_with("3  end        pending  after phase-0, phase-1, "), "{last}");
+    assert!(last.starts_with("3 . end        pending  after phase-0, phase-1, "), "{last}");
     assert!(last.ends_with(" more"), "{last}");
     // What is no terminal gets all of it.
     assert!(drawn(&mut scene, &[]).lines().last().unwrap().ends_with(", phase-253"));

@@ -100,3 +100,31 @@ fn columns_are_those_of_a_terminal() {
     // Two columns for each of the first, and as many blanks after the second.
     assert!(text.contains("  ann   claim  b\n") && text.contains("  設計  claim  a\n"), "{text}");
 }
+
+/// Whoever reads it is told the time of its own clock, the same everywhere, and which zone that is of.
+#[test]
+fn times_are_those_of_the_reader() {
+    let mut scene = Scene::new();
+    scene.sprint("a:");
+    scene.works("ann", "a");
+    let said = scene.said("reader", &["log", "--event", "complete"]);
+    let at: jiff::Timestamp = said["events"][0]["at"].as_str().unwrap().parse().unwrap();
+    // Programs are told UTC, in any zone.
+    scene.sandbox.set("TZ", "XYZ-2");
+    assert_eq!(scene.said("reader", &["log", "--event", "complete"])["events"], said["events"]);
+    let mut shown =
+        |args: &[&str]| String::from_utf8(scene.asks("reader", "repo", args).stdout).unwrap();
+    let here = at + jiff::SignedDuration::from_hours(2);
+    let here = here.strftime("%Y-%m-%d %H:%M:%S").to_string();
+    let log = shown(&["log"]);
+    assert!(log.starts_with("times of UTC+02:00\nsprint ") && log.contains(&here), "{log}");
+    assert_eq!(log.matches("UTC").count(), 1, "{log}");
+    let show = shown(&["show", "a"]);
+    assert!(show.contains(&format!("{here} UTC+02:00 (")), "{show}");
+    let report = shown(&["report"]);
+    assert!(report.contains("| Times of | UTC+02:00 |\n"), "{report}");
+    assert!(report.contains(&format!("| Ended | {here} |")), "{report}");
+    scene.sandbox.set("TZ", "UTC");
+    let log = String::from_utf8(scene.asks("reader", "repo", &["log"]).stdout).unwrap();
+    assert!(log.starts_with("sprint ") && !log.contains("UTC"), "{log}");
+}

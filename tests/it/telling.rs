@@ -81,7 +81,7 @@ fn the_figures_are_those_of_the_records() {
         "| Took | 1h40m |",
         "| **d** | claimed | bob | 2 | 12m | 49m |  |  |",
         "3. **d**: waited 12m, worked 49m",
-        "| ann | 26m | 2 | 1 |",
+        "| ann |  | 26m | 2 | 1 |",
     ] {
         assert!(text.lines().any(|it| it == line), "{line}: {text}");
     }
@@ -335,4 +335,37 @@ fn every_shape_of_a_sprint_is_drawn() {
         assert!(page.len() < 1_000_000, "{} bytes", page.len());
         told(&mut scene, &[]);
     }
+}
+
+/// Who works comes before who is gone, of whom it is said since when nothing was heard; its work
+/// ends then.
+#[test]
+fn an_owner_that_is_gone_is_not_at_work() {
+    let mut scene = Scene::new();
+    scene.does("lead", &["start", "--phases", "a:,b:,c:"]);
+    scene.does("gone", &["claim", "a"]);
+    scene.does("ann", &["claim", "b"]);
+    scene.works("bob", "c");
+    scene.dies("gone");
+    scene.edit_sprint(|sprint| sprint["started_at"] = json!(ago(9000)));
+    scene.claimed_ago("a", 7200);
+    scene.silent_for("a", 3600);
+    let page = |scene: &mut Scene, args: &[&str]| {
+        String::from_utf8(scene.asks("reader", "repo", args).stdout).unwrap()
+    };
+    let text = page(&mut scene, &["report"]);
+    let (_, agents) = text.split_once("## Agents").unwrap();
+    let rows: Vec<&str> = agents.lines().skip(4).take(3).collect();
+    assert!(rows[0].starts_with("| ann | at work | "), "{rows:#?}");
+    assert!(rows[1].starts_with("| bob |  | "), "{rows:#?}");
+    assert!(rows[2].starts_with("| gone | process gone, last heard 2"), "{rows:#?}");
+    // It claimed two hours ago, and was heard an hour ago.
+    assert!(rows[2].contains(" | 1h00m | "), "{rows:#?}");
+    let html = page(&mut scene, &["report", "--html"]);
+    let (_, lane) = html.split_once("class=\"timeline\"").unwrap();
+    assert!(lane.contains("class=\"span gone\"") && lane.contains("has it still: process gone"));
+    let json = scene.said("reader", &["report"]);
+    assert_eq!(json["phases"][0]["work"][0]["end"], "running");
+    let worked = json["phases"][0]["worked_ms"].as_i64().unwrap();
+    assert!((3_590_000..3_610_000).contains(&worked), "{worked}");
 }

@@ -167,7 +167,10 @@ fn elsewhere_the_board_is_printed_again() {
         assert_eq!(lines[2], "you are eve");
         lines[1].clone()
     };
-    assert_eq!(board("0 of 1 done"), "  a  \u{1b}[32mready\u{1b}[0m");
+    assert_eq!(
+        board("0 of 1 done"),
+        "\u{1b}[1m\u{1b}[34m>\u{1b}[0m a  \u{1b}[1m\u{1b}[34mready\u{1b}[0m"
+    );
     sandbox.run("repo", &bob, &["claim", "a"]).ok();
     assert_eq!(lines.next(), "");
     assert!(board("0 of 1 done").contains("bob"));
@@ -383,15 +386,15 @@ fn a_terminal_shows_the_board_in_place() {
     let mut terminal = on_a_terminal(&sandbox, (80, 24));
     let first = terminal.board(|board| board.len() == 6);
     assert!(terminal.all.starts_with(ENTER), "{:?}", terminal.all);
-    assert_eq!(first[1..3], ["  a  ready", "  b  pending    waits for a"]);
+    assert_eq!(first[1..3], ["> a  ready", ". b  pending  waits for a"]);
     // Nothing happens, but the time goes on.
     terminal.board(|board| board[0] != first[0] && board[1] == first[1]);
     sandbox.run("repo", &bob, &["claim", "a"]).ok();
-    terminal.board(|board| board[1].starts_with("  a  claimed  bob"));
+    terminal.board(|board| board[1].starts_with("* a  claimed  bob"));
     // Smaller: it is cut, and says so.
     resize(&terminal.keys, (30, 4));
     let small = terminal.board(|board| board.len() == 4);
-    assert!(small[0].ends_with('…') && small[0].chars().count() == 30, "{small:?}");
+    assert!(small[0] == "active  0 of 4 done" && small[3].ends_with(" lines"), "{small:?}");
     assert_eq!(small[3], "… 3 more lines");
     resize(&terminal.keys, (60, 6));
     terminal.board(|board| board.len() == 6 && board[5] == "you are eve and hold nothing");
@@ -425,7 +428,7 @@ fn left(all: &str) -> &str {
     assert!(all.contains(LEAVE), "{all:?}");
     let (_, left) = all.rsplit_once(LEAVE).unwrap();
     assert!(!left.contains('\u{1b}'), "{all:?}");
-    assert!(left.contains("  a  ready\r\n"), "{all:?}");
+    assert!(left.contains("> a  ready\r\n"), "{all:?}");
     assert!(left.ends_with("you are eve and hold nothing\r\n"), "{all:?}");
     left
 }
@@ -454,7 +457,7 @@ fn whatever_ends_it_finds_the_terminal_tidy() {
     let (status, all) = terminal.end();
     assert_eq!(status.code(), Some(128), "{all:?}");
     let (_, left) = all.rsplit_once(LEAVE).unwrap();
-    assert!(left.contains("  a  ready\r\n") && left.contains("\r\nerror: "), "{all:?}");
+    assert!(left.contains("> a  ready\r\n") && left.contains("\r\nerror: "), "{all:?}");
 }
 
 #[test]
@@ -470,7 +473,7 @@ fn it_can_be_stopped_and_goes_on() {
     }
     sandbox.run("repo", &lead, &["claim", "a"]).ok();
     terminal.signal("-CONT");
-    terminal.board(|board| board[1].starts_with("  a  claimed  lead"));
+    terminal.board(|board| board[1].starts_with("* a  claimed  lead"));
     assert_eq!(terminal.all.matches(ENTER).count(), 2);
 }
 
@@ -482,7 +485,7 @@ fn a_signal_that_is_ignored_stays_so() {
     terminal.board(|board| board.len() == 3);
     terminal.signal("-HUP");
     sandbox.run("repo", &lead, &["claim", "a"]).ok();
-    terminal.board(|board| board[1].starts_with("  a  claimed  lead"));
+    terminal.board(|board| board[1].starts_with("* a  claimed  lead"));
 }
 
 #[test]

@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::{Row, abouts, facts, moment, named, rows, said, stamp, standing, within};
+use super::{Row, abouts, agents, facts, named, rows, said, stamp, standing, within};
 use crate::cmd::graph::Form;
 use crate::cmd::report::{Overview, Told};
 use crate::report::board::{columns, padded};
-use crate::report::text::{Paint, duration, safe};
+use crate::report::text::{Paint, duration, moment, safe};
 use crate::report::{Format, graph};
 use crate::rules::timeline::{End, Span, Track};
 
@@ -93,11 +93,12 @@ pub(super) fn one(told: &Told, now: Timestamp) -> String {
     }
     if !line.agents.is_empty() {
         out += "\n## Agents\n\n";
-        let share = line.agents.iter().map(|share| {
+        let share = agents(told).into_iter().map(|(share, whereabouts)| {
             let (completed, ended) = (share.completed.to_string(), share.ended.to_string());
-            vec![escaped(&named(&share.agent)), duration(share.worked), completed, ended]
+            let name = escaped(&named(&share.agent));
+            vec![name, whereabouts, duration(share.worked), completed, ended]
         });
-        out += &table(&["agent", "worked", "completed", "gave up or lost"], share);
+        out += &table(&["agent", "now", "worked", "completed", "gave up or lost"], share);
     }
     let tried = |track: &&Track| track.work.iter().any(|work| work.end == End::Ended);
     for (number, track) in line.tracks.iter().filter(tried).enumerate() {
@@ -106,7 +107,7 @@ pub(super) fn one(told: &Told, now: Timestamp) -> String {
         }
         for work in &track.work {
             let name = &board.graph.phase(track.phase).name;
-            _ = writeln!(out, "- {}: {}", escaped(name), escaped(&said(work)));
+            _ = writeln!(out, "- {}: {}", escaped(name), escaped(&said(told, track, work)));
         }
     }
     out

@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::picture::{class, glyph, picture};
-use super::{Row, abouts, facts, moment, named, rows, said, stamp, standing, within};
+use super::{Row, abouts, facts, left, named, rows, said, stamp, standing, within};
 use crate::cmd::report::{Overview, Told};
-use crate::report::text::{duration, safe};
+use crate::report::text::{duration, moment, safe};
 use crate::rules::timeline::{End, Share, Span, Track, Work};
 use crate::rules::{Board, PhaseId};
 
@@ -73,7 +73,7 @@ pub(super) fn one(told: &Told, now: Timestamp) -> String {
         @if !told.line.agents.is_empty() {
             section aria-labelledby="agents" {
                 h2 #agents { "Agents" }
-                (agents(&told.line.agents))
+                (agents(&super::agents(told)))
             }
         }
     };
@@ -131,6 +131,7 @@ fn timeline(told: &Told) -> Markup {
         ("wait", "could be claimed, nobody had it"),
         ("work", "worked on"),
         ("work running", "worked on still"),
+        ("gone", "left by an owner whose process is gone"),
         ("work fail", "worked on, and failed"),
         ("ended", "an attempt that ended without a completion"),
     ];
@@ -140,7 +141,7 @@ fn timeline(told: &Told) -> Markup {
             li { (mark(true)) " on the critical path" }
         }
         p.axis aria-hidden="true" {
-            span.first { (moment(line.whole.from)) " UTC" }
+            span.first { (moment(line.whole.from)) }
             @if !line.whole.length().is_zero() {
                 span.inner style="left:50%" { "+" (quarter(2)) }
                 span.inner style="left:75%" { "+" (quarter(3)) }
@@ -165,18 +166,14 @@ fn lane(told: &Told, track: &Track) -> Markup {
             span.lane aria-hidden="true" {
                 @for span in &track.waits { (bar("wait", *span, whole, "nobody had it")) }
                 @for work in &track.work {
-                    @if let Some(span) = work.span { (bar(kind(work.end), span, whole, &said(work))) }
+                    @if let Some(span) = work.span { (bar(kind(told, track, work), span, whole, &said(told, track, work))) }
                 }
             }
-            @if track.work.iter().any(|work| work.end == End::Ended) {
-                ul.attempts { @for work in &track.work { (attempt(work)) } }
+            @if left(told, track).is_some() || track.work.iter().any(|work| work.end == End::Ended) {
+                ul.attempts { @for work in &track.work { li { (said(told, track, work)) } } }
             }
         }
     }
-}
-
-fn attempt(work: &Work) -> Markup {
-    html! { li { (said(work)) } }
 }
 
 /// How long a phase waited and was worked on.
@@ -192,11 +189,12 @@ fn times(track: &Track) -> String {
     }
 }
 
-const fn kind(end: End) -> &'static str {
-    match end {
+fn kind(told: &Told, track: &Track, work: &Work) -> &'static str {
+    match work.end {
         End::Pass => "work",
         End::Fail => "work fail",
         End::Ended => "ended",
+        End::Running if left(told, track).is_some() => "gone",
         End::Running => "work running",
     }
 }
@@ -218,13 +216,15 @@ fn step(board: &Board, track: &Track) -> Markup {
     }
 }
 
-fn agents(shares: &[Share]) -> Markup {
-    let longest = shares.iter().map(|share| share.worked.as_millis()).max().unwrap_or(0).max(1);
+fn agents(shares: &[(&Share, String)]) -> Markup {
+    let longest =
+        shares.iter().map(|(share, _)| share.worked.as_millis()).max().unwrap_or(0).max(1);
     html! {
         table role="table" aria-labelledby="agents" {
-            (head(&["Agent", "Worked", "Completed", "Gave up or lost", ""]))
-            tbody role="rowgroup" { @for share in shares { tr role="row" {
+            (head(&["Agent", "Now", "Worked", "Completed", "Gave up or lost", ""]))
+            tbody role="rowgroup" { @for (share, now) in shares { tr role="row" {
                 th role="rowheader" scope="row" { span.name { (named(&share.agent)) } }
+                (wide("Now", now))
                 (cell("Worked", &duration(share.worked)))
                 (cell("Completed", &share.completed.to_string()))
                 (cell("Gave up or lost", &share.ended.to_string()))
