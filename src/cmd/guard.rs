@@ -273,7 +273,10 @@ fn look(
         found.unwrap_or(Pin::None)
     };
     let gaps = gate::gaps(board, id, &outgoing.contents, pin);
-    Ok(Looked { passage, gaps, checked: gate::checked(board, id) })
+    // What was let out from another commit is not to be brought anywhere.
+    let is_done = matches!(board.state(id), State::Done(_));
+    let checked = if is_done { None } else { gate::checked(board, id) };
+    Ok(Looked { passage, gaps, checked })
 }
 
 /// Whether `phase` is the one that guards.

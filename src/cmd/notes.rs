@@ -185,6 +185,12 @@ pub(super) fn record(context: &Context, phase: &str, completed: &Completed) -> N
     };
     let written = repo.notes_name().and_then(|name| {
         let message = "Notes added by 'git conductor complete'";
+        if repo.mend_notes(&name)? {
+            // A power cut took what was there: it is in the store, or was the remotes' as well.
+            for some in in_pieces(&context.store.completions()?) {
+                write(context, repo, &name, some, None, message)?;
+            }
+        }
         let synced = write(context, repo, &name, std::slice::from_ref(&completion), None, message)?;
         if synced.left.iter().any(|(.., left)| *left == Left::CommitGone) {
             let text = "the commit that it was done at is not in the repository";
@@ -222,6 +228,8 @@ pub fn sync(context: &Context, remote: Option<&str>) -> Result<Outcome, Stop> {
         check_remote(&repo, remote)?;
     }
     let completions = context.store.completions()?;
+    // git fetches nothing beside a reference that a power cut has left empty.
+    repo.mend_notes(&name)?;
     let mut all = Synced::default();
     for attempt in 0..PUSHES {
         if let Some(remote) = remote {

@@ -88,6 +88,12 @@ pub(super) fn look(context: &Context, question: &Question<'_>) -> Result<(Snapsh
         Some(named) => there.snapshot_at(named.clone())?,
         None => there.snapshot(None)?,
     };
+    if let Some(named) = &named
+        && there.commit_and_tree(None)? != *named
+    {
+        // It need not be on the branch that is checked out.
+        at.branch = None;
+    }
     let mut sight = Sight { claimed_in, ..Sight::default() };
     if let Some(root) = there.worktree() {
         let mut ignore = vec![context.store_path()];

@@ -23,7 +23,7 @@ use super::signals::Signals;
 use super::waiting::Patience;
 use super::{Input, Outcome, claim, complete, waiting};
 use crate::agent::{NAME_VARIABLES, PID_VARIABLE, TOKEN_VARIABLE};
-use crate::error::{Failure, FailureKind, Stop};
+use crate::error::{self, Failure, FailureKind, Stop};
 use crate::place::STORE_VARIABLE;
 use crate::record::{Claim, Done, Verdict};
 use crate::rules::graph::Handover;
@@ -64,6 +64,14 @@ pub struct Ran {
     pub typed: Option<i32>,
     /// What became of the phase.
     pub fate: Fate,
+}
+
+impl Ran {
+    /// The exit code: the command's; but not 0 where it was stopped because the claim was lost.
+    #[must_use]
+    pub fn exit(&self) -> u8 {
+        if self.was_stopped && self.end.is_well() { error::RUN_REFUSED } else { self.end.exit() }
+    }
 }
 
 /// What became of the phase.
@@ -233,21 +241,23 @@ fn of_inputs(inputs: &[Input]) -> Vec<(String, &str)> {
 fn conclude(watched: &Watched<'_>, request: &Request, ended: &Ended) -> Result<Fate, Stop> {
     let Watched { context, sprint, .. } = watched;
     let (phase, end) = (&request.phase, &ended.end);
+    // Who is stopped may say by 0 that it has obeyed: the phase was lost all the same.
+    let is_well = end.is_well() && !ended.was_stopped;
     match standing(watched) {
         Ok(Standing::Replaced) => {
             // A phase of that name in another sprint is another phase.
             let ended_sprint = Some((*sprint).to_owned());
             let lost = Refusal::Lost { phase: phase.clone(), holder: None, ended_sprint };
-            return if end.is_well() { Err(lost.into()) } else { Ok(Fate::Lost(Box::new(lost))) };
+            return if is_well { Err(lost.into()) } else { Ok(Fate::Lost(Box::new(lost))) };
         }
         Ok(Standing::Done(done)) => return Ok(Fate::Itself(done)),
-        Err(failure) if end.is_well() => return Err(failure.into()),
+        Err(failure) if is_well => return Err(failure.into()),
         Ok(Standing::Held | Standing::GivenUp | Standing::Lost | Standing::NoSprint) | Err(_) => {}
     }
     if let Some(left) = &ended.left {
         return Ok(Fate::Left(goes_on(left)));
     }
-    if !end.is_well() {
+    if !is_well {
         return Ok(give_up(context, phase, end.reason()));
     }
     let hand_in = complete::Request {

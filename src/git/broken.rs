@@ -98,6 +98,23 @@ impl Repo {
         Ok(!self.is_commit(&id)?)
     }
 
+    /// Mends the notes called `name` and their artifacts where a power cut has left a reference as a file
+    /// without an id. Whether any was. Costs no child where none was.
+    ///
+    /// # Errors
+    /// As [`Repo::mend_ref`].
+    pub fn mend_notes(&self, name: &Name) -> Result<bool, Failure> {
+        let mut any = false;
+        for name in [name, &name.artifacts()] {
+            let file = fs::read(self.common_dir.join(name.as_str())).ok();
+            let has_id = |text: Vec<u8>| ObjectId::from_hex(text.trim_ascii()).is_ok();
+            if file.is_some_and(|text| !text.starts_with(b"ref:") && !has_id(text)) {
+                any |= self.mend_ref(name.as_str())?;
+            }
+        }
+        Ok(any)
+    }
+
     /// Mends a reference, if it is broken: it gets the latest of its earlier values that is whole, else it
     /// is removed. Whether it was changed.
     ///

@@ -187,7 +187,7 @@ pub fn render(result: &Result<Outcome, Stop>, format: Format) -> Printed {
 /// The exit code of an answer: yes, or no; or that of a command that was run.
 fn exit(outcome: &Outcome) -> u8 {
     if let Outcome::Ran(ran) = outcome {
-        return ran.end.exit();
+        return ran.exit();
     }
     let differs = |it: &crate::cmd::verify::Verified| !it.ok();
     let is_no = matches!(outcome, Outcome::Examined(found) if doctor::has_problems(found))

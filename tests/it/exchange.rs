@@ -32,6 +32,29 @@ fn sorted(scene: &Scene, dir: &str) -> Vec<String> {
     all
 }
 
+/// A power cut has left the reference as an empty file, and nothing tells what it was.
+#[test]
+fn an_emptied_reference_is_mended_by_what_comes_next() {
+    let mut scene = two("a:,b:,c:");
+    let origin = ["sync", "--remote", "origin"];
+    let empty = |scene: &Scene| {
+        let git = scene.sandbox.join("repo/.git");
+        std::fs::write(git.join("refs/notes/conductor"), "").unwrap();
+        std::fs::remove_dir_all(git.join("logs/refs/notes")).ok();
+    };
+    completes(&mut scene, "repo", "a", &[]);
+    completes(&mut scene, "repo", "b", &[]);
+    empty(&scene);
+    // The next record brings all that the store has with it.
+    completes(&mut scene, "repo", "c", &[]);
+    assert_eq!(records(&scene, "repo", "HEAD").len(), 3);
+    // git itself fetches nothing beside it.
+    empty(&scene);
+    notes(&mut scene, "repo", &origin);
+    assert_eq!(records(&scene, "repo", "HEAD").len(), 3);
+    whole(&scene, "repo");
+}
+
 #[test]
 fn two_clones_exchange_records() {
     let mut scene = two("a:,b:,c:,d:");

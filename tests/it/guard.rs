@@ -484,6 +484,18 @@ fn what_is_more_than_behind_stays_with_the_human() {
     assert!(text.contains(&line), "{text}");
 }
 
+/// What was let out from where it was done is not to be brought to what was checked.
+#[test]
+fn what_is_done_elsewhere_is_not_brought_forward() {
+    let (mut scene, _) = ahead();
+    scene.sandbox.git("repo", ["config", "conductor.evidence", "warn"]);
+    scene.does("ann", &["claim", "ship"]);
+    assert_ne!(scene.said("ann", &["guard"])["forward"], json!(null));
+    scene.does("ann", &["complete", "ship"]);
+    let said = scene.said("ann", &["guard"]);
+    assert_eq!((&said["passage"], &said["forward"]), (&json!("done"), &json!(null)), "{said}");
+}
+
 /// Nothing is checked out there.
 #[test]
 fn a_bare_repository_is_not_brought_forward() {

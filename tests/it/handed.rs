@@ -239,11 +239,13 @@ fn a_record_leads_to_no_other_repository() {
 fn a_commit_that_is_named_decides() {
     let mut scene = scene();
     commit(&scene.sandbox, "wt");
+    scene.sandbox.git("repo", ["commit", "-q", "--allow-empty", "-m", "another"]);
     let here = commit(&scene.sandbox, "repo");
     scene.sandbox.write("wt/new", "new\n");
     let said = complete(&mut scene, "repo", &["--commit", "HEAD"]);
     assert_eq!(said["commit"], json!(here));
-    assert_eq!(record(&scene), json!([here, "wt", scene.sandbox.join("wt"), true]));
+    // It is not known to be on the branch that is checked out there.
+    assert_eq!(record(&scene), json!([here, null, scene.sandbox.join("wt"), true]));
     let mut scene = self::scene();
     let refused = complete(&mut scene, "repo", &["--commit", "nowhere"]);
     assert_eq!(refused["code"], json!("usage"));

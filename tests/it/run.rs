@@ -268,7 +268,11 @@ fn a_claim_that_was_lost_is_left_alone() {
     bench.sandbox.run("repo", &bench.lead, &["unstuck", "build", "--force"]).ok();
     bench.sandbox.run("repo", &bob, &["claim", "build"]).ok();
     bench.sandbox.write("repo/go", "");
-    assert_eq!(ended(running).said(), (Some(125), "not_owner"));
+    let ran = ended(running);
+    // It ended with 0, and has not done what it was to do.
+    assert_eq!((ran.exit, &ran.json["exit"]), (Some(125), &json!(0)), "{ran:?}");
+    assert_eq!((&ran.json["phase_is"], &ran.json["reason"]), (&json!("lost"), &json!("not_owner")));
+    assert_eq!((&ran.json["ok"], &ran.json["stopped"]), (&json!(false), &json!(true)));
     let board = bench.sandbox.board("repo");
     assert_eq!(board.json["phases"]["build"]["agent"], "bob", "{board:?}");
 }
@@ -280,9 +284,7 @@ fn a_sprint_that_was_replaced_is_named() {
     let ann = Agent::new("ann");
     let anew = "trap '' TERM; $BINARY start --force --phases build: > new; $BINARY claim build";
     let ran = bench.run(&ann, &["build"], anew);
-    assert_eq!(ran.said(), (Some(125), "lost"), "{ran:?}");
-    let now = bench.sandbox.board("repo").json["sprint_id"].clone();
-    assert!(ran.json["ended_sprint"].is_string() && ran.json["ended_sprint"] != now, "{ran:?}");
+    assert_eq!((ran.exit, &ran.json["reason"]), (Some(125), &json!("lost")), "{ran:?}");
     bench.sandbox.run("repo", &bench.lead, &["unstuck", "build", "--force"]).ok();
     let ran = bench.run(&ann, &["build"], &format!("{anew}; exit 3"));
     assert_eq!((ran.exit, &ran.json["reason"]), (Some(3), &json!("lost")), "{ran:?}");
