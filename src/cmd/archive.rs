@@ -1,6 +1,6 @@
 //! `archive`: end the sprint.
 
-use super::{Context, Outcome};
+use super::{Context, Outcome, salvage};
 use crate::error::Stop;
 
 /// Ends the current sprint.
@@ -8,5 +8,7 @@ use crate::error::Stop;
 /// # Errors
 /// There is none; other agents' live claims; or what the system says.
 pub fn run(context: &Context) -> Result<Outcome, Stop> {
-    Ok(Outcome::Archived(Box::new(context.store.archive_current(&context.asker)?)))
+    let board = context.store.archive_current(&context.asker)?;
+    let made_up = salvage::all_made_up(context, &board);
+    Ok(Outcome::Archived { board: Box::new(board), made_up })
 }

@@ -63,6 +63,9 @@ pub enum Outcome {
         directory: PathBuf,
         /// Why what it took over has no records in git notes, where it should.
         unrecorded: Option<crate::error::Failure>,
+        /// What former owners left in the sprint that was archived for it, if a command that was to save it
+        /// was killed at that.
+        made_up: Vec<salvage::Left>,
     },
     /// A phase is the asker's.
     Claimed {
@@ -132,7 +135,12 @@ pub enum Outcome {
     /// The phases in execution order.
     Batches(Vec<(Concurrency, Vec<String>)>),
     /// The sprint was ended.
-    Archived(Box<Board>),
+    Archived {
+        /// It.
+        board: Box<Board>,
+        /// As of [`Outcome::Started`].
+        made_up: Vec<salvage::Left>,
+    },
     /// Sprints were removed.
     Cleaned(Vec<String>),
     /// The gate is open.

@@ -140,6 +140,15 @@ pub(super) fn made_up(context: &Context, dues: &[Due], sprint: &str, phase: &str
     dues.iter().filter(is_left).filter_map(save_one).collect()
 }
 
+/// The same of every phase of a sprint that has ended.
+pub(super) fn all_made_up(context: &Context, board: &Board) -> Vec<Left> {
+    let of = |id: PhaseId| {
+        let phase = &board.graph.phase(id).name;
+        made_up(context, board.dues(id), &board.sprint.sprint_id, phase)
+    };
+    board.graph.ids().flat_map(of).collect()
+}
+
 /// A claim that was ended.
 #[derive(Clone, Copy)]
 struct Of<'a> {

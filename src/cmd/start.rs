@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::PathBuf;
 
-use super::{Context, Outcome};
+use super::{Context, Outcome, salvage};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::git::{Repo, quoted};
 use crate::place::{self, Origin};
@@ -78,7 +78,10 @@ pub fn run(context: &Context, request: Request) -> Result<Outcome, Stop> {
     let started = context.store.start(&context.asker, &plan)?;
     let directory = store.join(&started.path);
     let unrecorded = record(context, &started).err();
-    Ok(Outcome::Started { started: Box::new(started), directory, unrecorded })
+    // Nobody looks for that any more once the sprint has ended.
+    let made_up = started.previous.as_ref().map(|board| salvage::all_made_up(context, board));
+    let made_up = made_up.unwrap_or_default();
+    Ok(Outcome::Started { started: Box::new(started), directory, unrecorded, made_up })
 }
 
 /// Writes the records of what was taken over, where completions have any.

@@ -245,8 +245,9 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
             say.hint("to share work among several agents, begin one with 'git conductor start'");
             "no sprint\n".to_owned()
         }
-        Outcome::Started { started, directory, unrecorded } => {
+        Outcome::Started { started, directory, unrecorded, made_up } => {
             rounds::archived_text(started, say);
+            salvage::made_up_text(made_up, say);
             rounds::carried_text(started, unrecorded.as_ref(), say);
             say.hint("each agent takes its work with 'git conductor next --claim'");
             format!("{}\n", safe(&directory.display().to_string()))
@@ -281,8 +282,9 @@ fn outcome_text(outcome: &Outcome, format: Format, say: &mut Say) -> String {
             "OK\n".to_owned()
         }
         Outcome::Batches(batches) => batches_json(batches).iter().map(one_line).collect(),
-        Outcome::Archived(board) => {
+        Outcome::Archived { board, made_up } => {
             say.line(&rounds::archived(board, true));
+            salvage::made_up_text(made_up, say);
             "OK\n".to_owned()
         }
         Outcome::Cleaned(gone) => {
@@ -488,7 +490,7 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
     match outcome {
         Outcome::Board(view) => board::json(view, format.now),
         Outcome::NoSprint => json!({"v": VERSION, "status": "no_sprint"}),
-        Outcome::Started { started, directory, .. } => json!({
+        Outcome::Started { started, directory, made_up, .. } => json!({
             "v": VERSION, "ok": true,
             "sprint_id": started.sprint.sprint_id,
             "directory": directory.display().to_string(),
@@ -503,6 +505,7 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
                 "phases": board.graph.count(),
                 "resume": rounds::resume(board).filter(|_| rounds::left(started, board)),
             })),
+            "made_up": salvage::made_up_json(made_up),
         }),
         Outcome::Claimed { .. } => claimed_json(outcome),
         Outcome::Completed { phase, handed } => completed::json(phase, handed),
@@ -529,12 +532,13 @@ fn outcome_json(outcome: &Outcome, format: Format) -> Value {
         Outcome::Batches(batches) => {
             json!({"v": VERSION, "ok": true, "batches": batches_json(batches)})
         }
-        Outcome::Archived(board) => json!({
+        Outcome::Archived { board, made_up } => json!({
             "v": VERSION, "ok": true,
             "sprint_id": board.sprint.sprint_id,
             "done": board.done_count(),
             "phases": board.graph.count(),
             "resume": rounds::resume(board),
+            "made_up": salvage::made_up_json(made_up),
         }),
         Outcome::Cleaned(gone) => json!({"v": VERSION, "ok": true, "removed": gone}),
         Outcome::Open(opened) => gate::open_json(opened),

@@ -1,14 +1,15 @@
 //! Random histories: agents that do what comes to their minds, at once and in real processes, whose
 //! commands and processes are killed in the middle, with the mutex and without. Whatever each was
 //! answered must fit one order of events that the rules allow; and in the end one fresh agent must
-//! be able to finish the sprint.
+//! be able to finish the sprint. In some of them the agents are threads below one process, which nothing
+//! but their ids tells apart.
 
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::drive::{Agent, Answer, Random, backdate, without_mutex};
+use crate::drive::{Agent, Answer, BINARY, Random, backdate, without_mutex};
 use crate::linear::{Event, Op, Said, State, linearize};
 use crate::sandbox::Sandbox;
 
@@ -27,7 +28,8 @@ fn name(agent: usize) -> String {
 }
 
 fn number(name: &Value) -> usize {
-    name.as_str().unwrap().strip_prefix('a').unwrap().parse().unwrap()
+    let name = name.as_str().unwrap();
+    name.trim_start_matches(|c: char| !c.is_ascii_digit()).parse().unwrap()
 }
 
 fn place(phase: &Value) -> usize {
@@ -65,6 +67,8 @@ struct Player<'a> {
     begin: Instant,
     me: usize,
     agent: Agent,
+    /// Its id, if it is a thread of the process that all of them are below.
+    thread: Option<String>,
     random: Random,
     happened: Vec<Happened>,
     /// A dependency that a command saw not to be done.
@@ -88,7 +92,8 @@ impl Player<'_> {
     /// Gives itself back, for its process lives on.
     fn play(mut self) -> Self {
         for _ in 0..COMMANDS {
-            if self.random.below(12) == 0 {
+            // The process of threads lives as long as any of them.
+            if self.random.below(12) == 0 && self.thread.is_none() {
                 self.die();
             } else {
                 self.command();
@@ -121,7 +126,14 @@ impl Player<'_> {
         let patience = (self.random.below(6) == 0)
             .then(|| Duration::from_micros(500 + 250 * self.random.below(40) as u64));
         let from = self.now();
-        let mut command = self.sandbox.binary("repo", &self.agent, &args);
+        let mut command = match &self.thread {
+            None => self.sandbox.binary("repo", &self.agent, &args),
+            Some(id) => {
+                let mut command = self.sandbox.command("repo", BINARY);
+                command.args(&args).arg("--json").env("CODEX_THREAD_ID", id);
+                command
+            }
+        };
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let answer = await_or_kill(command.spawn().unwrap(), patience);
         let to = self.now();
@@ -185,7 +197,10 @@ impl Player<'_> {
 fn history(seed: u64) -> usize {
     let sandbox = Sandbox::new();
     sandbox.repository("repo");
-    sandbox.git("repo", ["config", "conductor.staleAfter", "0s"]);
+    let are_threads = seed.is_multiple_of(3);
+    // Of a thread only its silence tells that it may be gone.
+    let stale_after = if are_threads { "1h" } else { "0s" };
+    sandbox.git("repo", ["config", "conductor.staleAfter", stale_after]);
     let words = |deps: &[usize]| deps.iter().map(|&dep| GRAPH[dep].0).collect::<Vec<_>>().join("+");
     let spec: Vec<String> =
         GRAPH.iter().map(|(name, deps)| format!("{name}:{}", words(deps))).collect();
@@ -199,6 +214,7 @@ fn history(seed: u64) -> usize {
         begin,
         me,
         agent: Agent::new(name(me)),
+        thread: are_threads.then(|| format!("history-{me:08}")),
         random: Random::new(seed * 100 + me as u64),
         happened: Vec::new(),
         unmet: Vec::new(),
@@ -217,6 +233,7 @@ fn history(seed: u64) -> usize {
     }
     check(seed, &happened, &unmet, &sandbox);
     drop(players);
+    sandbox.git("repo", ["config", "conductor.staleAfter", "0s"]);
     finish(seed, &sandbox);
     happened.iter().map(Vec::len).sum()
 }

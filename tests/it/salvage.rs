@@ -636,21 +636,46 @@ fn what_a_killed_command_was_to_save_is_made_up_for() {
     assert!(bench_.sandbox.join("victim/file").exists());
 }
 
-/// Who was killed between saving and saying so has saved it all the same.
-#[test]
-fn nothing_is_saved_twice() {
-    let bench = Bench::new();
-    bench.left("wt", |bench| drop(bench.write("wt/new", "new\n")));
-    let token = bench.claim("repo/.nanostack")["token"].as_str().unwrap().to_owned();
-    let claim = bench.claim("repo/.nanostack");
-    let me = Agent::new("me");
-    let taken_over = bench.run("repo", &me, &["claim", "build", "--takeover"]).ok();
+/// What the owner of `claim` left is to be saved, by a command that was killed.
+fn owed(bench: &Bench, claim: &Value) {
     let mut process = claim["process"].clone();
     process["pid"] = json!(i32::MAX);
     let due = json!({"v": 1, "claim": claim, "unique": "7".repeat(32),
         "maker": {"process": process}});
     let past = bench.sandbox.sprint("repo/.nanostack").join("build/past");
+    let token = claim["token"].as_str().unwrap();
     fs::write(past.join(format!("due.{token}")), due.to_string()).unwrap();
+}
+
+/// Nobody looks for what is owed in a sprint that has ended.
+#[test]
+fn what_is_owed_is_saved_when_the_sprint_ends() {
+    for end in [&["archive"][..], &["start", "--force", "--phases", "build:"]] {
+        let bench = Bench::new();
+        bench.left("wt", |bench| drop(bench.write("wt/new", "new\n")));
+        let claim = bench.claim("repo/.nanostack");
+        let me = Agent::new("me");
+        bench.run("repo", &me, &["claim", "build", "--takeover"]).ok();
+        for name in bench.refs() {
+            bench.sandbox.git("repo", ["update-ref", "-d", &name]);
+        }
+        owed(&bench, &claim);
+        bench.run("repo", &me, &["abort", "build"]).ok();
+        let ended = bench.run("repo", &me, end).ok();
+        assert_eq!(ended.json["made_up"][0]["state"], "saved", "{end:?}: {ended:?}");
+        assert_eq!(bench.refs().len(), 1, "{end:?}");
+    }
+}
+
+/// Who was killed between saving and saying so has saved it all the same.
+#[test]
+fn nothing_is_saved_twice() {
+    let bench = Bench::new();
+    bench.left("wt", |bench| drop(bench.write("wt/new", "new\n")));
+    let claim = bench.claim("repo/.nanostack");
+    let me = Agent::new("me");
+    let taken_over = bench.run("repo", &me, &["claim", "build", "--takeover"]).ok();
+    owed(&bench, &claim);
     let again = bench.run("repo", &me, &["claim", "build"]).ok();
     assert_eq!(again.json["made_up"][0]["ref"], taken_over.json["salvaged"]["ref"]);
     assert_eq!(bench.refs().len(), 1);
