@@ -1,6 +1,7 @@
 //! Running git itself, without a shell.
 
 mod limit;
+mod watchdog;
 
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -8,6 +9,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 pub use self::limit::Limit;
+pub(super) use self::watchdog::spawn;
 use super::env::{self, Env};
 use crate::error::{Failure, FailureKind};
 
@@ -44,7 +46,9 @@ pub(super) fn git_at(env: &Env, git_dir: &Path, worktree: Option<&Path>) -> Comm
 
 /// Runs `command` to its end.
 pub(super) fn run(command: &mut Command) -> Result<Output, Failure> {
-    command.output().map_err(|error| Failure::io(error, "cannot run 'git'"))
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let running = spawn(command)?;
+    running.wait_with_output().map_err(|error| Failure::io(error, "cannot run 'git'"))
 }
 
 /// Runs `command` and returns what it printed; git's own complaint if it failed.
@@ -157,7 +161,7 @@ pub(super) fn feed_all(command: &mut Command, input: Vec<u8>) -> Result<Vec<u8>,
     use std::io::Write as _;
     let cannot = |error| Failure::io(error, "cannot run 'git'");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut running = command.spawn().map_err(cannot)?;
+    let mut running = spawn(command)?;
     let stdin = running.stdin.take();
     let output = std::thread::scope(|scope| {
         scope.spawn(move || {
@@ -178,7 +182,7 @@ pub(super) fn fed(
     use std::io::Write as _;
     let cannot = |error| Failure::io(error, "cannot run 'git'");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut running = command.spawn().map_err(cannot)?;
+    let mut running = spawn(command)?;
     if let Some(mut stdin) = running.stdin.take() {
         // A git that fails says why; that it has stopped reading does not.
         stdin.write_all(input).ok();
@@ -199,6 +203,9 @@ pub(super) fn complained(said: &[u8]) -> Option<String> {
 
 /// A failure that says what git said.
 pub(super) fn complaint(command: &Command, output: &Output) -> Failure {
+    if let Some(failure) = watchdog::killed(&name(command), output.status) {
+        return failure;
+    }
     let text = complained(&output.stderr)
         .unwrap_or_else(|| format!("'{}' failed ({})", name(command), output.status));
     let kind = if text.starts_with("not a git repository") {

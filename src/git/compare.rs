@@ -38,7 +38,7 @@ impl Repo {
         // What is not here is not fetched to be listed.
         git.env("GIT_NO_LAZY_FETCH", "1").stdout(Stdio::piped()).stderr(Stdio::null());
         let cannot = |error| Failure::io(error, "cannot run 'git diff'");
-        let mut running = git.spawn().map_err(cannot)?;
+        let mut running = child::spawn(&mut git)?;
         let mut list = Vec::new();
         if let Some(stdout) = running.stdout.take() {
             stdout.take(MOST).read_to_end(&mut list).map_err(cannot)?;

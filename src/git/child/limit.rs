@@ -14,7 +14,8 @@ use crate::error::{Failure, FailureKind};
 
 /// The setting that says how long.
 const SETTING: &str = "conductor.gitTimeout";
-/// So often is looked whether a child has ended that has nothing more to say.
+/// So often is looked whether a child has ended that has nothing more to say: first, and at last.
+const SHORT: Duration = Duration::from_micros(50);
 const MOMENT: Duration = Duration::from_millis(5);
 /// So much is read or written at once, in bytes.
 const PIECE: usize = 64 * 1024;
@@ -140,6 +141,8 @@ impl Limit {
 
     /// How the child ended; `None` if it goes on although it has closed what it could say something by.
     fn end(&self, child: &mut Child) -> std::io::Result<Option<ExitStatus>> {
+        // It mostly ends at once: who asks too late makes every child slow.
+        let mut moment = SHORT;
         loop {
             if let Some(status) = child.try_wait()? {
                 return Ok(Some(status));
@@ -147,7 +150,8 @@ impl Limit {
             if self.left().is_zero() {
                 return Ok(None);
             }
-            std::thread::sleep(MOMENT.min(self.left()));
+            std::thread::sleep(moment.min(self.left()));
+            moment = (2 * moment).min(MOMENT);
         }
     }
 
@@ -169,7 +173,7 @@ fn kill(child: &Child) {
 }
 
 /// `2m`, `1m30s`, `0.5s`
-fn said(time: Duration) -> String {
+pub(super) fn said(time: Duration) -> String {
     let (minutes, seconds) = (time.as_secs() / 60, time.as_secs() % 60);
     match (minutes, seconds) {
         (0, _) => format!("{}s", time.as_secs_f32()),

@@ -57,7 +57,7 @@ impl Reader {
         // What is missing of a partial clone has been fetched at once.
         git.env("GIT_NO_LAZY_FETCH", "1");
         git.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = git.spawn().map_err(cannot)?;
+        let mut child = child::spawn(&mut git)?;
         let (Some(questions), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(Failure::new(FailureKind::Bug, "a child without pipes"));
         };
@@ -222,7 +222,7 @@ impl Pack {
         }
         git.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let cannot = |error| Failure::io(error, "cannot run 'git'");
-        let mut child = git.spawn().map_err(cannot)?;
+        let mut child = child::spawn(&mut git)?;
         // A git that fails says why; that it has stopped listening does not.
         let sum = child.stdin.take().and_then(|stdin| self.stream(stdin, hash).ok());
         // One that fails may leave the file behind, too.
