@@ -257,7 +257,8 @@ fn a_claim_that_was_lost_is_left_alone() {
     let bench = Bench::new("build:");
     let (ann, bob) = (Agent::new("ann"), Agent::new("bob"));
     // It does not end when it is asked to.
-    let script = "trap '' TERM; touch ready; while [ ! -e go ]; do sleep 0.01; done";
+    let script = "trap 'touch asked' TERM; touch ready
+        while [ ! -e go ]; do sleep 0.01; done; exit 0";
     let running = bench.begun(&ann, &["build"], script);
     // Not even who called it can end it meanwhile, nor claim it.
     for args in [&["complete", "build"][..], &["abort", "build"], &["claim", "build", "--takeover"]]
@@ -267,6 +268,7 @@ fn a_claim_that_was_lost_is_left_alone() {
     }
     bench.sandbox.run("repo", &bench.lead, &["unstuck", "build", "--force"]).ok();
     bench.sandbox.run("repo", &bob, &["claim", "build"]).ok();
+    bench.until("asked");
     bench.sandbox.write("repo/go", "");
     let ran = ended(running);
     // It ended with 0, and has not done what it was to do.
@@ -282,7 +284,9 @@ fn a_claim_that_was_lost_is_left_alone() {
 fn a_sprint_that_was_replaced_is_named() {
     let bench = Bench::new("build:");
     let ann = Agent::new("ann");
-    let anew = "trap '' TERM; $BINARY start --force --phases build: > new; $BINARY claim build";
+    let anew = "rm -f asked; trap 'touch asked' TERM
+        (trap '' TERM; exec $BINARY start --force --phases build: > new)
+        while [ ! -e asked ]; do sleep 0.01; done; $BINARY claim build";
     let ran = bench.run(&ann, &["build"], anew);
     assert_eq!((ran.exit, &ran.json["reason"]), (Some(125), &json!("lost")), "{ran:?}");
     bench.sandbox.run("repo", &bench.lead, &["unstuck", "build", "--force"]).ok();
