@@ -126,9 +126,16 @@ pub(super) fn lines(
     }
     let mut out = Vec::new();
     let mut say = |text: &str, command: Option<String>| {
-        let room = width.map_or(usize::MAX, |width| width.saturating_sub(STUCK.len()).max(1));
+        // A terminal that is hardly wider than the label is shown the words alone.
+        let is_labelled = width.is_none_or(|width| width > 2 * STUCK.len());
+        let label = if is_labelled { STUCK.len() } else { 0 };
+        let room = width.map_or(usize::MAX, |width| width.saturating_sub(label).max(1));
         for (n, line) in wrapped(text, room).iter().enumerate() {
-            let lead = if n == 0 { paint.bad(STUCK.trim_end()) + "  " } else { " ".repeat(7) };
+            let lead = if n == 0 && is_labelled {
+                paint.bad(STUCK.trim_end()) + "  "
+            } else {
+                " ".repeat(label)
+            };
             out.push(lead + &fit(line, room));
         }
         if let Some(command) = command {
