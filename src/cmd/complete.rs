@@ -163,7 +163,7 @@ fn open_artifact(context: &Context, phase: &str, given: &Path) -> Result<Artifac
 }
 
 /// What a failed look at an artifact means: that there is no such file, or none that can be one, is for the
-/// agent to mend; that it cannot be read now is nothing that is wrong with it.
+/// agent to mend; a file that cannot be read now is not wrong.
 fn unfit(error: io::Error, given: impl Display, refuse: impl Fn(String) -> Refusal) -> Stop {
     let of_the_file = [
         Errno::NOTDIR,

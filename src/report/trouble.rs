@@ -139,7 +139,7 @@ pub(super) fn lines(
             out.push(lead + &fit(line, room));
         }
         if let Some(command) = command {
-            let lead = if columns(&command) <= room { STUCK.len() } else { 0 };
+            let lead = if columns(&command) <= room { label } else { 0 };
             let line = format!("{:lead$}{command}", "");
             out.push(fitted(line, width));
         }
