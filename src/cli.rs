@@ -173,7 +173,7 @@ fn complaint(text: &str) -> String {
 /// A guess must not lead anybody to these.
 const HARM: &[&str] = &["--force", "--store", "clean", "archive", "unstuck", "abort", "start"];
 
-/// The command, option or value that was probably meant by one that there is none of.
+/// The command, option or value that was probably meant by an unknown one.
 fn meant(error: &clap::Error) -> Option<String> {
     use clap::error::{ContextKind, ContextValue, ErrorKind};
     let words = |kind| match error.get(kind) {
@@ -251,8 +251,8 @@ impl Aside {
         self.open(global, Need::Nothing).ok();
     }
 
-    /// A refusal that was found without what could not be read is none: owners that cannot be looked at are
-    /// taken for alive.
+    /// Turns a refusal into a failure if anything could not be read: an owner whose process cannot be seen
+    /// counts as alive, and the refusal may be wrong.
     fn admit(&self, stop: Stop) -> Stop {
         match (stop, self.unread.as_ref().and_then(|unread| unread())) {
             (Stop::Refused(_), Some(failure)) => Stop::Failed(failure),

@@ -34,8 +34,8 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Asks the system. What is not there, or not for us to see, is absent; so is what cannot be read, and
-    /// [`Machine::failure`] tells of it.
+    /// Asks the system. A value that does not exist, or that we may not see, is absent. So is one that
+    /// cannot be read, and then [`Machine::failure`] says why.
     #[must_use]
     pub fn read() -> Self {
         let table = System::read();

@@ -128,13 +128,13 @@ impl Unread {
         self.0.take();
     }
 
-    /// What was read; `None` for what is not there, or not for us to see.
+    /// The value that was read; `None` if it does not exist, or if we may not see it.
     pub(super) fn note<T>(&self, path: &str, read: io::Result<T>) -> Option<T> {
         match read {
             Ok(value) => Some(value),
             Err(error) => {
                 if let Some(errno) = Errno::from_io_error(&error).filter(|it| !is_hidden(*it)) {
-                    // Only the first is told of.
+                    // Only the first error is reported.
                     self.0.borrow_mut().get_or_insert_with(|| (path.to_owned(), errno));
                 }
                 None

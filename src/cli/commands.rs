@@ -162,8 +162,8 @@ pub(super) enum Command {
     ///
     /// Recorded too are the commit, the branch and whether all is committed, as they
     /// are in the worktree that the phase was claimed in, wherever this is called;
-    /// --commit names another commit. What is not committed is warned of, and with
-    /// conductor.requireClean refused.
+    /// --commit names another commit. It warns if files are not committed; with
+    /// conductor.requireClean it refuses.
     ///
     /// With --note, or where conductor.notes is true, the completion also becomes a
     /// line of the commit's git note, and the artifact an object of git. It stands

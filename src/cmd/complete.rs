@@ -162,8 +162,8 @@ fn open_artifact(context: &Context, phase: &str, given: &Path) -> Result<Artifac
     Ok(Artifact { given: given.display().to_string(), mtime: modified(&meta), path, file })
 }
 
-/// What a failed look at an artifact means: that there is no such file, or none that can be one, is for the
-/// agent to mend; a file that cannot be read now is not wrong.
+/// What a failed look at an artifact means. A missing file, or one that cannot be an artifact, is for the
+/// agent to mend. A file that cannot be read now is not wrong.
 fn unfit(error: io::Error, given: impl Display, refuse: impl Fn(String) -> Refusal) -> Stop {
     let of_the_file = [
         Errno::NOTDIR,
