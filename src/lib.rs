@@ -11,21 +11,20 @@
 //! | [`git`] | the repository: discovery, configuration, snapshots, notes; the only user of gix |
 //! | [`place`] | which store a repository's agents share |
 //! | [`agent`] | who is asking, and whether a process lives |
-//! | [`cmd`] | one file a command: arguments in, an outcome out |
-//! | [`report`] | from an outcome to text, table or JSON; the only writer |
-//! | [`cli`] | what was typed becomes what is meant, once; the help |
+//! | [`ui`] | what people, agents and programs read; the only writer, which knows no command |
+//! | [`commands`] | a file for each command: its arguments, what it does, its answer |
 //!
 //! # Arrows
 //!
 //! A module may use what stands to the left of it, and nothing else:
 //!
 //! ```text
-//! record ← rules ← error ← store       ← cmd ← report ← cli ← main
+//! record ← rules ← error ← store ← ui ← commands ← main
 //!                          git ← place
 //!                          agent
 //! ```
 //!
-//! `store`, `git` and `agent` do not know each other; `cmd` brings them together. A test
+//! `store`, `git` and `agent` do not know each other; `commands` bring them together. A test
 //! (`tests/it/tidy.rs`) reads the `use` lines and holds them to this.
 //!
 //! # What always holds
@@ -56,20 +55,19 @@
 //!   no promise hangs on them.
 //! - `store` opens nothing by path below the store's root, follows no link there, and never waits
 //!   for another process longer than about two seconds.
-//! - Commands do not print, and nothing but `report` writes to the standard streams. No foreign byte
+//! - Commands do not print: they give an answer, and `ui` writes to the standard streams. No foreign byte
 //!   reaches a terminal that is not printable.
-//! - The clock, the environment and random bits are asked for at the edge, in `cmd` and `cli`; the
+//! - The clock, the environment and random bits are asked for at the edge, in `commands`; the
 //!   exceptions are listed in the test.
 //! - No message tells an agent to force, to call itself something else or to use another store.
 //! - There is no unsafe code, and no `unwrap` outside of tests.
 
 pub mod agent;
-pub mod cli;
-pub mod cmd;
+pub mod commands;
 pub mod error;
 pub mod git;
 pub mod place;
 pub mod record;
-pub mod report;
 pub mod rules;
 pub mod store;
+pub mod ui;

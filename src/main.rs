@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let ended = std::panic::catch_unwind(|| git_conductor::cli::run(std::env::args_os()));
+    let ended = std::panic::catch_unwind(|| git_conductor::commands::main(std::env::args_os()));
     // The panic's own message has been printed.
     ExitCode::from(ended.unwrap_or(git_conductor::error::BUG))
 }

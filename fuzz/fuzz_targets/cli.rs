@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 
-use git_conductor::cli::{command, parse};
+use git_conductor::commands::{command, parse};
 use git_conductor::error::USAGE;
 use git_conductor_fuzz::check_printed;
 use libfuzzer_sys::fuzz_target;

@@ -6,27 +6,33 @@
 use std::path::PathBuf;
 
 use git_conductor::agent::name;
-use git_conductor::cmd::claim::Finish;
-use git_conductor::cmd::complete::Handed;
-use git_conductor::cmd::graph::Form;
-use git_conductor::cmd::notes::{Left, Noted, Records, SetUp, Synced};
-use git_conductor::cmd::recorded::{Elsewhere, Found, Sight};
-use git_conductor::cmd::report::{Overview, Page, Told};
-use git_conductor::cmd::salvage::{self, Fate};
-use git_conductor::cmd::show::{Original, Shown};
-use git_conductor::cmd::verify::{Checked, Verified};
-use git_conductor::cmd::{Input, Outcome, View};
+use git_conductor::commands::abort::Aborted;
+use git_conductor::commands::archive::Archived;
+use git_conductor::commands::claim::{Claimed, Finish, Picked};
+use git_conductor::commands::clean::Cleaned;
+use git_conductor::commands::complete::Handed;
+use git_conductor::commands::graph::{Drawn, Form};
+use git_conductor::commands::inputs::Input;
+use git_conductor::commands::next::Next;
+use git_conductor::commands::notes::{Left, Noted, Records, SetUp, Synced};
+use git_conductor::commands::recorded::{Elsewhere, Found, Sight};
+use git_conductor::commands::report::{Overview, Page, Told};
+use git_conductor::commands::salvage::{self, Dropped, Fate, Kept};
+use git_conductor::commands::show::{Original, Shown};
+use git_conductor::commands::start::Begun;
+use git_conductor::commands::unstuck::Unstuck;
+use git_conductor::commands::verify::{Checked, Verification, Verified};
 use git_conductor::error::{Failure, FailureKind, Stop};
 use git_conductor::git::Uncommitted;
 use git_conductor::git::notes::Setting;
 use git_conductor::record::note::{Artifact, Note};
 use git_conductor::record::salvage::Salvage;
 use git_conductor::record::{Attempt, Claim, Done, Sprint, Verdict};
-use git_conductor::report::{Format, render, text::Paint};
 use git_conductor::rules::evidence::{Fault, Finding};
 use git_conductor::rules::gate::{self, Pin, Shut};
 use git_conductor::rules::graph::Names;
 use git_conductor::rules::rounds::Uncarried;
+use git_conductor::rules::rows::View;
 use git_conductor::rules::timeline::{summary, timeline};
 use git_conductor::rules::{
     Board, Facts, Graph, Hold, Life, Me, PhaseId, Refusal, Request, State, decide, next::next,
@@ -34,6 +40,8 @@ use git_conductor::rules::{
 use git_conductor::store::change::{Completed, Freed, Granted};
 use git_conductor::store::history;
 use git_conductor::store::lifecycle::Started;
+use git_conductor::ui::text::Paint;
+use git_conductor::ui::{Answer, Format, render};
 use git_conductor_fuzz::check_printed;
 use jiff::{SignedDuration, Timestamp};
 use libfuzzer_sys::fuzz_target;
@@ -42,6 +50,29 @@ use libfuzzer_sys::fuzz_target;
 const TRIED: usize = 5;
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+/// What a command came to, and what must hold of how it is printed.
+struct Case {
+    result: Result<Box<dyn Answer>, Stop>,
+    kind: Kind,
+}
+
+#[derive(PartialEq)]
+enum Kind {
+    Plain,
+    /// A page of HTML.
+    Page,
+    /// A table that fits every terminal.
+    Table,
+}
+
+fn ok(answer: impl Answer + 'static) -> Case {
+    Case { result: Ok(Box::new(answer)), kind: Kind::Plain }
+}
+
+fn stop(stop: impl Into<Stop>) -> Case {
+    Case { result: Err(stop.into()), kind: Kind::Plain }
+}
 
 fn state(line: &str) -> State {
     let record = line.get(1..).unwrap_or_default();
@@ -100,7 +131,7 @@ fn askers(board: &Board) -> Vec<Me> {
     std::iter::once(ann).chain(owner).collect()
 }
 
-fn answers(board: &Board, me: &Me, now: Timestamp) -> Vec<Result<Outcome, Stop>> {
+fn answers(board: &Board, me: &Me, now: Timestamp) -> Vec<Case> {
     let facts = Facts { me, now, stale_after: HOUR, max_attempts: Some(TRIED as u64) };
     let view = View {
         board: board.clone(),
@@ -125,25 +156,25 @@ fn answers(board: &Board, me: &Me, now: Timestamp) -> Vec<Result<Outcome, Stop>>
     let project = PathBuf::from(&board.sprint.project);
     let mut all = of_all(&view, now);
     all.extend([
-        Ok(Outcome::Board(Box::new(view))),
-        Ok(Outcome::Started {
-            started: Box::new(started),
+        Case { kind: Kind::Table, ..ok(view) },
+        ok(Begun {
+            started,
             directory: project,
             unrecorded: Some(Failure::new(FailureKind::Git, board.sprint.status.clone())),
             made_up: Vec::new(),
         }),
-        Ok(Outcome::Next { phases: names, lost: Vec::new() }),
-        Ok(Outcome::Archived { board: Box::new(board.clone()), made_up: Vec::new() }),
-        Ok(Outcome::Cleaned(vec![board.sprint.sprint_id.clone()])),
-        Err(Stop::Failed(failure)),
-        Err(Refusal::Kept { refs: vec![board.sprint.project.clone()] }.into()),
+        ok(Next { phases: names, lost: Vec::new() }),
+        ok(Archived { board: board.clone(), made_up: Vec::new() }),
+        ok(Cleaned(vec![board.sprint.sprint_id.clone()])),
+        stop(failure),
+        stop(Refusal::Kept { refs: vec![board.sprint.project.clone()] }),
     ]);
-    all.extend(next(board, facts).err().map(|refusal| Err(refusal.into())));
+    all.extend(next(board, facts).err().map(stop));
     for id in board.graph.ids() {
         all.extend(
             requests()
                 .into_iter()
-                .filter_map(|request| Some(Err(decide(board, id, &request, facts).err()?.into()))),
+                .filter_map(|request| Some(stop(decide(board, id, &request, facts).err()?))),
         );
         all.extend(outcomes(board, id));
         let view = View {
@@ -160,7 +191,7 @@ fn answers(board: &Board, me: &Me, now: Timestamp) -> Vec<Result<Outcome, Stop>>
 }
 
 /// What is told of the sprint as a whole.
-fn of_all(view: &View, now: Timestamp) -> Vec<Result<Outcome, Stop>> {
+fn of_all(view: &View, now: Timestamp) -> Vec<Case> {
     let view = || View {
         board: view.board.clone(),
         me: view.me.clone(),
@@ -171,7 +202,8 @@ fn of_all(view: &View, now: Timestamp) -> Vec<Result<Outcome, Stop>> {
     };
     let mut all = Vec::new();
     for form in [Form::Text, Form::Mermaid, Form::Dot] {
-        all.push(Ok(Outcome::Graph(Box::new(view()), form)));
+        let kind = if form == Form::Text { Kind::Table } else { Kind::Plain };
+        all.push(Case { kind, ..ok(Drawn { view: view(), form }) });
     }
     for page in [Page::Markdown, Page::Html] {
         let view = view();
@@ -180,9 +212,11 @@ fn of_all(view: &View, now: Timestamp) -> Vec<Result<Outcome, Stop>> {
         let overview = Overview {
             sprints: vec![summary(&view.board, now)],
             unreadable: vec![view.board.sprint.sprint_id.clone()],
+            page,
         };
-        all.push(Ok(Outcome::Report(Box::new(Told { view, line }), page)));
-        all.push(Ok(Outcome::Overview(overview, page)));
+        let kind = || if page == Page::Html { Kind::Page } else { Kind::Plain };
+        all.push(Case { kind: kind(), ..ok(Told { view, line, page }) });
+        all.push(Case { kind: kind(), ..ok(overview) });
     }
     all
 }
@@ -213,17 +247,16 @@ fn requests() -> [Request; 4] {
 }
 
 /// How a command on the phase could end well, given what is recorded of it.
-fn outcomes(board: &Board, id: PhaseId) -> Vec<Result<Outcome, Stop>> {
+fn outcomes(board: &Board, id: PhaseId) -> Vec<Case> {
     let phase = board.graph.phase(id).name.clone();
     match board.state(id) {
         State::Pending => {
             let (claim, change) = (Claim::default(), decide::Change::Take);
             let granted =
                 Granted { phase, claim, change, from: None, due: None, board: board.clone() };
-            let granted = Box::new(granted);
-            let salvaged = Box::default();
-            let (inputs, nameless, picked, waited) = (vec![], false, false, None);
-            vec![Ok(Outcome::Claimed {
+            let salvaged = salvage::Salvaged::default();
+            let (inputs, nameless, picked, waited) = (vec![], false, Picked::ByName, None);
+            vec![ok(Claimed {
                 granted,
                 inputs,
                 earlier: Vec::new(),
@@ -264,15 +297,11 @@ fn outcomes(board: &Board, id: PhaseId) -> Vec<Result<Outcome, Stop>> {
                 artifact: hold.claim.worktree.clone(),
                 here: Some(false),
             };
-            let granted = Box::new(granted);
-            let salvaged = Box::new(salvaged(&board.sprint.sprint_id, &freed.phase, hold));
+            let salvaged = salvaged(&board.sprint.sprint_id, &freed.phase, hold);
             let kept = salvaged.before.clone();
             let left = salvaged.left.as_ref().map(|left| {
                 let failure = Failure::new(FailureKind::Git, hold.claim.agent.clone());
-                Box::new(salvage::Left {
-                    salvage: left.salvage.clone(),
-                    fate: Fate::Failed(failure),
-                })
+                salvage::Left { salvage: left.salvage.clone(), fate: Fate::Failed(failure) }
             });
             // Of a file's content a terminal is shown tabs as tabs.
             let content = |text: &str| text.replace('\t', " ");
@@ -286,9 +315,9 @@ fn outcomes(board: &Board, id: PhaseId) -> Vec<Result<Outcome, Stop>> {
             let names = vec![kept[0].short_name()];
             let unknown =
                 Refusal::UnknownSalvage { name: hold.claim.worktree.clone(), kept: names };
-            let (inputs, nameless, picked) = (vec![input], true, true);
+            let (inputs, nameless, picked) = (vec![input], true, Picked::First);
             vec![
-                Ok(Outcome::Claimed {
+                ok(Claimed {
                     granted,
                     inputs,
                     earlier: Vec::new(),
@@ -299,12 +328,12 @@ fn outcomes(board: &Board, id: PhaseId) -> Vec<Result<Outcome, Stop>> {
                     lost: Vec::new(),
                     finish: finish(board, id),
                 }),
-                Ok(Outcome::Aborted(vec![freed.clone()])),
-                Ok(Outcome::Unstuck { freed: Box::new(freed), left, made_up: Vec::new() }),
-                Ok(Outcome::Salvages(kept.clone())),
-                Ok(Outcome::Salvage(Box::new(look))),
-                Ok(Outcome::Dropped(kept)),
-                Err(Stop::from(unknown)),
+                ok(Aborted(vec![freed.clone()])),
+                ok(Unstuck { freed, left, made_up: Vec::new() }),
+                ok(Kept(kept.clone())),
+                ok(look),
+                ok(Dropped(kept)),
+                stop(unknown),
             ]
         }
         State::Done(done) => {
@@ -344,7 +373,7 @@ fn finish(board: &Board, id: PhaseId) -> Finish {
     Finish { shows: true, guards: true, checked: gate::checked(board, id) }
 }
 
-fn completed(phase: String, done: &Done) -> Result<Outcome, Stop> {
+fn completed(phase: String, done: &Done) -> Case {
     let lacked = Input {
         phase: phase.clone(),
         agent: done.agent.clone(),
@@ -373,18 +402,18 @@ fn completed(phase: String, done: &Done) -> Result<Outcome, Stop> {
         failure: Failure::new(FailureKind::Git, done.artifact.clone()).hint(&done.agent),
         later: true,
     };
-    let handed = Handed {
+    ok(Handed {
+        phase,
         completed,
         sight,
         lacks: vec![lacked],
         note: Some(Box::new(note)),
         salvaged: Vec::new(),
-    };
-    Ok(Outcome::Completed { phase, handed: Box::new(handed) })
+    })
 }
 
 /// What is said of a phase and its evidence.
-fn of_evidence(view: View, id: PhaseId) -> Vec<Result<Outcome, Stop>> {
+fn of_evidence(view: View, id: PhaseId) -> Vec<Case> {
     let phase = view.board.graph.phase(id).name.clone();
     let sprint = view.board.sprint.sprint_id.clone();
     let foreign = view.board.sprint.project.clone();
@@ -416,23 +445,22 @@ fn of_evidence(view: View, id: PhaseId) -> Vec<Result<Outcome, Stop>> {
     let why = Uncarried::Needs;
     let (needs, from) = (vec![foreign.clone()], Some(foreign.clone()));
     vec![
-        Ok(Outcome::Shown(Box::new(shown))),
-        Ok(Outcome::Verified { sprints: vec![verified], all: false }),
-        Err(Refusal::CannotCarry { phase: phase.clone(), why, needs, from }.into()),
-        Err(Refusal::UnknownSprint { sprint: foreign.clone() }.into()),
-        Err(Refusal::PinLost {
+        ok(shown),
+        ok(Verification { sprints: vec![verified], all: false }),
+        stop(Refusal::CannotCarry { phase: phase.clone(), why, needs, from }),
+        stop(Refusal::UnknownSprint { sprint: foreign.clone() }),
+        stop(Refusal::PinLost {
             phase,
             sprint_id: sprint,
             agent: foreign,
             gone: true,
             starting: true,
-        }
-        .into()),
+        }),
     ]
 }
 
 /// What is said of records in git notes.
-fn of_notes(phase: String, done: &Done) -> Vec<Result<Outcome, Stop>> {
+fn of_notes(phase: String, done: &Done) -> Vec<Case> {
     let reference = done.artifact.clone();
     let text = done.at.branch.clone().unwrap_or_default();
     let note = Note {
@@ -479,13 +507,11 @@ fn of_notes(phase: String, done: &Done) -> Vec<Result<Outcome, Stop>> {
             later: 1,
         },
     ];
-    let mut all: Vec<Result<Outcome, Stop>> = shut
-        .into_iter()
-        .map(|why| Err(Refusal::Shut { phase: phase.clone(), why }.into()))
-        .collect();
-    all.push(Ok(Outcome::Records(Box::new(Records { reference, records, later: 1, odd: 1 }))));
-    all.push(Ok(Outcome::Synced(Box::new(synced))));
-    all.push(Ok(Outcome::SetUp(Box::new(set_up))));
+    let mut all: Vec<Case> =
+        shut.into_iter().map(|why| stop(Refusal::Shut { phase: phase.clone(), why })).collect();
+    all.push(ok(Records { reference, records, later: 1, odd: 1 }));
+    all.push(ok(synced));
+    all.push(ok(set_up));
     all
 }
 
@@ -494,28 +520,25 @@ fuzz_target!(|text: &str| {
     let now = Timestamp::constant(1_795_000_000, 0);
     let plain = Paint { on: false };
     for me in askers(&board) {
-        for answer in answers(&board, &me, now) {
+        for Case { result, kind } in answers(&board, &me, now) {
             for json in [false, true] {
                 let format =
                     Format { json, out: plain, err: plain, width: None, advice: true, now };
-                let printed = render(&answer, format);
+                let printed = render(&result, format);
                 check_printed(&printed, json);
-                if !json
-                    && let Ok(Outcome::Report(_, Page::Html) | Outcome::Overview(_, Page::Html)) =
-                        &answer
-                {
+                if !json && kind == Kind::Page {
                     check_page(&printed.out);
                 }
             }
-            if matches!(answer, Ok(Outcome::Board(_) | Outcome::Graph(_, Form::Text))) {
-                narrow(&answer, now);
+            if kind == Kind::Table {
+                narrow(&result, now);
             }
         }
     }
 });
 
 /// A table that is to fit a terminal does.
-fn narrow(answer: &Result<Outcome, Stop>, now: Timestamp) {
+fn narrow(answer: &Result<Box<dyn Answer>, Stop>, now: Timestamp) {
     let plain = Paint { on: false };
     for width in [1, 40, 80] {
         let format =

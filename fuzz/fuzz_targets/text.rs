@@ -3,7 +3,7 @@
 #![no_main]
 
 use git_conductor::agent::name;
-use git_conductor::report::text::{list, safe, safe_json};
+use git_conductor::ui::text::{list, safe, safe_json};
 use git_conductor_fuzz::is_raw;
 use libfuzzer_sys::fuzz_target;
 

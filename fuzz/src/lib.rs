@@ -1,6 +1,6 @@
 //! What several fuzz targets share.
 
-use git_conductor::report::Printed;
+use git_conductor::ui::Printed;
 use serde_json::Value;
 
 /// Whether a terminal would act on `c`, or not show it: control characters, and those of Unicode that

@@ -22,6 +22,7 @@ pub mod prospect;
 pub mod push;
 pub mod refusal;
 pub mod rounds;
+pub mod rows;
 pub mod spec;
 pub mod strict;
 pub mod timeline;

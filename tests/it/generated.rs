@@ -16,7 +16,7 @@ pub(crate) type Files = BTreeMap<String, String>;
 
 /// The definitions, ready to be read.
 pub(crate) fn definitions() -> clap::Command {
-    let mut command = git_conductor::cli::command();
+    let mut command = git_conductor::commands::command();
     command.build();
     command
 }
@@ -115,7 +115,7 @@ fn the_tables_in_the_readme_are_up_to_date() {
 /// What `install` carries is named in the code, since nothing else can put it into the program.
 #[test]
 fn what_install_carries_is_all_there_is() {
-    let path = Path::new(ROOT).join("src/cmd/install/shipped.rs");
+    let path = Path::new(ROOT).join("src/commands/install/shipped.rs");
     let text = std::fs::read_to_string(&path).unwrap();
     let (before, _) = text.split_once("/// The manual pages.\n").unwrap();
     let list = |dir: &str, files: Files| {
@@ -145,7 +145,7 @@ fn every_example_is_understood() {
     for line in all.flat_map(examples) {
         let words = shell_words(line.strip_prefix("git conductor ").unwrap());
         let words = std::iter::once("git-conductor".to_owned()).chain(words);
-        if let Err(error) = git_conductor::cli::command().try_get_matches_from(words) {
+        if let Err(error) = git_conductor::commands::command().try_get_matches_from(words) {
             panic!("{line}: {error}");
         }
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::fake::Fake;
 use crate::sandbox::Sandbox;
-use git_conductor::cmd::skill::Reader;
+use git_conductor::commands::skill::Reader;
 
 const MAIN: &str = "claude-3f9c2a11";
 const SESSION: &str = "01998a3c-0000-7000-8000-00003f9c2a11";
@@ -197,7 +197,7 @@ fn a_named_line_does_what_it_did() {
     ];
     let named: Vec<String> = {
         let change =
-            |line: &&str| git_conductor::cmd::prime::shell::named(line, "n/1", false).unwrap();
+            |line: &&str| git_conductor::commands::prime::shell::named(line, "n/1", false).unwrap();
         lines.iter().map(change).collect()
     };
     for (line, named) in lines.iter().zip(&named) {

@@ -341,6 +341,6 @@ fn no_command_writes_configuration() {
         }
     }
     // Each command that there is was among them.
-    let commands = git_conductor::cli::command();
+    let commands = git_conductor::commands::command();
     assert!(ran / 2 > commands.get_subcommands().count(), "a new command is missing above");
 }

@@ -1,0 +1,200 @@
+//! The command line: what was typed becomes what is meant, here. The doc comments are the help.
+
+use std::ffi::OsString;
+
+use clap::{FromArgMatches as _, Parser};
+use jiff::Timestamp;
+
+use super::Command;
+use super::completion;
+use super::options::Options;
+use super::run::supervisor;
+use super::session::Session;
+use super::signals::outlive_the_limit_of_files;
+use crate::error::{self, Failure, FailureKind, Stop};
+use crate::record::near::nearest;
+use crate::ui::text::Paint;
+use crate::ui::{self, Format, Printed};
+
+/// Several agent sessions on one repository without stepping on each other
+///
+/// A sprint is a graph of phases. An agent claims a phase, does the work itself,
+/// and completes it with an artifact; whatever waits for it opens. Without a
+/// command, shows the board: who is at what, what is done, what is open.
+///
+/// There is no daemon. The truth is a directory of files, the store, that all
+/// worktrees of a repository share and that changes by atomic steps only. A
+/// repository without a sprint behaves as if this program were not there.
+///
+/// Answers are printed to standard output, one line or, with --json, one JSON
+/// object; what is said about them goes to standard error.
+#[derive(Debug, Parser)]
+#[command(
+    name = "git-conductor",
+    bin_name = "git conductor",
+    version,
+    disable_help_subcommand = true,
+    verbatim_doc_comment,
+    after_help = "More of a command: git conductor COMMAND -h\nThe manual: git conductor --help, after git conductor install\n\nExamples:\n  git conductor start --goal 'add OAuth login'\n  git conductor next --claim\n  git conductor complete think --artifact notes.md"
+)]
+pub struct Cli {
+    #[command(flatten)]
+    options: Options,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// Runs the program: `args` begins with its name. Gives the exit code.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
+    let args: Vec<OsString> = args.into_iter().collect();
+    if args.get(1).is_some_and(|first| first == completion::ASKED) {
+        return completion::answer(&args[2..]).write();
+    }
+    if args.get(1).is_some_and(|first| first == supervisor::ASKED) {
+        return supervisor::run(&args[2..]).unwrap_or(error::USAGE);
+    }
+    let mut known = command();
+    let parsed = match parse_named(&known, &args) {
+        Some(cli) => Ok(cli),
+        None => parse(&mut known, &args),
+    };
+    // Thousands of small pieces, which the end of the process gives back at once.
+    std::mem::forget(known);
+    match parsed {
+        Ok(Cli { options, command }) => {
+            let command = command.unwrap_or_default();
+            if !matches!(command, Command::Run(_)) {
+                outlive_the_limit_of_files();
+            }
+            let mut session = Session::new(options);
+            let result = command.run(&mut session);
+            session.end(result)
+        }
+        Err(printed) => printed.write(),
+    }
+}
+
+/// Reads a command line, which begins with the program's name, by what [`command`] defines; nothing
+/// is done yet.
+///
+/// # Errors
+/// What is printed instead of doing it: what is wrong, or the help or version that was asked for.
+pub fn parse(known: &mut clap::Command, args: &[OsString]) -> Result<Cli, Printed> {
+    known
+        .try_get_matches_from_mut(args)
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+        .map_err(|error| usage(&error.format(known), args))
+}
+
+/// Reads a command line that begins with a command's name and is right: with just that command beside
+/// the common options, which are otherwise copied for every command there is. `None` for any other,
+/// which [`parse`] reads.
+fn parse_named(known: &clap::Command, args: &[OsString]) -> Option<Cli> {
+    let named = known.find_subcommand(args.get(1)?)?;
+    let mut slim = clap::Command::new("git-conductor")
+        .args(known.get_arguments().cloned())
+        .subcommand(named.clone())
+        .disable_help_flag(true)
+        .disable_help_subcommand(true)
+        .disable_version_flag(true);
+    let matches = slim.try_get_matches_from_mut(args).ok()?;
+    std::mem::forget(slim);
+    Cli::from_arg_matches(&matches).ok()
+}
+
+/// The definitions of the command line, for what is generated from them: man pages, completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}
+
+/// What a wrong command line, or one that asks for help, prints.
+fn usage(error: &clap::Error, args: &[OsString]) -> Printed {
+    let text = error.render().to_string();
+    if !error.use_stderr() {
+        // git takes '--help' right after the program's name for itself, and looks for the manual.
+        let out = match named(&command(), args) {
+            Some(_) => text,
+            None => text.replace(" (see more with '--help')", ""),
+        };
+        return Printed { out: format!("{}\n", out.trim_end()), ..Printed::default() };
+    }
+    let json = args.iter().any(|arg| arg == "--json");
+    let (how, help) = usage_line(args);
+    let mut failure = Failure::new(FailureKind::Usage, complaint(&text));
+    failure.hints.extend(meant(error).map(|word| format!("did you mean '{word}'?")));
+    failure.hints.push(help);
+    let mut printed = ui::output::refused(&Stop::Failed(failure), Format { json, ..plain() });
+    // As git does it, between the error and the hints.
+    if let Some((problem, hints)) = printed.err.split_once('\n') {
+        printed.err = format!("{problem}\n{how}\n{hints}");
+    }
+    printed
+}
+
+/// The problem, which clap's text begins with.
+fn complaint(text: &str) -> String {
+    let first = text.split("\n\n").next().unwrap_or_default();
+    let first = first.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    first.strip_prefix("error: ").unwrap_or(&first).to_owned()
+}
+
+/// A guess must not lead anybody to these.
+const HARM: &[&str] = &["--force", "--store", "clean", "archive", "unstuck", "abort", "start"];
+
+/// The command, option or value that was probably meant by an unknown one.
+fn meant(error: &clap::Error) -> Option<String> {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    let words = |kind| match error.get(kind) {
+        Some(ContextValue::String(word)) => vec![word.clone()],
+        Some(ContextValue::Strings(words)) => words.clone(),
+        _ => Vec::new(),
+    };
+    let near = |typed, known: &[String]| {
+        let typed = words(typed).pop()?;
+        nearest(&typed, known.iter().map(String::as_str)).map(str::to_owned)
+    };
+    let kind = error.kind();
+    let word = if kind == ErrorKind::InvalidSubcommand {
+        let all = command();
+        let names = all.get_subcommands().map(|known| known.get_name().to_owned());
+        near(ContextKind::InvalidSubcommand, &names.collect::<Vec<_>>())
+    } else if kind == ErrorKind::InvalidValue {
+        near(ContextKind::InvalidValue, &words(ContextKind::ValidValue))
+    } else if kind == ErrorKind::UnknownArgument {
+        // Of options clap knows which of them can still be given.
+        words(ContextKind::SuggestedArg).pop()
+    } else {
+        None
+    };
+    // Nor to the second best, where one of them is the best.
+    word.filter(|word| !HARM.contains(&word.as_str()))
+}
+
+/// The first of `args` that is a command's name, as that command.
+fn named<'a>(commands: &'a clap::Command, args: &[OsString]) -> Option<&'a clap::Command> {
+    let words = args.iter().skip(1).filter_map(|arg| arg.to_str());
+    words.take_while(|word| *word != "--").find_map(|word| commands.find_subcommand(word))
+}
+
+/// How the command that `args` name is used, and the command line that says more.
+fn usage_line(args: &[OsString]) -> (String, String) {
+    let mut commands = command();
+    commands.build();
+    let (mut named, help) = match named(&commands, args) {
+        Some(found) => (found.clone(), format!("git conductor {} -h", found.get_name())),
+        None => (commands, "git conductor -h".to_owned()),
+    };
+    (named.render_usage().to_string().replace("Usage: ", "usage: "), help)
+}
+
+fn plain() -> Format {
+    Format {
+        json: false,
+        out: Paint { on: false },
+        err: Paint { on: false },
+        width: None,
+        advice: true,
+        now: Timestamp::now(),
+    }
+}

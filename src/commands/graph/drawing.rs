@@ -1,0 +1,232 @@
+//! The phase graph: for a terminal, for Mermaid, for Graphviz, and as JSON.
+//!
+//! Of foreign text nothing is ever syntax: nodes go by names of our own, and what stands in a label is
+//! written as its language wants text to be written.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::Form;
+use crate::record::VERSION;
+use crate::rules::layers::{layers, levels};
+use crate::rules::rows::View;
+use crate::rules::{Graph, PhaseId};
+use crate::ui::Format;
+use crate::ui::board::{self, Look, look, look_in};
+use crate::ui::columns::{columns, fit, padded};
+use crate::ui::text::{Paint, safe};
+use crate::ui::trouble::{self, Troubles};
+
+/// The column of names grows up to this many columns.
+const WIDEST: usize = 32;
+
+/// Every state that a phase can be seen in.
+const LOOKS: &[Look] =
+    &[Look::Pending, Look::Ready, Look::Claimed, Look::Stale, Look::Done, Look::Failed];
+
+pub(in crate::commands) fn text(view: &View, form: Form, format: Format) -> String {
+    match form {
+        Form::Text => layered(view, format),
+        Form::Mermaid => mermaid(view, format.now),
+        Form::Dot => dot(view, format.now),
+    }
+}
+
+/// A line for each phase, with the number of its layer before the first of each.
+fn layered(view: &View, format: Format) -> String {
+    let graph = &view.board.graph;
+    let Format { width, now, out: paint, .. } = format;
+    let fitted = |line: &str| width.map_or_else(|| line.to_owned(), |width| fit(line, width));
+    let troubles = Troubles::of(view, now);
+    let mut out = trouble::headline(view, &troubles, now, paint, width);
+    out.push('\n');
+    if let Some(goal) = &view.board.sprint.goal {
+        _ = writeln!(out, "{}", fitted(&format!("goal   {}", safe(goal))));
+    }
+    let layers = layers(graph);
+    let digits = layers.len().to_string().len();
+    let lengths = graph.ids().map(|id| columns(&graph.phase(id).name));
+    let widest = lengths.filter(|length| *length <= WIDEST).max().unwrap_or(0);
+    for (number, layer) in layers.iter().enumerate() {
+        for (at, id) in layer.iter().enumerate() {
+            let number = if at == 0 { (number + 1).to_string() } else { String::new() };
+            let name = padded(&graph.phase(*id).name, widest);
+            let look = look_in(view, *id, now, troubles.with(*id));
+            let before = format!("{number:>digits$} {} {name}  ", look.sign());
+            let taken = columns(&before) + 7;
+            let needs = needs(graph, *id, width.map(|width| width.saturating_sub(taken)));
+            let line = format!("{before}{:7}{needs}", look.word());
+            let line = fitted(line.trim_end());
+            out.push_str(&coloured(&line, &before, digits + 1, look, paint));
+            out.push('\n');
+        }
+    }
+    out
+}
+
+/// What a phase depends on, in `room` columns: as many names as there is room for, and how many more.
+fn needs(graph: &Graph, id: PhaseId, room: Option<usize>) -> String {
+    let names = graph.dependencies(id);
+    if names.is_empty() {
+        return String::new();
+    }
+    let said = |count: usize| {
+        let more = names.len() - count;
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("  after {}{more}", names[..count].join(", "))
+    };
+    let fits = |count: &usize| room.is_none_or(|room| columns(&said(*count)) <= room);
+    said((1..=names.len()).rev().find(fits).unwrap_or(1))
+}
+
+/// Colours the sign, which stands at `at`, and the word in a line, if they have not been cut off.
+fn coloured(line: &str, before: &str, at: usize, look: Look, paint: Paint) -> String {
+    let word = look.word();
+    match line.strip_prefix(before).and_then(|rest| rest.strip_prefix(word)) {
+        Some(rest) => {
+            let (number, name) = before.split_at(at);
+            let sign = look.sign().to_string();
+            let name = name.strip_prefix(look.sign()).unwrap_or(name);
+            let (sign, word) = (look.paint(paint, &sign), look.paint(paint, word));
+            format!("{number}{sign}{name}{word}{rest}")
+        }
+        None => line.to_owned(),
+    }
+}
+
+/// The lines of a label: the name, and where the phase is with whose it is.
+fn label(view: &View, id: PhaseId, look: Look) -> [String; 2] {
+    let name = safe(&view.board.graph.phase(id).name).into_owned();
+    let agent = board::agent(&view.board, id);
+    let by = if agent.is_empty() { String::new() } else { format!(" by {agent}") };
+    [name, format!("{}{by}", look.word())]
+}
+
+fn edges(graph: &Graph) -> impl Iterator<Item = (usize, usize)> + '_ {
+    let of =
+        |id: PhaseId| graph.phase(id).depends_on.iter().map(move |dep| (dep.index(), id.index()));
+    graph.ids().flat_map(of)
+}
+
+fn mermaid(view: &View, now: Timestamp) -> String {
+    let graph = &view.board.graph;
+    let mut out = String::new();
+    if let Some(goal) = &view.board.sprint.goal {
+        _ = write!(out, "---\ntitle: \"{}\"\n---\n", yaml(&safe(goal)));
+    }
+    out.push_str("flowchart TD\n");
+    for id in graph.ids() {
+        let look = look(view, id, now);
+        let [name, state] = label(view, id, look).map(|line| entities(&line));
+        _ = writeln!(out, "    n{}[\"{name}<br/>{state}\"]:::{}", id.index(), look.word());
+    }
+    for (from, to) in edges(graph) {
+        _ = writeln!(out, "    n{from} --> n{to}");
+    }
+    for look in LOOKS {
+        let [fill, line, ink] = colours(*look);
+        let word = look.word();
+        _ = writeln!(out, "    classDef {word} fill:{fill},stroke:{line},color:{ink}");
+    }
+    out
+}
+
+/// A Mermaid label: what is neither a letter, a digit nor harmless is written as an entity code.
+fn entities(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_alphanumeric() || matches!(c, ' ' | '-' | '_') {
+            out.push(c);
+        } else {
+            _ = write!(out, "#{};", u32::from(c));
+        }
+    }
+    out
+}
+
+/// The inside of a quoted string of YAML.
+fn yaml(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_alphanumeric() || matches!(c, ' ' | '-' | '_' | '.' | ',' | '(' | ')') {
+            out.push(c);
+        } else {
+            _ = write!(out, "\\U{:08x}", u32::from(c));
+        }
+    }
+    out
+}
+
+fn dot(view: &View, now: Timestamp) -> String {
+    let graph = &view.board.graph;
+    let mut out = String::from("digraph sprint {\n");
+    if let Some(goal) = &view.board.sprint.goal {
+        _ = writeln!(out, "    label=\"{}\";\n    labelloc=t;", quoted(&safe(goal)));
+    }
+    out.push_str("    node [shape=box, style=\"rounded,filled\", fontname=\"sans-serif\"];\n");
+    for id in graph.ids() {
+        let look = look(view, id, now);
+        let [name, state] = label(view, id, look).map(|line| quoted(&line));
+        let [fill, line, ink] = colours(look);
+        _ = writeln!(
+            out,
+            "    n{} [label=\"{name}\\n{state}\", class=\"{}\", fillcolor=\"{fill}\", color=\"{line}\", fontcolor=\"{ink}\"];",
+            id.index(),
+            look.word()
+        );
+    }
+    for (from, to) in edges(graph) {
+        _ = writeln!(out, "    n{from} -> n{to};");
+    }
+    out.push_str("}\n");
+    out
+}
+
+/// The inside of a quoted string of Graphviz that is a label: backslashes begin escapes there, and
+/// ampersands entities.
+fn quoted(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('&', "&amp;")
+}
+
+/// Fill, line and text of a phase; each pair of text and fill has a contrast of 7 at least.
+const fn colours(look: Look) -> [&'static str; 3] {
+    match look {
+        Look::Pending | Look::Exhausted => ["#f2f2f2", "#767676", "#333333"],
+        Look::Ready => ["#ffffff", "#1a7f37", "#0b4a1d"],
+        Look::Claimed | Look::Silent | Look::Left => ["#ddf4ff", "#0969da", "#0a3069"],
+        Look::Stale => ["#fff8c5", "#9a6700", "#4d2d00"],
+        Look::Done => ["#dafbe1", "#1a7f37", "#0b4a1d"],
+        Look::Failed => ["#ffebe9", "#cf222e", "#82071e"],
+    }
+}
+
+/// Nodes in the board's order, and edges from what is waited for to what waits.
+pub(super) fn json(view: &View, now: Timestamp) -> Value {
+    let board = &view.board;
+    let graph = &board.graph;
+    let levels = levels(graph);
+    let node = |id: PhaseId| {
+        let mut node = json!({
+            "id": format!("n{}", id.index()),
+            "phase": graph.phase(id).name,
+            "level": levels[id.index()] + 1,
+        });
+        if let (Some(node), Ok(Value::Object(phase))) =
+            (node.as_object_mut(), serde_json::to_value(board::phase(view, id, now)))
+        {
+            node.extend(phase);
+        }
+        node
+    };
+    let edge = |(from, to)| json!({"from": format!("n{from}"), "to": format!("n{to}")});
+    json!({
+        "v": VERSION, "ok": true,
+        "sprint_id": board.sprint.sprint_id,
+        "status": board.standing(),
+        "goal": board.sprint.goal,
+        "nodes": graph.ids().map(node).collect::<Vec<_>>(),
+        "edges": edges(graph).map(edge).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,128 @@
+//! The commands: a file each, with its arguments, what it does, and its answer. This is the list of them.
+
+pub mod abort;
+pub mod archive;
+pub mod batch;
+pub mod claim;
+pub mod clean;
+mod command_line;
+pub mod complete;
+mod completion;
+pub mod context;
+pub mod doctor;
+mod events;
+pub mod graph;
+pub mod guard;
+pub mod hooks;
+pub mod inputs;
+pub mod install;
+pub mod log;
+pub mod next;
+pub mod notes;
+mod offers;
+mod options;
+mod output_config;
+pub mod prime;
+mod push;
+pub mod recorded;
+pub mod report;
+pub mod run;
+pub mod salvage;
+mod session;
+pub mod show;
+mod signals;
+pub mod skill;
+pub mod start;
+pub mod status;
+pub mod unstuck;
+pub mod verify;
+pub mod wait;
+mod waiting;
+mod worktrees;
+mod world;
+
+use clap::Subcommand;
+
+pub use command_line::{Cli, command, main, parse};
+pub use context::{Context, Global};
+use session::{Answered, Session};
+
+/// Makes the commands: how each is called, what it is for in a line, and its arguments, which know how it
+/// is run.
+macro_rules! commands {
+    ($(#[doc = $about:literal] $name:ident($args:ty),)*) => {
+        #[derive(Debug, Subcommand)]
+        // A command line names one of them: the others need no options.
+        #[command(defer = true)]
+        enum Command {
+            $(#[doc = $about] $name($args),)*
+        }
+
+        impl Command {
+            fn run(self, session: &mut Session) -> Answered {
+                match self {
+                    $(Self::$name(args) => args.run(session),)*
+                }
+            }
+        }
+    };
+}
+
+commands! {
+    /// Begin a sprint, and archive the one before it
+    Start(start::StartArgs),
+    /// Own a phase
+    Claim(claim::ClaimArgs),
+    /// Wait until a phase is done, or can be claimed
+    Wait(wait::WaitArgs),
+    /// Own a phase for as long as a command runs
+    Run(run::RunArgs),
+    /// Hand a phase in; what waits for it opens
+    Complete(complete::CompleteArgs),
+    /// Give up your claim on a phase, or all of your claims
+    Abort(abort::AbortArgs),
+    /// Show the board
+    Status(status::StatusArgs),
+    /// Show all that is known of a phase, and what was handed over with it
+    Show(show::ShowArgs),
+    /// Check all evidence of a sprint
+    Verify(verify::VerifyArgs),
+    /// Show who did what when, in all sprints
+    Log(log::LogArgs),
+    /// Show what waits for what
+    Graph(graph::GraphArgs),
+    /// Tell how a sprint went, as a page to keep or to send
+    Report(report::ReportArgs),
+    /// Show what you could claim now; with --claim, claim it
+    Next(next::NextArgs),
+    /// Free a phase whose owner is gone
+    Unstuck(unstuck::UnstuckArgs),
+    /// Look at what dead owners had not committed, or drop it
+    Salvage(salvage::SalvageArgs),
+    /// Ask the gate whether what is checked out may go out
+    Guard(guard::GuardArgs),
+    /// Make git's pre-push hook ask the gate
+    Hooks(hooks::HooksArgs),
+    /// Look for what keeps claims or the gate from being relied on
+    Doctor(doctor::DoctorArgs),
+    /// Put manual pages and completions where they are found
+    Install(install::InstallArgs),
+    /// Show, write, exchange or set up records in git notes
+    Notes(notes::NotesArgs),
+    /// Tell an agent what it needs to know now
+    Prime(prime::PrimeArgs),
+    /// Print how an agent works a sprint, or put it where agents read
+    Skill(skill::SkillArgs),
+    /// Show the phases in order, those that may run side by side together
+    Batch(batch::BatchArgs),
+    /// End the sprint
+    Archive(archive::ArchiveArgs),
+    /// Remove sprints that ended a while ago
+    Clean(clean::CleanArgs),
+}
+
+impl Default for Command {
+    fn default() -> Self {
+        Self::Status(status::StatusArgs::default())
+    }
+}

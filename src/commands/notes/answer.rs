@@ -1,0 +1,219 @@
+//! What is said of records in git notes: the table, what was written, what was set up.
+
+use serde_json::{Value, json};
+
+use super::{Left, Noted, Records, SetUp, Synced};
+use crate::record::note::Note;
+use crate::record::{VERSION, Verdict};
+use crate::ui::columns::lined_up;
+use crate::ui::text::{moment, safe, zone};
+use crate::ui::{Answer, Format, Messages, stop};
+
+impl Answer for Records {
+    fn text(&self, format: Format, messages: &mut Messages) -> String {
+        table(self, format, messages)
+    }
+
+    fn json(&self, _: Format) -> Value {
+        json(self)
+    }
+}
+
+impl Answer for Synced {
+    fn text(&self, _: Format, messages: &mut Messages) -> String {
+        synced_text(self, messages)
+    }
+
+    fn json(&self, _: Format) -> Value {
+        synced_json(self)
+    }
+}
+
+impl Answer for SetUp {
+    fn text(&self, _: Format, messages: &mut Messages) -> String {
+        set_up_text(self, messages)
+    }
+
+    fn json(&self, _: Format) -> Value {
+        set_up_json(self)
+    }
+}
+
+/// What writes records that are missing.
+const SYNC: &str = "git conductor notes sync";
+/// So much of what could not be written is named.
+const MAX_LEFT: usize = 5;
+
+/// What came of a completion's record.
+pub(in crate::commands) fn noted_text(noted: Option<&Noted>, messages: &mut Messages) {
+    if let Some(Noted::Failed { failure, later }) = noted {
+        let text = safe(&failure.to_string()).into_owned();
+        messages.warning(&format!("the phase is complete, and has no record in git notes: {text}"));
+        for hint in &failure.hints {
+            messages.hint(&safe(hint));
+        }
+        if *later {
+            messages.hint(&format!("once that is mended, '{SYNC}' writes it"));
+        }
+    }
+}
+
+/// The same as JSON; null where none was asked for.
+pub(in crate::commands) fn noted_json(noted: Option<&Noted>) -> Value {
+    match noted {
+        None => Value::Null,
+        Some(Noted::Written { reference, commit, id }) => {
+            json!({"ok": true, "ref": reference, "commit": commit, "id": id})
+        }
+        Some(Noted::Failed { failure, .. }) => {
+            let words = stop::failure(failure);
+            json!({"ok": false, "code": words.code, "error": words.text, "hints": failure.hints})
+        }
+    }
+}
+
+/// One record's row, in columns.
+fn row(object: &str, note: &Note) -> [String; 6] {
+    let commit: String = object.chars().take(7).collect();
+    let verdict = match (note.verdict, note.dirty) {
+        (Verdict::Fail, _) => "fail",
+        (Verdict::Pass, Some(true)) => "dirty",
+        (Verdict::Pass, _) => "pass",
+    };
+    let when = note.completed_at.map(moment);
+    let artifact = note.artifact.as_ref().map(|artifact| match &artifact.oid {
+        Some(oid) => format!("{} {}", oid.chars().take(7).collect::<String>(), artifact.path),
+        None => artifact.path.clone(),
+    });
+    let agent = if note.agent.is_empty() { "unknown" } else { &note.agent };
+    // A completion that a next round took over is no other completion.
+    let verdict = match note.carried_from {
+        Some(_) => format!("{verdict}, carried"),
+        None => verdict.to_owned(),
+    };
+    [
+        commit,
+        note.phase.clone(),
+        verdict,
+        when.unwrap_or_default(),
+        agent.to_owned(),
+        artifact.unwrap_or_default(),
+    ]
+    .map(|cell| safe(&cell).into_owned())
+}
+
+/// The records: commit, phase, verdict, when, agent, artifact.
+fn table(records: &Records, format: Format, messages: &mut Messages) -> String {
+    if records.later > 0 {
+        let text = "records of a later version are not shown: this program cannot read them";
+        messages.warning(&format!("{} {text}", records.later));
+    }
+    if records.odd > 0 {
+        messages.warning(&format!("{} notes are no text, or too long", records.odd));
+    }
+    if records.records.is_empty() {
+        messages.line(&format!("there are no records on '{}'", safe(&records.reference)));
+    }
+    let rows: Vec<_> = records.records.iter().map(|(object, note)| row(object, note)).collect();
+    let zone = zone(format.now).filter(|_| !rows.is_empty());
+    let zone = zone.map(|zone| format!("times of {zone}\n")).unwrap_or_default();
+    zone + &lined_up(&rows, 24, format.width)
+}
+
+/// The same as JSON.
+fn json(records: &Records) -> Value {
+    let record = |(object, note): &(String, Note)| {
+        let mut value = serde_json::to_value(note).unwrap_or_default();
+        value["on"] = json!(object);
+        value
+    };
+    json!({
+        "v": VERSION, "ok": true,
+        "ref": records.reference,
+        "records": records.records.iter().map(record).collect::<Vec<_>>(),
+        "later": records.later,
+        "odd": records.odd,
+    })
+}
+
+fn plural(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+/// What `notes sync` came to.
+fn synced_text(synced: &Synced, messages: &mut Messages) -> String {
+    for (sprint, phase, left) in synced.left.iter().take(MAX_LEFT) {
+        let why = match left {
+            Left::NoCommit => "has no record: it was completed at no commit",
+            Left::CommitGone => "has no record: its commit is not in the repository any more",
+            Left::PinGone => "is without its artifact: the copy is gone",
+            Left::PinChanged => "is without its artifact: the copy has been changed",
+        };
+        messages.warning(&format!("'{}' of sprint {} {why}", safe(phase), safe(sprint)));
+    }
+    if synced.left.len() > MAX_LEFT {
+        messages.warning(&format!("{} more cannot be written", synced.left.len() - MAX_LEFT));
+    }
+    for name in &synced.merged {
+        messages.line(&format!("took in '{}'", safe(name)));
+    }
+    messages.line(&format!(
+        "wrote {} and {} to '{}'",
+        plural(synced.written, "record"),
+        plural(synced.kept, "artifact"),
+        safe(&synced.reference)
+    ));
+    if let Some(remote) = &synced.pushed {
+        messages.line(&format!("pushed to '{}'", safe(remote)));
+    }
+    "OK\n".to_owned()
+}
+
+/// The same as JSON.
+fn synced_json(synced: &Synced) -> Value {
+    let left = |(sprint, phase, why): &(String, String, Left)| json!({"sprint": sprint, "phase": phase, "why": why});
+    json!({
+        "v": VERSION, "ok": true,
+        "ref": synced.reference,
+        "written": synced.written,
+        "kept": synced.kept,
+        "merged": synced.merged,
+        "left": synced.left.iter().map(left).collect::<Vec<_>>(),
+        "pushed": synced.pushed,
+    })
+}
+
+/// What `notes setup` came to.
+fn set_up_text(set_up: &SetUp, messages: &mut Messages) -> String {
+    for (setting, changed) in &set_up.settings {
+        let (key, value) = (safe(&setting.key), safe(&setting.value));
+        messages.line(&match (set_up.removed, changed) {
+            (false, true) => format!("set {key} to '{value}'"),
+            (false, false) => format!("{key} has '{value}' already"),
+            (true, true) => format!("took '{value}' out of {key}"),
+            (true, false) => format!("{key} has no '{value}'"),
+        });
+    }
+    if let Some((key, value)) = &set_up.differs {
+        messages.warning(&format!("{} is '{}', and stays so", safe(key), safe(value)));
+    }
+    if let Some(remote) = set_up.remote.as_ref().filter(|_| !set_up.removed) {
+        let remote = safe(remote);
+        messages
+            .hint(&format!("'git push' stays as it is; '{SYNC} --remote {remote}' pushes records"));
+    }
+    "OK\n".to_owned()
+}
+
+/// The same as JSON.
+fn set_up_json(set_up: &SetUp) -> Value {
+    let settings = set_up.settings.iter().map(|(setting, changed)| {
+        json!({"key": setting.key, "value": setting.value, "changed": changed})
+    });
+    json!({
+        "v": VERSION, "ok": true,
+        "removed": set_up.removed,
+        "settings": settings.collect::<Vec<_>>(),
+        "differs": set_up.differs.as_ref().map(|(key, value)| json!({"key": key, "value": value})),
+    })
+}

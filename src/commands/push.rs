@@ -1,0 +1,205 @@
+//! `guard --pre-push`: asks the gate for a push, as git's pre-push hook.
+
+use std::io::{IsTerminal as _, Read as _};
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::context::{self, Need};
+use super::guard::{self, Opened, Outgoing};
+use super::{Context, Global, hooks};
+use crate::error::{Failure, FailureKind, Stop};
+use crate::git::Repo;
+use crate::record::VERSION;
+use crate::rules::Refusal;
+use crate::rules::gate::{Content, Passage};
+use crate::rules::push::{Known, Protection, Treatment, Update};
+use crate::ui::gate::warnings;
+use crate::ui::{Answer, Format, Messages};
+
+/// No more than so many bytes are read of what git says; that is some 400,000 references.
+const MOST: u64 = 64 * 1024 * 1024;
+
+/// A push may go on.
+#[derive(Debug, Default)]
+pub(super) struct Pushed {
+    /// The guarded references of the remote.
+    pub refs: Vec<String>,
+    /// What the gate says; `None` if nothing is guarded.
+    pub opened: Option<Opened>,
+}
+
+impl Answer for Pushed {
+    fn text(&self, _: Format, messages: &mut Messages) -> String {
+        if let Some(opened) = &self.opened {
+            warnings(&opened.gaps, messages);
+        }
+        String::new()
+    }
+
+    fn json(&self, _: Format) -> Value {
+        let mut value = json!({"v": VERSION, "ok": true, "refs": self.refs});
+        if let (Some(opened), Some(object)) = (&self.opened, value.as_object_mut())
+            && let Value::Object(facts) = guard::open_json(opened)
+        {
+            object.extend(facts);
+        }
+        value
+    }
+}
+
+/// Asks the gate for what git says on standard input that it is about to push to `remote` (a name, or
+/// an address), which is at `address`. Where nothing of it is guarded neither a store nor an agent is
+/// looked for, unless a default branch is not known here. Called from git's configuration
+/// (`configured`) it leaves all to a hook file that surely asks, too.
+///
+/// # Errors
+/// Why it must not be pushed; or what the system says.
+pub(super) fn push(
+    global: &Global,
+    remote: Option<&str>,
+    address: Option<&str>,
+    configured: bool,
+) -> Result<Pushed, Stop> {
+    try_push(global, remote, address, configured).map_err(|stop| match stop {
+        Stop::Failed(mut failure) if failure.kind != FailureKind::Usage => {
+            failure.error = failure.error.context(
+                "nothing is pushed, since the gate cannot answer \
+                 (this is no conflict with the remote: pulling or rebasing will not help)",
+            );
+            Stop::Failed(failure)
+        }
+        stop @ (Stop::Failed(_) | Stop::Refused(_)) => stop,
+    })
+}
+
+fn try_push(
+    global: &Global,
+    remote: Option<&str>,
+    address: Option<&str>,
+    configured: bool,
+) -> Result<Pushed, Stop> {
+    let updates = updates()?;
+    if updates.is_empty() {
+        return Ok(Pushed::default());
+    }
+    let (cwd, repo) = context::repository()?;
+    let Some(repo) = repo else {
+        return Err(Failure::new(FailureKind::NotARepository, "a push is from a repository").into());
+    };
+    if configured && hooks::leaves_to_file(&repo)? {
+        return Ok(Pushed::default());
+    }
+    let remote = remote.map(str::to_owned).or_else(|| context::text("PRE_COMMIT_REMOTE_NAME"));
+    let address = address.map(str::to_owned).or_else(|| context::text("PRE_COMMIT_REMOTE_URL"));
+    let target = remote.as_deref().or(address.as_deref()).unwrap_or_default();
+    let branches = updates.iter().any(|update| update.reference.starts_with("refs/heads/"));
+    let asks = branches.then_some(|| !is_open_to_all(global, &cwd, &repo));
+    let protection = protection(&repo, target, address.as_deref(), asks)?;
+    let of = |wanted: Treatment| -> Vec<&Update> {
+        updates.iter().filter(|update| protection.treatment(update) == wanted).collect()
+    };
+    let names = |updates: &[&Update]| updates.iter().map(|it| it.reference.clone()).collect();
+    let kept = of(Treatment::Kept);
+    if !kept.is_empty() {
+        return Err(Refusal::Kept { refs: names(&kept) }.into());
+    }
+    let guarded = of(Treatment::Guarded);
+    if guarded.is_empty() {
+        return Ok(Pushed::default());
+    }
+    let outgoing = outgoing(&repo, &guarded)?;
+    let refs: Vec<String> = names(&guarded);
+    let context = Context::within(global, Need::Own, &cwd, Some(repo))?;
+    match guard::ask(&context, None, &outgoing) {
+        Ok(opened) => Ok(Pushed { refs, opened: Some(opened) }),
+        Err(Stop::Refused(why)) => {
+            let guessed = protection.is_guess(&guarded);
+            Err(Refusal::Push { refs, guessed, why }.into())
+        }
+        Err(failed @ Stop::Failed(_)) => Err(failed),
+    }
+}
+
+/// What is guarded of where a push to `target` (a remote's name, or an address) goes. Where the default
+/// branch there is not known here, it is asked for there, if `asks` says so.
+pub(super) fn protection(
+    repo: &Repo,
+    target: &str,
+    address: Option<&str>,
+    asks: Option<impl FnOnce() -> bool>,
+) -> Result<Protection, Failure> {
+    if let Some(configured) = Protection::configured(&repo.config_all("conductor.protect")) {
+        return Ok(configured);
+    }
+    let there = repo.destination(target, address)?;
+    let configured = repo.config("init.defaultBranch").filter(|name| !name.is_empty());
+    let known = Known {
+        here: &there.here,
+        elsewhere: &there.elsewhere,
+        is_remote: there.is_remote,
+        said: None,
+        configured: configured.as_deref(),
+    };
+    let said = match (there.here.first(), there.addresses.first()) {
+        (None, Some(address)) if !there.is_self && asks.is_some_and(|asks| asks()) => {
+            repo.ask_for_head(address)
+        }
+        _ => None,
+    };
+    Ok(Protection::of(&Known { said: said.as_deref(), ..known }))
+}
+
+/// Whether the gate lets everything out, whoever asks: then nobody need be asked for a default branch.
+fn is_open_to_all(global: &Global, cwd: &Path, repo: &Repo) -> bool {
+    let context = Context::within(global, Need::Own, cwd, Some(repo.clone())).ok();
+    let opened = context.and_then(|context| guard::ask(&context, None, &Outgoing::default()).ok());
+    opened.is_some_and(|opened| opened.passage == Passage::NoSprint)
+}
+
+/// What git says, or what pre-commit has made of it.
+fn updates() -> Result<Vec<Update>, Failure> {
+    if std::io::stdin().is_terminal() {
+        let text = "--pre-push reads from standard input what git tells a pre-push hook";
+        return Err(Failure::new(FailureKind::Usage, text).hint("git conductor guard -h"));
+    }
+    let mut input = Vec::new();
+    let read = std::io::stdin().take(MOST).read_to_end(&mut input);
+    read.map_err(|error| Failure::io(error, "cannot read standard input"))?;
+    let not_understood =
+        |line: &str| Failure::new(FailureKind::Git, format!("cannot understand '{line}' from git"));
+    if input.len() as u64 == MOST {
+        return Err(Failure::new(FailureKind::Git, "git pushes more than can be looked at"));
+    }
+    let input = String::from_utf8_lossy(&input);
+    let lines = input.lines().filter(|line| !line.is_empty());
+    let parse = |line| Update::parse(line).ok_or_else(|| not_understood(line));
+    let mut updates = lines.map(parse).collect::<Result<Vec<_>, _>>()?;
+    // pre-commit reads git's lines itself, and tells its hooks of one of them.
+    if updates.is_empty()
+        && let Some(reference) = context::text("PRE_COMMIT_REMOTE_BRANCH")
+    {
+        let object = context::text("PRE_COMMIT_TO_REF").unwrap_or_default();
+        let line = format!("pre-commit {object} {reference} {object}");
+        updates.push(parse(&line)?);
+    }
+    Ok(updates)
+}
+
+/// What goes out with these.
+fn outgoing(repo: &Repo, updates: &[&Update]) -> Result<Outgoing, Failure> {
+    let mut objects: Vec<&str> =
+        updates.iter().filter_map(|update| update.object.as_deref()).collect();
+    objects.sort_unstable();
+    objects.dedup();
+    // A tag can be of anything.
+    let mut contents: Vec<Content> = Vec::new();
+    for found in repo.commits_and_trees(&objects)? {
+        let (commit, tree) = found.unzip();
+        contents.push(Content { commit, tree });
+    }
+    contents.sort_unstable_by(|a, b| a.commit.cmp(&b.commit));
+    contents.dedup();
+    let deletes = updates.iter().any(|update| update.object.is_none());
+    Ok(Outgoing { contents, deletes })
+}

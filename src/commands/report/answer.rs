@@ -1,0 +1,344 @@
+//! Reports: what is told of a sprint, or of all of them, the same in Markdown, HTML and JSON.
+//!
+//! Here is what all three have in common; none of them computes anything of its own.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::{Overview, Page, Told, markdown, page};
+use crate::record::{Done, VERSION, Verdict};
+use crate::rules::timeline::{End, Share, Span, Summary, Track, Work};
+use crate::rules::{Board, Hold, Life, PhaseId, Standing, State};
+use crate::ui::board::{self, Look};
+use crate::ui::text::{duration, moment, safe, zone};
+use crate::ui::{Answer, Format, Messages, table};
+
+impl Answer for Told {
+    fn text(&self, format: Format, _: &mut Messages) -> String {
+        text(self, self.page, format.now)
+    }
+
+    fn json(&self, format: Format) -> Value {
+        json(self, format.now)
+    }
+}
+
+impl Answer for Overview {
+    fn text(&self, _: Format, messages: &mut Messages) -> String {
+        overview(self, self.page, messages)
+    }
+
+    fn json(&self, _: Format) -> Value {
+        overview_json(self)
+    }
+}
+
+fn text(told: &Told, page: Page, now: Timestamp) -> String {
+    match page {
+        Page::Markdown => markdown::one(told, now),
+        Page::Html => page::one(told, now),
+    }
+}
+
+fn overview(overview: &Overview, page: Page, messages: &mut Messages) -> String {
+    for id in &overview.unreadable {
+        messages.warning(&format!("sprint '{}' cannot be read, and is left out", safe(stamp(id))));
+    }
+    match page {
+        Page::Markdown => markdown::all(overview),
+        Page::Html => page::all(overview),
+    }
+}
+
+/// What each phase is about, where its planner said so.
+pub(super) fn abouts(told: &Told) -> Vec<(&str, String)> {
+    let graph = &told.view.board.graph;
+    let about = |id: PhaseId| {
+        let phase = graph.phase(id);
+        let words: Vec<&str> = phase.about.as_deref()?.split_whitespace().collect();
+        (!words.is_empty()).then(|| (phase.name.as_str(), safe(&words.join(" ")).into_owned()))
+    };
+    graph.ids().filter_map(about).collect()
+}
+
+/// What the table of phases says of one.
+pub(super) struct Row<'a> {
+    pub(super) name: &'a str,
+    pub(super) look: Look,
+    pub(super) owner: String,
+    pub(super) attempts: usize,
+    pub(super) waited: String,
+    pub(super) worked: String,
+    pub(super) evidence: String,
+    pub(super) verdict: &'static str,
+    pub(super) critical: bool,
+}
+
+fn row(told: &Told, id: PhaseId, now: Timestamp) -> Row<'_> {
+    let board = &told.view.board;
+    let track = &told.line.tracks[id.index()];
+    let done = match board.state(id) {
+        State::Done(done) => Some(done),
+        State::Pending | State::Claimed(_) => None,
+    };
+    Row {
+        name: &board.graph.phase(id).name,
+        look: board::look(&told.view, id, now),
+        owner: board::agent(board, id),
+        attempts: track.work.len(),
+        waited: some_time(track.waited()),
+        worked: some_time(track.worked()),
+        evidence: done.map(|done| evidence(told, id, done)).unwrap_or_default(),
+        verdict: match done.map(|done| done.verdict) {
+            None => "",
+            Some(Verdict::Pass) => "pass",
+            Some(Verdict::Fail) => "fail",
+        },
+        critical: told.line.critical.contains(&id),
+    }
+}
+
+pub(super) fn rows(told: &Told, now: Timestamp) -> Vec<Row<'_>> {
+    told.view.board.graph.ids().map(|id| row(told, id, now)).collect()
+}
+
+/// Nothing for hardly any time.
+fn some_time(time: SignedDuration) -> String {
+    if time.as_secs() == 0 { String::new() } else { duration(time) }
+}
+
+/// What a completion left: where in the repository, and what was handed over.
+fn evidence(told: &Told, id: PhaseId, done: &Done) -> String {
+    let mut parts = vec![table::finished(done, told.view.changed.contains(&id))];
+    if !done.artifact.is_empty() {
+        let short: String = done.artifact_sha256.iter().flat_map(|it| it.chars().take(8)).collect();
+        let hash = if short.is_empty() { short } else { format!(" ({})", safe(&short)) };
+        parts.push(format!("{}{hash}", safe(&done.artifact)));
+    }
+    if let Some(from) = &done.carried_from {
+        parts.push(format!("from sprint {}", safe(stamp(from))));
+    }
+    parts.retain(|part| !part.is_empty());
+    parts.join("; ")
+}
+
+/// The time in a sprint's id, by which people call it.
+pub(super) fn stamp(id: &str) -> &str {
+    id.split_once('-').map_or(id, |(_, stamp)| stamp)
+}
+
+pub(super) const fn standing(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Active => "active",
+        Standing::Finished => "finished",
+        Standing::Archived => "archived",
+    }
+}
+
+/// An agent's name, or that it cannot be known.
+pub(super) fn named(agent: &str) -> String {
+    if agent.is_empty() { "unknown".to_owned() } else { safe(agent).into_owned() }
+}
+
+/// The facts at the top: what, and what it is.
+pub(super) fn facts(told: &Told) -> Vec<(&'static str, String)> {
+    let (board, whole) = (&told.view.board, told.line.whole);
+    let mut facts = vec![
+        ("Sprint", safe(stamp(&board.sprint.sprint_id)).into_owned()),
+        ("State", standing(board.standing()).to_owned()),
+        ("Phases", format!("{} of {} done", board.done_count(), board.graph.count())),
+        ("Begun", moment(whole.from)),
+    ];
+    let until = if board.standing() == Standing::Active { "Told up to" } else { "Ended" };
+    facts.push((until, moment(whole.to)));
+    // A page is sent to others, who may be elsewhere.
+    facts.push(("Times of", zone(whole.to).unwrap_or_else(|| "UTC".to_owned())));
+    facts.push(("Took", duration(whole.length())));
+    if !board.sprint.started_by.is_empty() {
+        facts.push(("Begun by", safe(&board.sprint.started_by).into_owned()));
+    }
+    if let Some(from) = &board.sprint.from {
+        facts.push(("Takes up", format!("sprint {}", safe(stamp(from)))));
+    }
+    facts
+}
+
+/// Where an agent is now: in the order in which agents are told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Whereabouts {
+    AtWork,
+    /// It holds nothing.
+    Free,
+    /// Its process is gone, and it still holds a phase; when it was last heard.
+    Gone(Option<Timestamp>),
+}
+
+impl Whereabouts {
+    fn of(board: &Board, agent: &str) -> Self {
+        if board.standing() != Standing::Active {
+            return Self::Free;
+        }
+        let held = board.graph.ids().filter_map(|id| match board.state(id) {
+            State::Claimed(hold) if hold.claim.agent == agent => Some(hold),
+            State::Claimed(_) | State::Pending | State::Done(_) => None,
+        });
+        let each =
+            held.map(|hold| if is_gone(hold) { Self::Gone(hold.heard) } else { Self::AtWork });
+        each.min().unwrap_or(Self::Free)
+    }
+
+    fn text(self) -> String {
+        match self {
+            Self::AtWork => "at work".to_owned(),
+            Self::Free => String::new(),
+            Self::Gone(heard) => gone(heard),
+        }
+    }
+}
+
+fn is_gone(hold: &Hold) -> bool {
+    hold.life == Life::Dead
+}
+
+fn gone(heard: Option<Timestamp>) -> String {
+    let heard = heard.map(|at| format!(", last heard {}", moment(at))).unwrap_or_default();
+    format!("process gone{heard}")
+}
+
+/// The agents with where they are: those at work first, those that are gone last, else as they are.
+pub(super) fn agents(told: &Told) -> Vec<(&Share, String)> {
+    let board = &told.view.board;
+    let shares = told.line.agents.iter().enumerate();
+    let mut all: Vec<_> =
+        shares.map(|(at, share)| (Whereabouts::of(board, &share.agent), at, share)).collect();
+    all.sort_unstable_by_key(|(whereabouts, at, _)| {
+        (matches!(whereabouts, Whereabouts::Gone(_)), *whereabouts != Whereabouts::AtWork, *at)
+    });
+    all.into_iter().map(|(whereabouts, _, share)| (share, whereabouts.text())).collect()
+}
+
+/// The owner of the phase of `track`, if its process is gone.
+pub(super) fn left<'a>(told: &'a Told, track: &Track) -> Option<&'a Hold> {
+    match told.view.board.state(track.phase) {
+        State::Claimed(hold) if is_gone(hold) => Some(hold),
+        State::Claimed(_) | State::Pending | State::Done(_) => None,
+    }
+}
+
+/// What is said of one claim on the phase of `track`.
+pub(super) fn said(told: &Told, track: &Track, work: &Work) -> String {
+    let who = named(&work.agent);
+    let how_long = work.span.map_or("for an unknown time".to_owned(), |span| {
+        format!("from {} for {}", moment(span.from), duration(span.length()))
+    });
+    let end = match work.end {
+        End::Pass => "passed".to_owned(),
+        End::Fail => "failed".to_owned(),
+        End::Running => match left(told, track) {
+            Some(hold) => format!("has it still: {}", gone(hold.heard)),
+            None => "has it still".to_owned(),
+        },
+        End::Ended => {
+            let how = if work.how.is_empty() { "ended" } else { &work.how };
+            let why =
+                if work.reason.is_empty() { String::new() } else { format!(": {}", work.reason) };
+            safe(&format!("{how}{why}")).into_owned()
+        }
+    };
+    format!("{who} {how_long}, {end}")
+}
+
+/// Where `span` lies within `whole`, in thousandths: where it begins, and how long it is.
+pub(super) fn within(span: Span, whole: Span) -> (u32, u32) {
+    let all = whole.length().as_millis().max(1);
+    let place = |at: Timestamp| {
+        let millis = at.duration_since(whole.from).as_millis().clamp(0, all);
+        u32::try_from(millis.saturating_mul(1000) / all).unwrap_or(1000)
+    };
+    let from = place(span.from);
+    (from, place(span.to) - from)
+}
+
+/// The names of a chain of phases.
+fn names<'a>(board: &'a Board, ids: &[PhaseId]) -> Vec<&'a str> {
+    ids.iter().map(|id| board.graph.phase(*id).name.as_str()).collect()
+}
+
+fn milliseconds(time: SignedDuration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn json(told: &Told, now: Timestamp) -> Value {
+    let (board, line) = (&told.view.board, &told.line);
+    let phase = |id: PhaseId| {
+        let track = &line.tracks[id.index()];
+        let span = |span: &Span| json!({"from": span.from, "to": span.to});
+        let work = |work: &Work| {
+            json!({
+                "agent": work.agent,
+                "from": work.span.map(|span| span.from),
+                "to": work.span.map(|span| span.to),
+                "end": work.end,
+                "how": work.how,
+                "reason": work.reason,
+            })
+        };
+        let mut value = json!({"phase": board.graph.phase(id).name});
+        if let (Some(object), Ok(Value::Object(phase))) =
+            (value.as_object_mut(), serde_json::to_value(board::phase(&told.view, id, now)))
+        {
+            object.extend(phase);
+            object.insert("about".to_owned(), json!(board.graph.phase(id).about));
+            object.insert("depends_on".to_owned(), json!(board.graph.dependencies(id)));
+            object.insert("claimable_at".to_owned(), json!(track.claimable));
+            object.insert("waited_ms".to_owned(), json!(milliseconds(track.waited())));
+            object.insert("worked_ms".to_owned(), json!(milliseconds(track.worked())));
+            object.insert("waits".to_owned(), track.waits.iter().map(span).collect());
+            object.insert("work".to_owned(), track.work.iter().map(work).collect());
+        }
+        value
+    };
+    let agents = line.agents.iter().map(|share| {
+        json!({
+            "agent": share.agent,
+            "worked_ms": milliseconds(share.worked),
+            "completed": share.completed,
+            "ended": share.ended,
+        })
+    });
+    json!({
+        "v": VERSION, "ok": true,
+        "sprint_id": board.sprint.sprint_id,
+        "status": board.standing(),
+        "goal": board.sprint.goal,
+        "started_by": board.sprint.started_by,
+        "from": line.whole.from,
+        "to": line.whole.to,
+        "elapsed_ms": milliseconds(line.whole.length()),
+        "done": board.done_count(),
+        "phases": board.graph.ids().map(phase).collect::<Vec<_>>(),
+        "agents": agents.collect::<Vec<_>>(),
+        "critical_path": names(board, &line.critical),
+    })
+}
+
+fn overview_json(overview: &Overview) -> Value {
+    let sprint = |it: &Summary| {
+        json!({
+            "sprint_id": it.sprint_id,
+            "goal": it.goal,
+            "status": it.standing,
+            "from": it.begin,
+            "elapsed_ms": milliseconds(it.elapsed),
+            "done": it.done,
+            "failed": it.failed,
+            "phases": it.phases,
+            "agents": it.agents,
+        })
+    };
+    json!({
+        "v": VERSION, "ok": true,
+        "sprints": overview.sprints.iter().map(sprint).collect::<Vec<_>>(),
+        "unreadable": overview.unreadable,
+    })
+}

@@ -1,0 +1,133 @@
+//! `status`: the board.
+
+mod screen;
+mod watch;
+
+use std::os::unix::fs::MetadataExt as _;
+
+use serde_json::{Value, json};
+
+use super::context::Need;
+use super::output_config::draws_on_stdout;
+use super::session::{Answered, Session, setting_warning};
+use super::{Context, salvage, worktrees};
+use crate::record::{Done, VERSION};
+use crate::rules::rows::View;
+use crate::rules::{Board, State};
+use crate::ui::{self, Answer, Format, Messages, table};
+
+/// Show the board
+///
+/// A phase is pending, ready (it can be claimed), claimed, stale (its owner is
+/// gone: it can be claimed), done or failed.
+///
+/// With --watch it is shown anew whenever it changes, until you end it with ^C: on
+/// a terminal in place, elsewhere once more, after an empty line or, with --json,
+/// as one more line. Nothing is polled. The end of a sprint does not end it, the
+/// next one is shown then.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "Examples:\n  git conductor status --json\n  git conductor status --watch"
+)]
+pub(super) struct StatusArgs {
+    /// Show it anew whenever it changes
+    #[arg(long)]
+    watch: bool,
+}
+
+impl StatusArgs {
+    /// Shows the board, once or whenever it changes.
+    pub(super) fn run(self, session: &mut Session) -> Answered {
+        let context = session.store()?;
+        let warning = setting_warning(&context);
+        if self.watch {
+            drop(context);
+            let format = session.format();
+            let mut screen = screen::screen(format, draws_on_stdout(), warning);
+            let open = || Context::open(&session.global, Need::Store);
+            return Ok(Box::new(watch::watch(&open, &mut *screen)?));
+        }
+        session.warn(warning);
+        Ok(match context.store.board()? {
+            Some(found) => Box::new(board(session, &context, found)),
+            None => Box::new(NoSprint),
+        })
+    }
+}
+
+/// The board of a sprint, as the asker sees it; with `--json` worktrees are named as they are now.
+pub(super) fn board(session: &Session, context: &Context, board: Board) -> View {
+    let mut view = view(context, board);
+    if session.json() {
+        worktrees::update(session.worktrees(), view.board.claims_mut());
+    }
+    view
+}
+
+/// There is no sprint. That is an answer, not a refusal.
+pub(super) struct NoSprint;
+
+impl Answer for NoSprint {
+    fn text(&self, _: Format, messages: &mut Messages) -> String {
+        messages.hint("to share work among several agents, begin one with 'git conductor start'");
+        "no sprint\n".to_owned()
+    }
+
+    fn json(&self, _: Format) -> Value {
+        json!({"v": VERSION, "status": "no_sprint"})
+    }
+}
+
+impl Answer for View {
+    fn text(&self, format: Format, messages: &mut Messages) -> String {
+        if let Some(loss) = self.lost.first() {
+            messages.hint(&ui::board::lost_advice(loss));
+        }
+        if let Some(hint) = ui::board::hint(self, format.now) {
+            messages.hint(&hint);
+        }
+        table::table(self, format.now, format.out, format.width)
+    }
+
+    fn json(&self, format: Format) -> Value {
+        ui::board::json(self, format.now)
+    }
+}
+
+/// The board, as the asker sees it.
+pub(super) fn view(context: &Context, board: Board) -> View {
+    let is_changed = |id: &crate::rules::PhaseId| match board.state(*id) {
+        State::Done(done) => changed(done),
+        State::Pending | State::Claimed(_) => false,
+    };
+    let changed = board.graph.ids().filter(is_changed).collect();
+    View {
+        me: context.asker.me.clone(),
+        stale_after: context.asker.stale_after,
+        max_attempts: context.asker.max_attempts,
+        changed,
+        lost: salvage::lost(context, &board),
+        board,
+    }
+}
+
+/// Whether the original is not what was handed over, by size and time; nothing is hashed, and a
+/// link is not followed.
+pub(super) fn changed(done: &Done) -> bool {
+    let (Some(path), Some(size), Some(mtime)) =
+        (&done.artifact_path, done.artifact_size, done.artifact_mtime)
+    else {
+        return false;
+    };
+    match std::fs::symlink_metadata(path) {
+        Ok(meta) => meta.size() != size || modified(&meta) != mtime,
+        // Gone or out of sight: the pin is what counts.
+        Err(_) => false,
+    }
+}
+
+/// Modification time in nanoseconds since 1970.
+pub(super) fn modified(meta: &std::fs::Metadata) -> i64 {
+    meta.mtime().saturating_mul(1_000_000_000).saturating_add(meta.mtime_nsec())
+}

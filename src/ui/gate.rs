@@ -1,0 +1,267 @@
+//! What is said of the gate: why it is shut, and what is no evidence for what goes out.
+
+use jiff::Timestamp;
+
+use super::message::{Message, NEXT, NOTHING, message};
+use super::output::Messages;
+use super::phrases::{FAILED, ago, names, namesake, owner, who, you};
+use super::text::{list, safe, short};
+use crate::rules::gate::{Checked, CheckedBy, Gap, Lack, Shut};
+use crate::rules::others::{Alive, Holder};
+use crate::rules::refusal::Wait;
+
+/// So many paths stand in a sentence, and so many gaps in a message.
+pub(crate) const MAX_NAMED: usize = 5;
+
+/// What may be done about a failure of a sprint that has been archived.
+const FAILED_BEFORE: &str = "nothing goes out before a later sprint has passed there; \
+    whether one is begun is your human's decision: tell them, and stop";
+
+/// Why a push of what is kept here is refused.
+pub(crate) fn kept(refs: &[String]) -> Message {
+    message(
+        format!("nothing is pushed: {} must not leave this machine", names(refs)),
+        "this is no conflict with the remote: pulling or rebasing will not help; \
+         name the references that you mean to push",
+        &[],
+    )
+}
+
+/// What is said where what is checked out need only be brought forward.
+pub(crate) const BEHIND: &str =
+    "what was checked is ahead of what is checked out, and contains it; go there";
+
+/// The command that does so.
+pub(crate) fn merge(commit: &str) -> [String; 4] {
+    ["git", "merge", "--ff-only", commit].map(str::to_owned)
+}
+
+/// The refusal `text` where that is all there is to do.
+fn behind(text: String, commit: &str) -> Message {
+    Message { text, hints: vec![BEHIND.to_owned()], command: merge(commit).to_vec() }
+}
+
+/// Warns of what is no evidence.
+pub(crate) fn warnings(gaps: &[Gap], messages: &mut Messages) {
+    for gap in gaps.iter().take(MAX_NAMED) {
+        messages.warning(&missing(gap));
+    }
+    if gaps.len() > MAX_NAMED {
+        messages.warning(&format!(
+            "{} more phases are no evidence for what goes out",
+            gaps.len() - MAX_NAMED
+        ));
+    }
+}
+
+/// Why one dependency is no evidence.
+fn missing(gap: &Gap) -> String {
+    let phase = &gap.phase;
+    let by = who(&gap.agent);
+    let at = gap.done_at.as_deref().map(|commit| format!(" at {}", short(commit)));
+    let at = at.unwrap_or_default();
+    let going_out = gap.going_out.as_deref().map_or_else(|| "no commit".to_owned(), short);
+    let why = match gap.why {
+        Lack::NotDone => "it is not done".to_owned(),
+        Lack::NoRecord => "no record says that it was completed".to_owned(),
+        Lack::Failed => format!("{by} completed it{at} with verdict 'fail'"),
+        Lack::PinChanged => format!("what {by} handed over has been changed since"),
+        Lack::PinGone => format!("what {by} handed over is gone"),
+        Lack::NoCommit => {
+            format!("it is not known at which commit {by} completed it; {going_out} goes out")
+        }
+        Lack::OtherContent => {
+            let paths = paths(gap);
+            format!("{by} completed it{at}, and {going_out} goes out, which differs{paths}")
+        }
+        Lack::Dirty => {
+            format!("{by} completed it{at} in a worktree with changes; {going_out} goes out")
+        }
+    };
+    format!("'{phase}' is no evidence for what goes out: {why}")
+}
+
+/// ` in 'a', 'b' and more`, or nothing if it is not known.
+fn paths(gap: &Gap) -> String {
+    if gap.paths.is_empty() {
+        return String::new();
+    }
+    let shown = gap.paths.iter().take(MAX_NAMED).map(|path| format!("'{}'", safe(path)));
+    let mut shown: Vec<String> = shown.collect();
+    if gap.more || gap.paths.len() > MAX_NAMED {
+        shown.push("more".to_owned());
+    }
+    format!(" in {}", list(&shown))
+}
+
+/// Why the gate is shut.
+pub(crate) fn shut(phase: &str, why: &Shut, now: Timestamp) -> Message {
+    let phase = &*safe(phase);
+    let said = |text: String| format!("the gate is shut: {text}");
+    match why {
+        Shut::NoSprint {} => message(
+            said("there is no unfinished sprint, and nothing goes out of here without one".into()),
+            format!(
+                "nothing goes out before there is a sprint, and '{phase}' is claimed; \
+                 whether one is begun is your human's decision: tell them, and stop"
+            ),
+            NOTHING,
+        ),
+        Shut::NoPhase { phases } => message(
+            said(format!("'{phase}' guards what goes out, and this sprint has no such phase")),
+            format!(
+                "nothing goes out in this sprint, whose phases are {}: tell your human, and stop",
+                names(phases)
+            ),
+            NOTHING,
+        ),
+        Shut::Unclaimed { waits_for } => unclaimed(phase, waits_for),
+        Shut::Claimed { holder } => claimed(phase, holder, now),
+        Shut::Lost { holder } => message(
+            said(format!(
+                "'{phase}' is not yours any more: {} took it over{}",
+                who(&holder.agent),
+                ago(now, holder.since)
+            )),
+            "what goes out is up to its owner now: tell your human what you have, and stop",
+            NOTHING,
+        ),
+        Shut::Failed { agent, at, failed, sprint } => {
+            let what = failed.as_deref().map_or_else(|| phase.into(), safe);
+            let by = failed.as_ref().map(|_| format!(", and '{phase}' waits for it"));
+            let of = sprint.as_deref().map(|id| format!(" in the sprint {}", safe(id)));
+            let (by, of) = (by.unwrap_or_default(), of.unwrap_or_default());
+            let text = format!(
+                "{} completed '{what}'{of}{} with verdict 'fail'{by}",
+                who(agent),
+                ago(now, *at)
+            );
+            message(said(text), if sprint.is_some() { FAILED_BEFORE } else { FAILED }, NOTHING)
+        }
+        Shut::OtherCommit { agent, done_at, going_out, forward } => {
+            let draft = other_commit(phase, agent, done_at.as_deref(), going_out.as_deref());
+            match forward {
+                Some(commit) => behind(draft.text, commit),
+                None => draft,
+            }
+        }
+        Shut::NoNotes { reference } => message(
+            said(format!("there are no records: no reference '{}' is here", safe(reference))),
+            format!("fetch them first: git fetch <remote> '{0}:{0}'", safe(reference)),
+            NOTHING,
+        ),
+        Shut::NoRecord { agent, done_at, going_out, later } => {
+            no_record(phase, agent, done_at.as_deref(), going_out.as_deref(), *later)
+        }
+        Shut::NoEvidence { gaps, forward } => {
+            let mut text: Vec<String> = gaps.iter().take(MAX_NAMED).map(missing).collect();
+            if gaps.len() > MAX_NAMED {
+                text.push(format!("{} more phases are none", gaps.len() - MAX_NAMED));
+            }
+            if let Some(commit) = forward {
+                return behind(said(text.join("; ")), commit);
+            }
+            message(
+                said(text.join("; ")),
+                "what goes out must be what was checked: tell your human what has changed, and stop",
+                NOTHING,
+            )
+        }
+    }
+}
+
+fn unclaimed(phase: &str, waits_for: &[Wait]) -> Message {
+    let text = format!("the gate is shut: nobody holds '{phase}'");
+    if waits_for.is_empty() {
+        let hint = "only its owner lets anything out; if that is your work, claim it first";
+        return message(text, hint, &["claim", phase]);
+    }
+    let waits: Vec<String> = waits_for.iter().map(|wait| wait.phase.clone()).collect();
+    if waits_for.iter().any(|wait| wait.state == "failed") {
+        let text = format!("{text}, which waits for {}", names(&waits));
+        return message(text, FAILED, NOTHING);
+    }
+    message(
+        format!("{text}, which waits for {}", names(&waits)),
+        "this is normal: nothing goes out before all of that is completed; take what is open now",
+        NEXT,
+    )
+}
+
+fn claimed(phase: &str, holder: &Holder, now: Timestamp) -> Message {
+    let text = format!("the gate is shut: '{phase}' is not yours: {}", owner(now, holder));
+    match holder.alive {
+        Alive::No => message(
+            text,
+            "if what goes out is your work, look first at what its owner left, and take it over",
+            &["claim", phase, "--takeover"],
+        ),
+        Alive::Yes | Alive::Unknown => {
+            let others = "this is normal: what goes out is up to its owner; \
+                          leave it to that agent and take another phase";
+            let hint =
+                namesake(holder).map_or_else(|| format!("{}{others}", you(holder)), str::to_owned);
+            message(text, hint, NEXT)
+        }
+    }
+}
+
+fn other_commit(
+    phase: &str,
+    agent: &str,
+    done_at: Option<&str>,
+    going_out: Option<&str>,
+) -> Message {
+    let at = done_at.map_or_else(|| "no commit that is known".to_owned(), short);
+    let what = going_out.map_or_else(
+        || "what goes out is not that commit".to_owned(),
+        |commit| format!("{} goes out", short(commit)),
+    );
+    message(
+        format!("the gate is shut: {} completed '{phase}' at {at}, and {what}", who(agent)),
+        "that commit may go out, and nothing else in this sprint: \
+         if there is more, tell your human, and stop",
+        NOTHING,
+    )
+}
+
+fn no_record(
+    phase: &str,
+    agent: &str,
+    done_at: Option<&str>,
+    going_out: Option<&str>,
+    later: usize,
+) -> Message {
+    let what = going_out.map_or_else(|| "no commit".to_owned(), short);
+    let mut text =
+        format!("the gate is shut: no record says that '{phase}' was completed at {what}");
+    if let Some(commit) = done_at {
+        text = format!("{text}; {} completed it at {}", who(agent), short(commit));
+    }
+    if later > 0 {
+        text = format!("{text}; {later} records are of a later version, which cannot be read here");
+    }
+    let hint = "records are written where the phase is completed, and pushed from there; \
+                fetch them, and if there is none, tell your human";
+    message(text, hint, NOTHING)
+}
+
+/// What has been checked of what may go out: a commit, or several that differ.
+pub(crate) fn checked_text(checked: &Checked, digits: usize, most: usize) -> String {
+    let id = |commit: &Option<String>| match commit {
+        Some(commit) => safe(&commit.chars().take(digits).collect::<String>()).into_owned(),
+        None => "no commit".to_owned(),
+    };
+    if checked.agrees {
+        return format!("what was checked, and may go out: commit {}", id(&checked.commit));
+    }
+    let one = |by: &CheckedBy| {
+        let dirty = if by.dirty == Some(true) { " (not clean)" } else { "" };
+        format!("'{}' {}{dirty}", safe(&by.phase), id(&by.commit))
+    };
+    let mut shown: Vec<String> = checked.by.iter().take(most).map(one).collect();
+    if checked.by.len() > most {
+        shown.push(format!("{} more", checked.by.len() - most));
+    }
+    format!("no one commit was checked by all: {}", list(&shown))
+}

@@ -1,0 +1,26 @@
+//! What people, agents and programs read: output and messages, refusals, the board, tables, phrases. The
+//! only writer; it knows no command.
+//!
+//! - [`output`]: an answer or a refusal becomes what is printed
+//! - [`text`]: text that is safe to print, colours, times
+//! - [`columns`], [`table`], [`board`], [`trouble`]: the board of a sprint
+//! - [`message`], [`phrases`], [`refusals`], [`stop`]: why a command did nothing, and what to do now
+
+pub mod advice;
+pub mod attempts;
+pub mod board;
+pub mod columns;
+pub mod gate;
+pub mod message;
+pub mod output;
+pub mod own;
+pub mod phrases;
+pub mod refusals;
+pub mod rounds;
+pub mod stop;
+pub mod table;
+pub mod text;
+pub mod trouble;
+pub mod waiting;
+
+pub use output::{Answer, Format, Messages, Printed, render};

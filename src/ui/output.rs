@@ -1,0 +1,210 @@
+//! What a command prints: its answer, as text or as JSON, or why there is none. The only writer of stdout
+//! and stderr.
+//!
+//! Machine output is one line or one JSON object on stdout; what is said to a person goes to stderr
+//! in git's manner. [`render`] makes both as values, [`Printed::write`] writes them.
+
+use std::io::Write as _;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::stop::{self, StopMessage};
+use super::text::{Paint, safe, safe_json};
+use crate::error::{self, Stop};
+use crate::record::VERSION;
+
+/// What a command came to.
+pub trait Answer {
+    /// What stands on standard output; what is said about it goes to `messages`.
+    fn text(&self, format: Format, messages: &mut Messages) -> String;
+
+    /// The same for programs.
+    fn json(&self, format: Format) -> Value;
+
+    /// The exit code.
+    fn exit(&self) -> u8 {
+        error::OK
+    }
+
+    /// Prints an answer that may be longer than there is memory for, and gives the exit code; `None` for
+    /// any other.
+    fn stream(&self, _: Format) -> Option<u8> {
+        None
+    }
+}
+
+/// How to print.
+#[derive(Debug, Clone, Copy)]
+pub struct Format {
+    /// One JSON object on stdout.
+    pub json: bool,
+    /// Colours on stdout.
+    pub out: Paint,
+    /// Colours on stderr.
+    pub err: Paint,
+    /// The terminal's width in columns, if stdout is one.
+    pub width: Option<usize>,
+    /// Whether to print hints.
+    pub advice: bool,
+    /// What time it is.
+    pub now: Timestamp,
+}
+
+/// What is to be printed, and the exit code.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Printed {
+    /// For stdout.
+    pub out: String,
+    /// For stderr.
+    pub err: String,
+    /// The exit code.
+    pub exit: u8,
+    /// Whether that is of a command that was run: it stays, whether the answer can be written or not.
+    pub is_of_command: bool,
+}
+
+impl Printed {
+    /// The same with a warning before all that is said.
+    #[must_use]
+    pub fn warning(mut self, text: &str, format: Format) -> Self {
+        let mut messages = Messages::new(format);
+        messages.warning(&safe(text));
+        self.err.insert_str(0, &messages.err);
+        self
+    }
+
+    /// Writes both streams, the answer before what is said about it; a reader that has gone away
+    /// ends it quietly.
+    #[must_use]
+    pub fn write(&self) -> u8 {
+        let mut stdout = std::io::stdout().lock();
+        let written = stdout.write_all(self.out.as_bytes()).and_then(|()| stdout.flush());
+        let mut stderr = std::io::stderr().lock();
+        let (said, exit) = match written {
+            // What was asked for has been done, or not: the answer is lost, and asking again tells.
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                let exit = if self.is_of_command { self.exit } else { error::BUSY };
+                (format!("error: {}\n{}", unwritten(&error), self.err), exit)
+            }
+            _ => (self.err.clone(), self.exit),
+        };
+        // There is nobody left to be told.
+        stderr.write_all(said.as_bytes()).and_then(|()| stderr.flush()).ok();
+        exit
+    }
+}
+
+pub(crate) fn unwritten(error: &std::io::Error) -> String {
+    format!("cannot write the answer: {error}")
+}
+
+/// Collects what is said on stderr.
+pub struct Messages {
+    err: String,
+    paint: Paint,
+    advice: bool,
+}
+
+impl Messages {
+    /// As `format` says.
+    #[must_use]
+    pub fn new(format: Format) -> Self {
+        Self { err: String::new(), paint: format.err, advice: format.advice }
+    }
+
+    /// What was said so far.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        self.err
+    }
+
+    /// An error that there is an answer beside.
+    pub(crate) fn error(&mut self, text: &str) {
+        let line = format!("{} {text}", self.paint.error("error:"));
+        self.line(&line);
+    }
+
+    pub(crate) fn line(&mut self, line: &str) {
+        self.err.push_str(line);
+        self.err.push('\n');
+    }
+
+    pub(crate) fn hint(&mut self, hint: &str) {
+        if !self.advice {
+            return;
+        }
+        let line = format!("{} {hint}", self.paint.hint("hint:"));
+        self.line(&line);
+    }
+
+    pub(crate) fn warning(&mut self, text: &str) {
+        let line = format!("{} {text}", self.paint.hint("warning:"));
+        self.line(&line);
+    }
+}
+
+/// What a command's end prints.
+#[must_use]
+pub fn render(result: &Result<Box<dyn Answer>, Stop>, format: Format) -> Printed {
+    match result {
+        Ok(answer) => answered(&**answer, format),
+        Err(stop) => refused(stop, format),
+    }
+}
+
+/// What an answer prints.
+fn answered(answer: &dyn Answer, format: Format) -> Printed {
+    let mut messages = Messages::new(format);
+    let out = if format.json {
+        one_line(&answer.json(format))
+    } else {
+        answer.text(format, &mut messages)
+    };
+    Printed { out, err: messages.err, exit: answer.exit(), ..Printed::default() }
+}
+
+/// What a command prints that did nothing.
+#[must_use]
+pub fn refused(stop: &Stop, format: Format) -> Printed {
+    let mut messages = Messages::new(format);
+    let message = stop::stop(stop, format.now);
+    let out = if format.json { one_line(&stop_json(stop, &message)) } else { String::new() };
+    stop_text(&message, &mut messages);
+    Printed { out, err: messages.err, exit: message.exit, ..Printed::default() }
+}
+
+/// A JSON object as a line; nothing for an answer that has none.
+pub(crate) fn one_line(value: &Value) -> String {
+    if value.is_null() { String::new() } else { format!("{}\n", safe_json(&value.to_string())) }
+}
+
+fn stop_text(message: &StopMessage, messages: &mut Messages) {
+    let line = if message.is_error {
+        format!("{} {}", messages.paint.error("error:"), message.text)
+    } else {
+        message.text.clone()
+    };
+    messages.line(&line);
+    for hint in &message.hints {
+        messages.hint(hint);
+    }
+}
+
+fn stop_json(stop: &Stop, message: &StopMessage) -> Value {
+    let mut value = json!({
+        "v": VERSION,
+        "ok": false,
+        "code": message.code,
+        "error": message.text,
+        "hints": message.hints,
+        "do": message.command,
+        "retry": message.retry,
+    });
+    if let (Stop::Refused(refusal), Some(object)) = (stop, value.as_object_mut())
+        && let Ok(Value::Object(facts)) = serde_json::to_value(refusal)
+    {
+        object.extend(facts);
+    }
+    value
+}
