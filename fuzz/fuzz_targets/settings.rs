@@ -1,9 +1,8 @@
 //! Settings and options of a word or two: durations, sizes, the front matter of a skill.
 #![no_main]
 
-use git_conductor::commands::batch::front_matter;
-use git_conductor::commands::complete::parse_size;
-use git_conductor::commands::context::parse_duration;
+use git_conductor::commands::concurrency::front_matter;
+use git_conductor::commands::context::{parse_duration, parse_size};
 use git_conductor::rules::graph::Concurrency;
 use git_conductor::ui::text;
 use jiff::SignedDuration;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::session::{Answered, Session};
+use super::session::{Answered, Run, Session};
 use crate::record::VERSION;
 use crate::store::change::Freed;
 use crate::ui::{Answer, Format, Messages};
@@ -24,9 +24,9 @@ pub(super) struct AbortArgs {
     reason: String,
 }
 
-impl AbortArgs {
+impl Run for AbortArgs {
     /// Gives up the phase, or everything that the asker holds.
-    pub(super) fn run(self, session: &mut Session) -> Answered {
+    fn run(self, session: &mut Session) -> Answered {
         let context = session.store()?;
         let freed = match self.phase {
             Some(phase) => vec![context.store.abort(&context.asker, &phase, &self.reason)?],

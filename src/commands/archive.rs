@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::salvage;
-use super::session::{Answered, Session};
+use super::session::{Answered, Run, Session};
 use crate::record::VERSION;
 use crate::rules::Board;
 use crate::ui::{Answer, Format, Messages, rounds};
@@ -16,9 +16,9 @@ use crate::ui::{Answer, Format, Messages, rounds};
 #[command(verbatim_doc_comment, after_help = "Examples:\n  git conductor archive")]
 pub(super) struct ArchiveArgs {}
 
-impl ArchiveArgs {
+impl Run for ArchiveArgs {
     /// Ends the current sprint.
-    pub(super) fn run(self, session: &mut Session) -> Answered {
+    fn run(self, session: &mut Session) -> Answered {
         let context = session.store()?;
         let board = context.store.archive_current(&context.asker)?;
         let made_up = salvage::all_made_up(&context, &board);

@@ -6,16 +6,19 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::inputs::{self, Input};
-use super::session::{Answered, Session};
-use super::waiting::{self, WaitOptions};
-use super::{Context, batch, guard, salvage, worktrees};
+use super::patience::{Patience, WaitOptions};
+use super::session::{Answered, Run, Session};
+use super::waiting::until;
+use super::{Context, concurrency, gate, salvage, worktrees};
 use crate::error::Stop;
 use crate::record::{Claim, VERSION};
 use crate::rules::gate::Checked;
 use crate::rules::graph::Concurrency;
 use crate::rules::lost::Loss;
+use crate::rules::waiting::Goal;
 use crate::rules::{Board, Change, Hold, Life};
 use crate::store::change::Granted;
+use crate::store::read::find_phase;
 use crate::ui::gate::checked_text;
 use crate::ui::phrases::SUBAGENTS;
 use crate::ui::text::{age, milliseconds, safe};
@@ -45,13 +48,13 @@ pub(super) struct ClaimArgs {
     waiting: WaitOptions,
 }
 
-impl ClaimArgs {
+impl Run for ClaimArgs {
     /// Claims the phase, at once or as soon as it can be.
-    pub(super) fn run(self, session: &mut Session) -> Answered {
+    fn run(self, session: &mut Session) -> Answered {
         let context = session.store()?;
         let mut claimed = if self.waiting.wait {
             session.patiently(self.waiting.timeout, |patience| {
-                waiting::claim(&context, Some(&self.phase), self.takeover, patience)
+                claim_when_possible(&context, Some(&self.phase), self.takeover, patience)
             })?
         } else {
             claim(&context, &self.phase, self.takeover)?
@@ -68,6 +71,39 @@ impl ClaimArgs {
 pub(super) fn claim(context: &Context, phase: &str, takeover: bool) -> Result<Claimed, Stop> {
     let granted = context.store.claim(&context.claimer()?, phase, takeover)?;
     Ok(Claimed::of(context, granted, Picked::ByName, None))
+}
+
+/// Claims `phase`, or the first that can be, as soon as that is possible.
+///
+/// # Errors
+/// Why it never will be; that the time is over; or what the system says.
+pub(super) fn claim_when_possible(
+    context: &Context,
+    phase: Option<&str>,
+    takeover: bool,
+    patience: Patience<'_>,
+) -> Result<Claimed, Stop> {
+    if let Some(failure) = context.bad_setting_of_claims() {
+        return Err(failure.into());
+    }
+    let mut again: Vec<&str> = phase.map_or(vec!["next", "--claim"], |phase| vec!["claim", phase]);
+    if takeover {
+        again.push("--takeover");
+    }
+    let goal = |board: &Board| match phase {
+        Some(phase) => Ok(Goal::Claimable { id: find_phase(&board.graph, phase)?, takeover }),
+        None => Ok(Goal::Anything),
+    };
+    let take = |_: &Board| -> Result<Granted, Stop> {
+        match phase {
+            Some(phase) => context.store.claim(&context.claimer()?, phase, takeover),
+            None => context.store.claim_next(&context.claimer()?),
+        }
+    };
+    again.push("--wait");
+    let (granted, taken) = until(context, &goal, take, patience, &again)?;
+    let picked = if phase.is_some() { Picked::ByName } else { Picked::First };
+    Ok(Claimed::of(context, granted, picked, Some(taken)))
 }
 
 /// How the phase that is claimed was found.
@@ -196,11 +232,11 @@ pub struct Finish {
 /// What is to be known of the end of `phase`. A setting that makes no sense is for the gate to say.
 pub(super) fn finish(context: &Context, board: &Board, phase: &str) -> Finish {
     let Some(id) = board.graph.find(phase) else { return Finish::default() };
-    let reads = batch::known(board, id) == Some(Concurrency::Read);
+    let reads = concurrency::known(board, id) == Some(Concurrency::Read);
     Finish {
         shows: !reads && context.repo.as_ref().is_some_and(|repo| repo.worktree().is_some()),
-        guards: guard::guards(context, phase),
-        checked: guard::checked(context, board, phase).unwrap_or_default(),
+        guards: gate::guards(context, phase),
+        checked: gate::checked(context, board, phase).unwrap_or_default(),
     }
 }
 

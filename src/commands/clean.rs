@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::options::age;
-use super::session::{Answered, Session};
+use super::session::{Answered, Run, Session};
 use crate::record::VERSION;
 use crate::ui::text::safe;
 use crate::ui::{Answer, Format, Messages};
@@ -20,9 +20,9 @@ pub(super) struct CleanArgs {
     older_than: SignedDuration,
 }
 
-impl CleanArgs {
+impl Run for CleanArgs {
     /// Removes the sprints that were archived at least that long ago.
-    pub(super) fn run(self, session: &mut Session) -> Answered {
+    fn run(self, session: &mut Session) -> Answered {
         let context = session.store()?;
         Ok(Box::new(Cleaned(context.store.clean(&context.asker, self.older_than)?)))
     }

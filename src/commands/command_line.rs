@@ -6,12 +6,8 @@ use clap::{FromArgMatches as _, Parser};
 use jiff::Timestamp;
 
 use super::Command;
-use super::completion;
 use super::options::Options;
-use super::run::supervisor;
-use super::session::Session;
-use super::signals::outlive_the_limit_of_files;
-use crate::error::{self, Failure, FailureKind, Stop};
+use crate::error::{Failure, FailureKind, Stop};
 use crate::record::near::nearest;
 use crate::ui::text::Paint;
 use crate::ui::{self, Format, Printed};
@@ -39,39 +35,9 @@ use crate::ui::{self, Format, Printed};
 )]
 pub struct Cli {
     #[command(flatten)]
-    options: Options,
+    pub(super) options: Options,
     #[command(subcommand)]
-    command: Option<Command>,
-}
-
-/// Runs the program: `args` begins with its name. Gives the exit code.
-pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
-    let args: Vec<OsString> = args.into_iter().collect();
-    if args.get(1).is_some_and(|first| first == completion::ASKED) {
-        return completion::answer(&args[2..]).write();
-    }
-    if args.get(1).is_some_and(|first| first == supervisor::ASKED) {
-        return supervisor::run(&args[2..]).unwrap_or(error::USAGE);
-    }
-    let mut known = command();
-    let parsed = match parse_named(&known, &args) {
-        Some(cli) => Ok(cli),
-        None => parse(&mut known, &args),
-    };
-    // Thousands of small pieces, which the end of the process gives back at once.
-    std::mem::forget(known);
-    match parsed {
-        Ok(Cli { options, command }) => {
-            let command = command.unwrap_or_default();
-            if !matches!(command, Command::Run(_)) {
-                outlive_the_limit_of_files();
-            }
-            let mut session = Session::new(options);
-            let result = command.run(&mut session);
-            session.end(result)
-        }
-        Err(printed) => printed.write(),
-    }
+    pub(super) command: Option<Command>,
 }
 
 /// Reads a command line, which begins with the program's name, by what [`command`] defines; nothing
@@ -89,7 +55,7 @@ pub fn parse(known: &mut clap::Command, args: &[OsString]) -> Result<Cli, Printe
 /// Reads a command line that begins with a command's name and is right: with just that command beside
 /// the common options, which are otherwise copied for every command there is. `None` for any other,
 /// which [`parse`] reads.
-fn parse_named(known: &clap::Command, args: &[OsString]) -> Option<Cli> {
+pub(super) fn parse_named(known: &clap::Command, args: &[OsString]) -> Option<Cli> {
     let named = known.find_subcommand(args.get(1)?)?;
     let mut slim = clap::Command::new("git-conductor")
         .args(known.get_arguments().cloned())

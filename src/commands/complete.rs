@@ -13,9 +13,9 @@ use rustix::io::Errno;
 
 use super::inputs::Input;
 use super::recorded::{self, Question, Sight};
-use super::session::{Answered, Session};
+use super::session::{Answered, Run, Session};
 use super::status::modified;
-use super::{Context, notes, salvage};
+use super::{Context, context, notes, salvage};
 use crate::error::{Failure, Stop};
 use crate::record::{Snapshot, Verdict};
 use crate::rules::{Change, Refusal};
@@ -76,9 +76,9 @@ enum VerdictWord {
     Fail,
 }
 
-impl CompleteArgs {
+impl Run for CompleteArgs {
     /// Hands the phase in.
-    pub(super) fn run(self, session: &mut Session) -> Answered {
+    fn run(self, session: &mut Session) -> Answered {
         let Self { phase, artifact, verdict, commit, note, no_note } = self;
         let verdict = match verdict {
             VerdictWord::Pass => Verdict::Pass,
@@ -288,7 +288,7 @@ fn take(
     change: Change,
 ) -> Result<Pinned, Stop> {
     let limit = match context.config("conductor.maxArtifact") {
-        Some(text) => parse_size(&text).ok_or_else(|| {
+        Some(text) => context::parse_size(&text).ok_or_else(|| {
             context.bad_setting("conductor.maxArtifact", "give bytes, or a size such as 64m")
         })?,
         None => MAX_ARTIFACT,
@@ -341,18 +341,4 @@ fn check_json(file: &File, limit: u64) -> io::Result<Result<(), String>> {
         }
         _ => Ok(Ok(())),
     }
-}
-
-/// Reads a number of bytes as git does: `k`, `m` and `g` multiply by 1024; `None` if it is no number,
-/// or one of more than 64 bits.
-#[must_use]
-pub fn parse_size(text: &str) -> Option<u64> {
-    let text = text.trim();
-    let (digits, factor) = match text.as_bytes().last()?.to_ascii_lowercase() {
-        b'k' => (&text[..text.len() - 1], 1 << 10),
-        b'm' => (&text[..text.len() - 1], 1 << 20),
-        b'g' => (&text[..text.len() - 1], 1 << 30),
-        _ => (text, 1),
-    };
-    digits.parse::<u64>().ok()?.checked_mul(factor)
 }

@@ -345,3 +345,17 @@ pub fn parse_duration(text: &str) -> Option<SignedDuration> {
     let duration = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()?;
     (!duration.is_negative()).then_some(duration)
 }
+
+/// Reads a number of bytes as git does: `k`, `m` and `g` multiply by 1024; `None` if it is no number,
+/// or one of more than 64 bits.
+#[must_use]
+pub fn parse_size(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let (digits, factor) = match text.as_bytes().last()?.to_ascii_lowercase() {
+        b'k' => (&text[..text.len() - 1], 1 << 10),
+        b'm' => (&text[..text.len() - 1], 1 << 20),
+        b'g' => (&text[..text.len() - 1], 1 << 30),
+        _ => (text, 1),
+    };
+    digits.parse::<u64>().ok()?.checked_mul(factor)
+}

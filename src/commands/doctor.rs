@@ -14,7 +14,7 @@ use std::path::Path;
 use jiff::SignedDuration;
 
 use super::context::{self, Need};
-use super::session::{Answered, Session};
+use super::session::{Answered, Run, Session};
 use super::world::Mutex;
 use super::{Context, Global, hooks, install, skill, start, status};
 use crate::error::{Failure, FailureKind, Stop};
@@ -54,9 +54,9 @@ pub(super) struct DoctorArgs {
     race: bool,
 }
 
-impl DoctorArgs {
+impl Run for DoctorArgs {
     /// Looks at everything, and mends what is safe if asked to.
-    pub(super) fn run(self, session: &mut Session) -> Answered {
+    fn run(self, session: &mut Session) -> Answered {
         // Which goes on without.
         session.look();
         Ok(Box::new(Examined(examine(&session.global, &self)?)))

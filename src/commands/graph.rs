@@ -5,7 +5,7 @@ pub(super) mod drawing;
 use clap::ValueEnum;
 use serde_json::Value;
 
-use super::session::{Answered, Session};
+use super::session::{Answered, Run, Session};
 use super::show;
 use super::status::{NoSprint, view};
 use crate::rules::rows::View;
@@ -49,9 +49,9 @@ pub enum Form {
     Dot,
 }
 
-impl GraphArgs {
+impl Run for GraphArgs {
     /// Shows the phase graph of the current sprint, or of the one that is named.
-    pub(super) fn run(self, session: &mut Session) -> Answered {
+    fn run(self, session: &mut Session) -> Answered {
         let context = session.store()?;
         let board = match self.sprint.as_deref() {
             Some(named) => show::board(&context, Some(named))?,

@@ -20,7 +20,7 @@ pub use self::block::LINE;
 use self::block::SHEBANG;
 pub(super) use self::look::{leaves_to_file, look};
 use super::context::Need;
-use super::session::{Answered, Session};
+use super::session::{Answered, Run, Session};
 use super::{Context, context, start};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::git::Repo;
@@ -57,9 +57,9 @@ pub(super) struct HooksArgs {
     action: Action,
 }
 
-impl HooksArgs {
+impl Run for HooksArgs {
     /// Installs, shows or removes the hook.
-    pub(super) fn run(self, session: &mut Session) -> Answered {
+    fn run(self, session: &mut Session) -> Answered {
         Ok(Box::new(hooks(&session.open(Need::Nothing)?, self.action)?))
     }
 }

@@ -19,7 +19,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::context::{text, variable};
-use super::session::{Answered, Session};
+use super::session::{Answered, Run, Session};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::rules::Refusal;
 pub use files::Change;
@@ -52,9 +52,9 @@ pub(super) struct InstallArgs {
     uninstall: bool,
 }
 
-impl InstallArgs {
+impl Run for InstallArgs {
     /// Installs, or takes away what was installed.
-    pub(super) fn run(self, _: &mut Session) -> Answered {
+    fn run(self, _: &mut Session) -> Answered {
         let Self { prefix, dry_run, uninstall } = self;
         Ok(Box::new(install(&Request { prefix, dry_run, uninstall })?))
     }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::context::parse_duration;
-use super::session::{Answered, Session};
+use super::session::{Answered, Run, Session};
 use crate::error::Failure;
 use crate::place;
 use crate::record::{Event, VERSION};
@@ -64,9 +64,9 @@ pub(super) struct LogArgs {
     most: usize,
 }
 
-impl LogArgs {
+impl Run for LogArgs {
     /// Tells what was done.
-    pub(super) fn run(self, session: &mut Session) -> Answered {
+    fn run(self, session: &mut Session) -> Answered {
         Ok(Box::new(log(&session.store()?, &self)?))
     }
 }

@@ -8,9 +8,12 @@ pub mod clean;
 mod command_line;
 pub mod complete;
 mod completion;
+pub mod concurrency;
 pub mod context;
 pub mod doctor;
+mod entry;
 mod events;
+mod gate;
 pub mod graph;
 pub mod guard;
 pub mod hooks;
@@ -22,7 +25,9 @@ pub mod notes;
 mod offers;
 mod options;
 mod output_config;
+mod patience;
 pub mod prime;
+mod protection;
 mod push;
 pub mod recorded;
 pub mod report;
@@ -43,9 +48,10 @@ mod world;
 
 use clap::Subcommand;
 
-pub use command_line::{Cli, command, main, parse};
+pub use command_line::{Cli, command, parse};
 pub use context::{Context, Global};
-use session::{Answered, Session};
+pub use entry::main;
+use session::{Answered, Run as _, Session};
 
 /// Makes the commands: how each is called, what it is for in a line, and its arguments, which know how it
 /// is run.

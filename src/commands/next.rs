@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::claim::{Claimed, Picked};
-use super::session::{Answered, Session, misused, setting_warning};
-use super::waiting::{self, WaitOptions};
+use super::claim::{Claimed, Picked, claim_when_possible};
+use super::patience::WaitOptions;
+use super::session::{Answered, Run, Session, misused, setting_warning};
 use super::{salvage, worktrees};
 use crate::record::VERSION;
 use crate::rules::Refusal;
@@ -36,9 +36,9 @@ pub(super) struct NextArgs {
     pub waiting: WaitOptions,
 }
 
-impl NextArgs {
+impl Run for NextArgs {
     /// The first phase that can be claimed, or all of them; or claims the first.
-    pub(super) fn run(self, session: &mut Session) -> Answered {
+    fn run(self, session: &mut Session) -> Answered {
         if self.waiting.wait && !self.claim {
             return Err(misused("--wait goes with --claim", "git conductor next -h"));
         }
@@ -46,7 +46,7 @@ impl NextArgs {
         if self.claim {
             let mut claimed = if self.waiting.wait {
                 session.patiently(self.waiting.timeout, |patience| {
-                    waiting::claim(&context, None, false, patience)
+                    claim_when_possible(&context, None, false, patience)
                 })?
             } else {
                 let claimer = context.claimer()?;

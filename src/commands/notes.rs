@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::session::{Answered, Session, misused};
+use super::session::{Answered, Run, Session, misused};
 use super::{Context, context};
 use crate::error::{Failure, FailureKind};
 use crate::git::Repo;
@@ -62,9 +62,9 @@ pub(super) struct NotesArgs {
     remove: bool,
 }
 
-impl NotesArgs {
+impl Run for NotesArgs {
     /// Shows, exchanges or sets up records.
-    pub(super) fn run(self, session: &mut Session) -> Answered {
+    fn run(self, session: &mut Session) -> Answered {
         let usage = |text| Err(misused(text, "git conductor notes -h"));
         let remote = self.remote.as_deref();
         match (self.what.as_deref(), remote, self.remove) {

@@ -15,9 +15,9 @@ pub mod subagent;
 use clap::ValueEnum;
 
 use super::inputs::{self, Input};
-use super::session::{Answered, Session, misused};
+use super::session::{Answered, Run, Session, misused};
 use super::skill::ReaderWord;
-use super::{Context, guard, salvage, worktrees};
+use super::{Context, gate, salvage, worktrees};
 use crate::error::Failure;
 use crate::rules::gate::Checked;
 use crate::rules::rows::View;
@@ -90,9 +90,11 @@ impl PrimeArgs {
     fn event(&self) -> Option<Event> {
         if self.stop { Some(Event::Stop) } else { self.hook.map(Into::into) }
     }
+}
 
+impl Run for PrimeArgs {
     /// Tells what an agent needs to know, by itself or as its hook.
-    pub(super) fn run(self, session: &mut Session) -> Answered {
+    fn run(self, session: &mut Session) -> Answered {
         let reader = self.reader.map(Into::into);
         match self.event() {
             Some(event) => Ok(Box::new(hook::answer(&session.global, event, reader))),
@@ -149,8 +151,7 @@ fn look(context: &Context) -> Result<Option<Primer>, Failure> {
     let mut inputs =
         focus.as_deref().map_or_else(Vec::new, |of| inputs::of(&board, &directory, of));
     inputs::look_for(context, &mut inputs);
-    let checked =
-        focus.as_deref().map(|of| guard::checked(context, &board, of).unwrap_or_default());
+    let checked = focus.as_deref().map(|of| gate::checked(context, &board, of).unwrap_or_default());
     let view = View {
         me: asker.me.clone(),
         stale_after: asker.stale_after,

@@ -6,14 +6,15 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::context::{self, Need};
-use super::guard::{self, Opened, Outgoing};
+use super::gate::{self, Opened, Outgoing};
+use super::protection::protection;
 use super::{Context, Global, hooks};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::git::Repo;
 use crate::record::VERSION;
 use crate::rules::Refusal;
 use crate::rules::gate::{Content, Passage};
-use crate::rules::push::{Known, Protection, Treatment, Update};
+use crate::rules::push::{Treatment, Update};
 use crate::ui::gate::warnings;
 use crate::ui::{Answer, Format, Messages};
 
@@ -40,7 +41,7 @@ impl Answer for Pushed {
     fn json(&self, _: Format) -> Value {
         let mut value = json!({"v": VERSION, "ok": true, "refs": self.refs});
         if let (Some(opened), Some(object)) = (&self.opened, value.as_object_mut())
-            && let Value::Object(facts) = guard::open_json(opened)
+            && let Value::Object(facts) = gate::open_json(opened)
         {
             object.extend(facts);
         }
@@ -111,7 +112,7 @@ fn try_push(
     let outgoing = outgoing(&repo, &guarded)?;
     let refs: Vec<String> = names(&guarded);
     let context = Context::within(global, Need::Own, &cwd, Some(repo))?;
-    match guard::ask(&context, None, &outgoing) {
+    match gate::ask(&context, None, &outgoing) {
         Ok(opened) => Ok(Pushed { refs, opened: Some(opened) }),
         Err(Stop::Refused(why)) => {
             let guessed = protection.is_guess(&guarded);
@@ -121,39 +122,10 @@ fn try_push(
     }
 }
 
-/// What is guarded of where a push to `target` (a remote's name, or an address) goes. Where the default
-/// branch there is not known here, it is asked for there, if `asks` says so.
-pub(super) fn protection(
-    repo: &Repo,
-    target: &str,
-    address: Option<&str>,
-    asks: Option<impl FnOnce() -> bool>,
-) -> Result<Protection, Failure> {
-    if let Some(configured) = Protection::configured(&repo.config_all("conductor.protect")) {
-        return Ok(configured);
-    }
-    let there = repo.destination(target, address)?;
-    let configured = repo.config("init.defaultBranch").filter(|name| !name.is_empty());
-    let known = Known {
-        here: &there.here,
-        elsewhere: &there.elsewhere,
-        is_remote: there.is_remote,
-        said: None,
-        configured: configured.as_deref(),
-    };
-    let said = match (there.here.first(), there.addresses.first()) {
-        (None, Some(address)) if !there.is_self && asks.is_some_and(|asks| asks()) => {
-            repo.ask_for_head(address)
-        }
-        _ => None,
-    };
-    Ok(Protection::of(&Known { said: said.as_deref(), ..known }))
-}
-
 /// Whether the gate lets everything out, whoever asks: then nobody need be asked for a default branch.
 fn is_open_to_all(global: &Global, cwd: &Path, repo: &Repo) -> bool {
     let context = Context::within(global, Need::Own, cwd, Some(repo.clone())).ok();
-    let opened = context.and_then(|context| guard::ask(&context, None, &Outgoing::default()).ok());
+    let opened = context.and_then(|context| gate::ask(&context, None, &Outgoing::default()).ok());
     opened.is_some_and(|opened| opened.passage == Passage::NoSprint)
 }
 

@@ -5,9 +5,9 @@ use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::{Context, batch};
+use super::{Context, concurrency, worktrees};
 use crate::error::{Failure, FailureKind, Stop};
-use crate::git::worktree::{Place, Recorded};
+use crate::git::worktree::Place;
 use crate::git::{Repo, Uncommitted};
 use crate::record::{Claim, Snapshot};
 use crate::rules::graph::Concurrency;
@@ -134,7 +134,7 @@ pub(super) fn look(context: &Context, question: &Question<'_>) -> Result<(Snapsh
         && (claim.commit.is_some() || claim.git_dir.is_some())
         && claim.commit == at.commit
         // A configuration that cannot be read is for others to complain of: this is only a warning.
-        && batch::concurrency(context, board, id).is_ok_and(|kind| kind == Concurrency::Write);
+        && concurrency::of(context, board, id).is_ok_and(|kind| kind == Concurrency::Write);
     Ok((at, sight))
 }
 
@@ -180,7 +180,7 @@ fn place(context: &Context, repo: &Repo, claim: &Claim) -> (Option<Repo>, Option
     if here || nowhere {
         return (None, None);
     }
-    let recorded = recorded(claim);
+    let recorded = worktrees::recorded(claim);
     let elsewhere = |path: &str, found| Some(Elsewhere { path: path.to_owned(), found });
     match repo.find_worktree(&recorded) {
         Place::There(worktree) if Some(worktree.root()) == repo.worktree() => (None, None),
@@ -190,14 +190,5 @@ fn place(context: &Context, repo: &Repo, claim: &Claim) -> (Option<Repo>, Option
         }
         Place::Gone => (None, elsewhere(path, Found::Gone)),
         Place::Foreign => (None, elsewhere(path, Found::Foreign)),
-    }
-}
-
-/// The worktree of `claim`, as its record names it.
-pub(super) fn recorded(claim: &Claim) -> Recorded<'_> {
-    Recorded {
-        path: claim.worktree.as_deref(),
-        git_dir: claim.git_dir.as_deref(),
-        since: claim.claimed_at,
     }
 }

@@ -1,15 +1,19 @@
 //! `report`: how a sprint went, or all of them.
 
-mod answer;
+mod facts;
 mod markdown;
 mod page;
 mod picture;
 
-use super::session::{Answered, Session};
+use serde_json::Value;
+
+use super::session::{Answered, Run, Session};
 use super::show;
 use super::status::view;
 use crate::rules::rows::View;
 use crate::rules::timeline::{Summary, Timeline, summary, timeline};
+use crate::ui::text::safe;
+use crate::ui::{Answer, Format, Messages};
 
 /// How a report is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -48,9 +52,9 @@ pub(super) struct ReportArgs {
     all: bool,
 }
 
-impl ReportArgs {
+impl Run for ReportArgs {
     /// Tells of the current sprint, of another one, or of all there are.
-    pub(super) fn run(self, session: &mut Session) -> Answered {
+    fn run(self, session: &mut Session) -> Answered {
         let context = session.store()?;
         let page = if self.html { Page::Html } else { Page::Markdown };
         let now = context.now();
@@ -86,4 +90,34 @@ pub struct Overview {
     pub unreadable: Vec<String>,
     /// How it is written.
     pub page: Page,
+}
+
+impl Answer for Told {
+    fn text(&self, format: Format, _: &mut Messages) -> String {
+        match self.page {
+            Page::Markdown => markdown::one(self, format.now),
+            Page::Html => page::one(self, format.now),
+        }
+    }
+
+    fn json(&self, format: Format) -> Value {
+        facts::json(self, format.now)
+    }
+}
+
+impl Answer for Overview {
+    fn text(&self, _: Format, messages: &mut Messages) -> String {
+        for id in &self.unreadable {
+            let stamp = facts::stamp(id);
+            messages.warning(&format!("sprint '{}' cannot be read, and is left out", safe(stamp)));
+        }
+        match self.page {
+            Page::Markdown => markdown::all(self),
+            Page::Html => page::all(self),
+        }
+    }
+
+    fn json(&self, _: Format) -> Value {
+        facts::overview_json(self)
+    }
 }

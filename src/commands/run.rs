@@ -22,9 +22,9 @@ use std::rc::Rc;
 use super::claim::Claimed;
 use super::context::Context;
 use super::inputs::Input;
-use super::session::{Answered, Session};
+use super::patience::{Patience, WaitOptions};
+use super::session::{Answered, Run, Session};
 use super::signals::Signals;
-use super::waiting::{Patience, WaitOptions};
 use super::{claim, complete, waiting};
 use crate::agent::{NAME_VARIABLES, PID_VARIABLE, TOKEN_VARIABLE};
 use crate::error::{self, Failure, FailureKind, Stop};
@@ -38,7 +38,7 @@ use crate::store::standing::Standing;
 use watch::{Ended, Watched};
 
 pub use end::End;
-pub use watch::pass_on_what_was_typed;
+use watch::pass_on_what_was_typed;
 
 /// Own a phase for as long as a command runs
 ///
@@ -73,9 +73,9 @@ pub(super) struct RunArgs {
     command: Vec<OsString>,
 }
 
-impl RunArgs {
+impl Run for RunArgs {
     /// Runs a command as the owner of a phase. What is said of the claim comes before what it prints.
-    pub(super) fn run(self, session: &mut Session) -> Answered {
+    fn run(self, session: &mut Session) -> Answered {
         let Self { phase, artifact, waiting, command } = self;
         session.refuse_with(error::RUN_REFUSED);
         let caught = catch_signals()?;
@@ -94,7 +94,9 @@ impl RunArgs {
         }
         let request = Request { phase, artifact, command, stdout };
         let ran = run(&mut context, &request, &caught, claimed)?;
-        session.pass_on(ran.typed);
+        if let Some(signal) = ran.typed {
+            session.do_last(move || pass_on_what_was_typed(signal));
+        }
         Ok(Box::new(ran))
     }
 }
@@ -192,7 +194,7 @@ fn claim(
     let claimed = match patience {
         Some(patience) => {
             let patience = Patience { signals: Some(Rc::clone(&caught.0)), ..patience };
-            waiting::claim(context, Some(phase), false, patience)
+            claim::claim_when_possible(context, Some(phase), false, patience)
         }
         None => claim::claim(context, phase, false),
     };

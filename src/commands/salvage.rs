@@ -14,8 +14,8 @@ use clap::ValueEnum;
 use jiff::SignedDuration;
 
 use super::options::age;
-use super::session::{Answered, Session, misused};
-use super::{Context, complete, context};
+use super::session::{Answered, Run, Session, misused};
+use super::{Context, context};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::git::salvage;
 use crate::record::salvage::Salvage;
@@ -74,9 +74,9 @@ enum SalvageWord {
     Drop,
 }
 
-impl SalvageArgs {
+impl Run for SalvageArgs {
     /// Lists, shows or drops what is kept.
-    pub(super) fn run(self, session: &mut Session) -> Answered {
+    fn run(self, session: &mut Session) -> Answered {
         let Self { action, names, all, older_than } = self;
         let usage = |text: &str| Err(misused(text, "git conductor salvage -h"));
         let action = action.unwrap_or(SalvageWord::List);
@@ -296,7 +296,7 @@ fn try_save(
     killed: &[String],
 ) -> Result<(Salvage, Fate), Failure> {
     let limit = match context.config(LIMIT) {
-        Some(text) => complete::parse_size(&text).ok_or_else(|| {
+        Some(text) => context::parse_size(&text).ok_or_else(|| {
             context.bad_setting(LIMIT, "give bytes, or a size such as 64m, or 0 to save nothing")
         })?,
         None => MAX_SALVAGE,

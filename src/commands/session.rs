@@ -5,8 +5,7 @@ use std::time::Duration;
 use super::context::{Context, Global, Need};
 use super::options::Options;
 use super::output_config::{OutputConfig, width_of_stderr};
-use super::run::pass_on_what_was_typed;
-use super::waiting::Patience;
+use super::patience::Patience;
 use super::worktrees::{self, Worktrees};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::ui::waiting::{Line, Lines, Live as _};
@@ -14,6 +13,15 @@ use crate::ui::{Answer, Format, render};
 
 /// What a command came to, or why it did nothing.
 pub(super) type Answered = Result<Box<dyn Answer>, Stop>;
+
+/// A command, as it was typed.
+pub(super) trait Run {
+    /// Does what was asked for.
+    ///
+    /// # Errors
+    /// The rule that says no; or what the system says.
+    fn run(self, session: &mut Session) -> Answered;
+}
 
 /// One call of the program.
 pub(super) struct Session {
@@ -25,8 +33,8 @@ pub(super) struct Session {
     refuses: Option<u8>,
     /// Where worktrees are by now that records name.
     worktrees: Option<Worktrees>,
-    /// A signal that whoever else runs with this command is to get in the end.
-    typed: Option<i32>,
+    /// What is done when everything is printed.
+    last: Option<Box<dyn FnOnce()>>,
     /// What could not be read of this machine, by the end.
     unread: Option<Box<dyn Fn() -> Option<Failure>>>,
     output: OutputConfig,
@@ -46,7 +54,7 @@ impl Session {
             warning: None,
             refuses: None,
             worktrees: None,
-            typed: None,
+            last: None,
             unread: None,
             output: OutputConfig::default(),
         }
@@ -92,9 +100,9 @@ impl Session {
         self.refuses = Some(code);
     }
 
-    /// Passes `signal` on, in the end, to whoever else runs with this command.
-    pub(super) const fn pass_on(&mut self, signal: Option<i32>) {
-        self.typed = signal;
+    /// Does something once everything is printed.
+    pub(super) fn do_last(&mut self, last: impl FnOnce() + 'static) {
+        self.last = Some(Box::new(last));
     }
 
     /// Where worktrees are by now, for paths that records have.
@@ -150,7 +158,9 @@ impl Session {
             None => printed,
         };
         let exit = printed.write();
-        self.typed.into_iter().for_each(pass_on_what_was_typed);
+        if let Some(last) = self.last {
+            last();
+        }
         exit
     }
 }

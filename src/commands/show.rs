@@ -8,7 +8,7 @@ use std::io::{self, Seek as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
-use super::session::{Answered, Session, misused};
+use super::session::{Answered, Run, Session, misused};
 use super::{Context, status, worktrees};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::record::Done;
@@ -46,9 +46,9 @@ pub(super) struct ShowArgs {
     sprint: Option<String>,
 }
 
-impl ShowArgs {
+impl Run for ShowArgs {
     /// Shows a phase, or with `--artifact` prints what was handed over.
-    pub(super) fn run(self, session: &mut Session) -> Answered {
+    fn run(self, session: &mut Session) -> Answered {
         let context = session.store()?;
         let board = board(&context, self.sprint.as_deref())?;
         let name = match self.phase.or_else(|| held(&context, &board)) {

@@ -17,7 +17,7 @@ use clap::ValueEnum;
 use super::context::{need_repository, text};
 use super::install::Change;
 use super::install::files::{self, There};
-use super::session::{Answered, Session};
+use super::session::{Answered, Run, Session};
 use crate::agent::{self, Machine, Vars};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::rules::Refusal;
@@ -100,9 +100,9 @@ impl From<ReaderWord> for Reader {
     }
 }
 
-impl SkillArgs {
+impl Run for SkillArgs {
     /// Prints the skill or hooks, or puts them where they are read.
-    pub(super) fn run(self, _: &mut Session) -> Answered {
+    fn run(self, _: &mut Session) -> Answered {
         let request = Request {
             install: self.install || (self.project && !self.uninstall),
             project: self.project,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::context::Need;
-use super::session::{Answered, Session};
+use super::session::{Answered, Run, Session};
 use super::{Context, salvage};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::git::{Repo, quoted};
@@ -70,9 +70,9 @@ pub(super) struct StartArgs {
     resume: Option<String>,
 }
 
-impl StartArgs {
+impl Run for StartArgs {
     /// Starts a sprint, and archives the one before it.
-    pub(super) fn run(self, session: &mut Session) -> Answered {
+    fn run(self, session: &mut Session) -> Answered {
         Ok(Box::new(start(&session.open(Need::Nothing)?, self)?))
     }
 }
@@ -128,7 +128,7 @@ fn start(context: &Context, request: StartArgs) -> Result<Begun, Stop> {
     let store = context.store_path();
     let resume = match request.resume {
         // What is not found is refused by the name that was given.
-        Some(named) => Some(super::show::meant(context, &named)?.unwrap_or(named)),
+        Some(sprint) => Some(super::show::meant(context, &sprint)?.unwrap_or(sprint)),
         None => None,
     };
     let again = request.from.is_some() || carry.is_some() || resume.is_some();
@@ -271,7 +271,7 @@ fn read(path: &std::path::Path) -> Result<String, Failure> {
 /// The graph of the store's `config.json`; an invalid one is refused, and never passed over.
 fn configured(store: &std::path::Path) -> Result<Option<Written>, Stop> {
     let path = store.join("config.json");
-    let Some(text) = super::batch::read_config(store)? else { return Ok(None) };
+    let Some(text) = super::concurrency::read_config(store)? else { return Ok(None) };
     spec::of_config(&text).map_err(|error| {
         let file = path.display().to_string();
         Refusal::InvalidGraph { file, why: error.to_string() }.into()

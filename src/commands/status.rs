@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::context::Need;
 use super::output_config::draws_on_stdout;
-use super::session::{Answered, Session, setting_warning};
+use super::session::{Answered, Run, Session, setting_warning};
 use super::{Context, salvage, worktrees};
 use crate::record::{Done, VERSION};
 use crate::rules::rows::View;
@@ -36,9 +36,9 @@ pub(super) struct StatusArgs {
     watch: bool,
 }
 
-impl StatusArgs {
+impl Run for StatusArgs {
     /// Shows the board, once or whenever it changes.
-    pub(super) fn run(self, session: &mut Session) -> Answered {
+    fn run(self, session: &mut Session) -> Answered {
         let context = session.store()?;
         let warning = setting_warning(&context);
         if self.watch {

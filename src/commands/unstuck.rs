@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::salvage;
-use super::session::{Answered, Session};
+use super::session::{Answered, Run, Session};
 use crate::record::VERSION;
 use crate::store::change::Freed;
 use crate::ui::text::safe;
@@ -23,9 +23,9 @@ pub(super) struct UnstuckArgs {
     pub force: bool,
 }
 
-impl UnstuckArgs {
+impl Run for UnstuckArgs {
     /// Frees the phase.
-    pub(super) fn run(self, session: &mut Session) -> Answered {
+    fn run(self, session: &mut Session) -> Answered {
         let context = session.store()?;
         let freed = context.store.unstuck(&context.asker, &self.phase, self.force)?;
         let made_up = salvage::made_up(&context, &freed.dues, &freed.sprint_id, &self.phase);

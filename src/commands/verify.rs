@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::Context;
 use super::notes;
-use super::session::{Answered, Session};
+use super::session::{Answered, Run, Session};
 use super::show::{self, Original};
 use crate::error::{Failure, FailureKind};
 use crate::git::Repo;
@@ -43,9 +43,9 @@ pub(super) struct VerifyArgs {
     all: bool,
 }
 
-impl VerifyArgs {
+impl Run for VerifyArgs {
     /// Checks the current sprint, another one, or all there are.
-    pub(super) fn run(self, session: &mut Session) -> Answered {
+    fn run(self, session: &mut Session) -> Answered {
         let context = &session.store()?;
         let boards = if self.all {
             let mut boards = Vec::new();

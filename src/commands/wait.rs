@@ -6,8 +6,9 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use super::Context;
-use super::session::{Answered, Session};
-use super::waiting::{Patience, time, until};
+use super::patience::{Patience, time};
+use super::session::{Answered, Run, Session};
+use super::waiting::until;
 use crate::error::Stop;
 use crate::record::{VERSION, Verdict};
 use crate::rules::waiting::Goal;
@@ -51,9 +52,9 @@ enum For {
     Done,
 }
 
-impl WaitArgs {
+impl Run for WaitArgs {
     /// Waits until the phase can be claimed, or is done.
-    pub(super) fn run(self, session: &mut Session) -> Answered {
+    fn run(self, session: &mut Session) -> Answered {
         let context = session.store()?;
         let waited = session
             .patiently(self.timeout, |patience| wait(&context, &self.phase, self.what, patience))?;
@@ -80,8 +81,8 @@ fn wait(context: &Context, phase: &str, what: For, patience: Patience<'_>) -> Re
     if what == For::Claimable {
         again.extend(["--for", "claimable"]);
     }
-    let (verdict, waited) = until(context, &goal, verdict, patience, &again)?;
-    Ok(Waited { phase: phase.to_owned(), verdict, waited })
+    let (verdict, took) = until(context, &goal, verdict, patience, &again)?;
+    Ok(Waited { phase: phase.to_owned(), verdict, took })
 }
 
 /// What was waited for has come true.
@@ -90,7 +91,7 @@ struct Waited {
     /// How it ended, if that was waited for.
     verdict: Option<Verdict>,
     /// How long that took.
-    waited: Duration,
+    took: Duration,
 }
 
 impl Answer for Waited {
@@ -109,7 +110,7 @@ impl Answer for Waited {
             "phase": self.phase,
             "state": if self.verdict.is_some() { "done" } else { "claimable" },
             "verdict": self.verdict,
-            "waited_ms": milliseconds(self.waited),
+            "waited_ms": milliseconds(self.took),
         })
     }
 }

@@ -10,18 +10,15 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::Context;
-use super::claim::{Claimed, Picked};
-use super::context::parse_duration;
 use super::events::Events;
+use super::patience::Patience;
 use super::signals::Signals;
 use crate::error::{Failure, FailureKind, Stop};
 use crate::rules::prospect::last_change;
 use crate::rules::waiting::{Goal, Outlook, outlook};
 use crate::rules::{Board, Life, Refusal, State};
 use crate::store::World as _;
-use crate::store::change::Granted;
-use crate::store::read::find_phase;
-use crate::ui::waiting::{Live, Progress};
+use crate::ui::waiting::Progress;
 
 /// Where one is told how long it lasts, the time is drawn anew so often.
 pub(super) const TICK: Duration = Duration::from_secs(1);
@@ -31,67 +28,6 @@ const REPEAT: Duration = Duration::from_secs(5 * 60);
 pub(super) const BEARABLE: &str = "90s";
 /// The first wait that is hinted at, and the longest, in seconds: few shells of agents allow more.
 const WAITS: (u64, u64) = (90, 10 * 60);
-
-/// How long to wait, and who watches.
-pub(super) struct Patience<'a> {
-    /// `--timeout`; for ever if `None`.
-    pub(super) timeout: Option<Duration>,
-    /// Where it is shown while it lasts, if anywhere.
-    pub(super) live: Option<&'a mut dyn Live>,
-    /// What has caught signals already; without, they are caught only where it is shown.
-    pub(super) signals: Option<Rc<Signals>>,
-}
-
-impl<'a> Patience<'a> {
-    /// To wait for `timeout` at most, shown on `live`.
-    pub(super) fn new(timeout: Option<Duration>, live: Option<&'a mut dyn Live>) -> Self {
-        Self { timeout, live, signals: None }
-    }
-}
-
-// What `claim` and `next` take for waiting: a doc comment here would stand for that of the command.
-#[derive(Debug, Clone, clap::Args)]
-pub(super) struct WaitOptions {
-    /// Wait until it can be claimed
-    #[arg(long)]
-    pub(super) wait: bool,
-    /// Exit with 3 after that time: 90s, 5m
-    #[arg(long, value_name = "TIME", value_parser = time, requires = "wait")]
-    pub(super) timeout: Option<Duration>,
-}
-
-/// Claims `phase`, or the first that can be, as soon as that is possible.
-///
-/// # Errors
-/// Why it never will be; that the time is over; or what the system says.
-pub(super) fn claim(
-    context: &Context,
-    phase: Option<&str>,
-    takeover: bool,
-    patience: Patience<'_>,
-) -> Result<Claimed, Stop> {
-    if let Some(failure) = context.bad_setting_of_claims() {
-        return Err(failure.into());
-    }
-    let mut again: Vec<&str> = phase.map_or(vec!["next", "--claim"], |phase| vec!["claim", phase]);
-    if takeover {
-        again.push("--takeover");
-    }
-    let goal = |board: &Board| match phase {
-        Some(phase) => Ok(Goal::Claimable { id: find_phase(&board.graph, phase)?, takeover }),
-        None => Ok(Goal::Anything),
-    };
-    let take = |_: &Board| -> Result<Granted, Stop> {
-        match phase {
-            Some(phase) => context.store.claim(&context.claimer()?, phase, takeover),
-            None => context.store.claim_next(&context.claimer()?),
-        }
-    };
-    again.push("--wait");
-    let (granted, taken) = until(context, &goal, take, patience, &again)?;
-    let picked = if phase.is_some() { Picked::ByName } else { Picked::First };
-    Ok(Claimed::of(context, granted, picked, Some(taken)))
-}
 
 /// How one look ends.
 enum Look<T> {
@@ -255,13 +191,4 @@ fn watch_oneself(context: &Context, events: &mut Events) -> Result<(), Failure> 
         Life::Unknown => {}
     }
     Ok(())
-}
-
-/// A duration, or a number of seconds.
-pub(super) fn time(text: &str) -> Result<Duration, String> {
-    if let Ok(seconds) = text.parse() {
-        return Ok(Duration::from_secs(seconds));
-    }
-    let duration = parse_duration(text).and_then(|duration| Duration::try_from(duration).ok());
-    duration.ok_or_else(|| "it is no duration, such as 90s or 5m".to_owned())
 }

@@ -2,7 +2,6 @@
 //! by those that they have now.
 
 use super::Context;
-use super::recorded::recorded;
 use crate::git::Repo;
 use crate::git::worktree::Recorded;
 use crate::record::Claim;
@@ -40,5 +39,14 @@ pub(super) fn update_refusal(worktrees: &Worktrees, refusal: &mut Refusal) {
         if let Some(path) = worktrees.moved(&recorded) {
             holder.worktree = Some(path);
         }
+    }
+}
+
+/// The worktree of `claim`, as its record names it.
+pub(super) fn recorded(claim: &Claim) -> Recorded<'_> {
+    Recorded {
+        path: claim.worktree.as_deref(),
+        git_dir: claim.git_dir.as_deref(),
+        since: claim.claimed_at,
     }
 }

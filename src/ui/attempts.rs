@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::message::{Message, NOTHING, message};
-use super::output::Messages;
+use super::messages::Messages;
 use super::phrases::{ago, names, who};
 use super::text::safe;
 use crate::record::Attempt;

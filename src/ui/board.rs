@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::advice;
-use super::output::Messages;
+use super::messages::Messages;
 use super::phrases::{ago, known, who};
 use super::text::{Paint, safe};
 use crate::record::{VERSION, Verdict};

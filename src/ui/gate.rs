@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::message::{Message, NEXT, NOTHING, message};
-use super::output::Messages;
+use super::messages::Messages;
 use super::phrases::{FAILED, ago, names, namesake, owner, who, you};
 use super::text::{list, safe, short};
 use crate::rules::gate::{Checked, CheckedBy, Gap, Lack, Shut};

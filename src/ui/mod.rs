@@ -10,8 +10,10 @@ pub mod advice;
 pub mod attempts;
 pub mod board;
 pub mod columns;
+pub mod format;
 pub mod gate;
 pub mod message;
+pub mod messages;
 pub mod output;
 pub mod own;
 pub mod phrases;
@@ -23,4 +25,6 @@ pub mod text;
 pub mod trouble;
 pub mod waiting;
 
-pub use output::{Answer, Format, Messages, Printed, render};
+pub use format::Format;
+pub use messages::Messages;
+pub use output::{Answer, Printed, render};

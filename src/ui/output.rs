@@ -6,11 +6,12 @@
 
 use std::io::Write as _;
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::format::Format;
+use super::messages::Messages;
 use super::stop::{self, StopMessage};
-use super::text::{Paint, safe, safe_json};
+use super::text::{safe, safe_json};
 use crate::error::{self, Stop};
 use crate::record::VERSION;
 
@@ -32,23 +33,6 @@ pub trait Answer {
     fn stream(&self, _: Format) -> Option<u8> {
         None
     }
-}
-
-/// How to print.
-#[derive(Debug, Clone, Copy)]
-pub struct Format {
-    /// One JSON object on stdout.
-    pub json: bool,
-    /// Colours on stdout.
-    pub out: Paint,
-    /// Colours on stderr.
-    pub err: Paint,
-    /// The terminal's width in columns, if stdout is one.
-    pub width: Option<usize>,
-    /// Whether to print hints.
-    pub advice: bool,
-    /// What time it is.
-    pub now: Timestamp,
 }
 
 /// What is to be printed, and the exit code.
@@ -99,51 +83,6 @@ pub(crate) fn unwritten(error: &std::io::Error) -> String {
     format!("cannot write the answer: {error}")
 }
 
-/// Collects what is said on stderr.
-pub struct Messages {
-    err: String,
-    paint: Paint,
-    advice: bool,
-}
-
-impl Messages {
-    /// As `format` says.
-    #[must_use]
-    pub fn new(format: Format) -> Self {
-        Self { err: String::new(), paint: format.err, advice: format.advice }
-    }
-
-    /// What was said so far.
-    #[must_use]
-    pub fn into_text(self) -> String {
-        self.err
-    }
-
-    /// An error that there is an answer beside.
-    pub(crate) fn error(&mut self, text: &str) {
-        let line = format!("{} {text}", self.paint.error("error:"));
-        self.line(&line);
-    }
-
-    pub(crate) fn line(&mut self, line: &str) {
-        self.err.push_str(line);
-        self.err.push('\n');
-    }
-
-    pub(crate) fn hint(&mut self, hint: &str) {
-        if !self.advice {
-            return;
-        }
-        let line = format!("{} {hint}", self.paint.hint("hint:"));
-        self.line(&line);
-    }
-
-    pub(crate) fn warning(&mut self, text: &str) {
-        let line = format!("{} {text}", self.paint.hint("warning:"));
-        self.line(&line);
-    }
-}
-
 /// What a command's end prints.
 #[must_use]
 pub fn render(result: &Result<Box<dyn Answer>, Stop>, format: Format) -> Printed {
@@ -180,12 +119,11 @@ pub(crate) fn one_line(value: &Value) -> String {
 }
 
 fn stop_text(message: &StopMessage, messages: &mut Messages) {
-    let line = if message.is_error {
-        format!("{} {}", messages.paint.error("error:"), message.text)
+    if message.is_error {
+        messages.error(&message.text);
     } else {
-        message.text.clone()
-    };
-    messages.line(&line);
+        messages.line(&message.text);
+    }
     for hint in &message.hints {
         messages.hint(hint);
     }

@@ -1,7 +1,7 @@
 //! What is said where a next round begins: what was carried, and what cannot be.
 
 use super::message::{Message, NEXT, NOTHING, message};
-use super::output::Messages;
+use super::messages::Messages;
 use super::phrases::{names, who};
 use super::text::{list, safe};
 use crate::error::Failure;

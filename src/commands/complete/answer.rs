@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::Handed;
 use crate::commands::recorded::{Elsewhere, Found};
-use crate::commands::{guard, notes, salvage};
+use crate::commands::{gate, notes, salvage};
 use crate::record::{Done, VERSION, Verdict};
 use crate::store::change::Completed;
 use crate::ui::own::uncommitted;
@@ -77,7 +77,7 @@ fn text(handed: &Handed, now: Timestamp, messages: &mut Messages) {
     if !completed.opened.is_empty() {
         messages.line(&format!("open now: {}", list(&completed.opened)));
     }
-    guard::lacks_text(phase, lacks, messages);
+    gate::lacks_text(phase, lacks, messages);
     notes::noted_text(note.as_deref(), messages);
 }
 

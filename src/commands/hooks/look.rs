@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::block::{self, Ours, PROGRAM};
 use super::{Action, EVENT, Form, Hooks, Place, Target, Way, is_executable, is_in_path, read};
-use crate::commands::push;
+use crate::commands::protection;
 use crate::error::Failure;
 use crate::git::Repo;
 
@@ -161,7 +161,7 @@ fn targets(repo: &Repo) -> Result<Vec<Target>, Failure> {
     }
     found.truncate(TARGETS);
     let target = |(to, by): (String, Vec<String>)| {
-        let protection = push::protection(repo, &to, None, None::<fn() -> bool>)?;
+        let protection = protection::protection(repo, &to, None, None::<fn() -> bool>)?;
         Ok(Target { to: without_secrets(to), by, protection })
     };
     found.into_iter().map(target).collect()

@@ -13,7 +13,7 @@ use super::{Primer, look, shell, subagent};
 use crate::agent::{self, Given, Machine, Vars};
 use crate::commands::context::{self, Need};
 use crate::commands::skill::Reader;
-use crate::commands::{Context, Global, guard};
+use crate::commands::{Context, Global, gate};
 use crate::git::Repo;
 use crate::rules::{Board, Me, Standing, decide};
 use crate::store::change::Asker;
@@ -191,7 +191,7 @@ fn called(global: &Global, input: &Input) -> Option<Said> {
     };
     let name = name(board.as_ref(), &me, id);
     let ships = context.as_ref().zip(board.as_ref()).is_some_and(|(context, board)| {
-        let guards = guard::phase(context);
+        let guards = gate::phase(context);
         let phase = board.graph.find(&guards);
         let claim = phase.and_then(|phase| subagent::hold(board, phase));
         claim.is_some_and(|hold| hold.claim.agent == name)

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::answer::{Row, abouts, agents, facts, named, rows, said, stamp, standing, within};
+use super::facts::{Row, abouts, agents, facts, named, rows, said, stamp, standing, within};
 use super::{Overview, Told};
 use crate::commands::graph::{Form, drawing};
 use crate::rules::timeline::{End, Span, Track};

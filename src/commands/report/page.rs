@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::answer::{Row, abouts, facts, left, named, rows, said, stamp, standing, within};
+use super::facts::{Row, abouts, facts, left, named, rows, said, stamp, standing, within};
 use super::picture::{class, glyph, picture};
 use super::{Overview, Told};
 use crate::rules::timeline::{End, Share, Span, Track, Work};
@@ -73,7 +73,7 @@ pub(super) fn one(told: &Told, now: Timestamp) -> String {
         @if !told.line.agents.is_empty() {
             section aria-labelledby="agents" {
                 h2 #agents { "Agents" }
-                (agents(&super::answer::agents(told)))
+                (agents(&super::facts::agents(told)))
             }
         }
     };

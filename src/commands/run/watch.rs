@@ -452,7 +452,7 @@ impl Watch {
 
 /// Gives whoever else is in this process's group the signal that was typed while the command had the
 /// terminal, as the terminal would have: a shell or `git` above shall know that it was interrupted.
-pub fn pass_on_what_was_typed(signal: i32) {
+pub(super) fn pass_on_what_was_typed(signal: i32) {
     if let Some(signal) = Signal::from_named_raw(signal) {
         kill_current_process_group(signal).ok();
     }

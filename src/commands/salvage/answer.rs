@@ -88,7 +88,7 @@ pub(in crate::commands) fn left_text(left: Option<&Left>, messages: &mut Message
             "it worked in {place}, which is no worktree of this repository now: nothing is saved"
         )),
         Fate::Off => {
-            messages.line(&format!("{worked}; nothing is saved, as conductor.maxSalvage is 0"))
+            messages.line(&format!("{worked}; nothing is saved, as conductor.maxSalvage is 0"));
         }
         Fate::Alive => messages.line(&format!(
             "what it has not committed in {place} is not saved: it may be at work there"

@@ -1,65 +1,15 @@
-//! Reports: what is told of a sprint, or of all of them, the same in Markdown, HTML and JSON.
-//!
-//! Here is what all three have in common; none of them computes anything of its own.
+//! What a report tells, the same in Markdown, HTML and JSON; none of them computes anything of its own.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::{Overview, Page, Told, markdown, page};
+use super::{Overview, Told};
 use crate::record::{Done, VERSION, Verdict};
 use crate::rules::timeline::{End, Share, Span, Summary, Track, Work};
 use crate::rules::{Board, Hold, Life, PhaseId, Standing, State};
 use crate::ui::board::{self, Look};
+use crate::ui::table;
 use crate::ui::text::{duration, moment, safe, zone};
-use crate::ui::{Answer, Format, Messages, table};
-
-impl Answer for Told {
-    fn text(&self, format: Format, _: &mut Messages) -> String {
-        text(self, self.page, format.now)
-    }
-
-    fn json(&self, format: Format) -> Value {
-        json(self, format.now)
-    }
-}
-
-impl Answer for Overview {
-    fn text(&self, _: Format, messages: &mut Messages) -> String {
-        overview(self, self.page, messages)
-    }
-
-    fn json(&self, _: Format) -> Value {
-        overview_json(self)
-    }
-}
-
-fn text(told: &Told, page: Page, now: Timestamp) -> String {
-    match page {
-        Page::Markdown => markdown::one(told, now),
-        Page::Html => page::one(told, now),
-    }
-}
-
-fn overview(overview: &Overview, page: Page, messages: &mut Messages) -> String {
-    for id in &overview.unreadable {
-        messages.warning(&format!("sprint '{}' cannot be read, and is left out", safe(stamp(id))));
-    }
-    match page {
-        Page::Markdown => markdown::all(overview),
-        Page::Html => page::all(overview),
-    }
-}
-
-/// What each phase is about, where its planner said so.
-pub(super) fn abouts(told: &Told) -> Vec<(&str, String)> {
-    let graph = &told.view.board.graph;
-    let about = |id: PhaseId| {
-        let phase = graph.phase(id);
-        let words: Vec<&str> = phase.about.as_deref()?.split_whitespace().collect();
-        (!words.is_empty()).then(|| (phase.name.as_str(), safe(&words.join(" ")).into_owned()))
-    };
-    graph.ids().filter_map(about).collect()
-}
 
 /// What the table of phases says of one.
 pub(super) struct Row<'a> {
@@ -72,6 +22,17 @@ pub(super) struct Row<'a> {
     pub(super) evidence: String,
     pub(super) verdict: &'static str,
     pub(super) critical: bool,
+}
+
+/// What each phase is about, where its planner said so.
+pub(super) fn abouts(told: &Told) -> Vec<(&str, String)> {
+    let graph = &told.view.board.graph;
+    let about = |id: PhaseId| {
+        let phase = graph.phase(id);
+        let words: Vec<&str> = phase.about.as_deref()?.split_whitespace().collect();
+        (!words.is_empty()).then(|| (phase.name.as_str(), safe(&words.join(" ")).into_owned()))
+    };
+    graph.ids().filter_map(about).collect()
 }
 
 fn row(told: &Told, id: PhaseId, now: Timestamp) -> Row<'_> {
@@ -163,39 +124,6 @@ pub(super) fn facts(told: &Told) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// Where an agent is now: in the order in which agents are told of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Whereabouts {
-    AtWork,
-    /// It holds nothing.
-    Free,
-    /// Its process is gone, and it still holds a phase; when it was last heard.
-    Gone(Option<Timestamp>),
-}
-
-impl Whereabouts {
-    fn of(board: &Board, agent: &str) -> Self {
-        if board.standing() != Standing::Active {
-            return Self::Free;
-        }
-        let held = board.graph.ids().filter_map(|id| match board.state(id) {
-            State::Claimed(hold) if hold.claim.agent == agent => Some(hold),
-            State::Claimed(_) | State::Pending | State::Done(_) => None,
-        });
-        let each =
-            held.map(|hold| if is_gone(hold) { Self::Gone(hold.heard) } else { Self::AtWork });
-        each.min().unwrap_or(Self::Free)
-    }
-
-    fn text(self) -> String {
-        match self {
-            Self::AtWork => "at work".to_owned(),
-            Self::Free => String::new(),
-            Self::Gone(heard) => gone(heard),
-        }
-    }
-}
-
 fn is_gone(hold: &Hold) -> bool {
     hold.life == Life::Dead
 }
@@ -264,11 +192,44 @@ fn names<'a>(board: &'a Board, ids: &[PhaseId]) -> Vec<&'a str> {
     ids.iter().map(|id| board.graph.phase(*id).name.as_str()).collect()
 }
 
+/// Where an agent is now: in the order in which agents are told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Whereabouts {
+    AtWork,
+    /// It holds nothing.
+    Free,
+    /// Its process is gone, and it still holds a phase; when it was last heard.
+    Gone(Option<Timestamp>),
+}
+
+impl Whereabouts {
+    fn of(board: &Board, agent: &str) -> Self {
+        if board.standing() != Standing::Active {
+            return Self::Free;
+        }
+        let held = board.graph.ids().filter_map(|id| match board.state(id) {
+            State::Claimed(hold) if hold.claim.agent == agent => Some(hold),
+            State::Claimed(_) | State::Pending | State::Done(_) => None,
+        });
+        let each =
+            held.map(|hold| if is_gone(hold) { Self::Gone(hold.heard) } else { Self::AtWork });
+        each.min().unwrap_or(Self::Free)
+    }
+
+    fn text(self) -> String {
+        match self {
+            Self::AtWork => "at work".to_owned(),
+            Self::Free => String::new(),
+            Self::Gone(heard) => gone(heard),
+        }
+    }
+}
+
 fn milliseconds(time: SignedDuration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn json(told: &Told, now: Timestamp) -> Value {
+pub(super) fn json(told: &Told, now: Timestamp) -> Value {
     let (board, line) = (&told.view.board, &told.line);
     let phase = |id: PhaseId| {
         let track = &line.tracks[id.index()];
@@ -322,7 +283,7 @@ fn json(told: &Told, now: Timestamp) -> Value {
     })
 }
 
-fn overview_json(overview: &Overview) -> Value {
+pub(super) fn overview_json(overview: &Overview) -> Value {
     let sprint = |it: &Summary| {
         json!({
             "sprint_id": it.sprint_id,
