@@ -3,9 +3,14 @@
 //!
 //! [`EXIT_CODES`] is the one table of exit codes; the help, the README and the tests read it.
 
+use std::any::Any;
+use std::borrow::Cow;
 use std::fmt;
 
+use serde_json::Value;
+
 use crate::rules::Refusal;
+use crate::rules::refusal::Retry;
 
 /// Exit codes and their meaning, for help, README and tests.
 pub const EXIT_CODES: &[(u8, &str)] = &[
@@ -135,7 +140,7 @@ pub struct Failure {
     /// Where it came from, outermost first.
     pub error: anyhow::Error,
     /// What the reader may do now, in git's `hint:` manner; at most two.
-    pub hints: Vec<String>,
+    pub hints: Vec<Hint>,
 }
 
 impl Failure {
@@ -177,7 +182,7 @@ impl Failure {
 
     /// Adds a hint.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn hint(mut self, hint: impl Into<Hint>) -> Self {
         self.hints.push(hint.into());
         self
     }
@@ -190,13 +195,144 @@ impl fmt::Display for Failure {
     }
 }
 
+/// Who reads what a command says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Caller {
+    /// An agent, a job, a program: it works for somebody, and can tell them.
+    #[default]
+    Agent,
+    /// A person at a terminal.
+    Person,
+}
+
+/// What the reader may do, in the words for an agent, and for a person where they differ: nobody can tell
+/// a person to tell "your human".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hint {
+    agent: Cow<'static, str>,
+    person: Option<Cow<'static, str>>,
+}
+
+impl Hint {
+    /// A hint that says something else to a person.
+    #[must_use]
+    pub fn new(agent: impl Into<String>, person: impl Into<String>) -> Self {
+        Self { agent: agent.into().into(), person: Some(person.into().into()) }
+    }
+
+    /// The same with words that are always these.
+    #[must_use]
+    pub const fn fixed(agent: &'static str, person: &'static str) -> Self {
+        Self { agent: Cow::Borrowed(agent), person: Some(Cow::Borrowed(person)) }
+    }
+
+    /// The words for `caller`.
+    #[must_use]
+    pub fn words(&self, caller: Caller) -> &str {
+        match (caller, &self.person) {
+            (Caller::Person, Some(person)) => person,
+            (Caller::Person | Caller::Agent, _) => &self.agent,
+        }
+    }
+
+    /// The words for an agent, as programs read them.
+    #[must_use]
+    pub fn for_agent(&self) -> &str {
+        &self.agent
+    }
+
+    /// The same with both of its words changed.
+    #[must_use]
+    pub fn map(&self, change: impl Fn(&str) -> String) -> Self {
+        Self {
+            agent: change(&self.agent).into(),
+            person: self.person.as_deref().map(|words| change(words).into()),
+        }
+    }
+}
+
+impl<T: Into<String>> From<T> for Hint {
+    fn from(words: T) -> Self {
+        Self { agent: words.into().into(), person: None }
+    }
+}
+
+impl serde::Serialize for Hint {
+    /// The words for an agent.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.agent.serialize(serializer)
+    }
+}
+
+/// What a command that did nothing says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// What happened.
+    pub text: String,
+    /// What the reader may do, beside the command.
+    pub hints: Vec<Hint>,
+    /// Without `git conductor`, or a whole command of git's own; empty if there is nothing to run.
+    pub command: Vec<String>,
+}
+
+impl Message {
+    /// A message with one hint.
+    #[must_use]
+    pub fn new(text: String, hint: impl Into<Hint>, command: &[&str]) -> Self {
+        let command = command.iter().map(|word| (*word).to_owned()).collect();
+        Self { text, hints: vec![hint.into()], command }
+    }
+}
+
+/// A refusal that a command brings itself; those of the sprint are [`Refusal`].
+pub trait Refuses: fmt::Debug + Any {
+    /// The `code` in JSON.
+    fn code(&self) -> &'static str;
+    /// When the same command may succeed.
+    fn retry(&self) -> Retry {
+        Retry::AfterChange
+    }
+    /// What it says.
+    fn message(&self) -> Message;
+    /// What JSON has beside that, as an object.
+    fn facts(&self) -> Value;
+}
+
 /// Why a command stopped without doing what it was asked for.
 #[derive(Debug)]
 pub enum Stop {
     /// The rules said no. Boxed: a refusal carries who, since when and why.
     Refused(Box<Refusal>),
+    /// A command's own rule said no.
+    Declined(Box<dyn Refuses>),
     /// The world broke.
     Failed(Failure),
+}
+
+impl Stop {
+    /// The command's own refusal, if it is that one.
+    pub fn declined_mut<R: Refuses>(&mut self) -> Option<&mut R> {
+        match self {
+            Self::Declined(refusal) => (&mut **refusal as &mut dyn Any).downcast_mut(),
+            Self::Refused(_) | Self::Failed(_) => None,
+        }
+    }
+
+    /// The `code` in JSON.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.code(),
+            Self::Declined(refusal) => refusal.code(),
+            Self::Failed(failure) => failure.kind.code(),
+        }
+    }
+}
+
+impl<R: Refuses> From<R> for Stop {
+    fn from(refusal: R) -> Self {
+        Self::Declined(Box::new(refusal))
+    }
 }
 
 impl From<Refusal> for Stop {

@@ -14,7 +14,7 @@ use std::path::{Component, Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::error::{Failure, FailureKind};
+use crate::error::{Failure, FailureKind, Hint};
 use crate::git::{Env, Repo, Scope, check_store_owner};
 
 /// The store's name in a worktree; `start` excludes it there.
@@ -315,8 +315,10 @@ fn resolve_in(repo: &Repo, path: &Path) -> Result<PathBuf, Failure> {
 
 fn is_link(store: &Path) -> Failure {
     let text = format!("the store '{}' is a link, or reached through one", store.display());
-    Failure::new(FailureKind::Tampered, text)
-        .hint("a link can come with what is checked out, so it is not followed: ask your human")
+    Failure::new(FailureKind::Tampered, text).hint(Hint::fixed(
+        "a link can come with what is checked out, so it is not followed: ask your human",
+        "a link can come with what is checked out, so it is not followed",
+    ))
 }
 
 /// `path` (absolute) with links resolved as far as it exists, and the rest made tidy.

@@ -15,14 +15,15 @@ use git_conductor::commands::graph::{Drawn, Form};
 use git_conductor::commands::inputs::Input;
 use git_conductor::commands::next::Next;
 use git_conductor::commands::notes::{Left, Noted, Records, SetUp, Synced};
+use git_conductor::commands::push::LocalRefs;
 use git_conductor::commands::recorded::{Elsewhere, Found, Sight};
 use git_conductor::commands::report::{Overview, Page, Told};
-use git_conductor::commands::salvage::{self, Dropped, Fate, Kept};
+use git_conductor::commands::salvage::{self, Dropped, Fate, Kept, UnknownSalvage};
 use git_conductor::commands::show::{Original, Shown};
 use git_conductor::commands::start::Begun;
 use git_conductor::commands::unstuck::Unstuck;
 use git_conductor::commands::verify::{Checked, Verification, Verified};
-use git_conductor::error::{Failure, FailureKind, Stop};
+use git_conductor::error::{Caller, Failure, FailureKind, Stop};
 use git_conductor::git::Uncommitted;
 use git_conductor::git::notes::Setting;
 use git_conductor::record::note::{Artifact, Note};
@@ -167,7 +168,7 @@ fn answers(board: &Board, me: &Me, now: Timestamp) -> Vec<Case> {
         ok(Archived { board: board.clone(), made_up: Vec::new() }),
         ok(Cleaned(vec![board.sprint.sprint_id.clone()])),
         stop(failure),
-        stop(Refusal::Kept { refs: vec![board.sprint.project.clone()] }),
+        stop(LocalRefs { refs: vec![board.sprint.project.clone()] }),
     ]);
     all.extend(next(board, facts).err().map(stop));
     for id in board.graph.ids() {
@@ -313,8 +314,7 @@ fn outcomes(board: &Board, id: PhaseId) -> Vec<Case> {
                 },
             };
             let names = vec![kept[0].short_name()];
-            let unknown =
-                Refusal::UnknownSalvage { name: hold.claim.worktree.clone(), kept: names };
+            let unknown = UnknownSalvage { name: hold.claim.worktree.clone(), kept: names };
             let (inputs, nameless, picked) = (vec![input], true, Picked::First);
             vec![
                 ok(Claimed {
@@ -518,12 +518,12 @@ fn of_notes(phase: String, done: &Done) -> Vec<Case> {
 fuzz_target!(|text: &str| {
     let Some(board) = board(text).filter(|board| board.graph.count() <= 8) else { return };
     let now = Timestamp::constant(1_795_000_000, 0);
-    let plain = Paint { on: false };
     for me in askers(&board) {
         for Case { result, kind } in answers(&board, &me, now) {
-            for json in [false, true] {
-                let format =
-                    Format { json, out: plain, err: plain, width: None, advice: true, now };
+            for (json, caller) in
+                [(false, Caller::Agent), (false, Caller::Person), (true, Caller::Agent)]
+            {
+                let format = Format { json, caller, ..Format::plain(now) };
                 let printed = render(&result, format);
                 check_printed(&printed, json);
                 if !json && kind == Kind::Page {
@@ -539,15 +539,12 @@ fuzz_target!(|text: &str| {
 
 /// A table that is to fit a terminal does.
 fn narrow(answer: &Result<Box<dyn Answer>, Stop>, now: Timestamp) {
-    let plain = Paint { on: false };
     for width in [1, 40, 80] {
-        let format =
-            Format { json: false, out: plain, err: plain, width: Some(width), advice: true, now };
+        let format = Format { width: Some(width), ..Format::plain(now) };
         let table = render(answer, format).out;
         assert!(table.lines().all(|line| line.chars().count() <= width), "{width}: {table}");
     }
-    let format =
-        Format { json: false, out: Paint { on: true }, err: plain, width: None, advice: true, now };
+    let format = Format { out: Paint { on: true }, ..Format::plain(now) };
     let coloured = render(answer, format).out;
     assert!(
         !coloured.replace("\u{1b}[", "").contains(|c| c != '\n' && git_conductor_fuzz::is_raw(c))

@@ -113,6 +113,14 @@ pub fn calling(vars: &Vars, machine: &Machine, table: &impl Table) -> Option<Str
     }
 }
 
+/// Whether nothing shows that an agent or a job asks; for who is told something where no store was found.
+#[must_use]
+pub fn is_person() -> bool {
+    let (vars, machine) = (Vars::from_process(), Machine::read());
+    let is_named = NAME_VARIABLES.iter().any(|name| vars.get(name).is_some());
+    !is_named && calling(&vars, &machine, &machine.table).is_none()
+}
+
 /// The settings of git that [`identify`] asks for: an agent's name, and what the user is called.
 const NAME_SETTINGS: [&str; 2] = ["conductor.agent", "user.name"];
 

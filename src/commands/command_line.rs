@@ -9,7 +9,6 @@ use super::Command;
 use super::options::Options;
 use crate::error::{Failure, FailureKind, Stop};
 use crate::record::near::nearest;
-use crate::ui::text::Paint;
 use crate::ui::{self, Format, Printed};
 
 /// Several agent sessions on one repository without stepping on each other
@@ -88,9 +87,12 @@ fn usage(error: &clap::Error, args: &[OsString]) -> Printed {
     let json = args.iter().any(|arg| arg == "--json");
     let (how, help) = usage_line(args);
     let mut failure = Failure::new(FailureKind::Usage, complaint(&text));
-    failure.hints.extend(meant(error).map(|word| format!("did you mean '{word}'?")));
-    failure.hints.push(help);
-    let mut printed = ui::output::refused(&Stop::Failed(failure), Format { json, ..plain() });
+    failure.hints.extend(meant(error).map(|word| format!("did you mean '{word}'?").into()));
+    failure.hints.push(help.into());
+    let mut printed = ui::output::refused(
+        &Stop::Failed(failure),
+        Format { json, ..Format::plain(Timestamp::now()) },
+    );
     // As git does it, between the error and the hints.
     if let Some((problem, hints)) = printed.err.split_once('\n') {
         printed.err = format!("{problem}\n{how}\n{hints}");
@@ -152,15 +154,4 @@ fn usage_line(args: &[OsString]) -> (String, String) {
         None => (commands, "git conductor -h".to_owned()),
     };
     (named.render_usage().to_string().replace("Usage: ", "usage: "), help)
-}
-
-fn plain() -> Format {
-    Format {
-        json: false,
-        out: Paint { on: false },
-        err: Paint { on: false },
-        width: None,
-        advice: true,
-        now: Timestamp::now(),
-    }
 }

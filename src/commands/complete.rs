@@ -10,17 +10,19 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use rustix::io::Errno;
+use serde_json::{Value, json};
 
 use super::inputs::Input;
 use super::recorded::{self, Question, Sight};
 use super::session::{Answered, Run, Session};
 use super::status::modified;
 use super::{Context, context, notes, salvage};
-use crate::error::{Failure, Stop};
+use crate::error::{Failure, Message, Refuses, Stop};
 use crate::record::{Snapshot, Verdict};
-use crate::rules::{Change, Refusal};
-use crate::store::artifact::{Pinned, Source, sha256, too_large};
+use crate::rules::Change;
+use crate::store::artifact::{BadArtifact, Pinned, Source, sha256, too_large};
 use crate::store::change::{Completed, HandIn, MayComplete};
+use crate::ui::text::safe;
 
 /// An artifact is no longer than this, in bytes, unless `conductor.maxArtifact` says otherwise.
 const MAX_ARTIFACT: u64 = 64 * 1024 * 1024;
@@ -197,9 +199,34 @@ struct Artifact {
     mtime: i64,
 }
 
+impl Refuses for BadArtifact {
+    fn code(&self) -> &'static str {
+        "bad_artifact"
+    }
+
+    fn message(&self) -> Message {
+        let Self { phase, path, why, given_up } = self;
+        let hint = if *given_up {
+            format!("the command ended well, but handed over nothing: '{phase}' is given up")
+        } else {
+            format!(
+                "'{phase}' stays claimed by you: write your result to a file in your worktree, \
+                 and complete it with that"
+            )
+        };
+        let problem =
+            format!("'{}' cannot be the artifact of '{phase}': {}", safe(path), safe(why));
+        Message::new(problem, hint, &[])
+    }
+
+    fn facts(&self) -> Value {
+        json!(self)
+    }
+}
+
 /// Opens an artifact and checks what was opened, so that nothing can be put in its place in between.
 fn open_artifact(context: &Context, phase: &str, given: &Path) -> Result<Artifact, Stop> {
-    let refuse = |why: String| Refusal::BadArtifact {
+    let refuse = |why: String| BadArtifact {
         phase: phase.to_owned(),
         path: given.display().to_string(),
         why,
@@ -235,7 +262,7 @@ fn open_artifact(context: &Context, phase: &str, given: &Path) -> Result<Artifac
 
 /// What a failed look at an artifact means. A missing file, or one that cannot be an artifact, is for the
 /// agent to mend. A file that cannot be read now is not wrong.
-fn unfit(error: io::Error, given: impl Display, refuse: impl Fn(String) -> Refusal) -> Stop {
+fn unfit(error: io::Error, given: impl Display, refuse: impl Fn(String) -> BadArtifact) -> Stop {
     let of_the_file = [
         Errno::NOTDIR,
         Errno::ACCESS,
@@ -293,7 +320,7 @@ fn take(
         })?,
         None => MAX_ARTIFACT,
     };
-    let refuse = |why: String| Refusal::BadArtifact {
+    let refuse = |why: String| BadArtifact {
         phase: phase.to_owned(),
         path: artifact.given.clone(),
         why,

@@ -17,7 +17,7 @@ use super::context::{self, Need};
 use super::session::{Answered, Run, Session};
 use super::world::Mutex;
 use super::{Context, Global, hooks, install, skill, start, status};
-use crate::error::{Failure, FailureKind, Stop};
+use crate::error::{Failure, FailureKind, Hint, Stop};
 use crate::git::{self, Broken, Env, Repo};
 use crate::place::Origin;
 use crate::record::{Maker, salvage};
@@ -87,7 +87,7 @@ pub struct Finding {
     /// What it is like, on one line.
     pub says: String,
     /// What can be done about it: a command, or what to tell the human.
-    pub hint: Option<String>,
+    pub hint: Option<Hint>,
     /// Whether it was mended.
     pub fixed: bool,
 }
@@ -152,8 +152,20 @@ impl Findings {
     }
 
     /// With what can be done about it.
-    fn hint(&mut self, check: &'static str, level: Level, says: impl Into<String>, hint: String) {
-        self.0.push(Finding { check, level, says: says.into(), hint: Some(hint), fixed: false });
+    fn hint(
+        &mut self,
+        check: &'static str,
+        level: Level,
+        says: impl Into<String>,
+        hint: impl Into<Hint>,
+    ) {
+        self.0.push(Finding {
+            check,
+            level,
+            says: says.into(),
+            hint: Some(hint.into()),
+            fixed: false,
+        });
     }
 
     /// Says so if nothing else was said of it.
@@ -282,8 +294,11 @@ impl Findings {
             }
             Err(error) => {
                 let says = format!("no: {error}; who looks is answered, and nobody can claim");
-                let hint = "ask your human to allow writing there; do not choose another store";
-                self.hint("writable", Level::Problem, says, hint.to_owned());
+                let hint = Hint::fixed(
+                    "ask your human to allow writing there; do not choose another store",
+                    "allow writing there",
+                );
+                self.hint("writable", Level::Problem, says, hint);
             }
         }
     }
@@ -357,7 +372,10 @@ impl Findings {
                 State::Done(done) => match context.store.look_at_pin(board, name, done) {
                     Ok(Pin::Changed | Pin::Gone) => {
                         let says = format!("what '{name}' handed over is not what it was");
-                        let hint = "tell your human: it proves nothing any more".to_owned();
+                        let hint = Hint::fixed(
+                            "tell your human: it proves nothing any more",
+                            "it proves nothing any more",
+                        );
                         self.hint("artifacts", Level::Problem, says, hint);
                     }
                     Ok(Pin::Same | Pin::None) if status::changed(done) => {
@@ -495,7 +513,10 @@ impl Findings {
                 }
                 Some(Ok(false)) | None => {}
             }
-            let hint = "if no git is running here, your human can remove it".to_owned();
+            let hint = Hint::fixed(
+                "if no git is running here, your human can remove it",
+                "if no git is running here, remove it",
+            );
             self.hint("git locks", Level::Warning, says, hint);
         }
     }
@@ -532,7 +553,7 @@ impl Findings {
                     self.hint("manual", Level::Note, says, hint);
                 }
             }
-            Err(Stop::Refused(_)) => {
+            Err(Stop::Refused(_) | Stop::Declined(_)) => {
                 let says = "files of others are where pages and completions would go";
                 self.hint("manual", Level::Note, says, hint);
             }

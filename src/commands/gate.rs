@@ -185,8 +185,7 @@ pub(super) fn by_notes(phase: Option<&str>, rev: Option<&str>) -> Result<Opened,
 fn named(repo: &Repo, rev: Option<&str>) -> Result<Content, Failure> {
     content(repo, rev).map_err(|mut failure| {
         if failure.kind == FailureKind::Usage {
-            failure.hints =
-                vec!["nothing goes out; name a commit, as 'git log' shows it".to_owned()];
+            failure.hints = vec!["nothing goes out; name a commit, as 'git log' shows it".into()];
         }
         failure
     })
@@ -219,17 +218,13 @@ pub(super) fn ask(
 /// What the gates say, and what has been checked, as far as that is known.
 type Judgement = (Result<Opened, Refusal>, Option<Checked>);
 
-fn answer(
-    context: &Context,
-    phase: Option<&str>,
-    outgoing: &Outgoing,
-) -> Result<Judgement, Failure> {
+fn answer(context: &Context, phase: Option<&str>, outgoing: &Outgoing) -> Result<Judgement, Stop> {
     let settings = Settings::read(context.configuration(), phase)?;
     let first = look(context, &context.store, &settings, outgoing);
     let Looked { mut passage, mut gaps, mut checked } = match first {
         Ok(looked) => looked,
         Err(Stop::Refused(refusal)) => return Ok((Err(*refusal), None)),
-        Err(Stop::Failed(failure)) => return Err(failure),
+        Err(stop) => return Err(stop),
     };
     for other in &context.others {
         // Whether there must be a sprint at all has been said by the repository's own.
@@ -241,7 +236,7 @@ fn answer(
         let there = match look(context, other, &settings, outgoing) {
             Ok(looked) => looked,
             Err(Stop::Refused(refusal)) => return Ok((Err(*refusal), None)),
-            Err(Stop::Failed(failure)) => return Err(failure),
+            Err(stop) => return Err(stop),
         };
         if passage == Passage::NoSprint {
             passage = there.passage;

@@ -15,6 +15,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 pub use self::block::LINE;
 use self::block::SHEBANG;
@@ -22,10 +24,10 @@ pub(super) use self::look::{leaves_to_file, look};
 use super::context::Need;
 use super::session::{Answered, Run, Session};
 use super::{Context, context, start};
-use crate::error::{Failure, FailureKind, Stop};
+use crate::error::{Failure, FailureKind, Message, Refuses, Stop};
 use crate::git::Repo;
 use crate::rules::push::Protection;
-use crate::rules::refusal::{Obstacle, Refusal};
+use crate::ui::text::safe;
 
 /// What git calls the hook.
 const EVENT: &str = "pre-push";
@@ -269,7 +271,7 @@ fn install_block(repo: &Repo, path: &Path, program: &str) -> Result<bool, Stop> 
     }
     if let Some(obstacle) = obstacle(repo, path)? {
         let path = path.display().to_string();
-        return Err(Refusal::ForeignHooks { path, obstacle, line: line(obstacle) }.into());
+        return Err(ForeignHooks { path, obstacle, line: line(obstacle) }.into());
     }
     let old = read(path)?;
     let block = block::block(program);
@@ -285,6 +287,72 @@ fn install_block(repo: &Repo, path: &Path, program: &str) -> Result<bool, Stop> 
     }
     write(path, &new)?;
     Ok(true)
+}
+
+/// Why a hook file is not ours to edit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Obstacle {
+    /// It is husky's.
+    Husky,
+    /// It is lefthook's.
+    Lefthook,
+    /// It is pre-commit's.
+    PreCommit,
+    /// It is in a worktree, where files are tracked.
+    Worktree,
+    /// It is a link, or no file at all.
+    Link,
+    /// It is not a script of a shell.
+    NoShell,
+    /// It is not executable, so that git does not run it.
+    Idle,
+}
+
+/// The hook file is not ours to edit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ForeignHooks {
+    /// The file (absolute path).
+    pub path: String,
+    /// Why not.
+    pub obstacle: Obstacle,
+    /// What its owner may add.
+    pub line: String,
+}
+
+impl Refuses for ForeignHooks {
+    fn code(&self) -> &'static str {
+        "foreign_hooks"
+    }
+
+    fn message(&self) -> Message {
+        let path = safe(&self.path);
+        let (why, hint) = match self.obstacle {
+            Obstacle::Husky => ("husky's", "add this line to '.husky/pre-push'"),
+            Obstacle::Lefthook => ("lefthook's", "add this to 'lefthook.yml'"),
+            Obstacle::PreCommit => {
+                ("pre-commit's", "add this to 'repos' in '.pre-commit-config.yaml'")
+            }
+            Obstacle::Worktree => ("in a worktree, and may be tracked", "add this line to it"),
+            Obstacle::Link => ("not a regular file", "add this line to what it leads to"),
+            Obstacle::NoShell => ("not a script of a shell", "let it run this with its input"),
+            Obstacle::Idle => (
+                "not executable, so that git does not run it",
+                "make it so, or add this line to it",
+            ),
+        };
+        let mut message = Message::new(
+            format!("the hook '{path}' is {why}: nothing was changed"),
+            format!("to have it ask the gate, {hint}"),
+            &[],
+        );
+        message.hints.push(self.line.clone().into());
+        message
+    }
+
+    fn facts(&self) -> Value {
+        json!(self)
+    }
 }
 
 /// What is to be added by hand.

@@ -18,10 +18,13 @@ mod shipped;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+use serde_json::{Value, json};
+
 use super::context::{text, variable};
 use super::session::{Answered, Run, Session};
-use crate::error::{Failure, FailureKind, Stop};
-use crate::rules::Refusal;
+use crate::error::{Failure, FailureKind, Hint, Message, Refuses, Stop};
+use crate::ui::phrases::names;
 pub use files::Change;
 use files::There;
 use shipped::{COMPLETIONS, PAGES};
@@ -72,7 +75,7 @@ pub struct Request {
 }
 
 /// Who reads a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reader {
     /// `man`
@@ -86,7 +89,7 @@ pub enum Reader {
 }
 
 /// One file, and what became of it.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Piece {
     /// Where it is (absolute path).
     #[serde(serialize_with = "files::shown")]
@@ -120,6 +123,39 @@ pub struct Installed {
     pub left: Vec<PathBuf>,
     /// What is not found yet.
     pub missing: Vec<Missing>,
+}
+
+/// Files that are not ours stand where ours would go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct ForeignFiles {
+    /// Which (absolute paths).
+    paths: Vec<String>,
+}
+
+impl Refuses for ForeignFiles {
+    fn code(&self) -> &'static str {
+        "foreign_files"
+    }
+
+    fn message(&self) -> Message {
+        let are = if self.paths.len() == 1 { "is there and is" } else { "are there and are" };
+        Message::new(
+            format!(
+                "{} {are} not from 'git conductor install': nothing was changed",
+                names(&self.paths)
+            ),
+            Hint::new(
+                "whose they are is your human's to say: once they are out of the way, run it again; \
+                 or install below another directory with --prefix",
+                "once they are out of the way, run it again; or install below another directory with --prefix",
+            ),
+            &[],
+        )
+    }
+
+    fn facts(&self) -> Value {
+        json!(self)
+    }
 }
 
 /// A directory that files go to.
@@ -350,7 +386,7 @@ fn put(request: &Request, targets: &[Target]) -> Result<Done, Stop> {
         }
     }
     if !foreign.is_empty() {
-        return Err(Refusal::ForeignFiles { paths: foreign, skill: false }.into());
+        return Err(ForeignFiles { paths: foreign }.into());
     }
     let mut pieces = Vec::new();
     for (reader, path, text, change) in wanted {

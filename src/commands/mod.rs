@@ -28,7 +28,7 @@ mod output_config;
 mod patience;
 pub mod prime;
 mod protection;
-mod push;
+pub mod push;
 pub mod recorded;
 pub mod report;
 pub mod run;

@@ -36,6 +36,8 @@ pub(super) enum When {
     Never,
 }
 
+/// Reads how old something must be to be removed.
 pub(super) fn age(text: &str) -> Result<SignedDuration, String> {
-    parse_duration(text).ok_or_else(|| "it is no duration; nothing was removed, and how old is old enough is for your human to say".to_owned())
+    parse_duration(text)
+        .ok_or_else(|| "invalid duration (try 7d or 12h); nothing was removed".to_owned())
 }

@@ -6,6 +6,8 @@ use jiff::Timestamp;
 
 use super::Context;
 use super::options::{Options, When};
+use crate::agent;
+use crate::error::Caller;
 use crate::ui::Format;
 use crate::ui::text::Paint;
 
@@ -18,11 +20,13 @@ pub(super) struct OutputConfig {
     pager_color: bool,
     /// `advice.conductor`: whether to give hints.
     advice: bool,
+    /// Whether a person asks, rather than an agent or a job; `None` where nobody has looked.
+    person: Option<bool>,
 }
 
 impl Default for OutputConfig {
     fn default() -> Self {
-        Self { color: When::Auto, pager_color: true, advice: true }
+        Self { color: When::Auto, pager_color: true, advice: true, person: None }
     }
 }
 
@@ -36,6 +40,7 @@ impl OutputConfig {
             color: color.map_or(When::Auto, |word| When::configured(&word)),
             pager_color: is_true("color.pager"),
             advice: is_true("advice.conductor"),
+            person: Some(context.asker.me.person),
         }
     }
 
@@ -64,8 +69,17 @@ impl OutputConfig {
             err: Paint { on: color(std::io::stderr().is_terminal()) },
             width: width.filter(|&width| width > 0),
             advice: advice && self.advice,
+            caller: self.caller(options),
             now: Timestamp::now(),
         }
+    }
+}
+
+impl OutputConfig {
+    /// Who reads what is said: a person only if nothing points to an agent, and it is said on a terminal.
+    fn caller(self, options: &Options) -> Caller {
+        let asks = || self.person.unwrap_or_else(|| options.agent.is_none() && agent::is_person());
+        if std::io::stderr().is_terminal() && asks() { Caller::Person } else { Caller::Agent }
     }
 }
 

@@ -3,19 +3,22 @@
 use std::io::{IsTerminal as _, Read as _};
 use std::path::Path;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::context::{self, Need};
 use super::gate::{self, Opened, Outgoing};
 use super::protection::protection;
 use super::{Context, Global, hooks};
-use crate::error::{Failure, FailureKind, Stop};
+use crate::error::{Failure, FailureKind, Message, Refuses, Stop};
 use crate::git::Repo;
 use crate::record::VERSION;
 use crate::rules::Refusal;
 use crate::rules::gate::{Content, Passage};
 use crate::rules::push::{Treatment, Update};
+use crate::rules::refusal::Retry;
 use crate::ui::gate::warnings;
+use crate::ui::phrases::names;
 use crate::ui::{Answer, Format, Messages};
 
 /// No more than so many bytes are read of what git says; that is some 400,000 references.
@@ -70,7 +73,7 @@ pub(super) fn push(
             );
             Stop::Failed(failure)
         }
-        stop @ (Stop::Failed(_) | Stop::Refused(_)) => stop,
+        stop @ (Stop::Failed(_) | Stop::Refused(_) | Stop::Declined(_)) => stop,
     })
 }
 
@@ -103,7 +106,7 @@ fn try_push(
     let names = |updates: &[&Update]| updates.iter().map(|it| it.reference.clone()).collect();
     let kept = of(Treatment::Kept);
     if !kept.is_empty() {
-        return Err(Refusal::Kept { refs: names(&kept) }.into());
+        return Err(LocalRefs { refs: names(&kept) }.into());
     }
     let guarded = of(Treatment::Guarded);
     if guarded.is_empty() {
@@ -118,7 +121,7 @@ fn try_push(
             let guessed = protection.is_guess(&guarded);
             Err(Refusal::Push { refs, guessed, why }.into())
         }
-        Err(failed @ Stop::Failed(_)) => Err(failed),
+        Err(stop) => Err(stop),
     }
 }
 
@@ -174,4 +177,34 @@ fn outgoing(repo: &Repo, updates: &[&Update]) -> Result<Outgoing, Failure> {
     contents.dedup();
     let deletes = updates.iter().any(|update| update.object.is_none());
     Ok(Outgoing { contents, deletes })
+}
+
+/// A push of what must not leave the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LocalRefs {
+    /// The remote's references that it would become.
+    pub refs: Vec<String>,
+}
+
+impl Refuses for LocalRefs {
+    fn code(&self) -> &'static str {
+        "kept"
+    }
+
+    fn retry(&self) -> Retry {
+        Retry::Never
+    }
+
+    fn message(&self) -> Message {
+        Message::new(
+            format!("nothing is pushed: {} must not leave this machine", names(&self.refs)),
+            "this is no conflict with the remote: pulling or rebasing will not help; \
+             name the references that you mean to push",
+            &[],
+        )
+    }
+
+    fn facts(&self) -> Value {
+        json!(self)
+    }
 }

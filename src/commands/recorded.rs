@@ -5,14 +5,18 @@ use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+use serde_json::{Value, json};
+
 use super::{Context, concurrency, worktrees};
-use crate::error::{Failure, FailureKind, Stop};
+use crate::error::{Failure, FailureKind, Message, Refuses, Stop};
 use crate::git::worktree::Place;
 use crate::git::{Repo, Uncommitted};
 use crate::record::{Claim, Snapshot};
 use crate::rules::graph::Concurrency;
 use crate::rules::identity::is_here;
-use crate::rules::{Board, PhaseId, Refusal, State};
+use crate::rules::{Board, PhaseId, State};
+use crate::ui::text::{list, safe};
 
 /// So many of the paths that are not committed are named.
 const PATHS: usize = 3;
@@ -118,7 +122,7 @@ pub(super) fn look(context: &Context, question: &Question<'_>) -> Result<(Snapsh
         }
     }
     if let Some(found) = sight.uncommitted.as_ref().filter(|it| require_clean && it.count > 0) {
-        return Err(Refusal::Dirty {
+        return Err(Dirty {
             phase: board.graph.phase(id).name.clone(),
             worktree: at.worktree,
             count: found.count,
@@ -191,4 +195,60 @@ fn place(context: &Context, repo: &Repo, claim: &Claim) -> (Option<Repo>, Option
         Place::Gone => (None, elsewhere(path, Found::Gone)),
         Place::Foreign => (None, elsewhere(path, Found::Foreign)),
     }
+}
+
+/// Not all of the work is committed, and only a clean worktree may be completed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Dirty {
+    /// The phase.
+    pub phase: String,
+    /// The worktree.
+    pub worktree: Option<String>,
+    /// How many paths are not committed.
+    pub count: usize,
+    /// The first of them, relative to the worktree.
+    pub paths: Vec<String>,
+    /// Whether the phase was given up for it, since its owner ends.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub given_up: bool,
+}
+
+impl Refuses for Dirty {
+    fn code(&self) -> &'static str {
+        "dirty"
+    }
+
+    fn message(&self) -> Message {
+        let Self { phase, worktree, count, paths, given_up } = self;
+        let text = format!(
+            "'{phase}' is not completed: {}",
+            uncommitted(worktree.as_deref().unwrap_or_default(), *count, paths)
+        );
+        let hint = if *given_up {
+            format!(
+                "the command ended well, but left that: '{phase}' is given up (conductor.requireClean)"
+            )
+        } else {
+            format!(
+                "'{phase}' stays claimed by you (conductor.requireClean): commit what belongs to it, \
+                 and complete it again"
+            )
+        };
+        Message::new(text, hint, &[])
+    }
+
+    fn facts(&self) -> Value {
+        json!(self)
+    }
+}
+
+/// `3 paths in '/home/ann/app' are not committed: 'a', 'b' and 1 more`
+pub(super) fn uncommitted(place: &str, count: usize, first: &[String]) -> String {
+    let mut shown: Vec<String> = first.iter().map(|path| format!("'{}'", safe(path))).collect();
+    if count > shown.len() {
+        shown.push(format!("{} more", count - shown.len()));
+    }
+    let paths = if count == 1 { "1 path" } else { &format!("{count} paths") };
+    let are = if count == 1 { "is" } else { "are" };
+    format!("{paths} in '{}' {are} not committed: {}", safe(place), list(&shown))
 }

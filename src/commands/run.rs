@@ -23,6 +23,7 @@ use super::claim::Claimed;
 use super::context::Context;
 use super::inputs::Input;
 use super::patience::{Patience, WaitOptions};
+use super::recorded::Dirty;
 use super::session::{Answered, Run, Session};
 use super::signals::Signals;
 use super::{claim, complete, waiting};
@@ -33,6 +34,7 @@ use crate::record::{Claim, Done, Verdict};
 use crate::rules::graph::Handover;
 use crate::rules::identity::relation;
 use crate::rules::{Change, Life, Refusal, State};
+use crate::store::artifact::BadArtifact;
 use crate::store::change::Granted;
 use crate::store::standing::Standing;
 use watch::{Ended, Watched};
@@ -363,16 +365,12 @@ fn goes_on(left: &[i32]) -> Failure {
 
 /// Gives the phase up since it could not be completed, for the reason that `stop` is.
 fn given_up(context: &Context, phase: &str, mut stop: Stop) -> Stop {
-    if let Stop::Refused(refusal) = &mut stop
-        && let Refusal::BadArtifact { path, why, given_up, .. } = &mut **refusal
-    {
+    if let Some(BadArtifact { path, why, given_up, .. }) = stop.declined_mut() {
         let fate = give_up(context, phase, format!("no artifact '{path}': {why}"));
         *given_up = matches!(fate, Fate::Aborted(_));
         return stop;
     }
-    if let Stop::Refused(refusal) = &mut stop
-        && let Refusal::Dirty { count, given_up, .. } = &mut **refusal
-    {
+    if let Some(Dirty { count, given_up, .. }) = stop.declined_mut() {
         let reason =
             format!("{count} paths were not committed, and conductor.requireClean is true");
         let fate = give_up(context, phase, reason);
@@ -380,7 +378,7 @@ fn given_up(context: &Context, phase: &str, mut stop: Stop) -> Stop {
         return stop;
     }
     let why = match &stop {
-        Stop::Refused(refusal) => refusal.code().to_owned(),
+        Stop::Refused(_) | Stop::Declined(_) => stop.code().to_owned(),
         Stop::Failed(failure) => failure.to_string(),
     };
     give_up(context, phase, format!("it could not be completed: {why}"));
@@ -393,6 +391,9 @@ fn give_up(context: &Context, phase: &str, reason: String) -> Fate {
         // Somebody else has given it up meanwhile, or the command has.
         Ok(_) => Fate::Lost(Box::new(Refusal::NotClaimed { phase: phase.to_owned() })),
         Err(Stop::Refused(refusal)) => Fate::Lost(refusal),
+        Err(Stop::Declined(refusal)) => {
+            Fate::Left(Failure::new(FailureKind::Bug, refusal.message().text))
+        }
         Err(Stop::Failed(failure)) => Fate::Left(failure),
     }
 }

@@ -12,19 +12,24 @@ pub(super) use answer::{
 
 use clap::ValueEnum;
 use jiff::SignedDuration;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::options::age;
 use super::session::{Answered, Run, Session, misused};
 use super::{Context, context};
-use crate::error::{Failure, FailureKind, Stop};
+use crate::error::{Failure, FailureKind, Message, Refuses, Stop};
 use crate::git::salvage;
 use crate::record::salvage::Salvage;
 use crate::record::{Claim, Due};
 use crate::rules::attempts::{self, ABORT};
 use crate::rules::lost::{self, Loss};
-use crate::rules::{Board, Life, PhaseId, Refusal};
+use crate::rules::refusal::Retry;
+use crate::rules::{Board, Life, PhaseId};
 use crate::store::World as _;
 use crate::store::change::{Freed, Granted};
+use crate::ui::phrases::names;
+use crate::ui::text::safe;
 
 pub use crate::git::salvage::Differing;
 
@@ -414,7 +419,45 @@ fn find<'a>(kept: &'a [Salvage], name: &str) -> Result<&'a Salvage, Stop> {
     Ok(kept.iter().find(is_called).ok_or_else(|| unknown(kept, Some(name)))?)
 }
 
-fn unknown(kept: &[Salvage], name: Option<&str>) -> Refusal {
+fn unknown(kept: &[Salvage], name: Option<&str>) -> UnknownSalvage {
     let name = name.map(str::to_owned);
-    Refusal::UnknownSalvage { name, kept: kept.iter().map(Salvage::short_name).collect() }
+    UnknownSalvage { name, kept: kept.iter().map(Salvage::short_name).collect() }
+}
+
+/// Nothing that was saved is called so, or nothing was saved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnknownSalvage {
+    /// What was asked for.
+    pub name: Option<String>,
+    /// What there is.
+    pub kept: Vec<String>,
+}
+
+impl Refuses for UnknownSalvage {
+    fn code(&self) -> &'static str {
+        "unknown_salvage"
+    }
+
+    fn retry(&self) -> Retry {
+        Retry::Never
+    }
+
+    fn message(&self) -> Message {
+        let text = match &self.name {
+            Some(name) => format!("nothing that is kept is called '{}'", safe(name)),
+            None => "nothing is kept of what dead owners left".to_owned(),
+        };
+        match &self.kept[..] {
+            [] => Message::new(
+                text,
+                "it is saved when the claim of a dead owner is taken over or freed",
+                &[],
+            ),
+            _ => Message::new(text, format!("there is {}", names(&self.kept)), &["salvage"]),
+        }
+    }
+
+    fn facts(&self) -> Value {
+        json!(self)
+    }
 }

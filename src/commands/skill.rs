@@ -13,14 +13,17 @@ mod settings;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::context::{need_repository, text};
 use super::install::Change;
 use super::install::files::{self, There};
 use super::session::{Answered, Run, Session};
 use crate::agent::{self, Machine, Vars};
-use crate::error::{Failure, FailureKind, Stop};
-use crate::rules::Refusal;
+use crate::error::{Failure, FailureKind, Hint, Message, Refuses, Stop};
+use crate::ui::phrases::names;
+use crate::ui::text::safe;
 
 /// What an agent reads; made by `UPDATE=1 cargo test --test it generated`.
 pub const TEXT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/skill/SKILL.md"));
@@ -117,7 +120,7 @@ impl Run for SkillArgs {
 }
 
 /// Who reads the skill.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reader {
     /// Claude Code.
@@ -185,6 +188,79 @@ pub enum Skill {
         /// Whether there is a `CLAUDE.md` that does not read `AGENTS.md` by itself.
         claude_md: bool,
     },
+}
+
+/// Files that are not ours stand where ours would go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct ForeignFiles {
+    /// Which (absolute paths).
+    paths: Vec<String>,
+}
+
+impl Refuses for ForeignFiles {
+    fn code(&self) -> &'static str {
+        "foreign_files"
+    }
+
+    fn message(&self) -> Message {
+        let are = if self.paths.len() == 1 { "is there and is" } else { "are there and are" };
+        Message::new(
+            format!(
+                "{} {are} not from 'git conductor skill': nothing was changed",
+                names(&self.paths)
+            ),
+            Hint::new(
+                "whose they are is your human's to say: tell them; 'git conductor skill' prints the skill",
+                "once they are out of the way, run it again; 'git conductor skill' prints the skill",
+            ),
+            &[],
+        )
+    }
+
+    fn facts(&self) -> Value {
+        json!(self)
+    }
+}
+
+/// An agent's settings cannot be changed without a risk to what is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct ForeignSettings {
+    /// The file (absolute path).
+    path: String,
+    /// Why not.
+    why: &'static str,
+    /// Whose settings they are.
+    agent: &'static str,
+    /// Whether the hook before edits is wanted, too.
+    #[serde(skip)]
+    edits: bool,
+    /// What its owner may add.
+    line: String,
+}
+
+impl Refuses for ForeignSettings {
+    fn code(&self) -> &'static str {
+        "foreign_settings"
+    }
+
+    fn message(&self) -> Message {
+        let mut command = vec!["skill", "--hooks", "--for", self.agent];
+        if self.edits {
+            command.push("--edits");
+        }
+        Message::new(
+            format!("'{}' {}: nothing was changed", safe(&self.path), self.why),
+            Hint::new(
+                "whose settings they are decides: tell your human; this prints what can be added by hand",
+                "this prints what can be added by hand",
+            ),
+            &command,
+        )
+    }
+
+    fn facts(&self) -> Value {
+        json!(self)
+    }
 }
 
 /// Does what is asked for.
@@ -274,7 +350,7 @@ fn put(request: &Request) -> Result<Skill, Stop> {
     foreign.dedup();
     if !foreign.is_empty() && !request.uninstall {
         let paths = foreign.iter().map(|path| path.display().to_string()).collect();
-        return Err(Refusal::ForeignFiles { paths, skill: true }.into());
+        return Err(ForeignFiles { paths }.into());
     }
     let mut done = Vec::new();
     for Wanted { path, old, new } in wanted.into_iter().filter(|file| !foreign.contains(&file.path))
@@ -309,7 +385,7 @@ fn put_hooks(request: &Request) -> Result<Skill, Stop> {
     let root = root(request)?;
     let path = root.join(name);
     let refused = |why| {
-        Stop::from(Refusal::ForeignSettings {
+        Stop::from(ForeignSettings {
             path: path.display().to_string(),
             why,
             agent: reader.word(),

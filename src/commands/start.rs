@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::context::Need;
 use super::session::{Answered, Run, Session};
 use super::{Context, salvage};
-use crate::error::{Failure, FailureKind, Stop};
+use crate::error::{Failure, FailureKind, Hint, Stop};
 use crate::git::{Repo, quoted};
 use crate::place::{self, Origin};
 use crate::record::VERSION;
@@ -193,8 +193,10 @@ pub(super) fn refuse_tracked(context: &Context) -> Result<(), Failure> {
         Some((repo, _)) if repo.tracked_under(store)? => {
             let what = "has tracked files: git would overwrite live claims";
             let failure = format!("the store '{}' {what}", store.display());
-            Err(Failure::new(FailureKind::TrackedStore, failure)
-                .hint(format!("only by your human: git rm -r --cached {}", quoted(store))))
+            Err(Failure::new(FailureKind::TrackedStore, failure).hint(Hint::new(
+                format!("only by your human: git rm -r --cached {}", quoted(store)),
+                format!("git rm -r --cached {}", quoted(store)),
+            )))
         }
         _ => Ok(()),
     }

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 
 use super::dotgit;
 use super::env::Env;
-use crate::error::{Failure, FailureKind};
+use crate::error::{Failure, FailureKind, Hint};
 
 /// What to do where the current directory is of no use.
 pub const GO_THERE: &str =
@@ -248,10 +248,12 @@ fn leads_nowhere(gitfile: &Path, target: &Path) -> Failure {
         target.display(),
         gitfile.display()
     );
-    Failure::new(FailureKind::NotARepository, text).hint(
+    Failure::new(FailureKind::NotARepository, text).hint(Hint::fixed(
         "if the repository was moved, your human can run 'git worktree repair' in it; \
          if this worktree was removed from it, work in another",
-    )
+        "if the repository was moved, run 'git worktree repair' in it; \
+         if this worktree was removed from it, work in another",
+    ))
 }
 
 fn not_a_repository(path: &Path) -> Failure {

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::config::Config;
 use super::env::Env;
 use super::repo::Repo;
-use crate::error::{Failure, FailureKind};
+use crate::error::{Failure, FailureKind, Hint};
 
 /// Whether `meta` belongs to the user we act for: the effective one, and for root under sudo also
 /// the one who called it (`is_path_owned_by_current_uid`).
@@ -60,10 +60,9 @@ pub(super) fn is_declared_safe(config: &Config, path: &Path, cwd: &Path) -> bool
 /// The refusal, in git's words, with git's way out.
 pub(super) fn foreign(what: &str, path: &Path) -> Failure {
     let text = format!("detected dubious ownership in {what} at '{}'", path.display());
-    Failure::new(FailureKind::ForeignOwner, text).hint(format!(
-        "only by your human: git config --global --add safe.directory {}",
-        quoted(path)
-    ))
+    let command = format!("git config --global --add safe.directory {}", quoted(path));
+    Failure::new(FailureKind::ForeignOwner, text)
+        .hint(Hint::new(format!("only by your human: {command}"), command))
 }
 
 /// `path` as one word of a shell.

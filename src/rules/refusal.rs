@@ -34,26 +34,6 @@ pub struct Last {
     pub at: Option<Timestamp>,
 }
 
-/// Why a hook file is not ours to edit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Obstacle {
-    /// It is husky's.
-    Husky,
-    /// It is lefthook's.
-    Lefthook,
-    /// It is pre-commit's.
-    PreCommit,
-    /// It is in a worktree, where files are tracked.
-    Worktree,
-    /// It is a link, or no file at all.
-    Link,
-    /// It is not a script of a shell.
-    NoShell,
-    /// It is not executable, so that git does not run it.
-    Idle,
-}
-
 /// When the same command may succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -261,39 +241,6 @@ pub enum Refusal {
         #[serde(skip)]
         handover: Handover,
     },
-    /// The file cannot be a phase's artifact.
-    BadArtifact {
-        /// The phase.
-        phase: String,
-        /// The file, as it was given.
-        path: String,
-        /// Why not.
-        why: String,
-        /// Whether the phase was given up for it, since its owner ends.
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
-        given_up: bool,
-    },
-    /// Not all of the work is committed, and only a clean worktree may be completed.
-    Dirty {
-        /// The phase.
-        phase: String,
-        /// The worktree.
-        worktree: Option<String>,
-        /// How many paths are not committed.
-        count: usize,
-        /// The first of them, relative to the worktree.
-        paths: Vec<String>,
-        /// Whether the phase was given up for it, since its owner ends.
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
-        given_up: bool,
-    },
-    /// Nothing that was saved is called so, or nothing was saved.
-    UnknownSalvage {
-        /// What was asked for.
-        name: Option<String>,
-        /// What there is.
-        kept: Vec<String>,
-    },
     /// The gate is shut.
     Shut {
         /// The phase that guards.
@@ -311,42 +258,6 @@ pub enum Refusal {
         /// Why.
         #[serde(flatten, serialize_with = "facts")]
         why: Box<Refusal>,
-    },
-    /// A push of what must not leave the machine.
-    Kept {
-        /// The remote's references that it would become.
-        refs: Vec<String>,
-    },
-    /// The hook file is not ours to edit.
-    ForeignHooks {
-        /// The file (absolute path).
-        path: String,
-        /// Why not.
-        obstacle: Obstacle,
-        /// What its owner may add.
-        line: String,
-    },
-    /// Files that are not ours stand where pages or completions would go.
-    ForeignFiles {
-        /// Which (absolute paths).
-        paths: Vec<String>,
-        /// Whether it is the skill that would go there.
-        #[serde(skip)]
-        skill: bool,
-    },
-    /// An agent's settings cannot be changed without a risk to what is there.
-    ForeignSettings {
-        /// The file (absolute path).
-        path: String,
-        /// Why not.
-        why: &'static str,
-        /// Whose settings they are.
-        agent: &'static str,
-        /// Whether the hook before edits is wanted, too.
-        #[serde(skip)]
-        edits: bool,
-        /// What its owner may add.
-        line: String,
     },
     /// There is no such sprint.
     UnknownSprint {
@@ -424,8 +335,6 @@ impl Refusal {
             Self::Finished {} => "finished",
             Self::NotForYou { .. } => "not_for_you",
             Self::Holding { .. } => "holding",
-            Self::BadArtifact { .. } => "bad_artifact",
-            Self::Dirty { .. } => "dirty",
             Self::UnknownSprint { .. } => "unknown_sprint",
             Self::CannotCarry { .. } => "cannot_carry",
             Self::NoArtifact { .. } => "no_artifact",
@@ -433,11 +342,6 @@ impl Refusal {
             Self::PinLost { .. } => "pin_changed",
             Self::InvalidGraph { .. } => "invalid_graph",
             Self::Push { why, .. } => why.code(),
-            Self::Kept { .. } => "kept",
-            Self::UnknownSalvage { .. } => "unknown_salvage",
-            Self::ForeignHooks { .. } => "foreign_hooks",
-            Self::ForeignFiles { .. } => "foreign_files",
-            Self::ForeignSettings { .. } => "foreign_settings",
             Self::Shut { why, .. } => match why {
                 Shut::NoSprint {} => "no_sprint",
                 Shut::NoPhase { .. } => "unknown_phase",
@@ -476,11 +380,9 @@ impl Refusal {
                 }
             }
             Self::UnknownPhase { .. }
-            | Self::UnknownSalvage { .. }
             | Self::FourEyes { .. }
             | Self::Done { .. }
             | Self::Lost { .. }
-            | Self::Kept { .. }
             | Self::UnknownSprint { .. }
             | Self::PinLost { .. }
             | Self::Finished {} => Retry::Never,
@@ -498,14 +400,9 @@ impl Refusal {
             | Self::NotOwner { .. }
             | Self::Alive { .. }
             | Self::Holding { .. }
-            | Self::BadArtifact { .. }
-            | Self::Dirty { .. }
             // The gate stands for the next commit, owner or sprint as well.
             | Self::Shut { .. }
             | Self::Push { .. }
-            | Self::ForeignHooks { .. }
-            | Self::ForeignFiles { .. }
-            | Self::ForeignSettings { .. }
             | Self::CannotCarry { .. }
             | Self::NoArtifact { .. }
             | Self::InvalidGraph { .. } => Retry::AfterChange,
@@ -540,14 +437,7 @@ impl Refusal {
             | Self::NotClaimed { .. }
             | Self::Finished {}
             | Self::Holding { .. }
-            | Self::BadArtifact { .. }
-            | Self::Dirty { .. }
-            | Self::UnknownSalvage { .. }
             | Self::Shut { .. }
-            | Self::Kept { .. }
-            | Self::ForeignHooks { .. }
-            | Self::ForeignFiles { .. }
-            | Self::ForeignSettings { .. }
             | Self::UnknownSprint { .. }
             | Self::Underway { .. }
             | Self::CannotResume { .. }

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::Store;
@@ -85,6 +86,20 @@ pub fn sha256_of(
     })
 }
 
+/// The file cannot be a phase's artifact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BadArtifact {
+    /// The phase.
+    pub phase: String,
+    /// The file, as it was given.
+    pub path: String,
+    /// Why not.
+    pub why: String,
+    /// Whether the phase was given up for it, since its owner ends.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub given_up: bool,
+}
+
 /// Why a file of more than `limit` bytes is no artifact.
 #[must_use]
 pub fn too_large(limit: u64) -> String {
@@ -109,7 +124,7 @@ impl<W: World> Store<W> {
             Ok(Copied::Whole(sha256, size)) => (sha256, size),
             Ok(Copied::TooLarge) => {
                 dir.remove_file(&temporary)?;
-                return Err(Refusal::BadArtifact {
+                return Err(BadArtifact {
                     phase: name.to_owned(),
                     path: source.given,
                     why: too_large(source.limit),

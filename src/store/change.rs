@@ -18,7 +18,7 @@ use super::phase::{Attempt, Ending, Phase};
 use super::read::{Attempts, find_phase};
 use super::sprints::Found;
 use super::world::{LATCH_SECONDS, TRIES, World};
-use crate::error::{Failure, FailureKind, Stop};
+use crate::error::{Failure, FailureKind, Hint, Stop};
 use crate::record::{Checkout, Claim, Due, Event, Maker, Token, VERSION};
 use crate::rules::{
     Board, Change, Facts, Hold, Me, PhaseId, Refusal, Request, State, attempts, decide, identity,
@@ -135,10 +135,11 @@ fn relevant(graph: &crate::rules::Graph, id: PhaseId) -> BTreeSet<PhaseId> {
 
 impl<W: World> Store<W> {
     fn busy<T>() -> Result<T, Stop> {
+        let lasts = format!("if that one was killed, this can last for {LATCH_SECONDS} seconds");
         Err(Failure::new(FailureKind::Busy, "another command is in the middle of a change")
-            .hint(format!(
-                "if that one was killed, this can last for {LATCH_SECONDS} seconds; \
-                 if it lasts longer, tell your human"
+            .hint(Hint::new(
+                format!("{lasts}; if it lasts longer, tell your human"),
+                format!("{lasts}; if it lasts longer, 'git conductor doctor' says more"),
             ))
             .into())
     }

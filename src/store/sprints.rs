@@ -12,7 +12,7 @@ use super::dir::{Dir, Entry, Kind};
 use super::folder::{Folder, Keep, MANY, Step, from_json, to_json};
 use super::litter::{LITTER_SECONDS, is_temporary};
 use super::world::{TRIES, World, is_older};
-use crate::error::{Failure, FailureKind};
+use crate::error::{Failure, FailureKind, Hint};
 use crate::record::{Maker, Sprint};
 use crate::rules::{Graph, graph::Names, identity::age};
 
@@ -131,9 +131,10 @@ impl<W: World> Store<W> {
                 return Ok(Loaded::BeingMade);
             }
             let what = format!("'{}' is called like a sprint and has no {RECORD}", folder.path());
-            return Err(Failure::new(FailureKind::Unreadable, what).hint(
+            return Err(Failure::new(FailureKind::Unreadable, what).hint(Hint::fixed(
                 "if no sprint was ever begun there, your human can take that directory away",
-            ));
+                "if no sprint was ever begun there, take that directory away",
+            )));
         };
         let sprint: Sprint =
             serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
@@ -239,8 +240,10 @@ impl<W: World> Store<W> {
                     moment(&latest).and_then(|m| m.checked_add(jiff::Span::new().seconds(1)).ok());
                 let no_later = || {
                     let what = format!("no sprint can come after '{path}', by its name");
-                    Failure::new(FailureKind::Unreadable, what)
-                        .hint("if it is of no use, your human can take it away")
+                    Failure::new(FailureKind::Unreadable, what).hint(Hint::fixed(
+                        "if it is of no use, your human can take it away",
+                        "if it is of no use, take it away",
+                    ))
                 };
                 stamp_at(after.ok_or_else(no_later)?)
             }

@@ -7,12 +7,18 @@ use super::attempts;
 use super::message::{Message, NOTHING, message};
 use super::phrases::{FAILED, NO_CHECKER, ago, names, who};
 use super::text::{age, duration, list, safe};
+use crate::error::Hint;
 use crate::rules::graph::Handover;
 use crate::rules::identity;
 use crate::rules::others::{Advice, Alive, Held, Prospect};
 
 /// The command that waits for whatever opens.
 pub(crate) const WAIT: &[&str] = &["next", "--claim", "--wait", "--timeout", "90s"];
+/// What there is to do where only a person can go on.
+const HOW_TO_GO_ON: Hint = Hint::fixed(
+    "how to go on is your human's decision: tell them, and stop",
+    "how to go on is for you to decide: 'git conductor unstuck PHASE' gives it new attempts",
+);
 /// When nothing has happened for this long, a person should know.
 const QUIET: SignedDuration = SignedDuration::from_hours(1);
 
@@ -65,14 +71,14 @@ fn opens_to_all(now: Timestamp, then: Timestamp) -> String {
 }
 
 /// What there is to do about a phase whose owner is dead.
-pub(crate) fn take_over(held: &Held) -> (String, Vec<String>) {
+pub(crate) fn take_over(held: &Held) -> (Hint, Vec<String>) {
     let place = held.holder.worktree.as_deref().map(|place| format!(" in '{}'", safe(place)));
     let hint = format!(
         "look first at what the owner of '{}' left{}; then take it over",
         held.phase,
         place.unwrap_or_default()
     );
-    (hint, words(&["claim", &held.phase, "--takeover"]))
+    (hint.into(), words(&["claim", &held.phase, "--takeover"]))
 }
 
 /// What keeps a phase closed: `'build' is behind that: 'bob' is gone, and …`
@@ -92,10 +98,15 @@ pub(crate) fn words(words: &[&str]) -> Vec<String> {
 }
 
 /// How long nothing has happened, if a person should know.
-pub(crate) fn quiet(last_change: Option<Timestamp>, now: Timestamp) -> Option<String> {
+pub(crate) fn quiet(last_change: Option<Timestamp>, now: Timestamp) -> Option<Hint> {
     let quiet = identity::age(now, last_change?);
-    (quiet >= QUIET)
-        .then(|| format!("nothing has happened for {}: tell your human, and stop", duration(quiet)))
+    let since = format!("nothing has happened for {}", duration(quiet));
+    (quiet >= QUIET).then(|| {
+        Hint::new(
+            format!("{since}: tell your human, and stop"),
+            format!("{since}: look whether its owner is still at work"),
+        )
+    })
 }
 
 /// What an agent that can claim nothing is told to do, and the command for it.
@@ -104,11 +115,13 @@ fn advised(
     claimed: &[Held],
     exhausted: &[String],
     now: Timestamp,
-) -> (String, Vec<String>) {
-    let nothing = |hint: &str| (hint.to_owned(), Vec::new());
+) -> (Hint, Vec<String>) {
+    let nothing = |hint: Hint| (hint, Vec::new());
     let own = claimed.iter().find(|held| held.mine);
     match (prospect.advice, own, &prospect.dead) {
-        (Advice::GoOn, Some(Held { phase, handover, .. }), _) => nothing(&go_on(phase, *handover)),
+        (Advice::GoOn, Some(Held { phase, handover, .. }), _) => {
+            nothing(go_on(phase, *handover).into())
+        }
         (Advice::TakeOver, _, Some(dead)) => take_over(dead),
         (Advice::GoOn | Advice::TakeOver | Advice::Wait, ..) => {
             if let Some(quiet) = quiet(prospect.last_change, now) {
@@ -125,7 +138,7 @@ fn advised(
                     ago(now, seen.at)
                 ),
             };
-            (hint, words(WAIT))
+            (hint.into(), words(WAIT))
         }
         (Advice::MayStop, ..) => {
             let unless =
@@ -136,26 +149,30 @@ fn advised(
                 "you may stop: nothing that is left can become yours unless {}",
                 unless.join(", or ")
             );
-            (hint, words(WAIT))
+            (hint.into(), words(WAIT))
         }
         (Advice::Others, ..) => nothing(
-            "you may stop: nothing that is left can become yours; other agents are there for it",
+            "you may stop: nothing that is left can become yours; other agents are there for it"
+                .into(),
         ),
         (Advice::AnotherAgent, ..) => {
             let last = prospect
                 .seen
                 .first()
                 .map(|seen| format!(" ({} was last seen{})", who(&seen.agent), ago(now, seen.at)));
-            nothing(&format!(
-                "this needs another agent, and nobody else is at work{}: \
-                 tell your human that once, and stop; a name does not make you another",
+            let needs = format!(
+                "this needs another agent, and nobody else is at work{}",
                 last.unwrap_or_default()
+            );
+            nothing(Hint::new(
+                format!(
+                    "{needs}: tell your human that once, and stop; a name does not make you another"
+                ),
+                format!("{needs}: let another one do it"),
             ))
         }
         (Advice::Person, ..) if exhausted.is_empty() => nothing(FAILED),
-        (Advice::Person, ..) => {
-            nothing("how to go on is your human's decision: tell them, and stop")
-        }
+        (Advice::Person, ..) => nothing(HOW_TO_GO_ON),
     }
 }
 
@@ -188,7 +205,7 @@ pub(crate) fn not_for_you(
     prospect: &Prospect,
 ) -> Message {
     let (hint, command) = if prospect.advice == Advice::Person {
-        (NO_CHECKER.to_owned(), Vec::new())
+        (NO_CHECKER, Vec::new())
     } else {
         advised(prospect, claimed, &[], now)
     };
@@ -207,7 +224,11 @@ pub(crate) fn not_for_you(
 /// Every phase is done.
 pub(crate) fn finished() -> Message {
     let text = "nothing can be claimed: every phase is done".to_owned();
-    message(text, "this is normal: the sprint is finished; tell your human, and stop", NOTHING)
+    let hint = Hint::fixed(
+        "this is normal: the sprint is finished; tell your human, and stop",
+        "the sprint is finished",
+    );
+    message(text, hint, NOTHING)
 }
 
 /// The phase that is waited for is not done.

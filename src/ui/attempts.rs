@@ -9,6 +9,7 @@ use super::message::{Message, NOTHING, message};
 use super::messages::Messages;
 use super::phrases::{ago, names, who};
 use super::text::safe;
+use crate::error::Hint;
 use crate::record::Attempt;
 use crate::rules::attempts::{ABORT, GONE, RECLAIM, UNSTUCK};
 use crate::rules::refusal::Last;
@@ -22,8 +23,10 @@ const LISTED: usize = 10;
 const REASON: usize = 300;
 
 /// What an agent is told where only a person can go on.
-pub(crate) const STOP: &str =
-    "whether it is tried again is your human's decision: tell them, and stop";
+pub(crate) const STOP: Hint = Hint::fixed(
+    "whether it is tried again is your human's decision: tell them, and stop",
+    "whether it is tried again is for you to decide: 'git conductor unstuck PHASE --force' allows it",
+);
 
 /// `1 attempt`, `2 attempts`
 pub(crate) fn times(count: u64) -> String {

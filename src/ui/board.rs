@@ -8,6 +8,7 @@ use super::advice;
 use super::messages::Messages;
 use super::phrases::{ago, known, who};
 use super::text::{Paint, safe};
+use crate::error::Hint;
 use crate::record::{VERSION, Verdict};
 use crate::rules::identity::relation;
 use crate::rules::lost::Loss;
@@ -142,7 +143,7 @@ pub(crate) fn lost_line(loss: &Loss, now: Timestamp) -> String {
 }
 
 /// What to do about something lost.
-pub(crate) fn lost_advice(loss: &Loss) -> String {
+pub(crate) fn lost_advice(loss: &Loss) -> Hint {
     let place = loss.worktree.as_deref().map(|place| format!(" in '{}'", safe(place)));
     let kept = loss.salvage.as_deref().map(|name| {
         format!(
@@ -150,12 +151,13 @@ pub(crate) fn lost_advice(loss: &Loss) -> String {
             safe(name)
         )
     });
-    format!(
-        "stop working on '{}'; your files{} are as they were{}: tell your human what you have",
+    let stop = format!(
+        "stop working on '{}'; your files{} are as they were{}",
         safe(&loss.phase),
         place.unwrap_or_default(),
         kept.unwrap_or_default()
-    )
+    );
+    Hint::new(format!("{stop}: tell your human what you have"), stop)
 }
 
 /// What the asker could do now, for the hint below the table.

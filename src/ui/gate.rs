@@ -6,6 +6,7 @@ use super::message::{Message, NEXT, NOTHING, message};
 use super::messages::Messages;
 use super::phrases::{FAILED, ago, names, namesake, owner, who, you};
 use super::text::{list, safe, short};
+use crate::error::Hint;
 use crate::rules::gate::{Checked, CheckedBy, Gap, Lack, Shut};
 use crate::rules::others::{Alive, Holder};
 use crate::rules::refusal::Wait;
@@ -14,18 +15,11 @@ use crate::rules::refusal::Wait;
 pub(crate) const MAX_NAMED: usize = 5;
 
 /// What may be done about a failure of a sprint that has been archived.
-const FAILED_BEFORE: &str = "nothing goes out before a later sprint has passed there; \
-    whether one is begun is your human's decision: tell them, and stop";
-
-/// Why a push of what is kept here is refused.
-pub(crate) fn kept(refs: &[String]) -> Message {
-    message(
-        format!("nothing is pushed: {} must not leave this machine", names(refs)),
-        "this is no conflict with the remote: pulling or rebasing will not help; \
-         name the references that you mean to push",
-        &[],
-    )
-}
+const FAILED_BEFORE: Hint = Hint::fixed(
+    "nothing goes out before a later sprint has passed there; \
+     whether one is begun is your human's decision: tell them, and stop",
+    "nothing goes out before a later sprint has passed there",
+);
 
 /// What is said where what is checked out need only be brought forward.
 pub(crate) const BEHIND: &str =
@@ -38,7 +32,7 @@ pub(crate) fn merge(commit: &str) -> [String; 4] {
 
 /// The refusal `text` where that is all there is to do.
 fn behind(text: String, commit: &str) -> Message {
-    Message { text, hints: vec![BEHIND.to_owned()], command: merge(commit).to_vec() }
+    Message { text, hints: vec![BEHIND.into()], command: merge(commit).to_vec() }
 }
 
 /// Warns of what is no evidence.
@@ -101,18 +95,25 @@ pub(crate) fn shut(phase: &str, why: &Shut, now: Timestamp) -> Message {
     match why {
         Shut::NoSprint {} => message(
             said("there is no unfinished sprint, and nothing goes out of here without one".into()),
-            format!(
-                "nothing goes out before there is a sprint, and '{phase}' is claimed; \
-                 whether one is begun is your human's decision: tell them, and stop"
+            Hint::new(
+                format!(
+                    "nothing goes out before there is a sprint, and '{phase}' is claimed; \
+                     whether one is begun is your human's decision: tell them, and stop"
+                ),
+                format!("nothing goes out before there is a sprint, and '{phase}' is claimed"),
             ),
             NOTHING,
         ),
         Shut::NoPhase { phases } => message(
             said(format!("'{phase}' guards what goes out, and this sprint has no such phase")),
-            format!(
-                "nothing goes out in this sprint, whose phases are {}: tell your human, and stop",
-                names(phases)
-            ),
+            {
+                let hint =
+                    format!("nothing goes out in this sprint, whose phases are {}", names(phases));
+                Hint::new(
+                    format!("{hint}: tell your human, and stop"),
+                    format!("{hint}; conductor.guardPhase names the one that guards"),
+                )
+            },
             NOTHING,
         ),
         Shut::Unclaimed { waits_for } => unclaimed(phase, waits_for),
@@ -123,7 +124,10 @@ pub(crate) fn shut(phase: &str, why: &Shut, now: Timestamp) -> Message {
                 who(&holder.agent),
                 ago(now, holder.since)
             )),
-            "what goes out is up to its owner now: tell your human what you have, and stop",
+            Hint::fixed(
+                "what goes out is up to its owner now: tell your human what you have, and stop",
+                "what goes out is up to its owner now",
+            ),
             NOTHING,
         ),
         Shut::Failed { agent, at, failed, sprint } => {
@@ -163,7 +167,11 @@ pub(crate) fn shut(phase: &str, why: &Shut, now: Timestamp) -> Message {
             }
             message(
                 said(text.join("; ")),
-                "what goes out must be what was checked: tell your human what has changed, and stop",
+                Hint::fixed(
+                    "what goes out must be what was checked: \
+                     tell your human what has changed, and stop",
+                    "what goes out must be what was checked: have it checked again",
+                ),
                 NOTHING,
             )
         }
@@ -200,7 +208,7 @@ fn claimed(phase: &str, holder: &Holder, now: Timestamp) -> Message {
             let others = "this is normal: what goes out is up to its owner; \
                           leave it to that agent and take another phase";
             let hint =
-                namesake(holder).map_or_else(|| format!("{}{others}", you(holder)), str::to_owned);
+                namesake(holder).unwrap_or_else(|| format!("{}{others}", you(holder)).into());
             message(text, hint, NEXT)
         }
     }
@@ -219,8 +227,11 @@ fn other_commit(
     );
     message(
         format!("the gate is shut: {} completed '{phase}' at {at}, and {what}", who(agent)),
-        "that commit may go out, and nothing else in this sprint: \
-         if there is more, tell your human, and stop",
+        Hint::fixed(
+            "that commit may go out, and nothing else in this sprint: \
+             if there is more, tell your human, and stop",
+            "that commit may go out, and nothing else in this sprint; the next round may let out more",
+        ),
         NOTHING,
     )
 }
@@ -241,8 +252,11 @@ fn no_record(
     if later > 0 {
         text = format!("{text}; {later} records are of a later version, which cannot be read here");
     }
-    let hint = "records are written where the phase is completed, and pushed from there; \
-                fetch them, and if there is none, tell your human";
+    let hint = Hint::fixed(
+        "records are written where the phase is completed, and pushed from there; \
+         fetch them, and if there is none, tell your human",
+        "records are written where the phase is completed, and pushed from there; fetch them",
+    );
     message(text, hint, NOTHING)
 }
 

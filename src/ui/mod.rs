@@ -15,7 +15,6 @@ pub mod gate;
 pub mod message;
 pub mod messages;
 pub mod output;
-pub mod own;
 pub mod phrases;
 pub mod refusals;
 pub mod rounds;

@@ -139,9 +139,12 @@ fn stop_json(stop: &Stop, message: &StopMessage) -> Value {
         "do": message.command,
         "retry": message.retry,
     });
-    if let (Stop::Refused(refusal), Some(object)) = (stop, value.as_object_mut())
-        && let Ok(Value::Object(facts)) = serde_json::to_value(refusal)
-    {
+    let facts = match stop {
+        Stop::Refused(refusal) => serde_json::to_value(refusal).unwrap_or_default(),
+        Stop::Declined(refusal) => refusal.facts(),
+        Stop::Failed(_) => Value::Null,
+    };
+    if let (Some(object), Value::Object(facts)) = (value.as_object_mut(), facts) {
         object.extend(facts);
     }
     value

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::text::{age, list, safe};
+use crate::error::Hint;
 use crate::rules::others::{Alive, Holder};
 
 /// At most so many names stand in one sentence.
@@ -57,30 +58,39 @@ pub(crate) fn owner(now: Timestamp, holder: &Holder) -> String {
 
 /// What there is to say of an owner that goes by the asker's own name. In a sandbox that shows each
 /// call other processes it may be the asker, and only the token can tell.
-pub(crate) fn namesake(holder: &Holder) -> Option<&'static str> {
+pub(crate) fn namesake(holder: &Holder) -> Option<Hint> {
     if !holder.same_name {
         return None;
     }
     Some(match holder.alive {
-        Alive::Unknown => {
+        Alive::Unknown => Hint::fixed(
             "it has your name: if you claimed it in an earlier call, set GIT_CONDUCTOR_TOKEN to the \
              token that 'claim --json' gave you, or tell your human, and stop; \
-             if you did not, take another phase"
-        }
-        Alive::Yes | Alive::No => {
-            "another process has your name and is at work on it; \
+             if you did not, take another phase",
+            "it has your name: if you claimed it in an earlier call, set GIT_CONDUCTOR_TOKEN to the \
+             token that 'claim --json' gave you; if you did not, take another phase",
+        ),
+        Alive::Yes | Alive::No => "another process has your name and is at work on it; \
              leave it alone and take another phase"
-        }
+            .into(),
     })
 }
 
 /// What there is to say of a failed phase.
-pub(crate) const FAILED: &str = "what waits for a failed phase stays closed; \
-    how to go on is your human's decision: tell them, and stop";
+pub(crate) const FAILED: Hint = Hint::fixed(
+    "what waits for a failed phase stays closed; \
+     how to go on is your human's decision: tell them, and stop",
+    "what waits for a failed phase stays closed; \
+     'git conductor start --from PHASE' begins the next round with that phase",
+);
 
 /// What there is to do about a check of work whose author is unknown.
-pub(crate) const NO_CHECKER: &str = "only another agent may check it, and no agent can show that it is one: \
-    tell your human, and stop";
+pub(crate) const NO_CHECKER: Hint = Hint::fixed(
+    "only another agent may check it, and no agent can show that it is one: \
+     tell your human, and stop",
+    "only another agent may check it, and no agent can show that it is one, \
+     since nobody knows who did the work",
+);
 
 /// Under which name and process one asked, to whom that may be news.
 pub(crate) fn you(holder: &Holder) -> String {

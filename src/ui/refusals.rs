@@ -6,7 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::message::{Message, NEXT, NOTHING, message};
 use super::phrases::{FAILED, NO_CHECKER, SUBAGENTS, ago, names, namesake, owner, who, you};
 use super::text::{duration, list, safe, spent};
-use super::{advice, attempts, gate, own, rounds};
+use super::{advice, attempts, gate, rounds};
+use crate::error::Hint;
 use crate::record::Verdict;
 use crate::record::near::nearest;
 use crate::rules::graph::{Handover, is_name};
@@ -57,21 +58,7 @@ pub(crate) fn sentence(refusal: &Refusal, now: Timestamp) -> Message {
             advice::not_for_you(now, phases, claimed, prospect)
         }
         Refusal::Holding { phase, since, handover } => holding(now, phase, *since, *handover),
-        Refusal::BadArtifact { phase, path, why, given_up } => {
-            bad_artifact(phase, path, why, *given_up)
-        }
-        Refusal::Dirty { phase, worktree, count, paths, given_up } => {
-            own::dirty(phase, worktree.as_deref(), (*count, paths), *given_up)
-        }
         Refusal::Push { refs, guessed, why } => push(refs, *guessed, why, now),
-        Refusal::Kept { refs } => gate::kept(refs),
-        Refusal::UnknownSalvage { name, kept } => own::unknown(name.as_deref(), kept),
-        Refusal::ForeignHooks { path, obstacle, line } => own::foreign_hooks(path, *obstacle, line),
-        Refusal::ForeignFiles { paths, skill: false } => own::foreign_install(paths),
-        Refusal::ForeignFiles { paths, skill: true } => own::foreign_skill(paths),
-        Refusal::ForeignSettings { path, why, agent, edits, .. } => {
-            own::foreign_skill_settings(path, why, agent, *edits)
-        }
         Refusal::Shut { phase, why } => gate::shut(phase, why, now),
         Refusal::UnknownSprint { sprint } => rounds::unknown_sprint(sprint),
         Refusal::CannotCarry { phase, why, needs, from } => {
@@ -88,8 +75,11 @@ pub(crate) fn sentence(refusal: &Refusal, now: Timestamp) -> Message {
 fn no_sprint() -> Message {
     message(
         "this repository has no sprint now".to_owned(),
-        "there is nothing to claim or complete; whether one is begun is your human's decision: \
-         tell them, and stop",
+        Hint::fixed(
+            "there is nothing to claim or complete; whether one is begun is your human's decision: \
+             tell them, and stop",
+            "there is nothing to claim or complete; begin one with 'git conductor start'",
+        ),
         NOTHING,
     )
 }
@@ -138,10 +128,11 @@ fn claimed(now: Timestamp, phase: &str, holder: &Holder, only_unstuck: bool) -> 
         _ if holder.silent => message(text, silent(holder), &["claim", phase, "--takeover"]),
         Alive::Yes | Alive::Unknown => message(
             text,
-            namesake(holder).unwrap_or(
+            namesake(holder).unwrap_or_else(|| {
                 "this is normal: another agent is at work on it; \
-                 leave it alone and take another phase",
-            ),
+                 leave it alone and take another phase"
+                    .into()
+            }),
             NEXT,
         ),
     }
@@ -247,15 +238,16 @@ fn not_owner(now: Timestamp, phase: &str, holder: &Holder) -> Message {
         Alive::No => message(text, left_behind(holder), &["claim", phase, "--takeover"]),
         _ if holder.silent => message(text, silent(holder), &["claim", phase, "--takeover"]),
         Alive::Yes | Alive::Unknown => {
-            message(text, namesake(holder).map_or_else(|| not_yours(holder), str::to_owned), NEXT)
+            message(text, namesake(holder).unwrap_or_else(|| not_yours(holder)), NEXT)
         }
     }
 }
 
-fn not_yours(holder: &Holder) -> String {
-    format!(
-        "{}if you have work for it, tell your human, and stop; else take another phase",
-        you(holder)
+fn not_yours(holder: &Holder) -> Hint {
+    let you = you(holder);
+    Hint::new(
+        format!("{you}if you have work for it, tell your human, and stop; else take another phase"),
+        format!("{you}if you have work for it, show it to the owner; else take another phase"),
     )
 }
 
@@ -269,8 +261,11 @@ fn lost(now: Timestamp, phase: &str, holder: Option<&Holder>, ended: Option<&str
     };
     message(
         format!("'{phase}' is not yours any more: {how}"),
-        "stop working on it; nothing was done, and your files are as they were: \
-         tell your human what you have",
+        Hint::fixed(
+            "stop working on it; nothing was done, and your files are as they were: \
+             tell your human what you have",
+            "nothing was done, and your files are as they were: show the new owner what you have",
+        ),
         NOTHING,
     )
 }
@@ -278,7 +273,10 @@ fn lost(now: Timestamp, phase: &str, holder: Option<&Holder>, ended: Option<&str
 fn alive(now: Timestamp, phase: &str, holder: &Holder) -> Message {
     message(
         format!("'{phase}' cannot be freed: {}", owner(now, holder)),
-        "leave it to its owner and take another phase; if it must be freed, tell your human",
+        Hint::fixed(
+            "leave it to its owner and take another phase; if it must be freed, tell your human",
+            "leave it to its owner and take another phase; if it must be freed, end that owner first",
+        ),
         NEXT,
     )
 }
@@ -302,7 +300,10 @@ fn live_claims(now: Timestamp, claims: &[Held], starting: bool) -> Message {
             "a sprint is going on, and a new one would take their phases away: take part in it";
         return message(text, hint, NEXT);
     }
-    let hint = "the end of the sprint would take their phases away: tell your human, and stop";
+    let hint = Hint::fixed(
+        "the end of the sprint would take their phases away: tell your human, and stop",
+        "the end of the sprint would take their phases away: let them finish, or end them first",
+    );
     message(text, hint, NOTHING)
 }
 
@@ -312,27 +313,17 @@ fn holding(now: Timestamp, phase: &str, since: Option<Timestamp>, handover: Hand
         advice::go_on(phase, handover),
         NOTHING,
     );
-    draft.hints.push(SUBAGENTS.to_owned());
+    draft.hints.push(SUBAGENTS.into());
     draft
-}
-
-fn bad_artifact(phase: &str, path: &str, why: &str, given_up: bool) -> Message {
-    let hint = if given_up {
-        format!("the command ended well, but handed over nothing: '{phase}' is given up")
-    } else {
-        format!(
-            "'{phase}' stays claimed by you: write your result to a file in your worktree, \
-             and complete it with that"
-        )
-    };
-    let problem = format!("'{}' cannot be the artifact of '{phase}': {}", safe(path), safe(why));
-    message(problem, hint, NOTHING)
 }
 
 fn invalid_graph(file: &str, why: &str) -> Message {
     message(
         format!("invalid phase_graph in '{}': {}", safe(file), safe(why)),
-        "no sprint was started: ask your human to correct that file, as the example shows",
+        Hint::fixed(
+            "no sprint was started: ask your human to correct that file, as the example shows",
+            "no sprint was started: correct that file, as the example shows",
+        ),
         &["start", "-h"],
     )
 }
@@ -347,9 +338,11 @@ pub(crate) fn push(refs: &[String], guessed: bool, why: &Refusal, now: Timestamp
     };
     draft.text = format!("nothing is pushed to {}{guess}: {}", names(refs), draft.text);
     if let Some(hint) = draft.hints.first_mut() {
-        *hint = format!(
-            "this is no conflict with the remote: pulling or rebasing will not help; {hint}"
-        );
+        *hint = hint.map(|hint| {
+            format!(
+                "this is no conflict with the remote: pulling or rebasing will not help; {hint}"
+            )
+        });
     }
     draft
 }
@@ -393,7 +386,7 @@ pub(crate) fn timed_out(
     } else {
         match advice::quiet(last_change, now) {
             Some(quiet) => (vec![quiet], Vec::new()),
-            None => (vec!["this is normal: wait again".to_owned()], again.to_vec()),
+            None => (vec!["this is normal: wait again".into()], again.to_vec()),
         }
     };
     Message { text, hints, command }

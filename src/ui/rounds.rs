@@ -4,7 +4,7 @@ use super::message::{Message, NEXT, NOTHING, message};
 use super::messages::Messages;
 use super::phrases::{names, who};
 use super::text::{list, safe};
-use crate::error::Failure;
+use crate::error::{Failure, Hint};
 use crate::rules::Board;
 use crate::rules::rounds::{Uncarried, Unresumed};
 use crate::store::lifecycle::Started;
@@ -96,10 +96,17 @@ pub(crate) fn cannot_carry(
 pub(crate) fn pin_lost(phase: &str, agent: &str, gone: bool, starting: bool) -> Message {
     let what = if gone { "is gone" } else { "has been changed since" };
     let hint = if starting {
-        "no sprint was started, for that phase has no evidence any more: \
-         tell your human, who may begin with that phase itself"
+        Hint::fixed(
+            "no sprint was started, for that phase has no evidence any more: \
+             tell your human, who may begin with that phase itself",
+            "no sprint was started, for that phase has no evidence any more: \
+             begin with that phase itself",
+        )
     } else {
-        "nothing is shown of it: tell your human, and stop"
+        Hint::fixed(
+            "nothing is shown of it: tell your human, and stop",
+            "nothing is shown of it: 'git conductor verify' says what else has changed",
+        )
     };
     let text = format!("the copy of what {} handed over with '{}' {what}", who(agent), safe(phase));
     message(text, hint, NOTHING)
@@ -132,8 +139,11 @@ pub(crate) fn underway(
             safe(sprint),
             who(started_by)
         ),
-        "a new one would end it, and it is not yours: take part in it; \
-         whether it ends is your human's decision",
+        Hint::fixed(
+            "a new one would end it, and it is not yours: take part in it; \
+             whether it ends is your human's decision",
+            "a new one would end it: take part in it, or end it with 'git conductor archive' first",
+        ),
         NEXT,
     )
 }
@@ -149,7 +159,10 @@ pub(crate) fn cannot_resume(sprint: &str, why: Unresumed) -> Message {
         ),
         Unresumed::Passed => message(
             format!("nothing is left of sprint {sprint}: every phase has passed"),
-            "no sprint was started: whether another one begins is your human's decision",
+            Hint::fixed(
+                "no sprint was started: whether another one begins is your human's decision",
+                "no sprint was started: begin another one with 'git conductor start'",
+            ),
             NOTHING,
         ),
     }

@@ -7,13 +7,12 @@
 
 use jiff::Timestamp;
 
-use super::message::Message;
 use super::refusals::sentence;
 use super::text::safe;
-use crate::error::{self, Failure, FailureKind, Stop};
+use crate::error::{self, Failure, FailureKind, Hint, Message, Stop};
 use crate::rules::refusal::{Refusal, Retry};
 
-/// The words of one refusal or failure.
+/// What one refusal or failure says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StopMessage {
     /// The `code` in JSON.
@@ -23,7 +22,7 @@ pub struct StopMessage {
     /// Whether that is an error; else it is an ordinary answer.
     pub is_error: bool,
     /// What follows `hint: `; at most two.
-    pub hints: Vec<String>,
+    pub hints: Vec<Hint>,
     /// The command to run now, as arguments; empty if there is none.
     pub command: Vec<String>,
     /// When the same command may succeed.
@@ -32,30 +31,38 @@ pub struct StopMessage {
     pub exit: u8,
 }
 
+/// What whatever stopped a command says.
+#[must_use]
+pub fn stop(stop: &Stop, now: Timestamp) -> StopMessage {
+    match stop {
+        Stop::Refused(it) => refusal(it, now),
+        Stop::Declined(it) => whole(it.code(), it.retry(), error::REFUSED, it.message()),
+        Stop::Failed(it) => failure(it),
+    }
+}
+
 /// What a refusal says.
 #[must_use]
 pub fn refusal(refusal: &Refusal, now: Timestamp) -> StopMessage {
-    let Message { text, mut hints, command: todo } = sentence(refusal, now);
+    whole(refusal.code(), refusal.retry(), exit(refusal), sentence(refusal, now))
+}
+
+/// A refusal's message, in which the command is the last hint.
+fn whole(code: &'static str, retry: Retry, exit: u8, message: Message) -> StopMessage {
+    let Message { text, mut hints, command: words } = message;
     let mut command: Vec<String> = Vec::new();
-    if !todo.is_empty() {
+    if !words.is_empty() {
         // One of git's own says so itself.
-        let own: &[&str] = if todo.first().is_some_and(|word| word == "git") {
+        let own: &[&str] = if words.first().is_some_and(|word| word == "git") {
             &[]
         } else {
             &["git", "conductor"]
         };
-        command = own.iter().map(|word| (*word).to_owned()).chain(todo).collect();
-        hints.push(command.join(" "));
+        command = own.iter().map(|word| (*word).to_owned()).chain(words).collect();
+        hints.push(command.join(" ").into());
     }
-    StopMessage {
-        code: refusal.code(),
-        text,
-        is_error: !matches!(exit(refusal), error::FINISHED | error::NOTHING_NOW),
-        hints,
-        command,
-        retry: refusal.retry(),
-        exit: exit(refusal),
-    }
+    let is_error = !matches!(exit, error::FINISHED | error::NOTHING_NOW);
+    StopMessage { code, text, is_error, hints, command, retry, exit }
 }
 
 /// What a command that is refused exits with.
@@ -71,26 +78,17 @@ fn exit(refusal: &Refusal) -> u8 {
     }
 }
 
-/// What whatever stopped a command says.
-#[must_use]
-pub fn stop(stop: &Stop, now: Timestamp) -> StopMessage {
-    match stop {
-        Stop::Refused(it) => refusal(it, now),
-        Stop::Failed(it) => failure(it),
-    }
-}
-
 /// What a failure says.
 #[must_use]
 pub fn failure(failure: &Failure) -> StopMessage {
-    let own = failure.hints.iter().map(|hint| safe(hint).into_owned());
-    let mut hints: Vec<String> =
-        advice(failure.kind).map(str::to_owned).into_iter().chain(own).collect();
+    let own = failure.hints.iter().map(|hint| hint.map(|words| safe(words).into_owned()));
+    let mut hints: Vec<Hint> = advice(failure.kind).into_iter().chain(own).collect();
     hints.truncate(2);
     let mut command = Vec::new();
     if failure.kind == FailureKind::Usage {
-        let named = hints.iter().find(|hint| hint.starts_with("git conductor "));
-        let line = named.map_or("git conductor -h", String::as_str);
+        let named =
+            hints.iter().map(Hint::for_agent).find(|hint| hint.starts_with("git conductor "));
+        let line = named.unwrap_or("git conductor -h");
         command = line.split(' ').map(str::to_owned).collect();
     }
     StopMessage {
@@ -105,36 +103,43 @@ pub fn failure(failure: &Failure) -> StopMessage {
 }
 
 /// What the reader may do about a failure of this kind; before the failure's own hints.
-const fn advice(kind: FailureKind) -> Option<&'static str> {
-    match kind {
+fn advice(kind: FailureKind) -> Option<Hint> {
+    Some(match kind {
         FailureKind::Busy => {
-            Some("this is normal when many commands run at once: run the same command again")
+            "this is normal when many commands run at once: run the same command again".into()
         }
-        FailureKind::ReadOnly => {
-            Some("ask your human to allow writing there; do not choose another store")
-        }
-        FailureKind::Bug => Some("this is a bug in git conductor; please report it"),
-        FailureKind::StoreGone => Some(
-            "start no sprint, and do not make the store again: ask your human where it went, and stop",
+        FailureKind::ReadOnly => Hint::fixed(
+            "ask your human to allow writing there; do not choose another store",
+            "allow writing there; another store would be another sprint",
         ),
-        FailureKind::Tampered | FailureKind::Unreadable => Some(
+        FailureKind::Bug => "this is a bug in git conductor; please report it".into(),
+        FailureKind::StoreGone => Hint::fixed(
+            "start no sprint, and do not make the store again: ask your human where it went, and stop",
+            "put the store back where it was; a new sprint would not know what the old one has",
+        ),
+        FailureKind::Tampered | FailureKind::Unreadable => Hint::fixed(
             "the store was damaged, or changed by something else: \
              ask your human to look, and mend nothing yourself",
+            "the store was damaged, or changed by something else: 'git conductor doctor' says more",
         ),
-        FailureKind::ForeignOwner => {
-            Some("whether its owner is to be trusted is your human's decision: tell them, and stop")
-        }
-        FailureKind::TrackedStore => Some(
+        FailureKind::ForeignOwner => Hint::fixed(
+            "whether its owner is to be trusted is your human's decision: tell them, and stop",
+            "whether its owner is to be trusted is for you to decide",
+        ),
+        FailureKind::TrackedStore => Hint::fixed(
             "nothing was done; what is in git's index is your human's decision: tell them, and stop",
+            "nothing was done; take the store out of git's index first",
         ),
-        FailureKind::NotARepository => {
-            Some("go to the repository that you were told to work in; do not make one")
-        }
-        FailureKind::Git => {
-            Some("nothing was done; change or remove nothing yourself: tell your human, and stop")
-        }
-        FailureKind::Usage | FailureKind::Io => None,
-    }
+        FailureKind::NotARepository => Hint::fixed(
+            "go to the repository that you were told to work in; do not make one",
+            "go to a repository, or make one with 'git init'",
+        ),
+        FailureKind::Git => Hint::fixed(
+            "nothing was done; change or remove nothing yourself: tell your human, and stop",
+            "nothing was done",
+        ),
+        FailureKind::Usage | FailureKind::Io => return None,
+    })
 }
 
 const fn retry(kind: FailureKind) -> Retry {

@@ -7,6 +7,7 @@ mod agents;
 mod apart;
 mod artifacts;
 mod attempts;
+mod callers;
 mod calls;
 mod checkout;
 mod client;

@@ -267,7 +267,7 @@ fn foreign_owner() {
     let git = sandbox.try_git("repo it's", ["rev-parse"]).stderr;
     let git = String::from_utf8(git).unwrap();
     assert!(git.contains(&failure.to_string()), "{failure}");
-    let way_out = failure.hints[0].strip_prefix("only by your human: ").unwrap();
+    let way_out = failure.hints[0].for_agent().strip_prefix("only by your human: ").unwrap();
     assert!(git.contains(way_out), "{way_out}");
 
     let declare = |sandbox: &Sandbox, values: &[&str]| {
@@ -327,7 +327,7 @@ fn foreign_user() {
     // A store of another user, in a repository of ours.
     let failure = find(&sandbox, "repo").unwrap_err();
     assert_eq!(failure.kind, FailureKind::ForeignOwner);
-    let way_out = failure.hints[0].strip_prefix("only by your human: ").unwrap();
+    let way_out = failure.hints[0].for_agent().strip_prefix("only by your human: ").unwrap();
     let way_out: Vec<&str> = way_out.split(' ').collect();
     assert_eq!(way_out[..5], ["git", "config", "--global", "--add", "safe.directory"]);
     sandbox.set("SUDO_UID", "12345");

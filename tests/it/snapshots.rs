@@ -14,7 +14,7 @@ use crate::drive::with_options;
 use crate::scene::{Scene, ago, skipped, wanting};
 use crate::situations::{ANSWERS, FAILURES, REFUSALS, RUNS, Situation};
 use git_conductor::error::{EXIT_CODES, Failure, FailureKind, Stop};
-use git_conductor::ui::{self, Format, text::Paint};
+use git_conductor::ui::{self, Format};
 
 const SNAPSHOTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/snapshots");
 
@@ -196,22 +196,14 @@ fn runs() {
     }
 }
 
-fn plain() -> Format {
-    Format {
-        json: false,
-        out: Paint { on: false },
-        err: Paint { on: false },
-        width: None,
-        advice: true,
-        now: jiff::Timestamp::UNIX_EPOCH,
-    }
-}
-
 #[test]
 fn a_bug_is_owned_up_to() {
     let say = |json| {
         let failure = Failure::new(FailureKind::Bug, "cannot encode: a key must be a string");
-        ui::output::refused(&Stop::Failed(failure), Format { json, ..plain() })
+        ui::output::refused(
+            &Stop::Failed(failure),
+            Format { json, ..Format::plain(jiff::Timestamp::UNIX_EPOCH) },
+        )
     };
     let (text, json) = (say(false), say(true));
     let value: Value = serde_json::from_str(&json.out).unwrap();

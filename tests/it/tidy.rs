@@ -30,7 +30,7 @@ const ASKING: &[(&str, &str)] = &[
     ("commands/hooks/block.rs", "env::current_exe"),
     ("commands/install/files.rs", "getrandom::"),
     // The home that skills are looked for in.
-    ("commands/batch.rs", "env::var"),
+    ("commands/concurrency.rs", "env::var"),
     // NO_COLOR and TERM, and what time it is for everything that is printed.
     ("commands/output_config.rs", "env::var"),
     ("commands/output_config.rs", "Timestamp::now"),
@@ -60,6 +60,7 @@ const ASKING: &[(&str, &str)] = &[
 /// Beside `ui`, what asks whether it is a terminal, or writes what is no answer to a command: a board that
 /// is drawn again, an artifact that is longer than memory, and what stands for an answer of `run`.
 const WRITING: &[&str] = &[
+    "agent/process.rs",
     "commands/output_config.rs",
     "commands/run/answer.rs",
     "commands/run/terminal.rs",
@@ -283,4 +284,27 @@ fn every_fuzz_target_is_whole() {
         assert!(seeds.iter().any(|name| name.len() != 40), "'{target}' has no seed");
     }
     assert!(read(".ci/run").lines().any(|line| line == "fuzz/run"), "CI fuzzes");
+}
+
+/// What is said only to agents, and so in their words alone.
+const FOR_AGENTS: &[&str] = &["commands/prime/answer.rs", "commands/prime/hook_answer.rs"];
+
+/// Nobody can tell a person to tell "your human": such words stand beside others for a person.
+#[test]
+fn a_person_has_words_of_their_own() {
+    for source in sources().iter().filter(|it| !FOR_AGENTS.contains(&it.path.as_str())) {
+        let mut code = String::new();
+        for (_, line) in source.code_lines() {
+            code.push_str(line);
+            code.push('\n');
+        }
+        for (at, _) in code.match_indices("your human") {
+            // The statement that it stands in, up to there.
+            let before = &code[..at];
+            let begin = before.rfind(";\n").unwrap_or(0);
+            let hint = before[begin..].rfind("Hint::").map(|hint| &before[begin + hint..]);
+            let has_both = hint.is_some_and(|hint| hint.matches("\",\n").count() == 0);
+            assert!(has_both, "src/{}: {}", source.path, &code[begin..at + 20]);
+        }
+    }
 }

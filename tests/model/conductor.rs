@@ -247,8 +247,8 @@ pub(crate) enum Do {
 fn word<T>(result: Result<T, Stop>) -> String {
     match result {
         Ok(_) => "OK".to_owned(),
-        Err(Stop::Refused(refusal)) => refusal.code().to_owned(),
         Err(Stop::Failed(failure)) => format!("!{} {failure}", failure.kind.code()),
+        Err(stop) => stop.code().to_owned(),
     }
 }
 

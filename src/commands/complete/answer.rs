@@ -5,11 +5,11 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::Handed;
-use crate::commands::recorded::{Elsewhere, Found};
+use crate::commands::recorded::{Elsewhere, Found, uncommitted};
 use crate::commands::{gate, notes, salvage};
+use crate::error::Hint;
 use crate::record::{Done, VERSION, Verdict};
 use crate::store::change::Completed;
-use crate::ui::own::uncommitted;
 use crate::ui::text::{age, list, safe, short};
 use crate::ui::{Answer, Format, Messages};
 
@@ -49,10 +49,12 @@ fn text(handed: &Handed, now: Timestamp, messages: &mut Messages) {
     }
     if done.verdict == Verdict::Fail {
         messages.line(&format!("what waits for '{phase}' stays closed"));
-        messages.hint(
+        messages.hint(&Hint::fixed(
             "how to go on is your human's decision: 'start --from PHASE' begins the next round \
              with that phase, and takes over what is done and does not depend on it",
-        );
+            "'start --from PHASE' begins the next round with that phase, and takes over what is done \
+             and does not depend on it",
+        ));
     }
     if let Some(found) = sight.uncommitted.as_ref().filter(|found| found.count > 0) {
         let place = done.at.worktree.as_deref().unwrap_or_default();

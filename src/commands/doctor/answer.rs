@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use super::{Examined, Finding, Level};
 use crate::error;
 use crate::record::VERSION;
-use crate::ui::text::{Paint, safe, wrapped};
+use crate::ui::text::{safe, wrapped};
 use crate::ui::{Answer, Format, Messages};
 
 impl Answer for Examined {
     fn text(&self, format: Format, messages: &mut Messages) -> String {
-        text(&self.0, format.out, format.width, messages)
+        text(&self.0, format, messages)
     }
 
     fn json(&self, _: Format) -> Value {
@@ -44,12 +44,8 @@ fn word(level: Level, fixed: bool) -> &'static str {
 }
 
 /// The table.
-fn text(
-    findings: &[Finding],
-    paint: Paint,
-    width: Option<usize>,
-    messages: &mut Messages,
-) -> String {
+fn text(findings: &[Finding], format: Format, messages: &mut Messages) -> String {
+    let Format { out: paint, width, caller, .. } = format;
     // What is read by a program, or searched, has a line for each.
     let width = width.map_or(usize::MAX, |width| width.max(40) - CHECK - LEVEL);
     let mut out = String::new();
@@ -62,7 +58,7 @@ fn text(
             Level::Warning => paint.hint(&padded),
             Level::Problem => paint.error(&padded),
         };
-        let hint = finding.hint.as_ref().map(|hint| format!("hint: {}", safe(hint)));
+        let hint = finding.hint.as_ref().map(|hint| format!("hint: {}", safe(hint.words(caller))));
         let lines = wrapped(&safe(&finding.says), width);
         let hints = hint.map(|hint| wrapped(&hint, width)).unwrap_or_default();
         for (n, line) in lines.iter().chain(&hints).enumerate() {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::commands::context;
-use crate::error::{Failure, FailureKind};
+use crate::error::{Failure, FailureKind, Hint};
 
 /// What a hook of anybody's runs.
 pub const LINE: &str = "git conductor guard --pre-push \"$@\"";
@@ -211,8 +211,10 @@ pub(super) fn without_block(text: &str, path: &Path) -> Result<Option<String>, F
         return Ok(Some(format!("{before}{after}")));
     }
     let text = format!("the lines of git conductor in '{}' have no end mark", path.display());
-    Err(Failure::new(FailureKind::Tampered, text)
-        .hint("they begin with '# >>> git conductor >>>'; your human can delete them"))
+    Err(Failure::new(FailureKind::Tampered, text).hint(Hint::fixed(
+        "they begin with '# >>> git conductor >>>'; your human can delete them",
+        "they begin with '# >>> git conductor >>>': delete them",
+    )))
 }
 
 #[cfg(test)]

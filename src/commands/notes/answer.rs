@@ -50,7 +50,7 @@ pub(in crate::commands) fn noted_text(noted: Option<&Noted>, messages: &mut Mess
         let text = safe(&failure.to_string()).into_owned();
         messages.warning(&format!("the phase is complete, and has no record in git notes: {text}"));
         for hint in &failure.hints {
-            messages.hint(&safe(hint));
+            messages.hint(&hint.map(|words| safe(words).into_owned()));
         }
         if *later {
             messages.hint(&format!("once that is mended, '{SYNC}' writes it"));

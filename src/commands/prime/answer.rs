@@ -115,6 +115,7 @@ fn next_line(primer: &Primer, now: Timestamp) -> String {
     }
     let hint = primer.nothing.as_ref().and_then(|nothing| {
         let hint = sentence(nothing, now).hints.into_iter().next()?;
+        let hint = hint.for_agent();
         let short: String = hint.chars().take(ADVICE).collect();
         Some(if short.len() < hint.len() { format!("{short}…") } else { short })
     });

@@ -10,7 +10,7 @@ use crate::commands::graph::{Form, drawing};
 use crate::rules::timeline::{End, Span, Track};
 use crate::ui::Format;
 use crate::ui::columns::{columns, padded};
-use crate::ui::text::{Paint, duration, moment, safe};
+use crate::ui::text::{duration, moment, safe};
 
 /// So many columns are those of the timeline.
 const WIDE: usize = 50;
@@ -75,8 +75,7 @@ pub(super) fn one(told: &Told, now: Timestamp) -> String {
     }
 
     out += "\n## What waits for what\n\n```mermaid\n";
-    let plain = Paint { on: false };
-    let format = Format { json: false, out: plain, err: plain, width: None, advice: false, now };
+    let format = Format::plain(now);
     out += &drawing::text(&told.view, Form::Mermaid, format);
     out += "```\n\n## Timeline\n\n";
     out += &chart(told);

@@ -99,7 +99,7 @@ pub(in crate::commands) fn left_text(left: Option<&Left>, messages: &mut Message
             messages
                 .warning(&format!("what it had not committed there is not saved: {}", safe(&text)));
             for hint in &failure.hints {
-                messages.hint(&safe(hint));
+                messages.hint(&hint.map(|words| safe(words).into_owned()));
             }
         }
     }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::{Checked, Verification, Verified};
-use crate::error;
+use crate::error::{self, Hint};
 use crate::record::VERSION;
 use crate::rules::evidence::{Fault, Finding};
 use crate::ui::columns::{columns, padded};
@@ -53,7 +53,10 @@ fn verified_text(sprints: &[Verified], paint: Paint, messages: &mut Messages) ->
         messages.line("all evidence is what was recorded");
     } else {
         messages.warning(&format!("the evidence of {} is not what was recorded", list(&differing)));
-        messages.hint("change nothing: tell your human what differs, and stop");
+        messages.hint(&Hint::fixed(
+            "change nothing: tell your human what differs, and stop",
+            "change nothing before you know why it differs",
+        ));
     }
     out
 }

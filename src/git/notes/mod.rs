@@ -24,7 +24,7 @@ use super::child;
 use super::compare::id;
 use super::durable;
 use super::repo::Repo;
-use crate::error::{Failure, FailureKind};
+use crate::error::{Failure, FailureKind, Hint};
 use crate::record::note::united;
 
 /// Each time that a change has to begin again another one has succeeded; it must be a strange day
@@ -508,11 +508,16 @@ impl Repo {
         let reftable = std::iter::once("reftable/tables.list.lock".to_owned());
         let lock = files.chain(reftable).map(|file| self.common_dir.join(file));
         match lock.into_iter().find(|file| file.exists()) {
-            Some(lock) => failure.hint(format!(
-                "'{}' is in the way: a git command that was killed left it, or one is at work; \
-                 when none is, your human can remove it",
-                lock.display()
-            )),
+            Some(lock) => {
+                let way = format!(
+                    "'{}' is in the way: a git command that was killed left it, or one is at work",
+                    lock.display()
+                );
+                failure.hint(Hint::new(
+                    format!("{way}; when none is, your human can remove it"),
+                    format!("{way}; when none is, remove it"),
+                ))
+            }
             None => failure,
         }
     }
@@ -528,8 +533,10 @@ impl Repo {
 
 fn broken(name: &Name) -> Failure {
     let text = format!("'{}' is broken: it leads to nothing that can be read", name.as_str());
-    Failure::new(FailureKind::Git, text)
-        .hint("your human can have 'git conductor notes sync' mend it, from what the store has")
+    Failure::new(FailureKind::Git, text).hint(Hint::fixed(
+        "your human can have 'git conductor notes sync' mend it, from what the store has",
+        "'git conductor notes sync' mends it, from what the store has",
+    ))
 }
 
 /// Where the reference `name` is.

@@ -389,16 +389,9 @@ impl Scenario {
             | Refusal::Finished {}
             | Refusal::NotForYou { .. }
             | Refusal::Holding { .. }
-            | Refusal::BadArtifact { .. }
-            | Refusal::Dirty { .. }
             | Refusal::Shut { .. }
             | Refusal::Push { .. }
-            | Refusal::Kept { .. }
-            | Refusal::ForeignHooks { .. }
-            | Refusal::ForeignFiles { .. }
-            | Refusal::ForeignSettings { .. }
             | Refusal::UnknownSprint { .. }
-            | Refusal::UnknownSalvage { .. }
             | Refusal::CannotCarry { .. }
             | Refusal::NoArtifact { .. }
             | Refusal::PinLost { .. }
