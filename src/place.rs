@@ -290,7 +290,13 @@ fn finish(
         // Links that the user named have been followed, so this one came with a checkout or leads
         // nowhere.
         Ok(meta) if meta.is_symlink() => return Err(is_link(&place.store)),
-        Ok(meta) => check_store_owner(&place.store, &meta, &place.project, env, repo)?,
+        Ok(meta) => check_store_owner(
+            &place.store,
+            &meta,
+            &place.project,
+            env,
+            repo.map(Repo::configuration),
+        )?,
         // Not there yet, or not to be seen: whoever opens it says so.
         Err(_) => {}
     }

@@ -29,13 +29,14 @@ use git_conductor::record::note::{Artifact, Note};
 use git_conductor::record::salvage::Salvage;
 use git_conductor::record::{Attempt, Claim, Done, Sprint, Verdict};
 use git_conductor::rules::evidence::{Fault, Finding};
-use git_conductor::rules::gate::{self, Pin, Shut};
+use git_conductor::rules::gate::{self, Pin};
 use git_conductor::rules::graph::Names;
-use git_conductor::rules::rounds::Uncarried;
+use git_conductor::rules::reasons::{Shut, Uncarried};
 use git_conductor::rules::rows::View;
 use git_conductor::rules::timeline::{summary, timeline};
 use git_conductor::rules::{
-    Board, Facts, Graph, Hold, Life, Me, PhaseId, Refusal, Request, State, decide, next::next,
+    Board, Change, Facts, Graph, Hold, Life, Me, PhaseId, Refusal, Request, State, decide,
+    next::next,
 };
 use git_conductor::store::change::{Completed, Freed, Granted};
 use git_conductor::store::history;
@@ -251,7 +252,7 @@ fn outcomes(board: &Board, id: PhaseId) -> Vec<Case> {
     let phase = board.graph.phase(id).name.clone();
     match board.state(id) {
         State::Pending => {
-            let (claim, change) = (Claim::default(), decide::Change::Take);
+            let (claim, change) = (Claim::default(), Change::Take);
             let granted =
                 Granted { phase, claim, change, from: None, due: None, board: board.clone() };
             let salvaged = salvage::Salvaged::default();
@@ -269,7 +270,7 @@ fn outcomes(board: &Board, id: PhaseId) -> Vec<Case> {
             })]
         }
         State::Claimed(hold) => {
-            let change = decide::Change::TakeOver;
+            let change = Change::TakeOver;
             let (claim, from) = (hold.claim.clone(), Some(hold.clone()));
             let granted = Granted {
                 phase: phase.clone(),

@@ -13,7 +13,8 @@ use super::world::RealWorld;
 use super::{Context, context, notes, push};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::git::{Config, Differing, Repo};
-use crate::rules::gate::{self, Checked, Content, Gap, Lack, Passage, Pin, Policy, Question, Shut};
+use crate::rules::gate::{self, Checked, Content, Passage, Pin, Policy, Question};
+use crate::rules::reasons::{Gap, Lack, Shut};
 use crate::rules::{Board, PhaseId, Refusal, State};
 use crate::store::Store;
 

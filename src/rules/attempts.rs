@@ -6,11 +6,11 @@
 //! person. A completion with the verdict `fail` is a completion.
 
 use super::board::{Board, Hold, State};
-use super::decide::{Change, Facts, Request};
 use super::graph::PhaseId;
 use super::identity::{Life, Me, is_here, relation};
-use super::refusal::{Last, Refusal};
-use crate::record::Attempt;
+use super::reasons::Last;
+use super::refusal::Refusal;
+use super::request::{Change, Facts, Request};
 
 /// How an attempt ended: its owner gave it up.
 pub const ABORT: &str = "abort";
@@ -121,17 +121,6 @@ pub fn forgives(board: &Board, id: PhaseId, request: &Request, facts: Facts<'_>)
     let held = u64::from(matches!(board.state(id), State::Claimed(_)));
     (insists && exhausted(board, id, facts).is_some())
         .then(|| (board.past(id).len() as u64).saturating_add(held))
-}
-
-impl From<&Attempt> for Last {
-    fn from(attempt: &Attempt) -> Self {
-        Self {
-            agent: attempt.agent.clone(),
-            how: attempt.how.clone(),
-            reason: attempt.reason.clone(),
-            at: attempt.ended_at,
-        }
-    }
 }
 
 impl Last {

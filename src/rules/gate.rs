@@ -8,7 +8,6 @@
 //! A failure shuts the gate, and its sprint's end does not open it: that of the guarding phase, and of
 //! anything that this waits for, directly or not. What opens it is a later sprint that passes.
 
-use jiff::Timestamp;
 use serde::Serialize;
 
 use super::board::{Board, Standing, State};
@@ -16,7 +15,8 @@ use super::decide::{check_dependencies, check_four_eyes, owned};
 use super::graph::PhaseId;
 use super::identity::Me;
 use super::others::Holder;
-use super::refusal::{Refusal, Wait};
+use super::reasons::{Gap, Lack, Shut, Wait};
+use super::refusal::Refusal;
 use crate::record::{Done, Verdict};
 
 /// What is about to go out, one of possibly several things.
@@ -53,85 +53,6 @@ pub enum Passage {
     Claimed,
     /// That phase is done, and what goes out is the commit it was done at.
     Done,
-}
-
-/// Why the gate is shut, beyond what other refusals say.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-pub enum Shut {
-    /// There is no unfinished sprint, and one is asked for.
-    NoSprint {},
-    /// The sprint has no such phase.
-    NoPhase {
-        /// The phases there are.
-        phases: Vec<String>,
-    },
-    /// Nobody holds the phase.
-    Unclaimed {
-        /// What it waits for.
-        waits_for: Vec<Wait>,
-    },
-    /// Somebody else holds it.
-    Claimed {
-        /// Who.
-        #[serde(flatten)]
-        holder: Holder,
-    },
-    /// The asker held it, and somebody took it over.
-    Lost {
-        /// Who has it now.
-        #[serde(flatten)]
-        holder: Holder,
-    },
-    /// It is done and has not passed, or something that it waits for has failed.
-    Failed {
-        /// Who completed what failed.
-        agent: String,
-        /// When, in UTC.
-        at: Option<Timestamp>,
-        /// What failed, if it is not the phase that guards.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        failed: Option<String>,
-        /// The sprint, if it has been archived.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        sprint: Option<String>,
-    },
-    /// It is done at another commit than what goes out.
-    OtherCommit {
-        /// Who completed it.
-        agent: String,
-        /// The commit that it was done at; `None` if that is not known.
-        done_at: Option<String>,
-        /// The first other commit that goes out; `None` for what is no commit, or a deletion.
-        going_out: Option<String>,
-        /// The commit that it was done at, if what is checked out need only be brought forward to it.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        forward: Option<String>,
-    },
-    /// What it depends on has not been shown of what goes out.
-    NoEvidence {
-        /// What is missing.
-        gaps: Vec<Gap>,
-        /// The commit that was checked, if what is checked out need only be brought forward to it.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        forward: Option<String>,
-    },
-    /// There are no records in git notes.
-    NoNotes {
-        /// The reference that they should be on.
-        reference: String,
-    },
-    /// No record says that the phase was completed at what goes out.
-    NoRecord {
-        /// Who completed it last, at other content; empty if nobody did, or it cannot be known.
-        agent: String,
-        /// The commit that this was at.
-        done_at: Option<String>,
-        /// The commit that goes out.
-        going_out: Option<String>,
-        /// How many records are of a later version, which this program cannot read.
-        later: usize,
-    },
 }
 
 /// What to do about missing evidence.
@@ -171,50 +92,6 @@ pub enum Pin {
     Changed,
     /// It is not there.
     Gone,
-}
-
-/// Why a dependency is no evidence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Lack {
-    /// It is not done.
-    NotDone,
-    /// No record says that it is done.
-    NoRecord,
-    /// It failed.
-    Failed,
-    /// What was handed over has been changed since.
-    PinChanged,
-    /// What was handed over is gone.
-    PinGone,
-    /// It is not known what it was done at.
-    NoCommit,
-    /// It was done at other content than what goes out.
-    OtherContent,
-    /// It was done in a worktree with changes that are in no commit.
-    Dirty,
-}
-
-/// A dependency that is no evidence for what goes out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Gap {
-    /// The dependency.
-    pub phase: String,
-    /// Who completed it; empty if nobody has, or it cannot be known.
-    pub agent: String,
-    /// Why it is none.
-    pub why: Lack,
-    /// The commit that it was done at.
-    pub done_at: Option<String>,
-    /// The commit that goes out.
-    pub going_out: Option<String>,
-    /// Paths in which the two differ: the first ones, for whoever fills them in.
-    pub paths: Vec<String>,
-    /// Whether there are more of them.
-    pub more: bool,
-    /// Both trees, where they differ.
-    #[serde(skip)]
-    pub trees: Option<(String, String)>,
 }
 
 /// Who may pass: by which right, and the phase that guards where there is a sprint.
@@ -446,21 +323,6 @@ pub fn checked(board: &Board, id: PhaseId) -> Option<Checked> {
     let commit = by.first().and_then(|it| it.commit.clone()).filter(|_| agrees);
     let tree = first.map(str::to_owned).filter(|_| agrees);
     Some(Checked { agrees, commit, by, tree })
-}
-
-impl Gap {
-    pub(super) const fn new(phase: String, agent: String, why: Lack) -> Self {
-        Self {
-            phase,
-            agent,
-            why,
-            done_at: None,
-            going_out: None,
-            paths: Vec::new(),
-            more: false,
-            trees: None,
-        }
-    }
 }
 
 /// What `policy` makes of `gaps`: those to warn of.

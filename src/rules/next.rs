@@ -2,12 +2,13 @@
 
 use super::attempts::{is_exhausted, spent};
 use super::board::{Board, State};
-use super::decide::{Change, Facts, Request, decide, is_mine, mine, was_taken_from};
+use super::decide::{decide, is_mine, mine, was_taken_from};
 use super::graph::PhaseId;
 use super::identity::{Life, is_here};
 use super::others::{Held, Holder};
 use super::prospect::prospect;
 use super::refusal::Refusal;
+use super::request::{Change, Facts, Request};
 use crate::record::Verdict;
 
 /// The phases that the asker could claim now, in the board's order, without those it holds.

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use super::gate::{Content, Gap, Lack, Shut};
+use super::gate::Content;
+use super::reasons::{Gap, Lack, Shut};
 use super::refusal::Refusal;
 use crate::record::Verdict;
 use crate::record::note::{Note, Notes};

@@ -1,38 +1,12 @@
-//! The rules saying no: which rule, and the facts a reader needs. The sentences are in `report`.
+//! The rules saying no: which rule, and the facts that a reader needs. The sentences are in `ui`.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::gate::Shut;
 use super::graph::Handover;
 use super::others::{Advice, Held, Holder, Prospect};
-use super::rounds::{Uncarried, Unresumed};
+use super::reasons::{Last, Shut, Uncarried, Unresumed, Wait};
 use crate::record::{Done, Verdict};
-
-/// A dependency that is not done, or failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Wait {
-    /// Its name.
-    pub phase: String,
-    /// `pending`, `claimed` or `failed`.
-    pub state: &'static str,
-    /// Who is at it, or completed it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub agent: Option<String>,
-}
-
-/// The last of the attempts at a phase.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Last {
-    /// Whose it was; empty if it cannot be known.
-    pub agent: String,
-    /// How it ended: `abort`, `reclaim`, `unstuck`; or `gone`, if its owner is and still has it.
-    pub how: String,
-    /// Why, in the words of who ended it.
-    pub reason: String,
-    /// When, in UTC; or when its owner was last heard.
-    pub at: Option<Timestamp>,
-}
 
 /// Why a hook file is not ours to edit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -3,9 +3,10 @@
 
 use super::attempts::{is_exhausted, spent};
 use super::board::{Board, Hold, Standing, State};
-use super::decide::{Facts, is_mine};
+use super::decide::is_mine;
 use super::graph::PhaseId;
 use super::identity::{Life, is_silent};
+use super::request::Facts;
 use crate::record::Verdict;
 
 /// Why a phase does not go on.

@@ -4,12 +4,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::attempts::is_exhausted;
 use super::board::{Board, State};
-use super::decide::{Facts, Request, behind_the_dead, dead_owner, decide};
+use super::decide::{behind_the_dead, dead_owner, decide};
 use super::graph::PhaseId;
 use super::identity::Life;
 use super::next::{holding, next};
 use super::prospect::changes_at;
-use super::refusal::{Refusal, Wait};
+use super::reasons::Wait;
+use super::refusal::Refusal;
+use super::request::{Facts, Request};
 use crate::record::Verdict;
 
 /// What is waited for.

@@ -17,7 +17,8 @@ use super::{latch, lock};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::record::{Done, Maker, PhaseEntry};
 use crate::rules::gate::Pin;
-use crate::rules::rounds::{Ask, Unresumed, carried};
+use crate::rules::reasons::Unresumed;
+use crate::rules::rounds::{Ask, carried};
 use crate::rules::{Refusal, State};
 
 /// A completion that a new sprint takes over.

@@ -11,7 +11,7 @@ use super::phrases::{ago, names, who};
 use super::text::safe;
 use crate::record::Attempt;
 use crate::rules::attempts::{ABORT, GONE, RECLAIM, UNSTUCK};
-use crate::rules::refusal::Last;
+use crate::rules::reasons::Last;
 use crate::store::change::{Freed, Granted};
 
 /// So many attempts are told of, the latest ones.

@@ -6,9 +6,9 @@ use super::message::{Message, NEXT, NOTHING, message};
 use super::output::Messages;
 use super::phrases::{FAILED, ago, names, namesake, owner, who, you};
 use super::text::{list, safe, short};
-use crate::rules::gate::{Checked, CheckedBy, Gap, Lack, Shut};
+use crate::rules::gate::{Checked, CheckedBy};
 use crate::rules::others::{Alive, Holder};
-use crate::rules::refusal::Wait;
+use crate::rules::reasons::{Gap, Lack, Shut, Wait};
 
 /// So many paths stand in a sentence, and so many gaps in a message.
 pub(crate) const MAX_NAMED: usize = 5;

@@ -12,7 +12,8 @@ use crate::record::near::nearest;
 use crate::rules::graph::{Handover, is_name};
 use crate::rules::identity;
 use crate::rules::others::{Alive, Held, Holder};
-use crate::rules::refusal::{Refusal, Wait};
+use crate::rules::reasons::Wait;
+use crate::rules::refusal::Refusal;
 
 /// What a refusal says.
 pub(crate) fn sentence(refusal: &Refusal, now: Timestamp) -> Message {

@@ -2,8 +2,8 @@
 //! the process behind a claim.
 
 use git_conductor::record::{Attempt, Claim, Done, Process, Token};
-use git_conductor::rules::decide::Facts;
 use git_conductor::rules::identity::{Life, Me, Signs, quiet_since};
+use git_conductor::rules::request::Facts;
 use git_conductor::rules::{Board, Hold, State};
 use jiff::{SignedDuration, Timestamp};
 

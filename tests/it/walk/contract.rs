@@ -2,9 +2,9 @@
 //! request, and what a refusal may say.
 
 use git_conductor::rules::Refusal;
-use git_conductor::rules::decide::{Change, Request};
 use git_conductor::rules::identity::Life;
 use git_conductor::rules::others::{Alive, Holder};
+use git_conductor::rules::request::{Change, Request};
 
 use super::agents::Naming;
 use super::sprint::Scenario;

@@ -2,7 +2,7 @@
 //! happens without anyone's asking them.
 
 use git_conductor::record::Verdict;
-use git_conductor::rules::decide::{Change, Request};
+use git_conductor::rules::request::{Change, Request};
 
 use super::contract::Kin;
 use super::sprint::Scenario;

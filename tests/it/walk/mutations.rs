@@ -1,10 +1,11 @@
 //! Rules that are broken on purpose, one at a time, so that the walk can show that it notices.
 
 use git_conductor::record::{Done, Verdict};
-use git_conductor::rules::decide::{self, Change, Facts, Request};
+use git_conductor::rules::decide;
 use git_conductor::rules::identity::{Life, Me, heard};
 use git_conductor::rules::next;
 use git_conductor::rules::others::Advice;
+use git_conductor::rules::request::{Change, Facts, Request};
 use git_conductor::rules::{Board, Hold, PhaseId, Refusal, State};
 use jiff::SignedDuration;
 
