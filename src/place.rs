@@ -16,12 +16,10 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::{Failure, FailureKind};
 use crate::git::{Env, Repo, Scope, check_store_owner};
+use crate::store::layout::CONDUCTOR;
 
 /// The store's name in a worktree; `start` excludes it there.
 pub const STORE: &str = ".nanostack";
-
-/// The directory of a store that its boards are in.
-pub const BOARDS: &str = "conductor";
 
 /// The variable that says where the store is.
 pub const STORE_VARIABLE: &str = "GIT_CONDUCTOR_STORE";
@@ -236,7 +234,7 @@ fn own(repo: Option<&Repo>, replace_gone: bool) -> Result<Place, Failure> {
     };
     if let Some(store) = pointer::read(repo.common_dir())? {
         // `start` makes the boards before it records where they are, so they have been there.
-        let has_boards = match store.join(BOARDS).symlink_metadata() {
+        let has_boards = match store.join(CONDUCTOR).symlink_metadata() {
             Ok(_) => true,
             Err(error)
                 if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>

@@ -16,6 +16,7 @@ use crate::rules::graph::Concurrency;
 use crate::rules::lost::Loss;
 use crate::rules::{Board, Change, Hold, Life};
 use crate::store::change::Granted;
+use crate::store::layout::sprint_dir;
 use crate::ui::gate::checked_text;
 use crate::ui::phrases::SUBAGENTS;
 use crate::ui::text::{age, milliseconds, safe};
@@ -113,7 +114,7 @@ impl Claimed {
         // The claim stands; what cannot be read for this is told by the next command.
         context.store.look_back(&mut granted.board, &granted.phase).ok();
         let board = &granted.board;
-        let sprint = context.store_path().join("conductor").join(&board.sprint.sprint_id);
+        let sprint = sprint_dir(context.store_path(), &board.sprint.sprint_id);
         let mut earlier = inputs::with_pins(board.builds_on_before(&granted.phase), &sprint);
         inputs::look_for(context, &mut earlier);
         let mut inputs = inputs::of(board, &sprint, &granted.phase);

@@ -10,10 +10,10 @@ use std::io::{ErrorKind, Read};
 use sha2::{Digest, Sha256};
 
 use super::Store;
-use super::carry::hash_of_pin;
 use super::dir::{Dir, Kind, NewFile as _};
 use super::disk::DiskDir;
 use super::folder::{Folder, Step, is_planted, retry, tidy};
+use super::layout::{is_pin, is_sha256, pin_name, temporary_name};
 use super::world::World;
 use crate::error::{Failure, FailureKind, Stop};
 use crate::record::Done;
@@ -49,17 +49,6 @@ pub struct Source<'a> {
     pub content: &'a mut dyn Read,
     /// At most this many bytes are taken.
     pub limit: u64,
-}
-
-/// The file's name in the phase's directory.
-pub(crate) fn pin_name(sha256: &str) -> String {
-    format!("pin.{sha256}")
-}
-
-/// Whether `name` is that of a pin.
-pub(crate) fn is_pin(name: &str) -> bool {
-    let hash = name.strip_prefix("pin.").unwrap_or_default();
-    hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The SHA-256 of `content`, in hexadecimal, of at most `limit` bytes of it.
@@ -100,7 +89,7 @@ impl<W: World> Store<W> {
     pub fn pin(&self, name: &str, source: Source<'_>) -> Result<Pinned, Stop> {
         let found = self.current()?.ok_or(Refusal::NoSprint {})?;
         let dir = found.make_phase(name)?;
-        let temporary = format!(".tmp.{}", self.world().token()?);
+        let temporary = temporary_name(&self.world().token()?);
         let mut file = dir.new_file(&temporary, true)?;
         let copied = copy(source.content, source.limit, |bytes| file.write(bytes))
             .and_then(|copied| retry(|| file.sync()).map(|()| copied));
@@ -237,8 +226,7 @@ pub(super) fn whole_pin<D: Dir, T>(
     hash: impl Fn(&T) -> String,
 ) -> Result<Result<T, Pin>, Failure> {
     let Some(sha256) = &done.artifact_sha256 else { return Ok(Err(Pin::None)) };
-    let is_hash = sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if !is_hash {
+    if !is_sha256(sha256) {
         // No copy can have that hash; and what is no hash is no name either.
         return Ok(Err(Pin::Changed));
     }
@@ -252,6 +240,18 @@ pub(super) fn whole_pin<D: Dir, T>(
         Some(whole) if hash(&whole) == *sha256 => Ok(whole),
         Some(_) => Err(Pin::Changed),
     })
+}
+
+/// Hashes the pin of `done` in the phase's directory.
+pub(super) fn hash_of_pin<D: Dir>(dir: &Folder<D>, done: &Done) -> Result<Pin, Failure> {
+    let hashed = whole_pin(
+        dir,
+        done,
+        Sha256::new,
+        |hash, piece| hash.update(piece),
+        |hash| hex(&hash.clone().finalize()),
+    )?;
+    Ok(hashed.err().unwrap_or(Pin::Same))
 }
 
 enum Copied {

@@ -6,14 +6,14 @@
 use sha2::{Digest, Sha256};
 
 use super::Store;
-use super::artifact::{hex, is_pin, pin_name, whole_pin};
+use super::artifact::{hash_of_pin, hex, whole_pin};
 use super::dir::{Dir, Kind};
 use super::folder::{Folder, Keep, Step, to_json};
-use super::phase::link_name;
+use super::latch;
+use super::layout::{DONE, MAX_RECORD_BYTES, artifact_name, is_pin, pin_name};
 use super::read::Attempts;
 use super::sprints::Found;
 use super::world::World;
-use super::{latch, lock};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::record::{Done, Maker, PhaseEntry};
 use crate::rules::gate::Pin;
@@ -118,18 +118,6 @@ impl<W: World> Store<W> {
     }
 }
 
-/// Hashes the pin of `done` in the phase's directory.
-pub(super) fn hash_of_pin<D: Dir>(dir: &Folder<D>, done: &Done) -> Result<Pin, Failure> {
-    let hashed = whole_pin(
-        dir,
-        done,
-        Sha256::new,
-        |hash, piece| hash.update(piece),
-        |hash| hex(&hash.clone().finalize()),
-    )?;
-    Ok(hashed.err().unwrap_or(Pin::Same))
-}
-
 /// Makes `new`, a phase's directory that nobody looks at yet, what it would be had the phase been
 /// completed there, durably; `false` if what was handed over is gone.
 ///
@@ -151,16 +139,16 @@ pub(super) fn take_over<W: World>(
             return Ok(false);
         }
         if let Some(target) = done.artifact_link.as_ref().filter(|name| is_pin(name)) {
-            new.symlink(target, &link_name(done))?;
+            new.symlink(target, &artifact_name(&done.artifact))?;
         }
     }
     let record = to_json(done)?;
-    if record.len() as u64 > lock::LONGEST {
+    if record.len() as u64 > MAX_RECORD_BYTES {
         // Nobody could read it: done, and by somebody unknown.
         let what = format!("the record of '{}' is too long to be carried over", carried.phase);
         return Err(Failure::new(FailureKind::Unreadable, what));
     }
-    new.create(lock::DONE, &record, Keep::Frozen)?;
+    new.create(DONE, &record, Keep::Frozen)?;
     new.sync()?;
     Ok(true)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Store;
 use super::artifact::Pinned;
-use super::change::Asker;
+use super::asker::Asker;
 use super::lock::{self, Held};
 use super::phase::{Attempt, Phase};
 use super::read::{Attempts, find_phase};

@@ -8,12 +8,9 @@ use std::io;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::dir::{Dir, Entry, Kind, NewFile, Stat};
+use super::layout::{MAX_ENTRIES, temporary_name};
 use crate::error::{Failure, FailureKind};
-
-/// At most this many entries are read of a phase's directories; more were not put there by us.
-pub(crate) const FEW: usize = 4096;
-/// At most this many sprints are looked at.
-pub(crate) const MANY: usize = 1_000_000;
+use crate::record::Token;
 
 /// How a conditional step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -244,10 +241,10 @@ impl<D: Dir> Folder<D> {
         &self,
         name: &str,
         record: &impl Serialize,
-        unique: &str,
+        unique: &Token,
         keep: Keep,
     ) -> Result<Step, Failure> {
-        let temporary = format!(".tmp.{unique}");
+        let temporary = temporary_name(unique);
         match self.create(&temporary, &to_json(record)?, keep)? {
             Step::Done => {}
             // Left by a killed command of the same token, or this directory is gone.
@@ -363,14 +360,14 @@ impl<D: Dir> Folder<D> {
     /// its turn comes: however deep a tree somebody made, this takes three handles and no stack.
     fn empty(&self) -> Result<(), Failure> {
         let mut number = 0_u64;
-        let mut left = self.list(MANY)?;
+        let mut left = self.list(MAX_ENTRIES)?;
         while let Some(Entry { name, kind }) = left.pop() {
             if kind != Kind::Dir {
                 self.remove_file(&name)?;
                 continue;
             }
             let Some(folder) = self.open(&name)? else { continue };
-            for inner in folder.list(MANY)? {
+            for inner in folder.list(MAX_ENTRIES)? {
                 if inner.kind != Kind::Dir {
                     folder.remove_file(&inner.name)?;
                     continue;

@@ -2,7 +2,7 @@
 //! remembered as attempts that failed.
 
 use super::Store;
-use super::change::Asker;
+use super::asker::Asker;
 use super::lock::{self, Held};
 use super::past::{self, End};
 use super::phase::{Attempt, Ending, Phase};

@@ -2,21 +2,16 @@
 //! passes over a temporary name, finishes a committed completion and takes over a dead one's latch.
 
 use super::Store;
-use super::folder::{Folder, MANY};
-use super::latch::LATCH;
-use super::lock::{self, DONE, LOCK, Lock};
+use super::folder::Folder;
+use super::layout::{
+    ARCHIVE, DONE, LATCH, LOCK, MAX_ENTRIES, PASSING_SECONDS, TEMPORARY_SECONDS, is_temporary,
+};
+use super::lock::{self, Lock};
 use super::past;
 use super::read::Attempts;
-use super::sprints::ARCHIVE;
 use super::world::{World, is_older};
 use crate::error::Failure;
 use crate::record::Maker;
-
-/// A temporary name this old, in seconds, is nobody's: no command takes so long between two steps, and
-/// one that was stopped for an hour makes another.
-pub(super) const LITTER_SECONDS: i64 = 3600;
-/// A state that commands only pass through is left over after this many seconds.
-const PASSING_SECONDS: i64 = 60;
 
 /// What was left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,11 +32,6 @@ pub struct Litter {
     pub what: Leftover,
     /// Its path.
     pub path: String,
-}
-
-/// Whether `name` is one that only a command in the middle of something uses.
-pub(super) fn is_temporary(name: &str) -> bool {
-    [".new.", ".gone.", ".tmp."].iter().any(|prefix| name.starts_with(prefix))
 }
 
 impl<W: World> Store<W> {
@@ -82,9 +72,9 @@ impl<W: World> Store<W> {
         remove: bool,
         found: &mut Vec<Litter>,
     ) -> Result<(), Failure> {
-        for entry in folder.list(MANY)?.iter().filter(|entry| is_temporary(&entry.name)) {
+        for entry in folder.list(MAX_ENTRIES)?.iter().filter(|entry| is_temporary(&entry.name)) {
             let Some(stat) = folder.stat(&entry.name)? else { continue };
-            if !is_older(&self.world, stat.mtime, LITTER_SECONDS) {
+            if !is_older(&self.world, stat.mtime, TEMPORARY_SECONDS) {
                 continue;
             }
             let path = format!("{}/{}", folder.path(), entry.name);

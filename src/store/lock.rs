@@ -6,47 +6,16 @@
 use jiff::Timestamp;
 
 use super::dir::{Dir, Entry};
-use super::folder::{FEW, Folder, Opened, Step, from_json};
+use super::folder::{Folder, Opened, Step, from_json};
+use super::layout::{
+    COMPLETING, DONE, FREE, JSON, LOCK, MAX_PHASE_ENTRIES, MAX_RECORD_BYTES, META, META_OF, OWNER,
+    meta_name, owner_name, prepared_name,
+};
 use super::world::{TRIES, World};
 use crate::error::{Failure, FailureKind};
 use crate::record::{Claim, Done, Token, VERSION};
 use crate::rules::identity::{self, Signs, believed};
 use crate::rules::{Hold, Life, State};
-
-/// The lock directory's name.
-pub(crate) const LOCK: &str = "lock";
-/// The name of the completion record.
-pub(crate) const DONE: &str = "done";
-/// The copy of the owner's record that the script reads.
-pub(crate) const META: &str = "meta.json";
-/// A claim's or a completion's record is no longer than this, in bytes.
-pub(crate) const LONGEST: u64 = 64 * 1024;
-
-/// The name of T's record in the lock.
-pub(crate) fn meta(token: &Token) -> String {
-    format!("meta.{token}.json")
-}
-
-/// The name that makes T the owner.
-pub(crate) fn owner(token: &Token) -> String {
-    format!("owner.{token}")
-}
-
-/// The name that commits the completion prepared under `record`, a name of its own: two commands of
-/// one owner that complete at once each prepare theirs, and the commit says which one it is.
-pub(crate) fn completing(record: &Token) -> String {
-    format!("completing.{record}")
-}
-
-/// The name that gives T's claim up.
-pub(crate) fn free(token: &Token) -> String {
-    format!("free.{token}")
-}
-
-/// The name of a prepared completion record in the lock.
-pub(crate) fn prepared(record: &Token) -> String {
-    format!("done.{record}")
-}
 
 /// What `lock` was found to be.
 #[derive(Debug)]
@@ -94,19 +63,17 @@ enum StateFile {
 fn sort(entries: &[Entry]) -> Names {
     let mut names = Names::default();
     for Entry { name, .. } in entries {
-        let Some((kind, rest)) = name.split_once('.') else { continue };
-        let state = match kind {
-            "owner" => StateFile::Owner,
-            "completing" => StateFile::Completing,
-            "free" => StateFile::Free,
-            "meta" => {
-                names.copy |= name == META;
-                names.metas.extend(rest.strip_suffix(".json").and_then(Token::parse));
-                continue;
-            }
-            _ => continue,
-        };
-        names.states.extend(Token::parse(rest).map(|token| (state, token)));
+        names.copy |= name == META;
+        let record = name.strip_prefix(META_OF).and_then(|rest| rest.strip_suffix(JSON));
+        names.metas.extend(record.and_then(Token::parse));
+        for (state, prefix) in [
+            (StateFile::Owner, OWNER),
+            (StateFile::Completing, COMPLETING),
+            (StateFile::Free, FREE),
+        ] {
+            let token = name.strip_prefix(prefix).and_then(Token::parse);
+            names.states.extend(token.map(|token| (state, token)));
+        }
     }
     names
 }
@@ -125,7 +92,7 @@ pub(crate) fn look<W: World>(world: &W, phase: &Folder<W::Dir>) -> Result<Lock<W
             },
             Opened::Dir(lock) => lock,
         };
-        let names = sort(&lock.list(FEW)?);
+        let names = sort(&lock.list(MAX_PHASE_ENTRIES)?);
         match names.states.as_slice() {
             [(StateFile::Owner, token)] => {
                 let token = token.clone();
@@ -182,7 +149,7 @@ fn owned<W: World>(
     token: &Token,
     metas: &[Token],
 ) -> Result<Option<Hold>, Failure> {
-    let bytes = lock.read(&meta(token), LONGEST)?;
+    let bytes = lock.read(&meta_name(token), MAX_RECORD_BYTES)?;
     let (claim, life) = if let Some(claim) = bytes.as_deref().and_then(from_json::<Claim>) {
         // The file's name is the authority on the token.
         let mut claim = Claim { token: Some(token.clone()), v: claim.v.max(1), ..claim };
@@ -192,13 +159,13 @@ fn owned<W: World>(
         (claim, life)
     } else {
         // A power cut can leave a name without its content.
-        let Some(stat) = lock.stat(&owner(token))? else { return Ok(None) };
+        let Some(stat) = lock.stat(&owner_name(token))? else { return Ok(None) };
         let claim = Claim { v: VERSION, token: Some(token.clone()), ..Claim::default() };
         (claim, life_by_age(world, stat.mtime))
     };
     let mut former = Vec::new();
     for other in metas.iter().filter(|other| *other != token) {
-        let bytes = lock.read(&meta(other), LONGEST)?;
+        let bytes = lock.read(&meta_name(other), MAX_RECORD_BYTES)?;
         former.extend(
             bytes
                 .as_deref()
@@ -211,14 +178,14 @@ fn owned<W: World>(
 
 /// The hold of a script; `None` if its record is gone.
 fn script<W: World>(world: &W, lock: &Folder<W::Dir>) -> Result<Option<Hold>, Failure> {
-    let Some(bytes) = lock.read(META, LONGEST)? else { return Ok(None) };
+    let Some(bytes) = lock.read(META, MAX_RECORD_BYTES)? else { return Ok(None) };
     let Some(stat) = lock.stat(META)? else { return Ok(None) };
     Ok(Some(unnamed(world, &bytes, stat.mtime, false)))
 }
 
 /// The hold of an old layout; `None` if it is gone.
 fn plain<W: World>(world: &W, phase: &Folder<W::Dir>) -> Result<Option<Hold>, Failure> {
-    let Some(bytes) = phase.read(LOCK, LONGEST)? else { return Ok(None) };
+    let Some(bytes) = phase.read(LOCK, MAX_RECORD_BYTES)? else { return Ok(None) };
     let Some(stat) = phase.stat(LOCK)? else { return Ok(None) };
     Ok(Some(unnamed(world, &bytes, stat.mtime, true)))
 }
@@ -262,13 +229,13 @@ fn life_by_age<W: World>(world: &W, mtime: i64) -> Life {
 
 /// The completion record; one that cannot be understood is done all the same, by nobody known.
 pub(crate) fn done<D: Dir>(phase: &Folder<D>) -> Result<Option<Done>, Failure> {
-    let bytes = phase.read(DONE, LONGEST)?;
+    let bytes = phase.read(DONE, MAX_RECORD_BYTES)?;
     Ok(bytes.map(|bytes| from_json(&bytes).unwrap_or_default()))
 }
 
 /// The completion that is committed, before it is published; `None` if it has been meanwhile.
 pub(crate) fn committed<D: Dir>(lock: &Folder<D>, record: &Token) -> Result<Option<Done>, Failure> {
-    let bytes = lock.read(&prepared(record), LONGEST)?;
+    let bytes = lock.read(&prepared_name(record), MAX_RECORD_BYTES)?;
     Ok(bytes.map(|bytes| from_json(&bytes).unwrap_or_default()))
 }
 
@@ -321,14 +288,14 @@ pub(crate) fn clear<W: World>(
     let reopened = if W::DEFENCES.remove_what_was_judged { None } else { phase.open(LOCK)? };
     let lock = reopened.as_ref().unwrap_or(lock);
     for _ in 0..4 {
-        let entries = lock.list(FEW)?;
+        let entries = lock.list(MAX_PHASE_ENTRIES)?;
         if last.is_none() && W::DEFENCES.remove_what_was_judged {
             let names = sort(&entries);
             let is_copy = |bytes: Vec<u8>| {
                 from_json::<Claim>(&bytes).is_some_and(|claim| claim.token.is_some())
             };
             if !names.states.is_empty()
-                || (names.copy && !lock.read(META, LONGEST)?.is_none_or(is_copy))
+                || (names.copy && !lock.read(META, MAX_RECORD_BYTES)?.is_none_or(is_copy))
             {
                 // Misjudged: the listing that found nobody was taken in the middle of a rename.
                 return Ok(());

@@ -2,10 +2,12 @@
 //!
 //! Reading order: [`dir`] (the operations that everything stands on), [`world`] (what else is asked
 //! of the outside, and the protocol's defences), `folder` (handles that say what went wrong),
-//! `latch`, `lock` and `past` (what a phase's directory holds), `phase` (the steps by which it changes
-//! hands), `sprints` (how sprints begin and end), `carry` (what one takes over of another), `read`,
-//! `history`, `change`, `completing` and `freeing` (what commands call), [`litter`] (what kills leave).
-//! [`disk`] is the real world. This module must not print, and knows neither git nor the command line.
+//! [`layout`] (every name and limit on disk), `latch`, `lock` and `past` (what a phase's directory
+//! holds), `artifact` (what a phase hands over), `phase` (the steps by which it changes hands), `sprints`
+//! (which one is current), [`read`] (the board), `carry` (what one sprint takes over of another),
+//! `publish` (how sprints begin and end), [`history`], `asker` (who asks), `completing`, `freeing` and
+//! [`change`] (what commands ask of a phase), [`lifecycle`] (and of a sprint), [`litter`] (what kills
+//! leave). [`disk`] is the real world. This module must not print, and knows neither git nor the command line.
 //!
 //! # A phase's directory
 //!
@@ -29,6 +31,7 @@
 //! record has no name of its own, is adopted behind a latch, by a second link to that record.
 
 pub mod artifact;
+mod asker;
 mod carry;
 pub mod change;
 mod completing;
@@ -38,11 +41,13 @@ mod folder;
 mod freeing;
 pub mod history;
 mod latch;
+pub mod layout;
 pub mod lifecycle;
 pub mod litter;
 mod lock;
 mod past;
 mod phase;
+mod publish;
 pub mod read;
 mod sprints;
 pub mod standing;

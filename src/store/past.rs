@@ -13,23 +13,15 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::dir::{Dir, Entry, Kind};
-use super::folder::{FEW, Folder, Step, from_json, to_json};
-use super::lock::LONGEST;
+use super::folder::{Folder, Keep, Step, from_json, to_json};
+use super::layout::{
+    DUE, JSON, MAX_ATTEMPTS_READ, MAX_DUES, MAX_PHASE_ENTRIES, MAX_REASON_BYTES, MAX_RECORD_BYTES,
+    PAST, RESET_ATTEMPTS, attempt_name, due_name, reset_attempts_name,
+};
 use super::world::World;
 use crate::error::{Failure, FailureKind};
 use crate::record::{Attempt, Claim, Due, Token, VERSION};
 use crate::rules::State;
-
-/// The directory's name.
-const PAST: &str = "past";
-/// What the marks of work that is to be saved begin with.
-const DUE: &str = "due.";
-/// So many of these are looked at.
-const MOST_DUE: usize = 16;
-/// So many records are read, the youngest ones; older attempts are counted only.
-const READ: usize = 64;
-/// A reason is kept up to so many bytes.
-const REASON: usize = 4096;
 
 /// What is known of the attempts at a phase that are over.
 #[derive(Debug, Default)]
@@ -54,10 +46,6 @@ pub(crate) fn name_of(claim: &Claim) -> Token {
     })
 }
 
-fn file(token: &Token) -> String {
-    format!("{token}.json")
-}
-
 /// How a claim ends, as far as its record does not say.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct End<'a> {
@@ -74,8 +62,8 @@ pub(crate) struct End<'a> {
 /// The record of `claim`, which ends so.
 pub(crate) fn attempt(claim: &Claim, end: End<'_>) -> Attempt {
     let mut reason = end.reason.trim();
-    if reason.len() > REASON {
-        let cut = (0..=REASON).rev().find(|at| reason.is_char_boundary(*at));
+    if reason.len() > MAX_REASON_BYTES {
+        let cut = (0..=MAX_REASON_BYTES).rev().find(|at| reason.is_char_boundary(*at));
         reason = &reason[..cut.unwrap_or_default()];
     }
     Attempt {
@@ -119,14 +107,14 @@ pub(crate) fn write<W: World>(
     end: End<'_>,
 ) -> Result<Step, Failure> {
     let Some(past) = directory(phase)? else { return Ok(Step::Gone) };
-    let name = file(&name_of(claim));
+    let name = attempt_name(&name_of(claim));
     let record = attempt(claim, end);
     // What is left after an error is not whole, and nobody's yet. It stays: what stands there then may
     // be the whole one of another command.
     match past.create_once(&name, &to_json(&record)?)? {
         Step::Exists => {
             let unique = world.token()?;
-            match past.put(&name, &record, unique.as_str(), super::folder::Keep::Fleeting)? {
+            match past.put(&name, &record, &unique, Keep::Fleeting)? {
                 // A record takes the place of all but a directory that has something in it.
                 Step::Exists => {
                     let what = format!("'{}/{name}' is no file", past.path());
@@ -139,11 +127,6 @@ pub(crate) fn write<W: World>(
     }
 }
 
-/// What a mark is called by that says that the work of `claim` is to be saved.
-fn due(token: &Token) -> String {
-    format!("{DUE}{token}")
-}
-
 /// Writes down that what the owner of `due` left is to be saved. `Gone` when the phase's directory is.
 pub(crate) fn owe<W: World>(
     world: &W,
@@ -152,14 +135,14 @@ pub(crate) fn owe<W: World>(
 ) -> Result<Step, Failure> {
     let Some(past) = directory(phase)? else { return Ok(Step::Gone) };
     let unique = world.token()?;
-    let name = due(&name_of(&owed.claim));
-    past.put(&name, owed, unique.as_str(), super::folder::Keep::Fleeting)
+    let name = due_name(&name_of(&owed.claim));
+    past.put(&name, owed, &unique, Keep::Fleeting)
 }
 
 /// Nothing of `claim` is to be saved any more.
 pub(crate) fn settle<D: Dir>(phase: &Folder<D>, claim: &Claim) -> Result<(), Failure> {
     if let Some(past) = open(phase)? {
-        past.remove_file(&due(&name_of(claim)))?;
+        past.remove_file(&due_name(&name_of(claim)))?;
     }
     Ok(())
 }
@@ -174,10 +157,10 @@ fn dues<D: Dir>(
     let mut dues = Vec::new();
     for entry in entries.iter().filter(|entry| entry.kind == Kind::File) {
         let Some(token) = entry.name.strip_prefix(DUE).and_then(Token::parse) else { continue };
-        if standing == Some(&token) || dues.len() == MOST_DUE {
+        if standing == Some(&token) || dues.len() == MAX_DUES {
             continue;
         }
-        let bytes = match past.read(&entry.name, LONGEST) {
+        let bytes = match past.read(&entry.name, MAX_RECORD_BYTES) {
             Ok(bytes) => bytes,
             Err(failure) if failure.kind == FailureKind::Tampered => None,
             Err(failure) => return Err(failure),
@@ -195,12 +178,12 @@ fn dues<D: Dir>(
 /// Forgives the first `count` attempts; that this has been done is no error.
 pub(crate) fn forgive<D: Dir>(phase: &Folder<D>, count: u64) -> Result<Step, Failure> {
     let Some(past) = directory(phase)? else { return Ok(Step::Gone) };
-    past.create_once(&format!("pardon.{count}"), b"")
+    past.create_once(&reset_attempts_name(count), b"")
 }
 
 /// The token that a record is called by; what is no file, or has a name of another form, is none.
 fn token(entry: &Entry) -> Option<Token> {
-    let name = entry.name.strip_suffix(".json").filter(|_| entry.kind == Kind::File);
+    let name = entry.name.strip_suffix(JSON).filter(|_| entry.kind == Kind::File);
     name.and_then(Token::parse)
 }
 
@@ -216,19 +199,19 @@ pub(crate) fn open<D: Dir>(phase: &Folder<D>) -> Result<Option<Folder<D>>, Failu
 /// Reads the attempts at `phase`, whose present `state` was seen before.
 pub(crate) fn read<D: Dir>(phase: &Folder<D>, state: &State) -> Result<Past, Failure> {
     let Some(past) = open(phase)? else { return Ok(Past::default()) };
-    let entries = past.list_some(FEW)?;
+    let entries = past.list_some(MAX_PHASE_ENTRIES)?;
     let standing = standing(state);
     let mut tokens: Vec<Token> =
         entries.iter().filter_map(token).filter(|token| Some(token) != standing.as_ref()).collect();
     let count = tokens.len();
-    if count > READ {
+    if count > MAX_ATTEMPTS_READ {
         let mut aged: Vec<(i64, Token)> = Vec::with_capacity(count);
         for token in tokens {
-            let stat = past.stat(&file(&token))?;
+            let stat = past.stat(&attempt_name(&token))?;
             aged.push((stat.map_or(i64::MIN, |stat| stat.mtime), token));
         }
         aged.sort_by_key(|(mtime, _)| std::cmp::Reverse(*mtime));
-        tokens = aged.into_iter().take(READ).map(|(_, token)| token).collect();
+        tokens = aged.into_iter().take(MAX_ATTEMPTS_READ).map(|(_, token)| token).collect();
     }
     let mut attempts = vec![Attempt::default(); count - tokens.len()];
     for token in &tokens {
@@ -236,7 +219,7 @@ pub(crate) fn read<D: Dir>(phase: &Folder<D>, state: &State) -> Result<Past, Fai
     }
     attempts.sort_by_key(|attempt| attempt.ended_at);
     let forgiven = entries.iter().filter_map(|entry| {
-        entry.name.strip_prefix("pardon.").filter(|_| entry.kind == Kind::File)?.parse().ok()
+        entry.name.strip_prefix(RESET_ATTEMPTS).filter(|_| entry.kind == Kind::File)?.parse().ok()
     });
     let forgiven = forgiven.max().unwrap_or_default();
     let dues = dues(&past, &entries, standing.as_ref())?;
@@ -254,7 +237,7 @@ fn standing(state: &State) -> Option<Token> {
 
 /// One record; an empty one where it cannot be understood.
 fn record<D: Dir>(past: &Folder<D>, token: &Token) -> Result<Attempt, Failure> {
-    match past.read(&file(token), LONGEST) {
+    match past.read(&attempt_name(token), MAX_RECORD_BYTES) {
         Ok(bytes) => Ok(bytes.as_deref().and_then(from_json).unwrap_or_default()),
         // Too long, or put into its place since it was listed.
         Err(failure) if failure.kind == FailureKind::Tampered => Ok(Attempt::default()),
@@ -274,5 +257,5 @@ pub(crate) fn ended_as<D: Dir>(
 /// How many records there are, for a command that holds the latch of a pending phase.
 pub(crate) fn count<D: Dir>(phase: &Folder<D>) -> Result<usize, Failure> {
     let Some(past) = open(phase)? else { return Ok(0) };
-    Ok(past.list_some(FEW)?.iter().filter_map(token).count())
+    Ok(past.list_some(MAX_PHASE_ENTRIES)?.iter().filter_map(token).count())
 }

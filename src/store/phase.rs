@@ -5,11 +5,14 @@
 //! [`super::change`] ask them again whenever a step answers [`Attempt::Raced`]. What a kill leaves
 //! between any two steps, and what the next command makes of it, is listed at each.
 
-use super::artifact::is_pin;
 use super::dir::Kind;
-use super::folder::{FEW, Folder, Keep, Step, tidy, to_json};
-use super::latch::{self, LATCH, Latched};
-use super::lock::{self, LOCK, Lock, META, completing, free, meta, owner};
+use super::folder::{Folder, Keep, Step, tidy, to_json};
+use super::latch::{self, Latched};
+use super::layout::{
+    DONE, LATCH, LOCK, MAX_PHASE_ENTRIES, META, META_OF, OWNER, artifact_name, completing_name,
+    free_name, is_pin, meta_name, owner_name, prepared_name, temporary_name,
+};
+use super::lock::{self, Lock};
 use super::past::{self, End};
 use super::world::World;
 use crate::error::{Failure, FailureKind};
@@ -103,7 +106,7 @@ impl<W: World> Phase<'_, W> {
         match self.publish(&token, &claim) {
             Ok(Published::Yes) if W::DEFENCES.latch_stays => {}
             Ok(Published::Yes) => {
-                let listed = self.dir.list(FEW)?;
+                let listed = self.dir.list(MAX_PHASE_ENTRIES)?;
                 for entry in listed.iter().filter(|entry| entry.name == LATCH) {
                     self.dir.remove_all(entry)?;
                 }
@@ -133,7 +136,7 @@ impl<W: World> Phase<'_, W> {
                 Lock::Absent(None) => {}
                 Lock::Absent(Some(ruin)) => lock::clear::<W>(self.dir, &ruin, None)?,
                 Lock::Freed { lock, token } => {
-                    lock::clear::<W>(self.dir, &lock, Some(&free(&token)))?;
+                    lock::clear::<W>(self.dir, &lock, Some(&free_name(&token)))?;
                 }
                 Lock::Owned { .. } | Lock::Committed { .. } => {
                     return Ok(Published::StandsForAnother);
@@ -150,7 +153,7 @@ impl<W: World> Phase<'_, W> {
         {
             return Ok(Published::StandsForNobody);
         }
-        let name = format!(".tmp.{token}");
+        let name = temporary_name(token);
         let built = self.build(&name, token, claim);
         let renamed = built.and_then(|()| self.dir.rename(&name, self.dir, LOCK));
         if matches!(renamed, Ok(Step::Done)) {
@@ -171,9 +174,11 @@ impl<W: World> Phase<'_, W> {
         let gone = || Failure::new(FailureKind::Busy, format!("'{}' was removed", self.dir.path()));
         let lock = self.dir.open(name)?.ok_or_else(gone)?;
         let record = to_json(claim)?;
-        for (name, content) in
-            [(meta(token), record.as_slice()), (META.to_owned(), &record), (owner(token), b"")]
-        {
+        for (name, content) in [
+            (meta_name(token), record.as_slice()),
+            (META.to_owned(), &record),
+            (owner_name(token), b""),
+        ] {
             if lock.create(&name, content, Keep::Fleeting)? != Step::Done {
                 return Err(gone());
             }
@@ -185,13 +190,13 @@ impl<W: World> Phase<'_, W> {
     /// current. Only then may a claim say OK.
     fn confirm(&self, token: &Token, claim: Claim) -> Result<Attempt<Claim>, Failure> {
         let Some(lock) = self.dir.open(LOCK)? else { return Ok(Attempt::Raced) };
-        if W::DEFENCES.latch_stays && !lock.has(&owner(token))? {
+        if W::DEFENCES.latch_stays && !lock.has(&owner_name(token))? {
             return Ok(Attempt::Raced);
         }
         if W::DEFENCES.latch_stays && !self.dir.has(LATCH)? {
             // Removed by a command that was held up; the script would walk in.
             let made = self.dir.make(LATCH)?;
-            if !lock.has(&owner(token))? {
+            if !lock.has(&owner_name(token))? {
                 // It went because the claim was ended meanwhile: nobody would remove this one.
                 if made == Step::Done {
                     self.dir.remove_dir(LATCH)?;
@@ -219,17 +224,17 @@ impl<W: World> Phase<'_, W> {
     ) -> Result<Attempt<Claim>, Failure> {
         let Some(token) = claim.token.clone() else { return Ok(Attempt::Raced) };
         let unique = self.world.token()?;
-        for name in [meta(&token), META.to_owned()] {
+        for name in [meta_name(&token), META.to_owned()] {
             // A directory in the place of the script's copy stays: the claim does not hang on it.
-            if lock.put(&name, &claim, unique.as_str(), Keep::Fleeting)? == Step::Gone {
+            if lock.put(&name, &claim, &unique, Keep::Fleeting)? == Step::Gone {
                 return Ok(Attempt::Raced);
             }
         }
         let confirmed = self.confirm(&token, claim)?;
-        if !matches!(confirmed, Attempt::Done(_)) && !lock.has(&owner(&token))? {
+        if !matches!(confirmed, Attempt::Done(_)) && !lock.has(&owner_name(&token))? {
             // It was taken away meanwhile, and the record is nobody's. If it was given up, what was
             // written late must not stay: a script would put its own lock inside.
-            lock.remove_file(&meta(&token))?;
+            lock.remove_file(&meta_name(&token))?;
             lock::clear::<W>(self.dir, lock, None)?;
         }
         Ok(confirmed)
@@ -249,29 +254,30 @@ impl<W: World> Phase<'_, W> {
         let claim = Claim { token: Some(token.clone()), ..claim };
         if !W::DEFENCES.never_absent {
             // What the script does: remove both and start over.
-            for entry in self.dir.list(FEW)? {
+            for entry in self.dir.list(MAX_PHASE_ENTRIES)? {
                 if entry.name == LOCK || entry.name == LATCH {
                     self.dir.remove_all(&entry)?;
                 }
             }
             return self.take(claim);
         }
-        let mine = meta(&token);
+        let mine = meta_name(&token);
         if lock.create(&mine, &to_json(&claim)?, Keep::Fleeting)? != Step::Done {
             return Ok(Attempt::Raced);
         }
         // Only the last former owner is remembered, so that it can be told that it has lost. Which
         // records are older is seen before the rename: later ones may be of a later owner.
-        let older: Vec<String> = lock.list(FEW)?.into_iter().map(|entry| entry.name).collect();
-        let mut judged = owner(from);
+        let older: Vec<String> =
+            lock.list(MAX_PHASE_ENTRIES)?.into_iter().map(|entry| entry.name).collect();
+        let mut judged = owner_name(from);
         if !W::DEFENCES.take_over_by_name {
             // Whoever is the owner by now.
-            let owners = lock.list(FEW)?.into_iter().map(|entry| entry.name);
-            judged = owners.into_iter().find(|name| name.starts_with("owner.")).unwrap_or(judged);
+            let owners = lock.list(MAX_PHASE_ENTRIES)?.into_iter().map(|entry| entry.name);
+            judged = owners.into_iter().find(|name| name.starts_with(OWNER)).unwrap_or(judged);
         }
         let noted = !W::DEFENCES.record_first || self.note(ending)?;
         // After an error it may have taken effect: then the record must stay.
-        if !noted || lock.rename(&judged, lock, &owner(&token))? != Step::Done {
+        if !noted || lock.rename(&judged, lock, &owner_name(&token))? != Step::Done {
             lock.remove_file(&mine)?;
             lock::clear::<W>(self.dir, lock, None)?;
             return Ok(Attempt::Raced);
@@ -280,12 +286,12 @@ impl<W: World> Phase<'_, W> {
             self.note(ending)?;
         }
         for name in older {
-            let keep = name == mine || name == meta(from) || name == META;
-            if name.starts_with("meta.") && !keep {
+            let keep = name == mine || name == meta_name(from) || name == META;
+            if name.starts_with(META_OF) && !keep {
                 lock.remove_file(&name)?;
             }
         }
-        lock.put(META, &claim, token.as_str(), Keep::Fleeting)?;
+        lock.put(META, &claim, &token, Keep::Fleeting)?;
         self.confirm(&token, claim)
     }
 
@@ -300,16 +306,16 @@ impl<W: World> Phase<'_, W> {
         let token = self.world.token()?;
         let claim = Claim { token: Some(token.clone()), ..claim };
         let adopted = self.with_script_lock(&token, judged, |lock| {
-            let mine = meta(&token);
+            let mine = meta_name(&token);
             if !self.note(ending)?
                 || lock.create(&mine, &to_json(&claim)?, Keep::Fleeting)? != Step::Done
             {
                 return Ok(false);
             }
             // A link and not a rename: a script that found no record would break the lock.
-            let linked = lock.link(META, lock, &owner(&token))?;
+            let linked = lock.link(META, lock, &owner_name(&token))?;
             if linked == Step::Done {
-                lock.put(META, &claim, token.as_str(), Keep::Fleeting)?;
+                lock.put(META, &claim, &token, Keep::Fleeting)?;
             } else {
                 lock.remove_file(&mine)?;
             }
@@ -363,14 +369,14 @@ impl<W: World> Phase<'_, W> {
         record: &Done,
     ) -> Result<Attempt<()>, Failure> {
         let prepared = self.world.token()?;
-        let name = lock::prepared(&prepared);
-        if lock.put(&name, record, prepared.as_str(), Keep::Frozen)? != Step::Done {
+        let name = prepared_name(&prepared);
+        if lock.put(&name, record, &prepared, Keep::Frozen)? != Step::Done {
             return Ok(Attempt::Raced);
         }
         // The commit must not reach the disk before what it commits.
         lock.sync()?;
         if W::DEFENCES.commit_by_rename
-            && lock.rename(&owner(token), lock, &completing(&prepared))? != Step::Done
+            && lock.rename(&owner_name(token), lock, &completing_name(&prepared))? != Step::Done
         {
             lock.remove_file(&name)?;
             lock::clear::<W>(self.dir, lock, None)?;
@@ -393,22 +399,23 @@ impl<W: World> Phase<'_, W> {
         if let Some(record) = lock::committed(lock, prepared)? {
             // Another program may have prepared it: the link leads to the pin and nowhere else.
             if let Some(target) = record.artifact_link.as_ref().filter(|name| is_pin(name)) {
-                let unique = format!(".tmp.{}", self.world.token()?);
+                let unique = temporary_name(&self.world.token()?);
                 if self.dir.symlink(target, &unique)? == Step::Done {
-                    let placed = self.dir.rename(&unique, self.dir, &link_name(&record));
+                    let placed =
+                        self.dir.rename(&unique, self.dir, &artifact_name(&record.artifact));
                     if !matches!(placed, Ok(Step::Done)) {
                         tidy(self.dir.remove_file(&unique));
                         placed?;
                     }
                 }
             }
-            lock.link(&lock::prepared(prepared), self.dir, lock::DONE)?;
+            lock.link(&prepared_name(prepared), self.dir, DONE)?;
             self.dir.sync()?;
         }
-        if !self.dir.has(lock::DONE)? {
+        if !self.dir.has(DONE)? {
             return Err(Failure::new(FailureKind::Tampered, lock::record_gone(self.dir)));
         }
-        lock::clear::<W>(self.dir, lock, Some(&completing(prepared)))
+        lock::clear::<W>(self.dir, lock, Some(&completing_name(prepared)))
     }
 
     /// Ends T's claim: the phase is pending again.
@@ -444,13 +451,13 @@ impl<W: World> Phase<'_, W> {
         if W::DEFENCES.record_first && !self.note(ending)? {
             return Ok(false);
         }
-        if lock.rename(&owner(token), lock, &free(token))? != Step::Done {
+        if lock.rename(&owner_name(token), lock, &free_name(token))? != Step::Done {
             return Ok(false);
         }
         if !W::DEFENCES.record_first {
             self.note(ending)?;
         }
-        lock::clear::<W>(self.dir, lock, Some(&free(token)))?;
+        lock::clear::<W>(self.dir, lock, Some(&free_name(token)))?;
         if let (Some(latch), Some(markers)) = (latch, markers) {
             latch::release_markers(self.dir, &latch, &markers)?;
         }
@@ -466,9 +473,10 @@ impl<W: World> Phase<'_, W> {
         let token = self.world.token()?;
         let mut freed = false;
         let attempt = self.with_script_lock(&token, judged, |lock| {
-            freed = self.note(ending)? && lock.rename(META, lock, &free(&token))? == Step::Done;
+            freed =
+                self.note(ending)? && lock.rename(META, lock, &free_name(&token))? == Step::Done;
             if freed {
-                lock::clear::<W>(self.dir, lock, Some(&free(&token)))?;
+                lock::clear::<W>(self.dir, lock, Some(&free_name(&token)))?;
             }
             // Either way the latch goes.
             Ok(false)
@@ -485,7 +493,7 @@ impl<W: World> Phase<'_, W> {
             Latched::Raced => return Ok(Attempt::Raced),
         };
         self.note(ending)?;
-        let aside = format!(".tmp.{token}");
+        let aside = temporary_name(&token);
         let moved = self.dir.rename(LOCK, self.dir, &aside)?;
         let attempt = match (moved, self.dir.stat(&aside)?.map(|stat| stat.kind)) {
             (Step::Done, Some(Kind::File)) => {
@@ -513,15 +521,4 @@ enum Published {
     /// A lock of a script or of an old layout is there, or an attempt is over that was not judged: the
     /// latch goes.
     StandsForNobody,
-}
-
-/// The link beside `done` has the artifact's own extension, so that a reader knows what it is.
-pub(super) fn link_name(record: &Done) -> String {
-    let extension = record.artifact.rsplit_once('.').map(|(_, extension)| extension);
-    let plain =
-        |e: &&str| (1..=16).contains(&e.len()) && e.bytes().all(|b| b.is_ascii_alphanumeric());
-    match extension.filter(plain) {
-        Some(extension) => format!("artifact.{extension}"),
-        None => "artifact".to_owned(),
-    }
 }

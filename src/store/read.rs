@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Store;
 use super::folder::{Folder, Opened};
+use super::layout::LOCK;
 use super::lock::{self, Lock};
 use super::past;
 use super::phase::Phase;
@@ -121,7 +122,7 @@ impl<W: World> Store<W> {
         for id in found.graph.ids() {
             let Some(phase) = found.phase(&found.graph.phase(id).name)? else { continue };
             each(phase.dir());
-            if let Opened::Dir(lock) = phase.open_any(lock::LOCK)? {
+            if let Opened::Dir(lock) = phase.open_any(LOCK)? {
                 each(lock.dir());
             }
         }

@@ -2,6 +2,7 @@
 
 use super::Store;
 use super::folder::Opened;
+use super::layout::LOCK;
 use super::lock;
 use super::past;
 use super::world::World;
@@ -73,7 +74,7 @@ impl<W: World> Store<W> {
         let Some(id) = found.graph.find(name) else { return Ok(()) };
         let Some(phase) = found.phase(&found.graph.phase(id).name)? else { return Ok(()) };
         each(phase.dir());
-        if let Opened::Dir(lock) = phase.open_any(lock::LOCK)? {
+        if let Opened::Dir(lock) = phase.open_any(LOCK)? {
             each(lock.dir());
         }
         Ok(())

@@ -13,10 +13,6 @@ use crate::rules::{Hold, Life};
 /// pauses of [`World::pause`] this is about a second.
 pub const TRIES: u32 = 40;
 
-/// How old, in seconds, a latch must be before it is taken over when nobody can know whether its
-/// maker lives: it is a script's, or another machine's.
-pub const LATCH_SECONDS: i64 = 60;
-
 /// How far in the future, in seconds, a time is nonsense rather than a clock that was set back.
 const NONSENSE_SECONDS: i64 = 24 * 3600;
 
