@@ -15,7 +15,7 @@ use crate::rules::{Hold, Life, Me, identity};
 use crate::store::dir::Dir as _;
 use crate::store::disk::DiskDir;
 use crate::store::layout::{AUDIT, CONDUCTOR, GUARD, META};
-use crate::store::{Folder, World, is_planted};
+use crate::store::{CheckedDir, World, is_planted};
 
 /// An owner that was heard so lately is not noted again: it may ask many times a second. Where a
 /// claim turns stale sooner than four times that, a quarter of it.
@@ -119,8 +119,8 @@ impl RealWorld {
         Failure::writing(error, format!("cannot make the store '{}'", self.path.display()))
     }
 
-    fn folder(&self, dir: DiskDir) -> Folder<DiskDir> {
-        Folder::new(dir, self.path.join(CONDUCTOR).display().to_string())
+    fn folder(&self, dir: DiskDir) -> CheckedDir<DiskDir> {
+        CheckedDir::new(dir, self.path.join(CONDUCTOR).display().to_string())
     }
 }
 
@@ -177,7 +177,7 @@ impl RealWorld {
 impl World for RealWorld {
     type Dir = DiskDir;
 
-    fn conductor(&self) -> Result<Option<Folder<DiskDir>>, Failure> {
+    fn conductor(&self) -> Result<Option<CheckedDir<DiskDir>>, Failure> {
         let Some(root) = self.open_root()? else { return Ok(None) };
         match root.open_dir(CONDUCTOR) {
             Ok(dir) => Ok(Some(self.folder(dir))),
@@ -195,7 +195,7 @@ impl World for RealWorld {
         }
     }
 
-    fn make_conductor(&self) -> Result<Folder<DiskDir>, Failure> {
+    fn make_conductor(&self) -> Result<CheckedDir<DiskDir>, Failure> {
         if let Some(parent) = self.path.parent() {
             let is_new = self.sharing != Sharing::Umask && !self.path.exists();
             std::fs::create_dir_all(&self.path).map_err(|error| self.cannot_make(error))?;
@@ -259,7 +259,7 @@ impl World for RealWorld {
 
     fn under_mutex<T>(
         &self,
-        conductor: &Folder<DiskDir>,
+        conductor: &CheckedDir<DiskDir>,
         waits: bool,
         act: impl FnOnce() -> T,
     ) -> (T, bool) {
@@ -286,7 +286,7 @@ impl World for RealWorld {
         (act(), in_vain)
     }
 
-    fn hears(&self, lock: &Folder<DiskDir>, hold: &Hold) -> Option<Timestamp> {
+    fn hears(&self, lock: &CheckedDir<DiskDir>, hold: &Hold) -> Option<Timestamp> {
         let stat = lock.dir().stat(META).ok()?;
         let touched = Timestamp::from_nanosecond(stat.mtime.into()).ok()?;
         let now = self.now();

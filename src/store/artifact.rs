@@ -10,9 +10,9 @@ use std::io::{ErrorKind, Read};
 use sha2::{Digest, Sha256};
 
 use super::Store;
+use super::checked_dir::{CheckedDir, Step, is_planted, retry, tidy};
 use super::dir::{Dir, Kind, NewFile as _};
 use super::disk::DiskDir;
-use super::folder::{Folder, Step, is_planted, retry, tidy};
 use super::layout::{is_pin, is_sha256, pin_name, temporary_name};
 use super::world::World;
 use crate::error::{Failure, FailureKind, Stop};
@@ -219,7 +219,7 @@ impl<W: World<Dir = DiskDir>> Store<W> {
 /// The pin of `done` in the phase's directory, read into what `begin` makes, if `hash` shows that it is
 /// what was handed over; else what has become of it.
 pub(super) fn whole_pin<D: Dir, T>(
-    dir: &Folder<D>,
+    dir: &CheckedDir<D>,
     done: &Done,
     begin: impl Fn() -> T,
     each: impl Fn(&mut T, &[u8]),
@@ -243,7 +243,7 @@ pub(super) fn whole_pin<D: Dir, T>(
 }
 
 /// Hashes the pin of `done` in the phase's directory.
-pub(super) fn hash_of_pin<D: Dir>(dir: &Folder<D>, done: &Done) -> Result<Pin, Failure> {
+pub(super) fn hash_of_pin<D: Dir>(dir: &CheckedDir<D>, done: &Done) -> Result<Pin, Failure> {
     let hashed = whole_pin(
         dir,
         done,

@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 
 use super::Store;
 use super::artifact::{hash_of_pin, hex, whole_pin};
+use super::checked_dir::{CheckedDir, Keep, Step, to_json};
 use super::dir::{Dir, Kind};
-use super::folder::{Folder, Keep, Step, to_json};
 use super::latch;
 use super::layout::{DONE, MAX_RECORD_BYTES, artifact_name, is_pin, pin_name};
 use super::read::Attempts;
@@ -28,7 +28,7 @@ pub(crate) struct Carried<D> {
     /// Its record, as it is to be in the new sprint.
     done: Done,
     /// Its directory in the old one.
-    old: Folder<D>,
+    old: CheckedDir<D>,
 }
 
 /// What a new sprint begins with.
@@ -125,7 +125,7 @@ impl<W: World> Store<W> {
 pub(super) fn take_over<W: World>(
     world: &W,
     carried: &Carried<W::Dir>,
-    new: &Folder<W::Dir>,
+    new: &CheckedDir<W::Dir>,
     maker: &Maker,
 ) -> Result<bool, Failure> {
     let Carried { done, old, .. } = carried;
@@ -156,8 +156,8 @@ pub(super) fn take_over<W: World>(
 /// Gives the new directory the pin, as a second name of the same file or, where there can be none, as
 /// a copy.
 fn link_or_copy<D: Dir>(
-    old: &Folder<D>,
-    new: &Folder<D>,
+    old: &CheckedDir<D>,
+    new: &CheckedDir<D>,
     pin: &str,
     done: &Done,
 ) -> Result<bool, Failure> {

@@ -9,12 +9,12 @@ use std::collections::BTreeSet;
 
 use super::Store;
 pub use super::asker::Asker;
+use super::checked_dir::tidy;
 use super::completing::checking;
-use super::folder::tidy;
 use super::layout::LATCH_SECONDS;
 use super::lock::{self, Held, Lock};
 use super::past::{self, End};
-use super::phase::{Attempt, Ending, Phase};
+use super::phase::{Ending, Phase, StepOutcome};
 use super::read::{Attempts, find_phase};
 use super::sprints::Found;
 use super::world::{TRIES, World};
@@ -67,18 +67,18 @@ impl<W: World> Store<W> {
     /// was waited for in vain.
     pub(super) fn rounds<T>(
         &self,
-        mut round: impl FnMut() -> Result<Attempt<T>, Stop>,
+        mut round: impl FnMut() -> Result<StepOutcome<T>, Stop>,
     ) -> Result<T, Stop> {
         let mut busy = 0;
         let mut raced = 0;
         let mut waits = true;
         while busy < TRIES && raced < 16 * TRIES {
-            let attempt = self.under_mutex(&mut waits, &mut round)??;
-            match attempt {
-                Attempt::Done(value) => return Ok(value),
+            let outcome = self.under_mutex(&mut waits, &mut round)??;
+            match outcome {
+                StepOutcome::Done(value) => return Ok(value),
                 // Whoever was faster has done something: that is progress, and needs no pause.
-                Attempt::Raced | Attempt::Superseded => raced += 1,
-                Attempt::Busy => {
+                StepOutcome::Raced | StepOutcome::Superseded => raced += 1,
+                StepOutcome::Busy => {
                     self.world.pause(busy);
                     busy += 1;
                 }
@@ -123,15 +123,15 @@ impl<W: World> Store<W> {
                 return Err(refusal.into());
             }
             let request = Request::Claim { takeover: false };
-            let mut answer = Attempt::Raced;
+            let mut answer = StepOutcome::Raced;
             for id in self.next(&mut board, facts)? {
                 let change = decide(&board, id, &request, facts)?;
                 match self.try_claim(asker, &found, board.clone(), id, change)? {
-                    Attempt::Done(granted) => return Ok(Attempt::Done(granted)),
-                    Attempt::Busy => answer = Attempt::Busy,
+                    StepOutcome::Done(granted) => return Ok(StepOutcome::Done(granted)),
+                    StepOutcome::Busy => answer = StepOutcome::Busy,
                     // Somebody was faster: the next one, before looking again.
-                    Attempt::Raced => {}
-                    Attempt::Superseded => return Ok(Attempt::Superseded),
+                    StepOutcome::Raced => {}
+                    StepOutcome::Superseded => return Ok(StepOutcome::Superseded),
                 }
             }
             Ok(answer)
@@ -168,7 +168,7 @@ impl<W: World> Store<W> {
         mut board: Board,
         id: PhaseId,
         change: Change,
-    ) -> Result<Attempt<Granted>, Stop> {
+    ) -> Result<StepOutcome<Granted>, Stop> {
         let name = board.graph.phase(id).name.clone();
         let dir = found.make_phase(&name)?;
         let sprint_id = &found.sprint.sprint_id;
@@ -197,13 +197,13 @@ impl<W: World> Store<W> {
             Ending { claim: &hold.claim, end, due: due.as_ref() }
         });
         let fresh = asker.claim(now, self.world.asleep());
-        let attempt = match (change, judged.as_ref()) {
+        let outcome = match (change, judged.as_ref()) {
             (Change::Take, _) => phase.take(fresh)?,
             (Change::Renew | Change::TakeOver, Some(hold)) => {
                 let lock = lock::look(&self.world, &dir)?;
                 let robs = ending.is_some_and(|ending| ending.end.is_some());
                 if W::DEFENCES.hear_again && robs && self.has_spoken(&lock, hold) {
-                    return Ok(Attempt::Raced);
+                    return Ok(StepOutcome::Raced);
                 }
                 match (change, lock::held(&lock, &hold.claim)) {
                     (Change::Renew, Some(Held::Named { lock, .. })) => {
@@ -213,12 +213,12 @@ impl<W: World> Store<W> {
                         phase.take_over(lock, token, fresh, ending)?
                     }
                     (_, Some(Held::Script)) => phase.adopt(&hold.claim, fresh, ending)?,
-                    (_, Some(Held::Plain) | None) => Attempt::Raced,
+                    (_, Some(Held::Plain) | None) => StepOutcome::Raced,
                 }
             }
-            _ => Attempt::Raced,
+            _ => StepOutcome::Raced,
         };
-        if let (Attempt::Done(_), Some(Ending { claim, end, due })) = (&attempt, ending) {
+        if let (StepOutcome::Done(_), Some(Ending { claim, end, due })) = (&outcome, ending) {
             if let Some(end) = end {
                 let mut past = board.past(id).to_vec();
                 past.push(past::attempt(claim, end));
@@ -231,7 +231,7 @@ impl<W: World> Store<W> {
             }
         }
         let from = judged.filter(|_| change == Change::TakeOver);
-        Ok(attempt.map(|claim| Granted { phase: name, claim, change, from, due, board }))
+        Ok(outcome.map(|claim| Granted { phase: name, claim, change, from, due, board }))
     }
 
     /// Whether the owner of `judged` has been heard again since it was judged: then it is judged anew.

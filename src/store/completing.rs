@@ -6,7 +6,7 @@ use super::Store;
 use super::artifact::Pinned;
 use super::asker::Asker;
 use super::lock::{self, Held};
-use super::phase::{Attempt, Phase};
+use super::phase::{Phase, StepOutcome};
 use super::read::{Attempts, find_phase};
 use super::sprints::Found;
 use super::world::World;
@@ -125,16 +125,16 @@ impl<W: World> Store<W> {
                     if let Some(dir) = found.phase(name)? {
                         dir.sync()?;
                     }
-                    Ok(Attempt::Done((done.clone(), true)))
+                    Ok(StepOutcome::Done((done.clone(), true)))
                 }
                 (Change::Complete, State::Claimed(hold)) => {
-                    let attempt = self.try_complete(asker, &found, name, hold, hand_in)?;
-                    if matches!(attempt, Attempt::Superseded) {
+                    let outcome = self.try_complete(asker, &found, name, hold, hand_in)?;
+                    if matches!(outcome, StepOutcome::Superseded) {
                         superseded = Some(found.sprint.sprint_id.clone());
                     }
-                    Ok(attempt)
+                    Ok(outcome)
                 }
-                _ => Ok(Attempt::Raced),
+                _ => Ok(StepOutcome::Raced),
             }
         });
         let (done, again) = done?;
@@ -171,8 +171,8 @@ impl<W: World> Store<W> {
         name: &str,
         hold: &Hold,
         hand_in: &HandIn,
-    ) -> Result<Attempt<(Done, bool)>, Stop> {
-        let Some(dir) = found.phase(name)? else { return Ok(Attempt::Raced) };
+    ) -> Result<StepOutcome<(Done, bool)>, Stop> {
+        let Some(dir) = found.phase(name)? else { return Ok(StepOutcome::Raced) };
         let sprint_id = &found.sprint.sprint_id;
         let phase = Phase {
             world: &self.world,
@@ -189,12 +189,12 @@ impl<W: World> Store<W> {
                 let mine = asker.claim(self.world.now(), self.world.asleep());
                 let adopted = Claim { claimed_at: hold.claim.claimed_at, ..mine };
                 return Ok(match phase.adopt(&hold.claim, adopted, None)? {
-                    Attempt::Done(_) | Attempt::Raced => Attempt::Raced,
-                    Attempt::Busy => Attempt::Busy,
-                    Attempt::Superseded => Attempt::Superseded,
+                    StepOutcome::Done(_) | StepOutcome::Raced => StepOutcome::Raced,
+                    StepOutcome::Busy => StepOutcome::Busy,
+                    StepOutcome::Superseded => StepOutcome::Superseded,
                 });
             }
-            Some(Held::Plain) | None => return Ok(Attempt::Raced),
+            Some(Held::Plain) | None => return Ok(StepOutcome::Raced),
         };
         let pinned = hand_in.artifact.as_ref();
         let (claim, me) = (&hold.claim, &asker.me);

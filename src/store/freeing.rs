@@ -5,7 +5,7 @@ use super::Store;
 use super::asker::Asker;
 use super::lock::{self, Held};
 use super::past::{self, End};
-use super::phase::{Attempt, Ending, Phase};
+use super::phase::{Ending, Phase, StepOutcome};
 use super::read::{Attempts, Seen, find_phase};
 use super::sprints::Found;
 use super::world::World;
@@ -72,9 +72,9 @@ impl<W: World> Store<W> {
                 change = self.decide_mine(asker, &board, id, &Request::Abort)?;
             }
             match (change, seen) {
-                (Change::Nothing, _) => Ok(Attempt::Done(Freed::nobodys(name, &found))),
+                (Change::Nothing, _) => Ok(StepOutcome::Done(Freed::nobodys(name, &found))),
                 (_, Some(seen)) => self.try_free(&freeing, &found, &board, id, &seen),
-                (_, None) => Ok(Attempt::Raced),
+                (_, None) => Ok(StepOutcome::Raced),
             }
         })?;
         if freed.hold.is_some() {
@@ -91,22 +91,22 @@ impl<W: World> Store<W> {
         let freeing = Freeing { asker, request: &Request::Abort, reason };
         let mut freed: Vec<Freed> = Vec::new();
         self.rounds(|| {
-            let Some(found) = self.current()? else { return Ok(Attempt::Done(())) };
+            let Some(found) = self.current()? else { return Ok(StepOutcome::Done(())) };
             let board = self.read(&found, None, Attempts::None, Some(&asker.maker()))?;
             for id in decide::mine(&board, asker.facts(self.world.now())) {
                 let Some(dir) = found.phase(&board.graph.phase(id).name)? else {
-                    return Ok(Attempt::Raced);
+                    return Ok(StepOutcome::Raced);
                 };
                 // Not kept for every phase of the board: these are open files.
                 let lock = lock::look(&self.world, &dir)?;
                 match self.try_free(&freeing, &found, &board, id, &(dir, lock))? {
-                    Attempt::Done(one) => freed.push(one),
-                    other @ (Attempt::Raced | Attempt::Busy | Attempt::Superseded) => {
+                    StepOutcome::Done(one) => freed.push(one),
+                    other @ (StepOutcome::Raced | StepOutcome::Busy | StepOutcome::Superseded) => {
                         return Ok(other.map(|_| ()));
                     }
                 }
             }
-            Ok(Attempt::Done(()))
+            Ok(StepOutcome::Done(()))
         })?;
         for one in &freed {
             self.record(asker, "abort", &one.phase, reason.to_owned(), &one.sprint_id);
@@ -135,12 +135,12 @@ impl<W: World> Store<W> {
             }
             let dues = board.dues(id).to_vec();
             let exhausted = attempts::failed_by(&board, id, change, facts).filter(|_| !force);
-            let attempt = match (change, seen) {
+            let outcome = match (change, seen) {
                 (Change::Free, Some(seen)) => self.try_free(&freeing, &found, &board, id, &seen)?,
-                (Change::Free, None) => Attempt::Raced,
-                _ => Attempt::Done(Freed::nobodys(name, &found)),
+                (Change::Free, None) => StepOutcome::Raced,
+                _ => StepOutcome::Done(Freed::nobodys(name, &found)),
             };
-            Ok(attempt.map(|freed| Freed { exhausted, forgiven, dues, ..freed }))
+            Ok(outcome.map(|freed| Freed { exhausted, forgiven, dues, ..freed }))
         })?;
         let mut detail = Vec::new();
         detail.extend(freed.hold.as_ref().map(|hold| format!("from {}", hold.claim.agent)));
@@ -160,9 +160,9 @@ impl<W: World> Store<W> {
         board: &Board,
         id: PhaseId,
         (dir, lock): &Seen<W::Dir>,
-    ) -> Result<Attempt<Freed>, Stop> {
+    ) -> Result<StepOutcome<Freed>, Stop> {
         let Freeing { asker, request, reason } = *freeing;
-        let State::Claimed(hold) = board.state(id) else { return Ok(Attempt::Raced) };
+        let State::Claimed(hold) = board.state(id) else { return Ok(StepOutcome::Raced) };
         let phase = Phase {
             world: &self.world,
             dir,
@@ -179,13 +179,13 @@ impl<W: World> Store<W> {
             None
         };
         let ending = Some(Ending { claim: &hold.claim, end, due: due.as_ref() });
-        let attempt = match lock::held(lock, &hold.claim) {
+        let outcome = match lock::held(lock, &hold.claim) {
             Some(Held::Named { lock, token }) => phase.release(lock, token, ending)?,
             Some(Held::Script) => phase.release_script(&hold.claim, ending)?,
             Some(Held::Plain) => phase.release_plain(ending)?,
-            None => Attempt::Raced,
+            None => StepOutcome::Raced,
         };
-        Ok(attempt.map(|()| Freed {
+        Ok(outcome.map(|()| Freed {
             phase: board.graph.phase(id).name.clone(),
             sprint_id: found.sprint.sprint_id.clone(),
             hold: Some(hold.clone()),

@@ -5,8 +5,8 @@
 //! that outlived its command without a lock behind it is taken over by renaming that name, and
 //! `lock.d/by.latch.<T>` then says by which.
 
+use super::checked_dir::{CheckedDir, Keep, Step, from_json, tidy, to_json};
 use super::dir::Dir;
-use super::folder::{Folder, Keep, Step, from_json, tidy, to_json};
 use super::layout::{
     LATCH, LATCH_SECONDS, MAX_MARKER_BYTES, MAX_PHASE_ENTRIES, by_name, is_marker, marker_name,
 };
@@ -17,7 +17,7 @@ use crate::record::{Maker, Token};
 /// A latch that this command holds.
 #[derive(Debug)]
 pub(crate) struct Latch<D> {
-    dir: Folder<D>,
+    dir: CheckedDir<D>,
     marker: String,
 }
 
@@ -33,7 +33,7 @@ pub(crate) enum Latched<D> {
 }
 
 /// The markers of a latch: what it was taken under.
-fn markers<D: Dir>(latch: &Folder<D>) -> Result<Vec<String>, Failure> {
+fn markers<D: Dir>(latch: &CheckedDir<D>) -> Result<Vec<String>, Failure> {
     let names = latch.list(MAX_PHASE_ENTRIES)?.into_iter().map(|entry| entry.name);
     Ok(names.filter(|name| is_marker(name)).collect())
 }
@@ -41,7 +41,7 @@ fn markers<D: Dir>(latch: &Folder<D>) -> Result<Vec<String>, Failure> {
 /// Makes the latch of `phase`, or takes over one that a killed command left.
 pub(crate) fn acquire<W: World>(
     world: &W,
-    phase: &Folder<W::Dir>,
+    phase: &CheckedDir<W::Dir>,
     token: &Token,
     maker: &Maker,
 ) -> Result<Latched<W::Dir>, Failure> {
@@ -66,7 +66,7 @@ pub(crate) fn acquire<W: World>(
 
 /// Makes the latch as it stands after `done`, in a directory that nobody else looks at.
 pub(crate) fn stand<D: Dir>(
-    phase: &Folder<D>,
+    phase: &CheckedDir<D>,
     token: &Token,
     maker: &Maker,
 ) -> Result<Step, Failure> {
@@ -78,7 +78,7 @@ pub(crate) fn stand<D: Dir>(
 }
 
 /// Writes this command's marker into a latch that has none.
-fn mark<D: Dir>(dir: Folder<D>, token: &Token, maker: &Maker) -> Result<Latched<D>, Failure> {
+fn mark<D: Dir>(dir: CheckedDir<D>, token: &Token, maker: &Maker) -> Result<Latched<D>, Failure> {
     let mine = marker_name(token);
     Ok(match dir.create(&mine, &to_json(maker)?, Keep::Fleeting)? {
         Step::Done => settle(dir, mine, &[])?,
@@ -89,7 +89,7 @@ fn mark<D: Dir>(dir: Folder<D>, token: &Token, maker: &Maker) -> Result<Latched<
 /// Looks whether somebody else has marked the latch too: several can find it bare and old. Who marks
 /// looks afterwards, so that of any two at least one sees the other, and gives way.
 fn settle<D: Dir>(
-    dir: Folder<D>,
+    dir: CheckedDir<D>,
     marker: String,
     outlived: &[String],
 ) -> Result<Latched<D>, Failure> {
@@ -108,7 +108,7 @@ fn settle<D: Dir>(
 /// nobody can know, if it is a minute old or from before this boot.
 fn inspect<W: World>(
     world: &W,
-    phase: &Folder<W::Dir>,
+    phase: &CheckedDir<W::Dir>,
     token: &Token,
     maker: &Maker,
 ) -> Result<Latched<W::Dir>, Failure> {
@@ -146,7 +146,7 @@ fn inspect<W: World>(
     settle(dir, mine, &found)
 }
 
-fn remove_marker<D: Dir>(dir: &Folder<D>, marker: &str) -> Result<Step, Failure> {
+fn remove_marker<D: Dir>(dir: &CheckedDir<D>, marker: &str) -> Result<Step, Failure> {
     let removed = dir.remove_file(marker)?;
     dir.remove_file(&by_name(marker))?;
     Ok(removed)
@@ -155,7 +155,7 @@ fn remove_marker<D: Dir>(dir: &Folder<D>, marker: &str) -> Result<Step, Failure>
 /// Whether the maker of a marker is gone, or is this command; `None` if the marker itself is.
 fn outlived<W: World>(
     world: &W,
-    dir: &Folder<W::Dir>,
+    dir: &CheckedDir<W::Dir>,
     marker: &str,
     me: &Maker,
 ) -> Result<Option<bool>, Failure> {
@@ -181,7 +181,7 @@ fn outlived<W: World>(
 /// somebody else is about to use the latch.
 pub(crate) fn disposable<W: World>(
     world: &W,
-    latch: &Folder<W::Dir>,
+    latch: &CheckedDir<W::Dir>,
     token: &Token,
     me: &Maker,
 ) -> Result<Option<Vec<String>>, Failure> {
@@ -205,13 +205,13 @@ fn is_old<W: World>(world: &W, mtime: i64) -> bool {
         || (W::DEFENCES.outlive_boot && is_before_boot(world, mtime))
 }
 
-fn is_old_file<W: World>(world: &W, dir: &Folder<W::Dir>, name: &str) -> Result<bool, Failure> {
+fn is_old_file<W: World>(world: &W, dir: &CheckedDir<W::Dir>, name: &str) -> Result<bool, Failure> {
     Ok(dir.stat(name)?.is_some_and(|stat| is_old(world, stat.mtime)))
 }
 
 impl<D: Dir> Latch<D> {
     /// Gives the latch up, unless another command has taken it over.
-    pub(crate) fn release(self, phase: &Folder<D>) -> Result<(), Failure> {
+    pub(crate) fn release(self, phase: &CheckedDir<D>) -> Result<(), Failure> {
         let by = by_name(&self.marker);
         release_markers(phase, &self.dir, &[self.marker, by])
     }
@@ -220,8 +220,8 @@ impl<D: Dir> Latch<D> {
 /// Removes a latch by the names it was taken under; when one of them is gone, somebody else has
 /// taken the latch over, and it stays.
 pub(crate) fn release_markers<D: Dir>(
-    phase: &Folder<D>,
-    latch: &Folder<D>,
+    phase: &CheckedDir<D>,
+    latch: &CheckedDir<D>,
     markers: &[String],
 ) -> Result<(), Failure> {
     for name in markers {

@@ -2,7 +2,7 @@
 //! passes over a temporary name, finishes a committed completion and takes over a dead one's latch.
 
 use super::Store;
-use super::folder::Folder;
+use super::checked_dir::CheckedDir;
 use super::layout::{
     ARCHIVE, DONE, LATCH, LOCK, MAX_ENTRIES, PASSING_SECONDS, TEMPORARY_SECONDS, is_temporary,
 };
@@ -48,7 +48,7 @@ impl<W: World> Store<W> {
             self.temporaries(&archive, clear.is_some(), &mut found)?;
         }
         let Some(current) = self.current()? else { return Ok(found) };
-        self.temporaries(&current.folder, clear.is_some(), &mut found)?;
+        self.temporaries(&current.dir, clear.is_some(), &mut found)?;
         for id in current.graph.ids() {
             let Some(dir) = current.phase(&current.graph.phase(id).name)? else { continue };
             self.temporaries(&dir, clear.is_some(), &mut found)?;
@@ -65,29 +65,32 @@ impl<W: World> Store<W> {
         Ok(found)
     }
 
-    /// The temporary names in `folder` that are old enough to be nobody's.
+    /// The temporary names in `checked_dir` that are old enough to be nobody's.
     fn temporaries(
         &self,
-        folder: &Folder<W::Dir>,
+        dir: &CheckedDir<W::Dir>,
         remove: bool,
         found: &mut Vec<Litter>,
     ) -> Result<(), Failure> {
-        for entry in folder.list(MAX_ENTRIES)?.iter().filter(|entry| is_temporary(&entry.name)) {
-            let Some(stat) = folder.stat(&entry.name)? else { continue };
+        for entry in dir.list(MAX_ENTRIES)?.iter().filter(|entry| is_temporary(&entry.name)) {
+            let Some(stat) = dir.stat(&entry.name)? else { continue };
             if !is_older(&self.world, stat.mtime, TEMPORARY_SECONDS) {
                 continue;
             }
-            let path = format!("{}/{}", folder.path(), entry.name);
+            let path = format!("{}/{}", dir.path(), entry.name);
             found.push(Litter { what: Leftover::Temporary, path });
             if remove {
-                folder.remove_all(entry)?;
+                dir.remove_all(entry)?;
             }
         }
         Ok(())
     }
 
     /// What was left of a change of hands in a phase's directory.
-    fn left_in(&self, dir: &Folder<W::Dir>) -> Result<Option<(Leftover, &'static str)>, Failure> {
+    fn left_in(
+        &self,
+        dir: &CheckedDir<W::Dir>,
+    ) -> Result<Option<(Leftover, &'static str)>, Failure> {
         let (what, name) = match lock::look(&self.world, dir)? {
             Lock::Committed { .. } => (Leftover::Completion, LOCK),
             Lock::Freed { .. } | Lock::Absent(Some(_)) => (Leftover::Lock, LOCK),

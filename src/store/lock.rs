@@ -5,8 +5,8 @@
 
 use jiff::Timestamp;
 
+use super::checked_dir::{CheckedDir, Opened, Step, from_json};
 use super::dir::{Dir, Entry};
-use super::folder::{Folder, Opened, Step, from_json};
 use super::layout::{
     COMPLETING, DONE, FREE, JSON, LOCK, MAX_PHASE_ENTRIES, MAX_RECORD_BYTES, META, META_OF, OWNER,
     meta_name, owner_name, prepared_name,
@@ -21,15 +21,15 @@ use crate::rules::{Hold, Life, State};
 #[derive(Debug)]
 pub(crate) enum Lock<D> {
     /// It is not there, or is an empty or ruined directory that holds nobody's claim.
-    Absent(Option<Folder<D>>),
+    Absent(Option<CheckedDir<D>>),
     /// T owns the phase.
-    Owned { lock: Folder<D>, token: Token, hold: Hold },
+    Owned { lock: CheckedDir<D>, token: Token, hold: Hold },
     /// The completion prepared under that name is committed; anyone may finish it.
-    Committed { lock: Folder<D>, token: Token },
+    Committed { lock: CheckedDir<D>, token: Token },
     /// T has given the phase up; anyone may clear what is left.
-    Freed { lock: Folder<D>, token: Token },
+    Freed { lock: CheckedDir<D>, token: Token },
     /// A script owns the phase: a record without a name of its own.
-    Script { lock: Folder<D>, hold: Hold },
+    Script { lock: CheckedDir<D>, hold: Hold },
     /// An old layout's lock, a plain file.
     Plain { hold: Hold },
 }
@@ -38,7 +38,7 @@ pub(crate) enum Lock<D> {
 #[derive(Debug)]
 pub(crate) enum Held<'a, D> {
     /// It is held under a name of its own.
-    Named { lock: &'a Folder<D>, token: &'a Token },
+    Named { lock: &'a CheckedDir<D>, token: &'a Token },
     /// It is a script's.
     Script,
     /// It is of an old layout.
@@ -82,7 +82,10 @@ fn sort(entries: &[Entry]) -> Names {
 ///
 /// A listing is no snapshot: an owner's name that is renamed meanwhile can be seen twice, or not at
 /// all. So what only a tamperer or a script leaves is believed when it is seen several times.
-pub(crate) fn look<W: World>(world: &W, phase: &Folder<W::Dir>) -> Result<Lock<W::Dir>, Failure> {
+pub(crate) fn look<W: World>(
+    world: &W,
+    phase: &CheckedDir<W::Dir>,
+) -> Result<Lock<W::Dir>, Failure> {
     for attempt in 0..TRIES {
         let lock = match phase.open_any(LOCK)? {
             Opened::Absent => return Ok(Lock::Absent(None)),
@@ -145,7 +148,7 @@ pub(crate) fn held<'a, D>(found: &'a Lock<D>, judged: &Claim) -> Option<Held<'a,
 /// The hold of T; `None` if T has ceased to be the owner meanwhile.
 fn owned<W: World>(
     world: &W,
-    lock: &Folder<W::Dir>,
+    lock: &CheckedDir<W::Dir>,
     token: &Token,
     metas: &[Token],
 ) -> Result<Option<Hold>, Failure> {
@@ -177,14 +180,14 @@ fn owned<W: World>(
 }
 
 /// The hold of a script; `None` if its record is gone.
-fn script<W: World>(world: &W, lock: &Folder<W::Dir>) -> Result<Option<Hold>, Failure> {
+fn script<W: World>(world: &W, lock: &CheckedDir<W::Dir>) -> Result<Option<Hold>, Failure> {
     let Some(bytes) = lock.read(META, MAX_RECORD_BYTES)? else { return Ok(None) };
     let Some(stat) = lock.stat(META)? else { return Ok(None) };
     Ok(Some(unnamed(world, &bytes, stat.mtime, false)))
 }
 
 /// The hold of an old layout; `None` if it is gone.
-fn plain<W: World>(world: &W, phase: &Folder<W::Dir>) -> Result<Option<Hold>, Failure> {
+fn plain<W: World>(world: &W, phase: &CheckedDir<W::Dir>) -> Result<Option<Hold>, Failure> {
     let Some(bytes) = phase.read(LOCK, MAX_RECORD_BYTES)? else { return Ok(None) };
     let Some(stat) = phase.stat(LOCK)? else { return Ok(None) };
     Ok(Some(unnamed(world, &bytes, stat.mtime, true)))
@@ -228,13 +231,16 @@ fn life_by_age<W: World>(world: &W, mtime: i64) -> Life {
 }
 
 /// The completion record; one that cannot be understood is done all the same, by nobody known.
-pub(crate) fn done<D: Dir>(phase: &Folder<D>) -> Result<Option<Done>, Failure> {
+pub(crate) fn done<D: Dir>(phase: &CheckedDir<D>) -> Result<Option<Done>, Failure> {
     let bytes = phase.read(DONE, MAX_RECORD_BYTES)?;
     Ok(bytes.map(|bytes| from_json(&bytes).unwrap_or_default()))
 }
 
 /// The completion that is committed, before it is published; `None` if it has been meanwhile.
-pub(crate) fn committed<D: Dir>(lock: &Folder<D>, record: &Token) -> Result<Option<Done>, Failure> {
+pub(crate) fn committed<D: Dir>(
+    lock: &CheckedDir<D>,
+    record: &Token,
+) -> Result<Option<Done>, Failure> {
     let bytes = lock.read(&prepared_name(record), MAX_RECORD_BYTES)?;
     Ok(bytes.map(|bytes| from_json(&bytes).unwrap_or_default()))
 }
@@ -242,7 +248,7 @@ pub(crate) fn committed<D: Dir>(lock: &Folder<D>, record: &Token) -> Result<Opti
 /// Where the phase is, as the rules see it, with the lock it was seen by.
 pub(crate) fn state<W: World>(
     world: &W,
-    phase: &Folder<W::Dir>,
+    phase: &CheckedDir<W::Dir>,
 ) -> Result<(State, Lock<W::Dir>), Failure> {
     let mut missing: Option<Token> = None;
     for attempt in 0..TRIES {
@@ -273,7 +279,7 @@ pub(crate) fn state<W: World>(
 }
 
 /// What is said where a completion was committed, and there is no record of it.
-pub(crate) fn record_gone<D: Dir>(phase: &Folder<D>) -> String {
+pub(crate) fn record_gone<D: Dir>(phase: &CheckedDir<D>) -> String {
     format!("'{}' was committed, and its record is gone", phase.path())
 }
 
@@ -281,8 +287,8 @@ pub(crate) fn record_gone<D: Dir>(phase: &Folder<D>) -> String {
 /// a kill leaves still tells what it is. Everything goes through the handle that was judged, so a
 /// lock that was published meanwhile is never touched.
 pub(crate) fn clear<W: World>(
-    phase: &Folder<W::Dir>,
-    lock: &Folder<W::Dir>,
+    phase: &CheckedDir<W::Dir>,
+    lock: &CheckedDir<W::Dir>,
     last: Option<&str>,
 ) -> Result<(), Failure> {
     let reopened = if W::DEFENCES.remove_what_was_judged { None } else { phase.open(LOCK)? };

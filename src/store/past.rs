@@ -12,8 +12,8 @@
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
+use super::checked_dir::{CheckedDir, Keep, Step, from_json, to_json};
 use super::dir::{Dir, Entry, Kind};
-use super::folder::{Folder, Keep, Step, from_json, to_json};
 use super::layout::{
     DUE, JSON, MAX_ATTEMPTS_READ, MAX_DUES, MAX_PHASE_ENTRIES, MAX_REASON_BYTES, MAX_RECORD_BYTES,
     PAST, RESET_ATTEMPTS, attempt_name, due_name, reset_attempts_name,
@@ -86,7 +86,7 @@ pub(crate) fn attempt(claim: &Claim, end: End<'_>) -> Attempt {
 }
 
 /// The directory, made if there is none; `None` if the phase's own is gone.
-fn directory<D: Dir>(phase: &Folder<D>) -> Result<Option<Folder<D>>, Failure> {
+fn directory<D: Dir>(phase: &CheckedDir<D>) -> Result<Option<CheckedDir<D>>, Failure> {
     if let Some(past) = phase.open(PAST)? {
         return Ok(Some(past));
     }
@@ -102,7 +102,7 @@ fn directory<D: Dir>(phase: &Folder<D>) -> Result<Option<Folder<D>>, Failure> {
 /// record takes its place in one step.
 pub(crate) fn write<W: World>(
     world: &W,
-    phase: &Folder<W::Dir>,
+    phase: &CheckedDir<W::Dir>,
     claim: &Claim,
     end: End<'_>,
 ) -> Result<Step, Failure> {
@@ -130,7 +130,7 @@ pub(crate) fn write<W: World>(
 /// Writes down that what the owner of `due` left is to be saved. `Gone` when the phase's directory is.
 pub(crate) fn owe<W: World>(
     world: &W,
-    phase: &Folder<W::Dir>,
+    phase: &CheckedDir<W::Dir>,
     owed: &Due,
 ) -> Result<Step, Failure> {
     let Some(past) = directory(phase)? else { return Ok(Step::Gone) };
@@ -140,7 +140,7 @@ pub(crate) fn owe<W: World>(
 }
 
 /// Nothing of `claim` is to be saved any more.
-pub(crate) fn settle<D: Dir>(phase: &Folder<D>, claim: &Claim) -> Result<(), Failure> {
+pub(crate) fn settle<D: Dir>(phase: &CheckedDir<D>, claim: &Claim) -> Result<(), Failure> {
     if let Some(past) = open(phase)? {
         past.remove_file(&due_name(&name_of(claim)))?;
     }
@@ -150,7 +150,7 @@ pub(crate) fn settle<D: Dir>(phase: &Folder<D>, claim: &Claim) -> Result<(), Fai
 /// The marks among `entries`, but for those of a claim that stands, or was completed after all: who
 /// was to end that one was killed before.
 fn dues<D: Dir>(
-    past: &Folder<D>,
+    past: &CheckedDir<D>,
     entries: &[Entry],
     standing: Option<&Token>,
 ) -> Result<Vec<Due>, Failure> {
@@ -176,7 +176,7 @@ fn dues<D: Dir>(
 }
 
 /// Forgives the first `count` attempts; that this has been done is no error.
-pub(crate) fn forgive<D: Dir>(phase: &Folder<D>, count: u64) -> Result<Step, Failure> {
+pub(crate) fn forgive<D: Dir>(phase: &CheckedDir<D>, count: u64) -> Result<Step, Failure> {
     let Some(past) = directory(phase)? else { return Ok(Step::Gone) };
     past.create_once(&reset_attempts_name(count), b"")
 }
@@ -189,7 +189,7 @@ fn token(entry: &Entry) -> Option<Token> {
 
 /// The directory to be read, if there is one. What is none is passed over: no board fails for want of
 /// what is only told; who ends a claim, and must write here, fails.
-pub(crate) fn open<D: Dir>(phase: &Folder<D>) -> Result<Option<Folder<D>>, Failure> {
+pub(crate) fn open<D: Dir>(phase: &CheckedDir<D>) -> Result<Option<CheckedDir<D>>, Failure> {
     match phase.open(PAST) {
         Err(failure) if failure.kind == FailureKind::Tampered => Ok(None),
         opened => opened,
@@ -197,7 +197,7 @@ pub(crate) fn open<D: Dir>(phase: &Folder<D>) -> Result<Option<Folder<D>>, Failu
 }
 
 /// Reads the attempts at `phase`, whose present `state` was seen before.
-pub(crate) fn read<D: Dir>(phase: &Folder<D>, state: &State) -> Result<Past, Failure> {
+pub(crate) fn read<D: Dir>(phase: &CheckedDir<D>, state: &State) -> Result<Past, Failure> {
     let Some(past) = open(phase)? else { return Ok(Past::default()) };
     let entries = past.list_some(MAX_PHASE_ENTRIES)?;
     let standing = standing(state);
@@ -236,7 +236,7 @@ fn standing(state: &State) -> Option<Token> {
 }
 
 /// One record; an empty one where it cannot be understood.
-fn record<D: Dir>(past: &Folder<D>, token: &Token) -> Result<Attempt, Failure> {
+fn record<D: Dir>(past: &CheckedDir<D>, token: &Token) -> Result<Attempt, Failure> {
     match past.read(&attempt_name(token), MAX_RECORD_BYTES) {
         Ok(bytes) => Ok(bytes.as_deref().and_then(from_json).unwrap_or_default()),
         // Too long, or put into its place since it was listed.
@@ -247,7 +247,7 @@ fn record<D: Dir>(past: &Folder<D>, token: &Token) -> Result<Attempt, Failure> {
 
 /// How the claim `token` ended, in a word of [`crate::rules::attempts`]; `None` if no record says so.
 pub(crate) fn ended_as<D: Dir>(
-    phase: &Folder<D>,
+    phase: &CheckedDir<D>,
     token: &Token,
 ) -> Result<Option<String>, Failure> {
     let Some(past) = open(phase)? else { return Ok(None) };
@@ -255,7 +255,7 @@ pub(crate) fn ended_as<D: Dir>(
 }
 
 /// How many records there are, for a command that holds the latch of a pending phase.
-pub(crate) fn count<D: Dir>(phase: &Folder<D>) -> Result<usize, Failure> {
+pub(crate) fn count<D: Dir>(phase: &CheckedDir<D>) -> Result<usize, Failure> {
     let Some(past) = open(phase)? else { return Ok(0) };
     Ok(past.list_some(MAX_PHASE_ENTRIES)?.iter().filter_map(token).count())
 }

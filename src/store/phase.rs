@@ -2,11 +2,11 @@
 //! one of any set of contenders can take; the rest prepares it or cleans up behind it.
 //!
 //! Which step is due is for the rules to say ([`crate::rules::decide()`]); the callers in
-//! [`super::change`] ask them again whenever a step answers [`Attempt::Raced`]. What a kill leaves
+//! [`super::change`] ask them again whenever a step answers [`StepOutcome::Raced`]. What a kill leaves
 //! between any two steps, and what the next command makes of it, is listed at each.
 
+use super::checked_dir::{CheckedDir, Keep, Step, tidy, to_json};
 use super::dir::Kind;
-use super::folder::{Folder, Keep, Step, tidy, to_json};
 use super::latch::{self, Latched};
 use super::layout::{
     DONE, LATCH, LOCK, MAX_PHASE_ENTRIES, META, META_OF, OWNER, artifact_name, completing_name,
@@ -18,27 +18,27 @@ use super::world::World;
 use crate::error::{Failure, FailureKind};
 use crate::record::{Claim, Done, Due, Maker, Token};
 
-/// What came of trying to change a phase.
+/// The result of one step.
 #[derive(Debug)]
-pub(crate) enum Attempt<T> {
-    /// It was done.
+pub(crate) enum StepOutcome<T> {
+    /// The step succeeded.
     Done(T),
-    /// Something changed meanwhile: look and decide again.
+    /// Another command changed the phase meanwhile: look and decide again.
     Raced,
-    /// Another command is in the middle of something: wait a moment.
+    /// Another command is in the middle of a change: wait a moment.
     Busy,
-    /// The sprint is not the current one any more; the change was undone.
+    /// The sprint is no longer the current one; the change was undone.
     Superseded,
 }
 
-impl<T> Attempt<T> {
-    /// The same, with `f` of what was done.
-    pub(crate) fn map<U>(self, f: impl FnOnce(T) -> U) -> Attempt<U> {
+impl<T> StepOutcome<T> {
+    /// Applies `f` to the value of a step that succeeded.
+    pub(crate) fn map<U>(self, f: impl FnOnce(T) -> U) -> StepOutcome<U> {
         match self {
-            Self::Done(value) => Attempt::Done(f(value)),
-            Self::Raced => Attempt::Raced,
-            Self::Busy => Attempt::Busy,
-            Self::Superseded => Attempt::Superseded,
+            Self::Done(value) => StepOutcome::Done(f(value)),
+            Self::Raced => StepOutcome::Raced,
+            Self::Busy => StepOutcome::Busy,
+            Self::Superseded => StepOutcome::Superseded,
         }
     }
 }
@@ -48,7 +48,7 @@ pub(crate) struct Phase<'a, W: World> {
     /// The world it is in.
     pub(crate) world: &'a W,
     /// The directory.
-    pub(crate) dir: &'a Folder<W::Dir>,
+    pub(crate) dir: &'a CheckedDir<W::Dir>,
     /// The command that makes latches here.
     pub(crate) maker: &'a Maker,
     /// Whether the sprint is still the current one.
@@ -95,13 +95,13 @@ impl<W: World> Phase<'_, W> {
     /// Takes a phase that nobody holds: latch, look again behind it, publish a whole lock.
     ///
     /// Killed after the latch: it is taken over. Killed after publishing: it is the claimer's.
-    pub(crate) fn take(&self, claim: Claim) -> Result<Attempt<Claim>, Failure> {
+    pub(crate) fn take(&self, claim: Claim) -> Result<StepOutcome<Claim>, Failure> {
         let token = self.world.token()?;
         let claim = Claim { token: Some(token.clone()), ..claim };
         let latch = match self.latch(&token)? {
             Latched::Held(latch) => latch,
-            Latched::Busy => return Ok(Attempt::Busy),
-            Latched::Raced => return Ok(Attempt::Raced),
+            Latched::Busy => return Ok(StepOutcome::Busy),
+            Latched::Raced => return Ok(StepOutcome::Raced),
         };
         match self.publish(&token, &claim) {
             Ok(Published::Yes) if W::DEFENCES.latch_stays => {}
@@ -112,11 +112,11 @@ impl<W: World> Phase<'_, W> {
                 }
             }
             // It now protects the one who was faster, or what is done.
-            Ok(Published::StandsForAnother) => return Ok(Attempt::Raced),
+            Ok(Published::StandsForAnother) => return Ok(StepOutcome::Raced),
             // The script has no latch while it holds a lock, and waits for ever for one of ours.
             Ok(Published::StandsForNobody) => {
                 latch.release(self.dir)?;
-                return Ok(Attempt::Raced);
+                return Ok(StepOutcome::Raced);
             }
             Err(failure) => {
                 // The rename may have taken effect although its answer was lost.
@@ -188,10 +188,10 @@ impl<W: World> Phase<'_, W> {
 
     /// Looks again after T has become the owner: it still is, nothing is done, the sprint is
     /// current. Only then may a claim say OK.
-    fn confirm(&self, token: &Token, claim: Claim) -> Result<Attempt<Claim>, Failure> {
-        let Some(lock) = self.dir.open(LOCK)? else { return Ok(Attempt::Raced) };
+    fn confirm(&self, token: &Token, claim: Claim) -> Result<StepOutcome<Claim>, Failure> {
+        let Some(lock) = self.dir.open(LOCK)? else { return Ok(StepOutcome::Raced) };
         if W::DEFENCES.latch_stays && !lock.has(&owner_name(token))? {
-            return Ok(Attempt::Raced);
+            return Ok(StepOutcome::Raced);
         }
         if W::DEFENCES.latch_stays && !self.dir.has(LATCH)? {
             // Removed by a command that was held up; the script would walk in.
@@ -201,37 +201,37 @@ impl<W: World> Phase<'_, W> {
                 if made == Step::Done {
                     self.dir.remove_dir(LATCH)?;
                 }
-                return Ok(Attempt::Raced);
+                return Ok(StepOutcome::Raced);
             }
         }
         if W::DEFENCES.look_again && lock::done(self.dir)?.is_some() {
             self.give_up(&lock, token, None, false)?;
-            return Ok(Attempt::Raced);
+            return Ok(StepOutcome::Raced);
         }
         if W::DEFENCES.look_for_currency && !(self.is_current)()? {
             self.give_up(&lock, token, None, true)?;
-            return Ok(Attempt::Superseded);
+            return Ok(StepOutcome::Superseded);
         }
-        Ok(Attempt::Done(claim))
+        Ok(StepOutcome::Done(claim))
     }
 
     /// Rewrites the owner's record and the copy for the script, whose one-hour rule that keeps
     /// quiet.
     pub(crate) fn renew(
         &self,
-        lock: &Folder<W::Dir>,
+        lock: &CheckedDir<W::Dir>,
         claim: Claim,
-    ) -> Result<Attempt<Claim>, Failure> {
-        let Some(token) = claim.token.clone() else { return Ok(Attempt::Raced) };
+    ) -> Result<StepOutcome<Claim>, Failure> {
+        let Some(token) = claim.token.clone() else { return Ok(StepOutcome::Raced) };
         let unique = self.world.token()?;
         for name in [meta_name(&token), META.to_owned()] {
             // A directory in the place of the script's copy stays: the claim does not hang on it.
             if lock.put(&name, &claim, &unique, Keep::Fleeting)? == Step::Gone {
-                return Ok(Attempt::Raced);
+                return Ok(StepOutcome::Raced);
             }
         }
         let confirmed = self.confirm(&token, claim)?;
-        if !matches!(confirmed, Attempt::Done(_)) && !lock.has(&owner_name(&token))? {
+        if !matches!(confirmed, StepOutcome::Done(_)) && !lock.has(&owner_name(&token))? {
             // It was taken away meanwhile, and the record is nobody's. If it was given up, what was
             // written late must not stay: a script would put its own lock inside.
             lock.remove_file(&meta_name(&token))?;
@@ -245,11 +245,11 @@ impl<W: World> Phase<'_, W> {
     /// Killed after the rename: it is the new owner's, and only the script's copy is old.
     pub(crate) fn take_over(
         &self,
-        lock: &Folder<W::Dir>,
+        lock: &CheckedDir<W::Dir>,
         from: &Token,
         claim: Claim,
         ending: Option<Ending<'_>>,
-    ) -> Result<Attempt<Claim>, Failure> {
+    ) -> Result<StepOutcome<Claim>, Failure> {
         let token = self.world.token()?;
         let claim = Claim { token: Some(token.clone()), ..claim };
         if !W::DEFENCES.never_absent {
@@ -263,7 +263,7 @@ impl<W: World> Phase<'_, W> {
         }
         let mine = meta_name(&token);
         if lock.create(&mine, &to_json(&claim)?, Keep::Fleeting)? != Step::Done {
-            return Ok(Attempt::Raced);
+            return Ok(StepOutcome::Raced);
         }
         // Only the last former owner is remembered, so that it can be told that it has lost. Which
         // records are older is seen before the rename: later ones may be of a later owner.
@@ -280,7 +280,7 @@ impl<W: World> Phase<'_, W> {
         if !noted || lock.rename(&judged, lock, &owner_name(&token))? != Step::Done {
             lock.remove_file(&mine)?;
             lock::clear::<W>(self.dir, lock, None)?;
-            return Ok(Attempt::Raced);
+            return Ok(StepOutcome::Raced);
         }
         if !W::DEFENCES.record_first {
             self.note(ending)?;
@@ -302,7 +302,7 @@ impl<W: World> Phase<'_, W> {
         judged: &Claim,
         claim: Claim,
         ending: Option<Ending<'_>>,
-    ) -> Result<Attempt<Claim>, Failure> {
+    ) -> Result<StepOutcome<Claim>, Failure> {
         let token = self.world.token()?;
         let claim = Claim { token: Some(token.clone()), ..claim };
         let adopted = self.with_script_lock(&token, judged, |lock| {
@@ -322,8 +322,10 @@ impl<W: World> Phase<'_, W> {
             Ok(linked == Step::Done)
         })?;
         match adopted {
-            Attempt::Done(()) => self.confirm(&token, claim),
-            Attempt::Raced | Attempt::Busy | Attempt::Superseded => Ok(adopted.map(|()| claim)),
+            StepOutcome::Done(()) => self.confirm(&token, claim),
+            StepOutcome::Raced | StepOutcome::Busy | StepOutcome::Superseded => {
+                Ok(adopted.map(|()| claim))
+            }
         }
     }
 
@@ -333,24 +335,24 @@ impl<W: World> Phase<'_, W> {
         &self,
         token: &Token,
         judged: &Claim,
-        act: impl FnOnce(&Folder<W::Dir>) -> Result<bool, Failure>,
-    ) -> Result<Attempt<()>, Failure> {
+        act: impl FnOnce(&CheckedDir<W::Dir>) -> Result<bool, Failure>,
+    ) -> Result<StepOutcome<()>, Failure> {
         let latch = match self.latch(token)? {
             Latched::Held(latch) => latch,
-            Latched::Busy => return Ok(Attempt::Busy),
-            Latched::Raced => return Ok(Attempt::Raced),
+            Latched::Busy => return Ok(StepOutcome::Busy),
+            Latched::Raced => return Ok(StepOutcome::Raced),
         };
         let acted = match lock::look(self.world, self.dir) {
             Ok(Lock::Script { lock, hold }) if hold.claim == *judged => act(&lock),
-            Ok(Lock::Owned { .. } | Lock::Committed { .. }) => return Ok(Attempt::Raced),
+            Ok(Lock::Owned { .. } | Lock::Committed { .. }) => return Ok(StepOutcome::Raced),
             Ok(_) => Ok(false),
             Err(failure) => Err(failure),
         };
         match acted {
-            Ok(true) => Ok(Attempt::Done(())),
+            Ok(true) => Ok(StepOutcome::Done(())),
             Ok(false) => {
                 latch.release(self.dir)?;
-                Ok(Attempt::Raced)
+                Ok(StepOutcome::Raced)
             }
             Err(failure) => {
                 tidy(latch.release(self.dir));
@@ -364,14 +366,14 @@ impl<W: World> Phase<'_, W> {
     /// Killed before the commit: not complete. Killed after it: anyone finishes it.
     pub(crate) fn complete(
         &self,
-        lock: &Folder<W::Dir>,
+        lock: &CheckedDir<W::Dir>,
         token: &Token,
         record: &Done,
-    ) -> Result<Attempt<()>, Failure> {
+    ) -> Result<StepOutcome<()>, Failure> {
         let prepared = self.world.token()?;
         let name = prepared_name(&prepared);
         if lock.put(&name, record, &prepared, Keep::Frozen)? != Step::Done {
-            return Ok(Attempt::Raced);
+            return Ok(StepOutcome::Raced);
         }
         // The commit must not reach the disk before what it commits.
         lock.sync()?;
@@ -380,22 +382,26 @@ impl<W: World> Phase<'_, W> {
         {
             lock.remove_file(&name)?;
             lock::clear::<W>(self.dir, lock, None)?;
-            return Ok(Attempt::Raced);
+            return Ok(StepOutcome::Raced);
         }
         self.finish(lock, &prepared)?;
         if lock::done(self.dir)?.as_ref() != Some(record) {
             // Another command of the same agent has completed it otherwise, or a script has.
-            return Ok(Attempt::Raced);
+            return Ok(StepOutcome::Raced);
         }
         if W::DEFENCES.look_for_currency && !(self.is_current)()? {
-            return Ok(Attempt::Superseded);
+            return Ok(StepOutcome::Superseded);
         }
-        Ok(Attempt::Done(()))
+        Ok(StepOutcome::Done(()))
     }
 
     /// Publishes a committed completion and clears the lock; every step may have been done, or be
     /// being done, by another command. The latch stays: it refuses the script.
-    pub(crate) fn finish(&self, lock: &Folder<W::Dir>, prepared: &Token) -> Result<(), Failure> {
+    pub(crate) fn finish(
+        &self,
+        lock: &CheckedDir<W::Dir>,
+        prepared: &Token,
+    ) -> Result<(), Failure> {
         if let Some(record) = lock::committed(lock, prepared)? {
             // Another program may have prepared it: the link leads to the pin and nowhere else.
             if let Some(target) = record.artifact_link.as_ref().filter(|name| is_pin(name)) {
@@ -423,14 +429,14 @@ impl<W: World> Phase<'_, W> {
     /// Killed after the rename: the next claim clears what is left.
     pub(crate) fn release(
         &self,
-        lock: &Folder<W::Dir>,
+        lock: &CheckedDir<W::Dir>,
         token: &Token,
         ending: Option<Ending<'_>>,
-    ) -> Result<Attempt<()>, Failure> {
+    ) -> Result<StepOutcome<()>, Failure> {
         Ok(if self.give_up(lock, token, ending, true)? {
-            Attempt::Done(())
+            StepOutcome::Done(())
         } else {
-            Attempt::Raced
+            StepOutcome::Raced
         })
     }
 
@@ -438,7 +444,7 @@ impl<W: World> Phase<'_, W> {
     /// had while the claim stood, so that one that was taken over since then stays.
     fn give_up(
         &self,
-        lock: &Folder<W::Dir>,
+        lock: &CheckedDir<W::Dir>,
         token: &Token,
         ending: Option<Ending<'_>>,
         unlatch: bool,
@@ -469,10 +475,10 @@ impl<W: World> Phase<'_, W> {
         &self,
         judged: &Claim,
         ending: Option<Ending<'_>>,
-    ) -> Result<Attempt<()>, Failure> {
+    ) -> Result<StepOutcome<()>, Failure> {
         let token = self.world.token()?;
         let mut freed = false;
-        let attempt = self.with_script_lock(&token, judged, |lock| {
+        let outcome = self.with_script_lock(&token, judged, |lock| {
             freed =
                 self.note(ending)? && lock.rename(META, lock, &free_name(&token))? == Step::Done;
             if freed {
@@ -481,34 +487,37 @@ impl<W: World> Phase<'_, W> {
             // Either way the latch goes.
             Ok(false)
         })?;
-        Ok(if freed { Attempt::Done(()) } else { attempt })
+        Ok(if freed { StepOutcome::Done(()) } else { outcome })
     }
 
     /// Ends the claim of an old layout: a plain file called `lock`.
-    pub(crate) fn release_plain(&self, ending: Option<Ending<'_>>) -> Result<Attempt<()>, Failure> {
+    pub(crate) fn release_plain(
+        &self,
+        ending: Option<Ending<'_>>,
+    ) -> Result<StepOutcome<()>, Failure> {
         let token = self.world.token()?;
         let latch = match self.latch(&token)? {
             Latched::Held(latch) => latch,
-            Latched::Busy => return Ok(Attempt::Busy),
-            Latched::Raced => return Ok(Attempt::Raced),
+            Latched::Busy => return Ok(StepOutcome::Busy),
+            Latched::Raced => return Ok(StepOutcome::Raced),
         };
         self.note(ending)?;
         let aside = temporary_name(&token);
         let moved = self.dir.rename(LOCK, self.dir, &aside)?;
-        let attempt = match (moved, self.dir.stat(&aside)?.map(|stat| stat.kind)) {
+        let outcome = match (moved, self.dir.stat(&aside)?.map(|stat| stat.kind)) {
             (Step::Done, Some(Kind::File)) => {
                 self.dir.remove_file(&aside)?;
-                Attempt::Done(())
+                StepOutcome::Done(())
             }
             (Step::Done, _) => {
                 // A lock was published in its place.
                 self.dir.rename(&aside, self.dir, LOCK)?;
-                return Ok(Attempt::Raced);
+                return Ok(StepOutcome::Raced);
             }
-            _ => Attempt::Raced,
+            _ => StepOutcome::Raced,
         };
         latch.release(self.dir)?;
-        Ok(attempt)
+        Ok(outcome)
     }
 }
 

@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use super::Store;
 use super::carry::{Carried, take_over};
+use super::checked_dir::{CheckedDir, Keep, Step, from_json, to_json};
 use super::dir::{Dir, Entry, Kind};
-use super::folder::{Folder, Keep, Step, from_json, to_json};
 use super::layout::{
     ARCHIVE, MAX_ENTRIES, MAX_SPRINT_BYTES, SPRINT, TEMPORARY_SECONDS, gone_name, is_temporary,
     last_name, last_of, new_name,
@@ -104,7 +104,7 @@ impl<W: World> Store<W> {
     /// Marks the moment of a sprint that is about to be published as given; `false` if another start was
     /// faster. That start's sprint may have ended and have been removed by now, so that nothing but the
     /// mark tells.
-    fn reserve(&self, conductor: &Folder<W::Dir>, stamp: &str) -> Result<bool, Failure> {
+    fn reserve(&self, conductor: &CheckedDir<W::Dir>, stamp: &str) -> Result<bool, Failure> {
         if conductor.create_once(&last_name(stamp), b"")? != Step::Done {
             return Ok(false);
         }
@@ -115,7 +115,7 @@ impl<W: World> Store<W> {
 
     /// Archives every sprint before `id`, the oldest first, so that none of them can come to be the
     /// current one when a later one is archived.
-    fn archive_before(&self, conductor: &Folder<W::Dir>, id: &str) -> Result<(), Failure> {
+    fn archive_before(&self, conductor: &CheckedDir<W::Dir>, id: &str) -> Result<(), Failure> {
         for other in self.ids(conductor)?.into_iter().rev() {
             if (stamp(&other), other.as_str()) < (stamp(id), id) {
                 self.archive(conductor, &other)?;
@@ -134,22 +134,22 @@ impl<W: World> Store<W> {
 
     /// Marks one sprint archived and moves it away; both steps may have been done, or be being
     /// done, by another command.
-    fn archive(&self, conductor: &Folder<W::Dir>, id: &str) -> Result<(), Failure> {
-        let Some(folder) = readable(conductor.open(id))? else {
+    fn archive(&self, conductor: &CheckedDir<W::Dir>, id: &str) -> Result<(), Failure> {
+        let Some(dir) = readable(conductor.open(id))? else {
             // No directory at all, only called like one.
             let (archive, _) = conductor.open_or_make(ARCHIVE)?;
             conductor.rename(id, &archive, id)?;
             return Ok(());
         };
-        let Some(folder) = folder else { return Ok(()) };
+        let Some(dir) = dir else { return Ok(()) };
         // A record that cannot be read is moved as it is.
-        if let Some(mut sprint) = record_of(&folder)?
+        if let Some(mut sprint) = record_of(&dir)?
             && !sprint.is_archived()
         {
             Sprint::ARCHIVED.clone_into(&mut sprint.status);
             sprint.archived_at = Some(self.world.now());
             let unique = self.world.token()?;
-            folder.put(SPRINT, &sprint, &unique, Keep::Durable)?;
+            dir.put(SPRINT, &sprint, &unique, Keep::Durable)?;
         }
         let (archive, _) = conductor.open_or_make(ARCHIVE)?;
         conductor.rename(id, &archive, id)?;
@@ -175,8 +175,8 @@ impl<W: World> Store<W> {
         if let Some(archive) = conductor.open(ARCHIVE)? {
             for id in self.ids(&archive)?.into_iter().rev() {
                 // What only is called like a sprint is not for us to remove.
-                let Some(folder) = readable(archive.open(&id))?.flatten() else { continue };
-                let since = record_of(&folder)?.map_or_else(
+                let Some(dir) = readable(archive.open(&id))?.flatten() else { continue };
+                let since = record_of(&dir)?.map_or_else(
                     || stamp(&id).and_then(moment),
                     |sprint| sprint.archived_at.or(sprint.started_at),
                 );
@@ -199,7 +199,7 @@ impl<W: World> Store<W> {
     /// is to be carried is gone.
     fn build(
         &self,
-        conductor: &Folder<W::Dir>,
+        conductor: &CheckedDir<W::Dir>,
         name: &str,
         sprint: &Sprint,
         record: &[u8],
@@ -208,24 +208,24 @@ impl<W: World> Store<W> {
     ) -> Result<bool, Failure> {
         let gone = || Failure::new(FailureKind::Busy, format!("'{name}' was removed meanwhile"));
         conductor.make(name)?;
-        let folder = conductor.open(name)?.ok_or_else(gone)?;
-        folder.create(SPRINT, record, Keep::Durable)?;
+        let dir = conductor.open(name)?.ok_or_else(gone)?;
+        dir.create(SPRINT, record, Keep::Durable)?;
         for phase in &sprint.phases {
-            folder.make(&phase.name)?;
+            dir.make(&phase.name)?;
             if let Some(carried) = carried.iter().find(|carried| carried.phase == phase.name) {
-                let phase = folder.open(&phase.name)?.ok_or_else(gone)?;
+                let phase = dir.open(&phase.name)?.ok_or_else(gone)?;
                 if !take_over(&self.world, carried, &phase, maker)? {
                     return Ok(false);
                 }
             }
         }
-        folder.sync()?;
+        dir.sync()?;
         Ok(true)
     }
 
     /// Removes the marks that a later one has stood beside for long: whoever reads them while they go
     /// sees that one. Gives the moments of those there were, the latest first.
-    fn remove_marks(&self, conductor: &Folder<W::Dir>) -> Result<Vec<String>, Failure> {
+    fn remove_marks(&self, conductor: &CheckedDir<W::Dir>) -> Result<Vec<String>, Failure> {
         let mut marks: Vec<Entry> = conductor.list(MAX_ENTRIES)?;
         marks.retain(|entry| entry.kind == Kind::File && marked(&entry.name).is_some());
         marks.sort_by(|a, b| b.name.cmp(&a.name));
@@ -243,12 +243,12 @@ impl<W: World> Store<W> {
         Ok(moments.map(str::to_owned).collect())
     }
 
-    fn remove_litter(&self, folder: &Folder<W::Dir>) -> Result<(), Failure> {
-        for entry in folder.list(MAX_ENTRIES)? {
+    fn remove_litter(&self, dir: &CheckedDir<W::Dir>) -> Result<(), Failure> {
+        for entry in dir.list(MAX_ENTRIES)? {
             if is_temporary(&entry.name) {
-                let Some(stat) = folder.stat(&entry.name)? else { continue };
+                let Some(stat) = dir.stat(&entry.name)? else { continue };
                 if is_older(&self.world, stat.mtime, TEMPORARY_SECONDS) {
-                    folder.remove_all(&entry)?;
+                    dir.remove_all(&entry)?;
                 }
             }
         }
@@ -265,7 +265,7 @@ fn marked(name: &str) -> Option<&str> {
 
 /// Marks, durably, that there was a sprint `id`, which is about to be removed: its id is given to none
 /// again, nor is an earlier one. A later sprint or mark says so as well.
-fn mark<D: Dir>(conductor: &Folder<D>, id: &str) -> Result<(), Failure> {
+fn mark<D: Dir>(conductor: &CheckedDir<D>, id: &str) -> Result<(), Failure> {
     let Some(own) = stamp(id) else { return Ok(()) };
     if latest_stamp(conductor)?.is_some_and(|(latest, _)| latest.as_str() > own) {
         return Ok(());
@@ -276,20 +276,20 @@ fn mark<D: Dir>(conductor: &Folder<D>, id: &str) -> Result<(), Failure> {
 
 /// The latest time in the id of any sprint, whoever's it is, and what has that id; or that of a sprint
 /// which was removed, and what marks it.
-fn latest_stamp<D: Dir>(conductor: &Folder<D>) -> Result<Option<(String, String)>, Failure> {
+fn latest_stamp<D: Dir>(conductor: &CheckedDir<D>) -> Result<Option<(String, String)>, Failure> {
     let mut latest: Option<(String, String)> = None;
     // In this order: a sprint that is archived between the two looks is seen at least once.
     let archive = conductor.open(ARCHIVE)?;
-    let mut see = |stamp: Option<&str>, folder: &Folder<D>, name: &str| {
+    let mut see = |stamp: Option<&str>, dir: &CheckedDir<D>, name: &str| {
         if let Some(stamp) = stamp
             && latest.as_ref().is_none_or(|(latest, _)| stamp > latest.as_str())
         {
-            latest = Some((stamp.to_owned(), format!("{}/{name}", folder.path())));
+            latest = Some((stamp.to_owned(), format!("{}/{name}", dir.path())));
         }
     };
-    for folder in std::iter::once(conductor).chain(archive.as_ref()) {
-        for entry in folder.list(MAX_ENTRIES)? {
-            see(stamp(&entry.name), folder, &entry.name);
+    for dir in std::iter::once(conductor).chain(archive.as_ref()) {
+        for entry in dir.list(MAX_ENTRIES)? {
+            see(stamp(&entry.name), dir, &entry.name);
         }
     }
     // After them: a sprint that was removed before it could be seen has been marked by then.
@@ -300,19 +300,19 @@ fn latest_stamp<D: Dir>(conductor: &Folder<D>) -> Result<Option<(String, String)
 }
 
 /// Whether a sprint's record says that it has ended.
-fn is_marked<D: Dir>(conductor: &Folder<D>, id: &str) -> Result<bool, Failure> {
-    let Some(folder) = readable(conductor.open(id))?.flatten() else { return Ok(false) };
-    Ok(record_of(&folder)?.is_some_and(|sprint| sprint.is_archived()))
+fn is_marked<D: Dir>(conductor: &CheckedDir<D>, id: &str) -> Result<bool, Failure> {
+    let Some(dir) = readable(conductor.open(id))?.flatten() else { return Ok(false) };
+    Ok(record_of(&dir)?.is_some_and(|sprint| sprint.is_archived()))
 }
 
 /// The record of a sprint that is over, or is to be; `None` if it cannot be understood.
-fn record_of<D: Dir>(folder: &Folder<D>) -> Result<Option<Sprint>, Failure> {
-    let record = readable(folder.read(SPRINT, MAX_SPRINT_BYTES))?.flatten();
+fn record_of<D: Dir>(dir: &CheckedDir<D>) -> Result<Option<Sprint>, Failure> {
+    let record = readable(dir.read(SPRINT, MAX_SPRINT_BYTES))?.flatten();
     Ok(record.as_deref().and_then(from_json))
 }
 
 /// Removes a sprint's directory, renamed away first so that nobody reads half of it.
-fn remove_aside<D: Dir>(archive: &Folder<D>, id: &str) -> Result<(), Failure> {
+fn remove_aside<D: Dir>(archive: &CheckedDir<D>, id: &str) -> Result<(), Failure> {
     let aside = gone_name(id);
     // What an earlier `clean` left there goes first.
     while archive.rename(id, archive, &aside)? == Step::Exists {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Store;
-use super::folder::{Folder, Opened};
+use super::checked_dir::{CheckedDir, Opened};
 use super::layout::LOCK;
 use super::lock::{self, Lock};
 use super::past;
@@ -26,7 +26,7 @@ pub(crate) enum Attempts {
 }
 
 /// A phase's directory, and the lock that its state was seen by.
-pub(crate) type Seen<D> = (Folder<D>, Lock<D>);
+pub(crate) type Seen<D> = (CheckedDir<D>, Lock<D>);
 
 /// The board with one phase read, and what that was seen by; `None` if it has no directory.
 pub(crate) type One<D> = (Board, Option<Seen<D>>);
@@ -118,7 +118,7 @@ impl<W: World> Store<W> {
             each(conductor.dir());
         }
         let Some(found) = self.current()? else { return Ok(()) };
-        each(found.folder.dir());
+        each(found.dir.dir());
         for id in found.graph.ids() {
             let Some(phase) = found.phase(&found.graph.phase(id).name)? else { continue };
             each(phase.dir());

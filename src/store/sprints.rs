@@ -3,8 +3,8 @@
 //! The current sprint is the one with the greatest timestamp that is not marked archived.
 
 use super::Store;
+use super::checked_dir::CheckedDir;
 use super::dir::Dir;
-use super::folder::Folder;
 use super::layout::{ARCHIVE, MAKING_SECONDS, MAX_ENTRIES, MAX_SPRINT_BYTES, SPRINT};
 use super::world::{TRIES, World, is_older};
 use crate::error::{Failure, FailureKind};
@@ -15,7 +15,7 @@ use crate::rules::{Graph, graph::Names};
 #[derive(Debug)]
 pub(crate) struct Found<D> {
     /// The directory.
-    pub(crate) folder: Folder<D>,
+    pub(crate) dir: CheckedDir<D>,
     /// Its record.
     pub(crate) sprint: Sprint,
     /// The record's graph.
@@ -36,11 +36,11 @@ pub(super) fn stamp(id: &str) -> Option<&str> {
 }
 
 impl<W: World> Store<W> {
-    /// The ids of this project's sprints in `folder`, latest first; whatever has such a name is one,
+    /// The ids of this project's sprints in `checked_dir`, latest first; whatever has such a name is one,
     /// if only to be found unreadable: a link in place of the current sprint is not "no sprint".
-    pub(super) fn ids(&self, folder: &Folder<W::Dir>) -> Result<Vec<String>, Failure> {
+    pub(super) fn ids(&self, dir: &CheckedDir<W::Dir>) -> Result<Vec<String>, Failure> {
         let ours = |id: &String| stamp(id).is_some() && self.is_ours(id);
-        let names = folder.list(MAX_ENTRIES)?.into_iter().map(|entry| entry.name);
+        let names = dir.list(MAX_ENTRIES)?.into_iter().map(|entry| entry.name);
         let mut ids: Vec<String> = names.filter(ours).collect();
         ids.sort_by(|a, b| (stamp(b), b).cmp(&(stamp(a), a)));
         Ok(ids)
@@ -74,8 +74,8 @@ impl<W: World> Store<W> {
         'again: for _ in 0..TRIES {
             let ids = self.ids(conductor)?;
             for id in &ids {
-                let Some(folder) = conductor.open(id)? else { continue 'again };
-                match self.load(folder, id)? {
+                let Some(dir) = conductor.open(id)? else { continue 'again };
+                match self.load(dir, id)? {
                     Loaded::Sprint(found) if found.sprint.is_archived() => {}
                     Loaded::Sprint(found) => return Ok(Some(*found)),
                     Loaded::BeingMade => {}
@@ -92,18 +92,18 @@ impl<W: World> Store<W> {
         Err(Failure::new(FailureKind::Busy, "the sprints change all the time"))
     }
 
-    fn load(&self, folder: Folder<W::Dir>, id: &str) -> Result<Loaded<W::Dir>, Failure> {
+    fn load(&self, dir: CheckedDir<W::Dir>, id: &str) -> Result<Loaded<W::Dir>, Failure> {
         let unreadable = |why: String| {
-            let what = format!("cannot understand '{}/{SPRINT}': {why}", folder.path());
+            let what = format!("cannot understand '{}/{SPRINT}': {why}", dir.path());
             Failure::new(FailureKind::Unreadable, what)
         };
-        let Some(bytes) = folder.read(SPRINT, MAX_SPRINT_BYTES)? else {
+        let Some(bytes) = dir.read(SPRINT, MAX_SPRINT_BYTES)? else {
             let Some(conductor) = self.conductor()? else { return Ok(Loaded::Moved) };
             let Some(stat) = conductor.stat(id)? else { return Ok(Loaded::Moved) };
             if !is_older(&self.world, stat.mtime, MAKING_SECONDS) {
                 return Ok(Loaded::BeingMade);
             }
-            let what = format!("'{}' is called like a sprint and has no {SPRINT}", folder.path());
+            let what = format!("'{}' is called like a sprint and has no {SPRINT}", dir.path());
             return Err(Failure::new(FailureKind::Unreadable, what).hint(
                 "if no sprint was ever begun there, your human can take that directory away",
             ));
@@ -115,7 +115,7 @@ impl<W: World> Store<W> {
         }
         let graph = Graph::new(&sprint.phases, Names::Existing)
             .map_err(|error| unreadable(format!("invalid phase graph: {error}")))?;
-        Ok(Loaded::Sprint(Box::new(Found { folder, sprint, graph })))
+        Ok(Loaded::Sprint(Box::new(Found { dir, sprint, graph })))
     }
 
     /// Whether `id` is still the current sprint.
@@ -138,8 +138,8 @@ impl<W: World> Store<W> {
 
     /// The sprint with this id, be it over or not; `None` if there is none that can be read.
     pub(crate) fn find(&self, id: &str) -> Result<Option<Found<W::Dir>>, Failure> {
-        let Some(folder) = self.directory(id)? else { return Ok(None) };
-        Ok(match readable(self.load(folder, id)) {
+        let Some(dir) = self.directory(id)? else { return Ok(None) };
+        Ok(match readable(self.load(dir, id)) {
             Ok(Some(Loaded::Sprint(found))) => Some(*found),
             Ok(Some(Loaded::BeingMade | Loaded::Moved) | None) => None,
             Err(failure) if failure.kind == FailureKind::Unreadable => None,
@@ -149,15 +149,15 @@ impl<W: World> Store<W> {
 
     /// The same; that it cannot be read is an error.
     pub(crate) fn find_readable(&self, id: &str) -> Result<Option<Found<W::Dir>>, Failure> {
-        let Some(folder) = self.directory(id)? else { return Ok(None) };
-        Ok(match self.load(folder, id)? {
+        let Some(dir) = self.directory(id)? else { return Ok(None) };
+        Ok(match self.load(dir, id)? {
             Loaded::Sprint(found) => Some(*found),
             Loaded::BeingMade | Loaded::Moved => None,
         })
     }
 
     /// The directory of the sprint `id`, wherever it is.
-    fn directory(&self, id: &str) -> Result<Option<Folder<W::Dir>>, Failure> {
+    fn directory(&self, id: &str) -> Result<Option<CheckedDir<W::Dir>>, Failure> {
         let Some(conductor) = self.conductor()? else { return Ok(None) };
         if stamp(id).is_none() {
             return Ok(None);
@@ -165,7 +165,7 @@ impl<W: World> Store<W> {
         // In this order: what is archived between the two looks is seen.
         let here = readable(conductor.open(id))?.flatten();
         Ok(match (here, conductor.open(ARCHIVE)?) {
-            (Some(folder), _) => Some(folder),
+            (Some(dir), _) => Some(dir),
             (None, Some(archive)) => readable(archive.open(id))?.flatten(),
             (None, None) => None,
         })
@@ -173,15 +173,15 @@ impl<W: World> Store<W> {
 
     fn collect(
         &self,
-        place: &Folder<W::Dir>,
+        place: &CheckedDir<W::Dir>,
         most: usize,
         current: Option<&str>,
         found: &mut Vec<Found<W::Dir>>,
     ) -> Result<(), Failure> {
         let over = |id: &String| current.is_none_or(|current| stamp(id) < stamp(current));
         for id in self.ids(place)?.into_iter().filter(over).take(most) {
-            let Some(folder) = readable(place.open(&id))?.flatten() else { continue };
-            if let Ok(Loaded::Sprint(sprint)) = self.load(folder, &id) {
+            let Some(dir) = readable(place.open(&id))?.flatten() else { continue };
+            if let Ok(Loaded::Sprint(sprint)) = self.load(dir, &id) {
                 found.push(*sprint);
             }
         }
@@ -211,17 +211,17 @@ enum Loaded<D> {
 
 impl<D: Dir> Found<D> {
     /// The directory of one phase; `None` if it is missing, as after a power cut.
-    pub(crate) fn phase(&self, name: &str) -> Result<Option<Folder<D>>, Failure> {
-        self.folder.open(name)
+    pub(crate) fn phase(&self, name: &str) -> Result<Option<CheckedDir<D>>, Failure> {
+        self.dir.open(name)
     }
 
     /// The directory of one phase, made again durably if it is missing.
-    pub(crate) fn make_phase(&self, name: &str) -> Result<Folder<D>, Failure> {
-        let (folder, made) = self.folder.open_or_make(name)?;
+    pub(crate) fn make_phase(&self, name: &str) -> Result<CheckedDir<D>, Failure> {
+        let (dir, made) = self.dir.open_or_make(name)?;
         if made {
-            self.folder.sync()?;
+            self.dir.sync()?;
         }
-        Ok(folder)
+        Ok(dir)
     }
 
     /// When the sprint was started, by its id.
@@ -231,6 +231,6 @@ impl<D: Dir> Found<D> {
 
     /// The directory's path below the store.
     pub(crate) fn path(&self) -> &str {
-        self.folder.path()
+        self.dir.path()
     }
 }

@@ -4,7 +4,7 @@
 //! goes where the claim goes, whichever version clears that. Nothing is decided by it.
 
 use super::Store;
-use super::folder::{Folder, Step};
+use super::checked_dir::{CheckedDir, Step};
 use super::layout::{MAX_PHASE_ENTRIES, MAX_REMINDERS, TOLD, told_name};
 use super::lock::{self, Lock};
 use super::world::World;
@@ -33,7 +33,7 @@ impl<W: World> Store<W> {
     }
 }
 
-fn tell_once<D: super::dir::Dir>(lock: &Folder<D>, name: &str) -> Result<bool, Failure> {
+fn tell_once<D: super::dir::Dir>(lock: &CheckedDir<D>, name: &str) -> Result<bool, Failure> {
     let reminders =
         lock.list(MAX_PHASE_ENTRIES)?.into_iter().filter(|entry| entry.name.starts_with(TOLD));
     Ok(reminders.count() < MAX_REMINDERS && lock.create_once(name, b"")? == Step::Done)

@@ -3,8 +3,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::checked_dir::CheckedDir;
 use super::dir::Dir;
-use super::folder::Folder;
 use crate::error::Failure;
 use crate::record::{Claim, Event, Process, Token};
 use crate::rules::{Hold, Life};
@@ -45,13 +45,13 @@ pub trait World {
     ///
     /// # Errors
     /// It cannot be opened.
-    fn conductor(&self) -> Result<Option<Folder<Self::Dir>>, Failure>;
+    fn conductor(&self) -> Result<Option<CheckedDir<Self::Dir>>, Failure>;
 
     /// Makes and opens the `conductor` directory, durably.
     ///
     /// # Errors
     /// It cannot be made.
-    fn make_conductor(&self) -> Result<Folder<Self::Dir>, Failure>;
+    fn make_conductor(&self) -> Result<CheckedDir<Self::Dir>, Failure>;
 
     /// What time it is.
     fn now(&self) -> Timestamp;
@@ -75,7 +75,7 @@ pub trait World {
     /// gone without: it spares work and carries no safety. Also gives whether a second was waited in vain.
     fn under_mutex<T>(
         &self,
-        conductor: &Folder<Self::Dir>,
+        conductor: &CheckedDir<Self::Dir>,
         waits: bool,
         act: impl FnOnce() -> T,
     ) -> (T, bool);
@@ -83,7 +83,7 @@ pub trait World {
     /// When the owner of `hold` last ran a command that saw it, by the copy of its record in `lock`.
     /// If that is the one who asks, the copy is touched: its silence begins anew, and a script takes
     /// one that is an hour old for abandoned.
-    fn hears(&self, lock: &Folder<Self::Dir>, hold: &Hold) -> Option<Timestamp>;
+    fn hears(&self, lock: &CheckedDir<Self::Dir>, hold: &Hold) -> Option<Timestamp>;
 
     /// For how many seconds this machine has been asleep since its boot; `None` if it cannot be known.
     fn asleep(&self) -> Option<u64> {
