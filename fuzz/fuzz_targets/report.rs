@@ -87,7 +87,7 @@ fn state(line: &str) -> State {
             former: vec![claim.clone()],
             heard: None,
             quiet_since: None,
-            only_unstuck: claim.pid == 4,
+            legacy_lock: claim.pid == 4,
             claim,
             life,
         }

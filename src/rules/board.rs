@@ -22,8 +22,8 @@ pub struct Hold {
     pub heard: Option<Timestamp>,
     /// From when on its silence counts ([`super::identity::quiet_since`]); `None` if nothing tells.
     pub quiet_since: Option<Timestamp>,
-    /// Whether it is a lock of an old layout, which no rename can take over: only `unstuck` ends it.
-    pub only_unstuck: bool,
+    /// Whether the lock has an old layout: no rename can take it over, and only `unstuck` ends the claim.
+    pub legacy_lock: bool,
 }
 
 impl Hold {

@@ -48,9 +48,9 @@ fn claim(board: &Board, id: PhaseId, takeover: bool, facts: Facts<'_>) -> Result
                 phase: name.clone(),
                 holder: if same_agent { facts.holder(hold) } else { facts.other(hold) },
                 same_agent,
-                only_unstuck: hold.only_unstuck,
+                legacy_lock: hold.legacy_lock,
             };
-            if hold.only_unstuck {
+            if hold.legacy_lock {
                 return Err(refused(false));
             }
             match relation(facts.me, &hold.claim, hold.life) {
@@ -87,7 +87,7 @@ pub(super) fn dead_owner(
 ) -> Option<Held> {
     ids.into_iter().find_map(|id| {
         let State::Claimed(hold) = board.state(id) else { return None };
-        let is_free = hold.life == Life::Dead && !hold.only_unstuck && !is_mine(facts.me, hold);
+        let is_free = hold.life == Life::Dead && !hold.legacy_lock && !is_mine(facts.me, hold);
         (is_free && claim(board, id, true, facts).is_ok()).then(|| Held {
             phase: board.graph.phase(id).name.clone(),
             holder: facts.holder(hold),
@@ -206,7 +206,7 @@ pub(super) fn completed_by(me: &Me, done: &Done, completer: Life) -> bool {
 
 /// Whether the asker could complete or give up what `hold` is of.
 pub(super) fn is_mine(me: &Me, hold: &Hold) -> bool {
-    !hold.only_unstuck && relation(me, &hold.claim, hold.life).is_mine()
+    !hold.legacy_lock && relation(me, &hold.claim, hold.life).is_mine()
 }
 
 /// Whether `hold` was taken over from the asker.

@@ -62,9 +62,9 @@ pub enum Refusal {
         holder: Holder,
         /// Whether it is the asker itself, in another worktree.
         same_agent: bool,
-        /// Whether the lock is of an old layout, which only `unstuck` ends.
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
-        only_unstuck: bool,
+        /// Whether the lock has an old layout; only `unstuck` ends the claim then.
+        #[serde(rename = "only_unstuck", skip_serializing_if = "std::ops::Not::not")]
+        legacy_lock: bool,
     },
     /// Dependencies are not done, or failed.
     Blocked {

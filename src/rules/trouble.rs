@@ -52,7 +52,7 @@ pub fn is_stuck(board: &Board, facts: Facts<'_>) -> bool {
         State::Pending => board.is_ready(id) && !is_exhausted(board, id, facts),
         State::Claimed(hold) => match hold.life {
             Life::Dead => {
-                let is_open = hold.is_stale(facts.now, facts.stale_after) && !hold.only_unstuck;
+                let is_open = hold.is_stale(facts.now, facts.stale_after) && !hold.legacy_lock;
                 is_open && spent(board, id, hold, facts).is_none()
             }
             // Of an owner that cannot be seen nothing shows that it has gone.

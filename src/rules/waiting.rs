@@ -175,7 +175,7 @@ mod tests {
         let claim = Claim { v: VERSION, agent, explicit: true, claimed_at, ..Claim::default() };
         let (heard, quiet_since) = (claimed_at, claimed_at);
         let former = Vec::new();
-        State::Claimed(Hold { claim, life, heard, quiet_since, former, only_unstuck: false })
+        State::Claimed(Hold { claim, life, heard, quiet_since, former, legacy_lock: false })
     }
 
     /// `now`, `never CODE` or `later CODE`, and until when.

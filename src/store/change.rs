@@ -213,7 +213,7 @@ impl<W: World> Store<W> {
                         phase.take_over(lock, token, fresh, ending)?
                     }
                     (_, Some(Held::Script)) => phase.adopt(&hold.claim, fresh, ending)?,
-                    (_, Some(Held::Plain) | None) => StepOutcome::Raced,
+                    (_, Some(Held::Legacy) | None) => StepOutcome::Raced,
                 }
             }
             _ => StepOutcome::Raced,

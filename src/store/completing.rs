@@ -194,7 +194,7 @@ impl<W: World> Store<W> {
                     StepOutcome::Superseded => StepOutcome::Superseded,
                 });
             }
-            Some(Held::Plain) | None => return Ok(StepOutcome::Raced),
+            Some(Held::Legacy) | None => return Ok(StepOutcome::Raced),
         };
         let pinned = hand_in.artifact.as_ref();
         let (claim, me) = (&hold.claim, &asker.me);

@@ -182,7 +182,7 @@ impl<W: World> Store<W> {
         let outcome = match lock::held(lock, &hold.claim) {
             Some(Held::Named { lock, token }) => phase.release(lock, token, ending)?,
             Some(Held::Script) => phase.release_script(&hold.claim, ending)?,
-            Some(Held::Plain) => phase.release_plain(ending)?,
+            Some(Held::Legacy) => phase.release_legacy(ending)?,
             None => StepOutcome::Raced,
         };
         Ok(outcome.map(|()| Freed {

@@ -95,7 +95,7 @@ impl<W: World> Store<W> {
             Lock::Committed { .. } => (Leftover::Completion, LOCK),
             Lock::Freed { .. } | Lock::Absent(Some(_)) => (Leftover::Lock, LOCK),
             Lock::Absent(None) if !dir.has(DONE)? => (Leftover::Lock, LATCH),
-            Lock::Absent(None) | Lock::Owned { .. } | Lock::Script { .. } | Lock::Plain { .. } => {
+            Lock::Absent(None) | Lock::Owned { .. } | Lock::Script { .. } | Lock::Legacy { .. } => {
                 return Ok(None);
             }
         };

@@ -30,8 +30,8 @@ pub(crate) enum Lock<D> {
     Freed { lock: CheckedDir<D>, token: Token },
     /// A script owns the phase: a record without a name of its own.
     Script { lock: CheckedDir<D>, hold: Hold },
-    /// An old layout's lock, a plain file.
-    Plain { hold: Hold },
+    /// A lock with an old layout: a plain file.
+    Legacy { hold: Hold },
 }
 
 /// A lock that is still what the rules judged.
@@ -41,8 +41,8 @@ pub(crate) enum Held<'a, D> {
     Named { lock: &'a CheckedDir<D>, token: &'a Token },
     /// It is a script's.
     Script,
-    /// It is of an old layout.
-    Plain,
+    /// It has an old layout.
+    Legacy,
 }
 
 /// What is in a lock directory, by name.
@@ -89,8 +89,8 @@ pub(crate) fn look<W: World>(
     for attempt in 0..TRIES {
         let lock = match phase.open_any(LOCK)? {
             Opened::Absent => return Ok(Lock::Absent(None)),
-            Opened::File => match plain(world, phase)? {
-                Some(hold) => return Ok(Lock::Plain { hold }),
+            Opened::File => match legacy(world, phase)? {
+                Some(hold) => return Ok(Lock::Legacy { hold }),
                 None => continue,
             },
             Opened::Dir(lock) => lock,
@@ -135,13 +135,13 @@ pub(crate) fn held<'a, D>(found: &'a Lock<D>, judged: &Claim) -> Option<Held<'a,
             Some(Held::Named { lock, token })
         }
         Lock::Script { hold, .. } if hold.claim == *judged => Some(Held::Script),
-        Lock::Plain { hold } if hold.claim == *judged => Some(Held::Plain),
+        Lock::Legacy { hold } if hold.claim == *judged => Some(Held::Legacy),
         Lock::Absent(_)
         | Lock::Owned { .. }
         | Lock::Committed { .. }
         | Lock::Freed { .. }
         | Lock::Script { .. }
-        | Lock::Plain { .. } => None,
+        | Lock::Legacy { .. } => None,
     }
 }
 
@@ -186,27 +186,26 @@ fn script<W: World>(world: &W, lock: &CheckedDir<W::Dir>) -> Result<Option<Hold>
     Ok(Some(unnamed(world, &bytes, stat.mtime, false)))
 }
 
-/// The hold of an old layout; `None` if it is gone.
-fn plain<W: World>(world: &W, phase: &CheckedDir<W::Dir>) -> Result<Option<Hold>, Failure> {
+/// The claim of a lock with an old layout; `None` if the lock is gone.
+fn legacy<W: World>(world: &W, phase: &CheckedDir<W::Dir>) -> Result<Option<Hold>, Failure> {
     let Some(bytes) = phase.read(LOCK, MAX_RECORD_BYTES)? else { return Ok(None) };
     let Some(stat) = phase.stat(LOCK)? else { return Ok(None) };
     Ok(Some(unnamed(world, &bytes, stat.mtime, true)))
 }
 
-fn unnamed<W: World>(world: &W, bytes: &[u8], mtime: i64, only_unstuck: bool) -> Hold {
+fn unnamed<W: World>(world: &W, bytes: &[u8], mtime: i64, legacy_lock: bool) -> Hold {
     let (claim, life) = if let Some(claim) = from_json::<Claim>(bytes) {
         let life = world.life(&claim);
         (claim, life)
     } else {
         (Claim::default(), life_by_age(world, mtime))
     };
-    Hold { only_unstuck, ..hold(world, claim, life, Vec::new()) }
+    Hold { legacy_lock, ..hold(world, claim, life, Vec::new()) }
 }
 
 /// The hold of a claim, as far as its record tells when the owner was last there.
 fn hold<W: World>(world: &W, claim: Claim, life: Life, former: Vec<Claim>) -> Hold {
-    let mut hold =
-        Hold { heard: None, quiet_since: None, claim, life, former, only_unstuck: false };
+    let mut hold = Hold { heard: None, quiet_since: None, claim, life, former, legacy_lock: false };
     hears(world, &mut hold, None);
     hold
 }
@@ -258,7 +257,7 @@ pub(crate) fn state<W: World>(
         }
         let state = match &lock {
             Lock::Absent(_) | Lock::Freed { .. } => State::Pending,
-            Lock::Owned { hold, .. } | Lock::Script { hold, .. } | Lock::Plain { hold } => {
+            Lock::Owned { hold, .. } | Lock::Script { hold, .. } | Lock::Legacy { hold } => {
                 State::Claimed(hold.clone())
             }
             Lock::Committed { lock, token } => match committed(lock, token)? {

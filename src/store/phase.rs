@@ -141,7 +141,7 @@ impl<W: World> Phase<'_, W> {
                 Lock::Owned { .. } | Lock::Committed { .. } => {
                     return Ok(Published::StandsForAnother);
                 }
-                Lock::Script { .. } | Lock::Plain { .. } => return Ok(Published::StandsForNobody),
+                Lock::Script { .. } | Lock::Legacy { .. } => return Ok(Published::StandsForNobody),
             }
         }
         if W::DEFENCES.look_again && lock::done(self.dir)?.is_some() {
@@ -490,8 +490,8 @@ impl<W: World> Phase<'_, W> {
         Ok(if freed { StepOutcome::Done(()) } else { outcome })
     }
 
-    /// Ends the claim of an old layout: a plain file called `lock`.
-    pub(crate) fn release_plain(
+    /// Ends the claim of a lock with an old layout: a plain file called `lock`.
+    pub(crate) fn release_legacy(
         &self,
         ending: Option<Ending<'_>>,
     ) -> Result<StepOutcome<()>, Failure> {

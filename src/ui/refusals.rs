@@ -21,8 +21,8 @@ pub(crate) fn sentence(refusal: &Refusal, now: Timestamp) -> Message {
         Refusal::NoSprint {} => no_sprint(),
         Refusal::UnknownPhase { phase, phases } => unknown_phase(phase, phases),
         Refusal::Claimed { phase, holder, same_agent: true, .. } => elsewhere(now, phase, holder),
-        Refusal::Claimed { phase, holder, only_unstuck, .. } => {
-            claimed(now, phase, holder, *only_unstuck)
+        Refusal::Claimed { phase, holder, legacy_lock, .. } => {
+            claimed(now, phase, holder, *legacy_lock)
         }
         Refusal::Blocked { phase, waits_for, dead } => {
             blocked(now, phase, waits_for, dead.as_deref())
@@ -127,10 +127,10 @@ fn elsewhere(now: Timestamp, phase: &str, holder: &Holder) -> Message {
     )
 }
 
-fn claimed(now: Timestamp, phase: &str, holder: &Holder, only_unstuck: bool) -> Message {
+fn claimed(now: Timestamp, phase: &str, holder: &Holder, legacy_lock: bool) -> Message {
     let text = format!("'{phase}' is taken: {}", owner(now, holder));
     match holder.alive {
-        Alive::No if only_unstuck => message(
+        Alive::No if legacy_lock => message(
             text,
             "its lock is of an old layout, which must be freed before it can be claimed",
             &["unstuck", phase],

@@ -70,7 +70,7 @@ fn apply(board: &Board, op: &Op) -> (String, Board) {
                         former: Vec::new(),
                         heard: None,
                         quiet_since: None,
-                        only_unstuck: false,
+                        legacy_lock: false,
                     };
                     after.set(id, State::Claimed(hold));
                 }

@@ -27,7 +27,7 @@ fn claimed(agent: &str) -> State {
         former: Vec::new(),
         heard: None,
         quiet_since: None,
-        only_unstuck: false,
+        legacy_lock: false,
     })
 }
 

@@ -58,7 +58,7 @@ fn holds(board: &mut Board, name: &str, agent: &str, from: Option<i64>) {
         former: Vec::new(),
         heard: None,
         quiet_since: None,
-        only_unstuck: false,
+        legacy_lock: false,
     };
     board.set(id(board, name), State::Claimed(hold));
 }

@@ -207,7 +207,7 @@ impl Scenario {
                     life: self.seen(world, asker, held.by),
                     former: held.former.map(former).into_iter().collect(),
                     heard: None,
-                    only_unstuck: held.kind == Kind::Plain,
+                    legacy_lock: held.kind == Kind::Plain,
                 })
             }
             Place::Done(done) => {

@@ -310,10 +310,10 @@ impl Scenario {
             }
         };
         match refusal {
-            Refusal::Claimed { phase: of, holder, same_agent, only_unstuck } => {
+            Refusal::Claimed { phase: of, holder, same_agent, legacy_lock } => {
                 let mine = held.is_some_and(|held| self.kin(world, asker, held) != Kin::Other);
                 let plain = held.is_some_and(|held| held.kind == Kind::Plain);
-                if of != self.phase(phase) || (*same_agent && !mine) || *only_unstuck != plain {
+                if of != self.phase(phase) || (*same_agent && !mine) || *legacy_lock != plain {
                     return Some("its flags");
                 }
                 wrong_holder(holder)
