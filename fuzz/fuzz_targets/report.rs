@@ -35,7 +35,7 @@ use git_conductor::rules::reasons::{Shut, Uncarried};
 use git_conductor::rules::rows::View;
 use git_conductor::rules::timeline::{summary, timeline};
 use git_conductor::rules::{
-    Board, Change, Facts, Graph, Hold, Life, Me, PhaseId, Refusal, Request, State, decide,
+    Board, Change, Facts, Graph, Life, LiveClaim, Me, PhaseId, Refusal, Request, State, decide,
     next::next,
 };
 use git_conductor::store::change::{Completed, Freed, Granted};
@@ -83,7 +83,7 @@ fn state(line: &str) -> State {
             pid if pid % 2 == 0 => Life::Alive,
             _ => Life::Dead,
         };
-        Hold {
+        LiveClaim {
             former: vec![claim.clone()],
             heard: None,
             quiet_since: None,
@@ -346,7 +346,7 @@ fn outcomes(board: &Board, id: PhaseId) -> Vec<Case> {
 }
 
 /// What a claim's owner could have left.
-fn salvaged(sprint: &str, phase: &str, hold: &Hold) -> salvage::Salvaged {
+fn salvaged(sprint: &str, phase: &str, hold: &LiveClaim) -> salvage::Salvaged {
     let Claim { agent, worktree, branch, commit, claimed_at, v, .. } = hold.claim.clone();
     let missed = worktree.iter().cloned().collect();
     let kept = Salvage {

@@ -14,7 +14,7 @@ use crate::record::{Claim, VERSION};
 use crate::rules::gate::Checked;
 use crate::rules::graph::Concurrency;
 use crate::rules::lost::Loss;
-use crate::rules::{Board, Change, Hold, Life};
+use crate::rules::{Board, Change, Life, LiveClaim};
 use crate::store::change::Granted;
 use crate::store::layout::sprint_dir;
 use crate::ui::gate::checked_text;
@@ -255,7 +255,7 @@ fn about(granted: &Granted) -> Option<&str> {
     graph.phase(graph.find(&granted.phase)?).about.as_deref()
 }
 
-fn taken_over_text(granted: &Granted, hold: &Hold, told: bool, messages: &mut Messages) {
+fn taken_over_text(granted: &Granted, hold: &LiveClaim, told: bool, messages: &mut Messages) {
     let agent = safe(&hold.claim.agent);
     // A person's other terminal may well be alive.
     let gone = if hold.life == Life::Dead { ", which is gone" } else { "" };

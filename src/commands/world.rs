@@ -11,7 +11,7 @@ use crate::agent::{self, Machine, Unread};
 use crate::error::{Failure, FailureKind};
 use crate::record::sharing::Sharing;
 use crate::record::{Claim, Event, Process, Token};
-use crate::rules::{Hold, Life, Me, identity};
+use crate::rules::{Life, LiveClaim, Me, identity};
 use crate::store::dir::Dir as _;
 use crate::store::disk::DiskDir;
 use crate::store::layout::{AUDIT, CONDUCTOR, GUARD, META};
@@ -286,7 +286,7 @@ impl World for RealWorld {
         (act(), in_vain)
     }
 
-    fn hears(&self, lock: &CheckedDir<DiskDir>, hold: &Hold) -> Option<Timestamp> {
+    fn hears(&self, lock: &CheckedDir<DiskDir>, hold: &LiveClaim) -> Option<Timestamp> {
         let stat = lock.dir().stat(META).ok()?;
         let touched = Timestamp::from_nanosecond(stat.mtime.into()).ok()?;
         let now = self.now();

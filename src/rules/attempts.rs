@@ -5,7 +5,7 @@
 //! ended anything: not by renewing, not from a new process, not from another terminal of the same
 //! person. A completion with the verdict `fail` is a completion.
 
-use super::board::{Board, Hold, State};
+use super::board::{Board, LiveClaim, State};
 use super::graph::PhaseId;
 use super::identity::{Life, Me, is_here, relation};
 use super::reasons::Last;
@@ -24,7 +24,12 @@ pub const GONE: &str = "gone";
 /// How the claim `hold` ends as an attempt when `change` is carried out for `request`; `None` if that
 /// is no failure, or no end.
 #[must_use]
-pub fn ends_as(request: &Request, change: Change, hold: &Hold, me: &Me) -> Option<&'static str> {
+pub fn ends_as(
+    request: &Request,
+    change: Change,
+    hold: &LiveClaim,
+    me: &Me,
+) -> Option<&'static str> {
     match (request, change) {
         (Request::Abort, Change::Free) => Some(ABORT),
         (Request::Unstuck { .. }, Change::Free) => Some(UNSTUCK),
@@ -35,7 +40,7 @@ pub fn ends_as(request: &Request, change: Change, hold: &Hold, me: &Me) -> Optio
 
 /// Whether a claim that is taken over fails by that: it is another's, and not of the same person, who
 /// has only moved to another terminal.
-fn loses(hold: &Hold, me: &Me) -> bool {
+fn loses(hold: &LiveClaim, me: &Me) -> bool {
     let moved =
         hold.claim.person && me.person && hold.claim.user.is_some() && hold.claim.user == me.user;
     !moved && !relation(me, &hold.claim, hold.life).is_mine()
@@ -44,14 +49,14 @@ fn loses(hold: &Hold, me: &Me) -> bool {
 /// Whether a claim that the asker takes over may have left work that the asker does not have: its
 /// process is gone, and it was another's, or in another worktree.
 #[must_use]
-pub fn leaves_work(hold: &Hold, me: &Me) -> bool {
+pub fn leaves_work(hold: &LiveClaim, me: &Me) -> bool {
     hold.life == Life::Dead && (loses(hold, me) || !is_here(me, &hold.claim))
 }
 
 /// Whether what the owner of `hold` left is to be saved when `change` is carried out for `request`: its
 /// process is gone, and where it worked is known.
 #[must_use]
-pub fn owes(request: &Request, change: Change, hold: &Hold, me: &Me) -> bool {
+pub fn owes(request: &Request, change: Change, hold: &LiveClaim, me: &Me) -> bool {
     let left = match (request, change) {
         (Request::Unstuck { .. }, Change::Free) => hold.life == Life::Dead,
         (Request::Claim { .. }, Change::TakeOver) => leaves_work(hold, me),
@@ -93,7 +98,12 @@ pub fn exhausted(board: &Board, id: PhaseId, facts: Facts<'_>) -> Option<Refusal
 
 /// Why the claim `hold` of `id`, which its owner has left, cannot be taken over by the asker, if that is so: it would
 /// be one attempt too many that failed.
-pub(super) fn spent(board: &Board, id: PhaseId, hold: &Hold, facts: Facts<'_>) -> Option<Refusal> {
+pub(super) fn spent(
+    board: &Board,
+    id: PhaseId,
+    hold: &LiveClaim,
+    facts: Facts<'_>,
+) -> Option<Refusal> {
     let loses = facts.is_left(hold) && loses(hold, facts.me);
     if loses { exhausted(board, id, facts) } else { None }
 }
@@ -125,7 +135,7 @@ pub fn forgives(board: &Board, id: PhaseId, request: &Request, facts: Facts<'_>)
 
 impl Last {
     /// The attempt whose owner is gone.
-    fn left(hold: &Hold) -> Self {
+    fn left(hold: &LiveClaim) -> Self {
         Self {
             agent: hold.claim.agent.clone(),
             how: GONE.to_owned(),

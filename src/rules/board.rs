@@ -9,9 +9,9 @@ use super::graph::{Graph, PhaseId};
 use super::identity::{Life, is_silent};
 use crate::record::{Attempt, Claim, Done, Due, Sprint, Verdict};
 
-/// Somebody's claim on a phase.
+/// A claim that stands, and what is known of its owner.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Hold {
+pub struct LiveClaim {
     /// The owner's record.
     pub claim: Claim,
     /// Whether the owner's process lives.
@@ -26,7 +26,7 @@ pub struct Hold {
     pub legacy_lock: bool,
 }
 
-impl Hold {
+impl LiveClaim {
     /// Whether anyone may reclaim: the owner is provably dead, and has been silent for `stale_after`.
     #[must_use]
     pub fn is_stale(&self, now: Timestamp, stale_after: SignedDuration) -> bool {
@@ -55,7 +55,7 @@ pub enum State {
     /// Nobody owns it and it is not done. It is *ready* when every dependency is done and passed.
     Pending,
     /// Somebody owns it. It is *stale* when anyone may reclaim it.
-    Claimed(Hold),
+    Claimed(LiveClaim),
     /// It is complete, for ever.
     Done(Done),
 }

@@ -5,10 +5,10 @@
 //! changed. A test walks every reachable state of small sprints through it.
 
 use super::attempts::{exhausted, is_exhausted, spent};
-use super::board::{Board, Hold, Standing, State};
+use super::board::{Board, LiveClaim, Standing, State};
 use super::graph::PhaseId;
 use super::identity::{Life, Me, Relation, is_here, may_be_completer, relation};
-use super::others::{Held, Holder};
+use super::others::{ClaimedPhase, OwnerFacts};
 use super::reasons::Wait;
 use super::refusal::Refusal;
 use super::request::{Change, Facts, Request};
@@ -84,11 +84,11 @@ pub(super) fn dead_owner(
     board: &Board,
     facts: Facts<'_>,
     ids: impl IntoIterator<Item = PhaseId>,
-) -> Option<Held> {
+) -> Option<ClaimedPhase> {
     ids.into_iter().find_map(|id| {
         let State::Claimed(hold) = board.state(id) else { return None };
         let is_free = hold.life == Life::Dead && !hold.legacy_lock && !is_mine(facts.me, hold);
-        (is_free && claim(board, id, true, facts).is_ok()).then(|| Held {
+        (is_free && claim(board, id, true, facts).is_ok()).then(|| ClaimedPhase {
             phase: board.graph.phase(id).name.clone(),
             holder: facts.holder(hold),
             mine: false,
@@ -113,14 +113,14 @@ pub(super) fn behind_the_dead(
 }
 
 /// Whether the owner works in another worktree and is not known dead.
-fn elsewhere(me: &Me, hold: &Hold) -> bool {
+fn elsewhere(me: &Me, hold: &LiveClaim) -> bool {
     hold.life != Life::Dead
         && hold.claim.worktree.is_some()
         && me.worktree.is_some()
         && !is_here(me, &hold.claim)
 }
 
-fn may_take_over(hold: &Hold, takeover: bool, facts: Facts<'_>) -> bool {
+fn may_take_over(hold: &LiveClaim, takeover: bool, facts: Facts<'_>) -> bool {
     let my_other_terminal = hold.claim.person
         && facts.me.person
         && hold.claim.user.is_some()
@@ -205,29 +205,29 @@ pub(super) fn completed_by(me: &Me, done: &Done, completer: Life) -> bool {
 }
 
 /// Whether the asker could complete or give up what `hold` is of.
-pub(super) fn is_mine(me: &Me, hold: &Hold) -> bool {
+pub(super) fn is_mine(me: &Me, hold: &LiveClaim) -> bool {
     !hold.legacy_lock && relation(me, &hold.claim, hold.life).is_mine()
 }
 
 /// Whether `hold` was taken over from the asker.
-pub(super) fn was_taken_from(me: &Me, hold: &Hold) -> bool {
+pub(super) fn was_taken_from(me: &Me, hold: &LiveClaim) -> bool {
     hold.former.iter().any(|former: &Claim| relation(me, former, Life::Dead).is_mine())
 }
 
 /// Whether the asker owns `hold`; else that it never did, or that it has lost it.
 /// `left` says whether the owner's claim may be taken over.
-pub(super) fn owned(name: &str, hold: &Hold, me: &Me, left: bool) -> Result<(), Refusal> {
+pub(super) fn owned(name: &str, hold: &LiveClaim, me: &Me, left: bool) -> Result<(), Refusal> {
     if is_mine(me, hold) {
         return Ok(());
     }
     if was_taken_from(me, hold) {
         return Err(Refusal::Lost {
             phase: name.to_owned(),
-            holder: Some(Holder::of(hold, left)),
+            holder: Some(OwnerFacts::of(hold, left)),
             ended_sprint: None,
         });
     }
-    Err(Refusal::NotOwner { phase: name.to_owned(), holder: Holder::seen_by(me, hold, left) })
+    Err(Refusal::NotOwner { phase: name.to_owned(), holder: OwnerFacts::seen_by(me, hold, left) })
 }
 
 fn abort(board: &Board, id: PhaseId, facts: Facts<'_>) -> Result<Change, Refusal> {
@@ -298,7 +298,7 @@ pub fn may_end(board: &Board, facts: Facts<'_>, starting: bool) -> Result<(), Re
             && hold.life != Life::Dead
             && !relation(facts.me, &hold.claim, hold.life).is_mine()
         {
-            claims.push(Held {
+            claims.push(ClaimedPhase {
                 phase: board.graph.phase(id).name.clone(),
                 holder: facts.holder(hold),
                 mine: false,

@@ -14,7 +14,7 @@ use super::board::{Board, Standing, State};
 use super::decide::{check_dependencies, check_four_eyes, owned};
 use super::graph::PhaseId;
 use super::identity::Me;
-use super::others::Holder;
+use super::others::OwnerFacts;
 use super::reasons::{Gap, Lack, Shut, Wait};
 use super::refusal::Refusal;
 use crate::record::{Done, Verdict};
@@ -132,11 +132,11 @@ pub fn passage(
             // As for its completion: mine by a token need not be mine to pass with.
             Ok(()) => check_four_eyes(board, id, question.me).map(|()| Passage::Claimed)?,
             Err(Refusal::Lost { .. }) => {
-                return Err(shut(Shut::Lost { holder: Holder::of(hold, false) }));
+                return Err(shut(Shut::Lost { holder: OwnerFacts::of(hold, false) }));
             }
             Err(_) => {
                 return Err(shut(Shut::Claimed {
-                    holder: Holder::seen_by(question.me, hold, false),
+                    holder: OwnerFacts::seen_by(question.me, hold, false),
                 }));
             }
         },

@@ -31,7 +31,7 @@ pub mod timeline;
 pub mod trouble;
 pub mod waiting;
 
-pub use board::{Board, Hold, Standing, State};
+pub use board::{Board, LiveClaim, Standing, State};
 pub use decide::decide;
 pub use graph::{Graph, PhaseId};
 pub use identity::{Life, Me, Relation};

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::others::Holder;
+use super::others::OwnerFacts;
 use crate::record::Attempt;
 
 /// A dependency that is not done, or failed.
@@ -62,13 +62,13 @@ pub enum Shut {
     Claimed {
         /// Who.
         #[serde(flatten)]
-        holder: Holder,
+        holder: OwnerFacts,
     },
     /// The asker held it, and somebody took it over.
     Lost {
         /// Who has it now.
         #[serde(flatten)]
-        holder: Holder,
+        holder: OwnerFacts,
     },
     /// It is done and has not passed, or something that it waits for has failed.
     Failed {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::graph::Handover;
-use super::others::{Advice, Held, Holder, Prospect};
+use super::others::{Advice, ClaimedPhase, OwnerFacts, Prospect};
 use super::reasons::{Last, Shut, Uncarried, Unresumed, Wait};
 use crate::record::{Done, Verdict};
 
@@ -59,7 +59,7 @@ pub enum Refusal {
         phase: String,
         /// Who.
         #[serde(flatten)]
-        holder: Holder,
+        holder: OwnerFacts,
         /// Whether it is the asker itself, in another worktree.
         same_agent: bool,
         /// Whether the lock has an old layout; only `unstuck` ends the claim then.
@@ -75,7 +75,7 @@ pub enum Refusal {
         /// The phase among all that it waits for, directly or not, whose owner is dead and that the
         /// asker may take over.
         #[serde(skip_serializing_if = "Option::is_none")]
-        dead: Option<Box<Held>>,
+        dead: Option<Box<ClaimedPhase>>,
     },
     /// As many attempts have failed as may.
     Exhausted {
@@ -119,7 +119,7 @@ pub enum Refusal {
         phase: String,
         /// Who.
         #[serde(flatten)]
-        holder: Holder,
+        holder: OwnerFacts,
     },
     /// The phase was the asker's and is not any more.
     Lost {
@@ -127,7 +127,7 @@ pub enum Refusal {
         phase: String,
         /// Who has it now.
         #[serde(flatten)]
-        holder: Option<Holder>,
+        holder: Option<OwnerFacts>,
         /// The sprint it belonged to, if that one was ended meanwhile.
         #[serde(skip_serializing_if = "Option::is_none")]
         ended_sprint: Option<String>,
@@ -138,14 +138,14 @@ pub enum Refusal {
         phase: String,
         /// Who.
         #[serde(flatten)]
-        holder: Holder,
+        holder: OwnerFacts,
         /// Whether it is the asker itself.
         same_agent: bool,
     },
     /// Other agents' live claims stand in the way of ending the sprint.
     LiveClaims {
         /// Which, and whose.
-        claims: Vec<Held>,
+        claims: Vec<ClaimedPhase>,
         /// Whether a new sprint was asked for, rather than the end of this one.
         starting: bool,
     },
@@ -175,7 +175,7 @@ pub enum Refusal {
     /// Nothing can be claimed now.
     NothingReady {
         /// What is being worked on, and by whom.
-        claimed: Vec<Held>,
+        claimed: Vec<ClaimedPhase>,
         /// What failed, and so keeps others from opening.
         failed: Vec<String>,
         /// What cannot be claimed any more, as too many attempts at it failed.
@@ -197,7 +197,7 @@ pub enum Refusal {
         /// The phase among this one and all that it waits for whose owner is dead, and that the asker
         /// may take over.
         #[serde(skip_serializing_if = "Option::is_none")]
-        dead: Option<Box<Held>>,
+        dead: Option<Box<ClaimedPhase>>,
     },
     /// What was waited for has not come true in the time that was given.
     TimedOut {
@@ -220,7 +220,7 @@ pub enum Refusal {
         phases: Vec<String>,
         /// What is being worked on, and by whom.
         #[serde(skip_serializing_if = "Vec::is_empty")]
-        claimed: Vec<Held>,
+        claimed: Vec<ClaimedPhase>,
         /// What is left for the asker.
         #[serde(flatten)]
         prospect: Box<Prospect>,
@@ -487,7 +487,7 @@ impl Refusal {
     }
 
     /// The owners that it tells of.
-    pub fn holders_mut(&mut self) -> Vec<&mut Holder> {
+    pub fn holders_mut(&mut self) -> Vec<&mut OwnerFacts> {
         match self {
             Self::Claimed { holder, .. }
             | Self::NotOwner { holder, .. }
@@ -496,11 +496,13 @@ impl Refusal {
                 vec![holder]
             }
             Self::Lost { holder, .. } => holder.iter_mut().collect(),
-            Self::LiveClaims { claims, .. } => claims.iter_mut().map(Held::holder_mut).collect(),
+            Self::LiveClaims { claims, .. } => {
+                claims.iter_mut().map(ClaimedPhase::holder_mut).collect()
+            }
             Self::NothingReady { claimed, prospect, .. }
             | Self::NotForYou { claimed, prospect, .. } => {
                 let held = claimed.iter_mut().chain(&mut prospect.dead);
-                held.map(Held::holder_mut).collect()
+                held.map(ClaimedPhase::holder_mut).collect()
             }
             Self::Blocked { dead, .. } | Self::Unfinished { dead, .. } => {
                 dead.iter_mut().map(|held| held.holder_mut()).collect()

@@ -2,9 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::board::Hold;
+use super::board::LiveClaim;
 use super::identity::Me;
-use super::others::Holder;
+use super::others::OwnerFacts;
 use crate::record::Verdict;
 
 /// What the asker wants of one phase.
@@ -68,15 +68,15 @@ pub struct Facts<'a> {
 impl Facts<'_> {
     /// Whether who asks for just that may take `hold` over, or free it.
     #[must_use]
-    pub fn is_left(&self, hold: &Hold) -> bool {
+    pub fn is_left(&self, hold: &LiveClaim) -> bool {
         hold.is_left(self.now, self.stale_after)
     }
 
-    pub(super) fn holder(&self, hold: &Hold) -> Holder {
-        Holder::of(hold, self.is_left(hold))
+    pub(super) fn holder(&self, hold: &LiveClaim) -> OwnerFacts {
+        OwnerFacts::of(hold, self.is_left(hold))
     }
 
-    pub(super) fn other(&self, hold: &Hold) -> Holder {
-        Holder::seen_by(self.me, hold, self.is_left(hold))
+    pub(super) fn other(&self, hold: &LiveClaim) -> OwnerFacts {
+        OwnerFacts::seen_by(self.me, hold, self.is_left(hold))
     }
 }

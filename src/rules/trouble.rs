@@ -2,7 +2,7 @@
 //! gone. Pure.
 
 use super::attempts::{is_exhausted, spent};
-use super::board::{Board, Hold, Standing, State};
+use super::board::{Board, LiveClaim, Standing, State};
 use super::decide::is_mine;
 use super::graph::PhaseId;
 use super::identity::{Life, is_silent};
@@ -33,7 +33,7 @@ pub fn trouble(board: &Board, id: PhaseId, facts: Facts<'_>) -> Option<Trouble> 
     }
 }
 
-fn held(hold: &Hold, facts: Facts<'_>) -> Option<Trouble> {
+fn held(hold: &LiveClaim, facts: Facts<'_>) -> Option<Trouble> {
     let is_silent = || is_silent(hold.quiet_since, facts.now, facts.stale_after);
     match hold.life {
         Life::Dead => Some(Trouble::Gone),

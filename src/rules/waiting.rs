@@ -152,7 +152,7 @@ pub fn turns_stale(
 #[cfg(test)]
 mod tests {
     use super::super::graph::{Graph, Names};
-    use super::super::{Hold, Me, spec};
+    use super::super::{LiveClaim, Me, spec};
     use super::*;
     use crate::record::{Claim, Done, Sprint, VERSION};
 
@@ -175,7 +175,7 @@ mod tests {
         let claim = Claim { v: VERSION, agent, explicit: true, claimed_at, ..Claim::default() };
         let (heard, quiet_since) = (claimed_at, claimed_at);
         let former = Vec::new();
-        State::Claimed(Hold { claim, life, heard, quiet_since, former, legacy_lock: false })
+        State::Claimed(LiveClaim { claim, life, heard, quiet_since, former, legacy_lock: false })
     }
 
     /// `now`, `never CODE` or `later CODE`, and until when.

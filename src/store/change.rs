@@ -12,7 +12,7 @@ pub use super::asker::Asker;
 use super::checked_dir::tidy;
 use super::completing::checking;
 use super::layout::LATCH_SECONDS;
-use super::lock::{self, Held, Lock};
+use super::lock::{self, Lock, LockKind};
 use super::past::{self, End};
 use super::phase::{Ending, Phase, StepOutcome};
 use super::read::{Attempts, find_phase};
@@ -21,7 +21,7 @@ use super::world::{TRIES, World};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::record::{Claim, Due, Event};
 use crate::rules::{
-    Board, Change, Facts, Hold, PhaseId, Refusal, Request, State, attempts, decide, identity,
+    Board, Change, Facts, LiveClaim, PhaseId, Refusal, Request, State, attempts, decide, identity,
     next::{holding, next},
 };
 
@@ -38,7 +38,7 @@ pub struct Granted {
     /// How it came about: taken, renewed or taken over.
     pub change: Change,
     /// Whose claim it was before, if it was taken over from another.
-    pub from: Option<Hold>,
+    pub from: Option<LiveClaim>,
     /// That what that one left is to be saved, and has not been yet.
     pub due: Option<Due>,
     /// The board as it was when the claim was decided on, as far as it was read; with the attempt that
@@ -206,14 +206,14 @@ impl<W: World> Store<W> {
                     return Ok(StepOutcome::Raced);
                 }
                 match (change, lock::held(&lock, &hold.claim)) {
-                    (Change::Renew, Some(Held::Named { lock, .. })) => {
+                    (Change::Renew, Some(LockKind::Named { lock, .. })) => {
                         phase.renew(lock, asker.renews(&hold.claim, now, fresh.asleep))?
                     }
-                    (_, Some(Held::Named { lock, token })) => {
+                    (_, Some(LockKind::Named { lock, token })) => {
                         phase.take_over(lock, token, fresh, ending)?
                     }
-                    (_, Some(Held::Script)) => phase.adopt(&hold.claim, fresh, ending)?,
-                    (_, Some(Held::Legacy) | None) => StepOutcome::Raced,
+                    (_, Some(LockKind::Script)) => phase.adopt(&hold.claim, fresh, ending)?,
+                    (_, Some(LockKind::Legacy) | None) => StepOutcome::Raced,
                 }
             }
             _ => StepOutcome::Raced,
@@ -236,7 +236,7 @@ impl<W: World> Store<W> {
 
     /// Whether the owner of `judged` has been heard again since it was judged: then it is judged anew.
     /// Touching its record changes no name, so the rename of the owner's would not notice.
-    fn has_spoken(&self, lock: &Lock<W::Dir>, judged: &Hold) -> bool {
+    fn has_spoken(&self, lock: &Lock<W::Dir>, judged: &LiveClaim) -> bool {
         let Lock::Owned { lock, hold, .. } = lock else { return false };
         let seen = self.world.hears(lock, hold);
         let now = self.world.now();

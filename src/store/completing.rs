@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Store;
 use super::artifact::Pinned;
 use super::asker::Asker;
-use super::lock::{self, Held};
+use super::lock::{self, LockKind};
 use super::phase::{Phase, StepOutcome};
 use super::read::{Attempts, find_phase};
 use super::sprints::Found;
@@ -13,7 +13,7 @@ use super::world::World;
 use crate::error::Stop;
 use crate::record::{Claim, Done, Snapshot, VERSION, Verdict};
 use crate::rules::identity::relation;
-use crate::rules::{Board, Change, Hold, Life, PhaseId, Refusal, Request, State, decide};
+use crate::rules::{Board, Change, Life, LiveClaim, PhaseId, Refusal, Request, State, decide};
 
 /// What is handed in with a completion.
 #[derive(Debug, Clone, Default)]
@@ -169,7 +169,7 @@ impl<W: World> Store<W> {
         asker: &Asker,
         found: &Found<W::Dir>,
         name: &str,
-        hold: &Hold,
+        hold: &LiveClaim,
         hand_in: &HandIn,
     ) -> Result<StepOutcome<(Done, bool)>, Stop> {
         let Some(dir) = found.phase(name)? else { return Ok(StepOutcome::Raced) };
@@ -183,8 +183,8 @@ impl<W: World> Store<W> {
         };
         let found = lock::look(&self.world, &dir)?;
         let (lock, token) = match lock::held(&found, &hold.claim) {
-            Some(Held::Named { lock, token }) => (lock, token),
-            Some(Held::Script) => {
+            Some(LockKind::Named { lock, token }) => (lock, token),
+            Some(LockKind::Script) => {
                 // It gets a name of its own first; the next round completes under that one.
                 let mine = asker.claim(self.world.now(), self.world.asleep());
                 let adopted = Claim { claimed_at: hold.claim.claimed_at, ..mine };
@@ -194,7 +194,7 @@ impl<W: World> Store<W> {
                     StepOutcome::Superseded => StepOutcome::Superseded,
                 });
             }
-            Some(Held::Legacy) | None => return Ok(StepOutcome::Raced),
+            Some(LockKind::Legacy) | None => return Ok(StepOutcome::Raced),
         };
         let pinned = hand_in.artifact.as_ref();
         let (claim, me) = (&hold.claim, &asker.me);

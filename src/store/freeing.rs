@@ -3,7 +3,7 @@
 
 use super::Store;
 use super::asker::Asker;
-use super::lock::{self, Held};
+use super::lock::{self, LockKind};
 use super::past::{self, End};
 use super::phase::{Ending, Phase, StepOutcome};
 use super::read::{Attempts, Seen, find_phase};
@@ -11,7 +11,7 @@ use super::sprints::Found;
 use super::world::World;
 use crate::error::{Failure, Stop};
 use crate::record::{Claim, Due, Token};
-use crate::rules::{Board, Change, Hold, PhaseId, Request, State, attempts, decide};
+use crate::rules::{Board, Change, LiveClaim, PhaseId, Request, State, attempts, decide};
 
 /// A claim that was ended.
 #[derive(Debug, Clone)]
@@ -21,7 +21,7 @@ pub struct Freed {
     /// The sprint's id.
     pub sprint_id: String,
     /// Whose claim it was; `None` if nobody held the phase.
-    pub hold: Option<Hold>,
+    pub hold: Option<LiveClaim>,
     /// How many attempts at it have failed, where that keeps it from being claimed.
     pub exhausted: Option<u64>,
     /// How many attempts that had failed do not count any more.
@@ -180,9 +180,9 @@ impl<W: World> Store<W> {
         };
         let ending = Some(Ending { claim: &hold.claim, end, due: due.as_ref() });
         let outcome = match lock::held(lock, &hold.claim) {
-            Some(Held::Named { lock, token }) => phase.release(lock, token, ending)?,
-            Some(Held::Script) => phase.release_script(&hold.claim, ending)?,
-            Some(Held::Legacy) => phase.release_legacy(ending)?,
+            Some(LockKind::Named { lock, token }) => phase.release(lock, token, ending)?,
+            Some(LockKind::Script) => phase.release_script(&hold.claim, ending)?,
+            Some(LockKind::Legacy) => phase.release_legacy(ending)?,
             None => StepOutcome::Raced,
         };
         Ok(outcome.map(|()| Freed {

@@ -15,7 +15,7 @@ use super::world::{TRIES, World};
 use crate::error::{Failure, FailureKind};
 use crate::record::{Claim, Done, Token, VERSION};
 use crate::rules::identity::{self, Signs, believed};
-use crate::rules::{Hold, Life, State};
+use crate::rules::{Life, LiveClaim, State};
 
 /// What `lock` was found to be.
 #[derive(Debug)]
@@ -23,25 +23,25 @@ pub(crate) enum Lock<D> {
     /// It is not there, or is an empty or ruined directory that holds nobody's claim.
     Absent(Option<CheckedDir<D>>),
     /// T owns the phase.
-    Owned { lock: CheckedDir<D>, token: Token, hold: Hold },
+    Owned { lock: CheckedDir<D>, token: Token, hold: LiveClaim },
     /// The completion prepared under that name is committed; anyone may finish it.
     Committed { lock: CheckedDir<D>, token: Token },
     /// T has given the phase up; anyone may clear what is left.
     Freed { lock: CheckedDir<D>, token: Token },
     /// A script owns the phase: a record without a name of its own.
-    Script { lock: CheckedDir<D>, hold: Hold },
+    Script { lock: CheckedDir<D>, hold: LiveClaim },
     /// A lock with an old layout: a plain file.
-    Legacy { hold: Hold },
+    Legacy { hold: LiveClaim },
 }
 
-/// A lock that is still what the rules judged.
+/// How a lock is held that is still the one the rules judged.
 #[derive(Debug)]
-pub(crate) enum Held<'a, D> {
-    /// It is held under a name of its own.
+pub(crate) enum LockKind<'a, D> {
+    /// By a claim with a token.
     Named { lock: &'a CheckedDir<D>, token: &'a Token },
-    /// It is a script's.
+    /// By a script.
     Script,
-    /// It has an old layout.
+    /// By a lock with an old layout.
     Legacy,
 }
 
@@ -129,13 +129,13 @@ pub(crate) fn look<W: World>(
 }
 
 /// What was found, if it is held under the record that was judged.
-pub(crate) fn held<'a, D>(found: &'a Lock<D>, judged: &Claim) -> Option<Held<'a, D>> {
+pub(crate) fn held<'a, D>(found: &'a Lock<D>, judged: &Claim) -> Option<LockKind<'a, D>> {
     match found {
         Lock::Owned { lock, token, hold } if hold.claim == *judged => {
-            Some(Held::Named { lock, token })
+            Some(LockKind::Named { lock, token })
         }
-        Lock::Script { hold, .. } if hold.claim == *judged => Some(Held::Script),
-        Lock::Legacy { hold } if hold.claim == *judged => Some(Held::Legacy),
+        Lock::Script { hold, .. } if hold.claim == *judged => Some(LockKind::Script),
+        Lock::Legacy { hold } if hold.claim == *judged => Some(LockKind::Legacy),
         Lock::Absent(_)
         | Lock::Owned { .. }
         | Lock::Committed { .. }
@@ -151,7 +151,7 @@ fn owned<W: World>(
     lock: &CheckedDir<W::Dir>,
     token: &Token,
     metas: &[Token],
-) -> Result<Option<Hold>, Failure> {
+) -> Result<Option<LiveClaim>, Failure> {
     let bytes = lock.read(&meta_name(token), MAX_RECORD_BYTES)?;
     let (claim, life) = if let Some(claim) = bytes.as_deref().and_then(from_json::<Claim>) {
         // The file's name is the authority on the token.
@@ -180,38 +180,39 @@ fn owned<W: World>(
 }
 
 /// The hold of a script; `None` if its record is gone.
-fn script<W: World>(world: &W, lock: &CheckedDir<W::Dir>) -> Result<Option<Hold>, Failure> {
+fn script<W: World>(world: &W, lock: &CheckedDir<W::Dir>) -> Result<Option<LiveClaim>, Failure> {
     let Some(bytes) = lock.read(META, MAX_RECORD_BYTES)? else { return Ok(None) };
     let Some(stat) = lock.stat(META)? else { return Ok(None) };
     Ok(Some(unnamed(world, &bytes, stat.mtime, false)))
 }
 
 /// The claim of a lock with an old layout; `None` if the lock is gone.
-fn legacy<W: World>(world: &W, phase: &CheckedDir<W::Dir>) -> Result<Option<Hold>, Failure> {
+fn legacy<W: World>(world: &W, phase: &CheckedDir<W::Dir>) -> Result<Option<LiveClaim>, Failure> {
     let Some(bytes) = phase.read(LOCK, MAX_RECORD_BYTES)? else { return Ok(None) };
     let Some(stat) = phase.stat(LOCK)? else { return Ok(None) };
     Ok(Some(unnamed(world, &bytes, stat.mtime, true)))
 }
 
-fn unnamed<W: World>(world: &W, bytes: &[u8], mtime: i64, legacy_lock: bool) -> Hold {
+fn unnamed<W: World>(world: &W, bytes: &[u8], mtime: i64, legacy_lock: bool) -> LiveClaim {
     let (claim, life) = if let Some(claim) = from_json::<Claim>(bytes) {
         let life = world.life(&claim);
         (claim, life)
     } else {
         (Claim::default(), life_by_age(world, mtime))
     };
-    Hold { legacy_lock, ..hold(world, claim, life, Vec::new()) }
+    LiveClaim { legacy_lock, ..hold(world, claim, life, Vec::new()) }
 }
 
 /// The hold of a claim, as far as its record tells when the owner was last there.
-fn hold<W: World>(world: &W, claim: Claim, life: Life, former: Vec<Claim>) -> Hold {
-    let mut hold = Hold { heard: None, quiet_since: None, claim, life, former, legacy_lock: false };
+fn hold<W: World>(world: &W, claim: Claim, life: Life, former: Vec<Claim>) -> LiveClaim {
+    let mut hold =
+        LiveClaim { heard: None, quiet_since: None, claim, life, former, legacy_lock: false };
     hears(world, &mut hold, None);
     hold
 }
 
 /// Takes in when one of the owner's commands was last seen at its claim.
-pub(crate) fn hears<W: World>(world: &W, hold: &mut Hold, seen: Option<Timestamp>) {
+pub(crate) fn hears<W: World>(world: &W, hold: &mut LiveClaim, seen: Option<Timestamp>) {
     let now = world.now();
     let seen = seen.filter(|_| W::DEFENCES.hear);
     let signs =

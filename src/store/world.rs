@@ -7,7 +7,7 @@ use super::checked_dir::CheckedDir;
 use super::dir::Dir;
 use crate::error::Failure;
 use crate::record::{Claim, Event, Process, Token};
-use crate::rules::{Hold, Life};
+use crate::rules::{Life, LiveClaim};
 
 /// How many times a command looks again before it says that another one is in its way. With the
 /// pauses of [`World::pause`] this is about a second.
@@ -83,7 +83,7 @@ pub trait World {
     /// When the owner of `hold` last ran a command that saw it, by the copy of its record in `lock`.
     /// If that is the one who asks, the copy is touched: its silence begins anew, and a script takes
     /// one that is an hour old for abandoned.
-    fn hears(&self, lock: &CheckedDir<Self::Dir>, hold: &Hold) -> Option<Timestamp>;
+    fn hears(&self, lock: &CheckedDir<Self::Dir>, hold: &LiveClaim) -> Option<Timestamp>;
 
     /// For how many seconds this machine has been asleep since its boot; `None` if it cannot be known.
     fn asleep(&self) -> Option<u64> {

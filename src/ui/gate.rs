@@ -7,7 +7,7 @@ use super::output::Messages;
 use super::phrases::{FAILED, ago, names, namesake, owner, who, you};
 use super::text::{list, safe, short};
 use crate::rules::gate::{Checked, CheckedBy};
-use crate::rules::others::{Alive, Holder};
+use crate::rules::others::{Alive, OwnerFacts};
 use crate::rules::reasons::{Gap, Lack, Shut, Wait};
 
 /// So many paths stand in a sentence, and so many gaps in a message.
@@ -188,7 +188,7 @@ fn unclaimed(phase: &str, waits_for: &[Wait]) -> Message {
     )
 }
 
-fn claimed(phase: &str, holder: &Holder, now: Timestamp) -> Message {
+fn claimed(phase: &str, holder: &OwnerFacts, now: Timestamp) -> Message {
     let text = format!("the gate is shut: '{phase}' is not yours: {}", owner(now, holder));
     match holder.alive {
         Alive::No => message(

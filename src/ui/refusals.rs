@@ -11,7 +11,7 @@ use crate::record::Verdict;
 use crate::record::near::nearest;
 use crate::rules::graph::{Handover, is_name};
 use crate::rules::identity;
-use crate::rules::others::{Alive, Held, Holder};
+use crate::rules::others::{Alive, ClaimedPhase, OwnerFacts};
 use crate::rules::reasons::Wait;
 use crate::rules::refusal::Refusal;
 
@@ -111,7 +111,7 @@ fn unknown_phase(phase: &str, phases: &[String]) -> Message {
 }
 
 /// The asker's own, in another worktree.
-fn elsewhere(now: Timestamp, phase: &str, holder: &Holder) -> Message {
+fn elsewhere(now: Timestamp, phase: &str, holder: &OwnerFacts) -> Message {
     let place = holder.worktree.as_deref().unwrap_or_default();
     message(
         format!(
@@ -127,7 +127,7 @@ fn elsewhere(now: Timestamp, phase: &str, holder: &Holder) -> Message {
     )
 }
 
-fn claimed(now: Timestamp, phase: &str, holder: &Holder, legacy_lock: bool) -> Message {
+fn claimed(now: Timestamp, phase: &str, holder: &OwnerFacts, legacy_lock: bool) -> Message {
     let text = format!("'{phase}' is taken: {}", owner(now, holder));
     match holder.alive {
         Alive::No if legacy_lock => message(
@@ -149,7 +149,7 @@ fn claimed(now: Timestamp, phase: &str, holder: &Holder, legacy_lock: bool) -> M
 }
 
 /// What there is to say before the phase of an owner is taken over that may have ended unseen.
-fn silent(holder: &Holder) -> String {
+fn silent(holder: &OwnerFacts) -> String {
     let place = holder.worktree.as_deref().map(|place| format!(" in '{}'", safe(place)));
     format!(
         "nothing shows whether that one agent is still there: take another phase; or look whether \
@@ -159,7 +159,7 @@ fn silent(holder: &Holder) -> String {
 }
 
 /// What there is to say before a dead owner's phase is taken over.
-fn left_behind(holder: &Holder) -> String {
+fn left_behind(holder: &OwnerFacts) -> String {
     let place = holder.worktree.as_deref().map(|place| format!(" in '{}'", safe(place)));
     format!(
         "take another phase; or take this one over, and look first at what its owner left{}",
@@ -167,7 +167,12 @@ fn left_behind(holder: &Holder) -> String {
     )
 }
 
-fn blocked(now: Timestamp, phase: &str, waits_for: &[Wait], dead: Option<&Held>) -> Message {
+fn blocked(
+    now: Timestamp,
+    phase: &str,
+    waits_for: &[Wait],
+    dead: Option<&ClaimedPhase>,
+) -> Message {
     let one = |wait: &Wait| match (&wait.agent, wait.state) {
         (Some(agent), "claimed") => format!("'{}' (claimed by {})", wait.phase, who(agent)),
         (Some(agent), "failed") => format!("'{}' (failed by {})", wait.phase, who(agent)),
@@ -242,7 +247,7 @@ fn not_claimed(phase: &str) -> Message {
     )
 }
 
-fn not_owner(now: Timestamp, phase: &str, holder: &Holder) -> Message {
+fn not_owner(now: Timestamp, phase: &str, holder: &OwnerFacts) -> Message {
     let text = format!("'{phase}' is not yours: {}", owner(now, holder));
     match holder.alive {
         Alive::No => message(text, left_behind(holder), &["claim", phase, "--takeover"]),
@@ -253,14 +258,14 @@ fn not_owner(now: Timestamp, phase: &str, holder: &Holder) -> Message {
     }
 }
 
-fn not_yours(holder: &Holder) -> String {
+fn not_yours(holder: &OwnerFacts) -> String {
     format!(
         "{}if you have work for it, tell your human, and stop; else take another phase",
         you(holder)
     )
 }
 
-fn lost(now: Timestamp, phase: &str, holder: Option<&Holder>, ended: Option<&str>) -> Message {
+fn lost(now: Timestamp, phase: &str, holder: Option<&OwnerFacts>, ended: Option<&str>) -> Message {
     let how = match (holder, ended) {
         (_, Some(sprint)) => format!("its sprint '{}' has ended", safe(sprint)),
         (Some(holder), None) => {
@@ -276,7 +281,7 @@ fn lost(now: Timestamp, phase: &str, holder: Option<&Holder>, ended: Option<&str
     )
 }
 
-fn alive(now: Timestamp, phase: &str, holder: &Holder) -> Message {
+fn alive(now: Timestamp, phase: &str, holder: &OwnerFacts) -> Message {
     message(
         format!("'{phase}' cannot be freed: {}", owner(now, holder)),
         "leave it to its owner and take another phase; if it must be freed, tell your human",
@@ -285,7 +290,7 @@ fn alive(now: Timestamp, phase: &str, holder: &Holder) -> Message {
 }
 
 /// The asker's own, which was to be freed as another's.
-fn own(now: Timestamp, phase: &str, holder: &Holder) -> Message {
+fn own(now: Timestamp, phase: &str, holder: &OwnerFacts) -> Message {
     message(
         format!("'{phase}' is yours: you claimed it{}", ago(now, holder.since)),
         format!(
@@ -296,7 +301,7 @@ fn own(now: Timestamp, phase: &str, holder: &Holder) -> Message {
     )
 }
 
-fn live_claims(now: Timestamp, claims: &[Held], starting: bool) -> Message {
+fn live_claims(now: Timestamp, claims: &[ClaimedPhase], starting: bool) -> Message {
     let text = format!("other agents are at work: {}", advice::held(now, claims));
     if starting {
         let hint =
@@ -381,7 +386,7 @@ pub(crate) fn timed_out(
         Refusal::Blocked { dead: Some(_), .. }
             | Refusal::Unfinished { dead: Some(_), .. }
             | Refusal::Claimed {
-                holder: crate::rules::others::Holder { alive: Alive::No, .. },
+                holder: crate::rules::others::OwnerFacts { alive: Alive::No, .. },
                 ..
             }
     );

@@ -9,7 +9,7 @@ use git_conductor::record::{Checkout, Claim, Event, Process, Token, Verdict};
 use git_conductor::rules::identity::relation;
 use git_conductor::rules::rounds::Ask;
 use git_conductor::rules::spec::parse_list;
-use git_conductor::rules::{Hold, Life, Me};
+use git_conductor::rules::{Life, LiveClaim, Me};
 use git_conductor::store::artifact::Source;
 use git_conductor::store::change::{Asker, HandIn};
 use git_conductor::store::dir::Dir;
@@ -158,7 +158,7 @@ impl<'y, const OFF: u16> World for SimWorld<'y, OFF> {
         (value, waits && !held)
     }
 
-    fn hears(&self, lock: &CheckedDir<SimDir<'y>>, hold: &Hold) -> Option<Timestamp> {
+    fn hears(&self, lock: &CheckedDir<SimDir<'y>>, hold: &LiveClaim) -> Option<Timestamp> {
         // As the shipped world does it, where a sign of life is always noted.
         let stat = retry(|| lock.dir().stat("meta.json")).ok()?;
         let me = &self.1;

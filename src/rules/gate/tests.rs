@@ -4,7 +4,7 @@ use super::*;
 use crate::record::{Claim, Snapshot, Sprint, VERSION};
 use crate::rules::Graph;
 use crate::rules::graph::Names;
-use crate::rules::{Hold, Life, spec};
+use crate::rules::{Life, LiveClaim, spec};
 
 const ANN: &str = "ann";
 
@@ -21,7 +21,7 @@ fn board(list: &str) -> Board {
 
 fn claimed(agent: &str) -> State {
     let claim = Claim { v: VERSION, agent: agent.into(), explicit: true, ..Claim::default() };
-    State::Claimed(Hold {
+    State::Claimed(LiveClaim {
         claim,
         life: Life::Unknown,
         former: Vec::new(),

@@ -4,7 +4,7 @@
 use git_conductor::record::{Attempt, Claim, Done, Process, Token};
 use git_conductor::rules::identity::{Life, Me, Signs, quiet_since};
 use git_conductor::rules::request::Facts;
-use git_conductor::rules::{Board, Hold, State};
+use git_conductor::rules::{Board, LiveClaim, State};
 use jiff::{SignedDuration, Timestamp};
 
 use super::agents::Agent;
@@ -201,7 +201,7 @@ impl Scenario {
                     ..self.claim_record(held.kind, held.by, Some(held))
                 };
                 let signs = Signs { seen: self.seen_at(held), ..Signs::default() };
-                State::Claimed(Hold {
+                State::Claimed(LiveClaim {
                     quiet_since: quiet_since(&claim, signs, NOW),
                     claim,
                     life: self.seen(world, asker, held.by),

@@ -3,7 +3,7 @@
 
 use git_conductor::rules::Refusal;
 use git_conductor::rules::identity::Life;
-use git_conductor::rules::others::{Alive, Holder};
+use git_conductor::rules::others::{Alive, OwnerFacts};
 use git_conductor::rules::request::{Change, Request};
 
 use super::agents::Naming;
@@ -291,7 +291,7 @@ impl Scenario {
         refusal: &Refusal,
     ) -> Option<&'static str> {
         let held = world.held(phase);
-        let wrong_holder = |holder: &Holder| match held {
+        let wrong_holder = |holder: &OwnerFacts| match held {
             None => Some("nobody holds it"),
             Some(held) => {
                 let alive = self.seen(world, asker, held.by).into();
