@@ -31,7 +31,7 @@ use git_conductor::record::{Attempt, Claim, Done, Sprint, Verdict};
 use git_conductor::rules::evidence::{Fault, Finding};
 use git_conductor::rules::gate::{self, Pin};
 use git_conductor::rules::graph::Names;
-use git_conductor::rules::reasons::{Shut, Uncarried};
+use git_conductor::rules::reasons::{GateDenied, Uncarried};
 use git_conductor::rules::rows::View;
 use git_conductor::rules::timeline::{summary, timeline};
 use git_conductor::rules::{
@@ -500,16 +500,18 @@ fn of_notes(phase: String, done: &Done) -> Vec<Case> {
         remote: Some(text.clone()),
     };
     let shut = [
-        Shut::NoNotes { reference: reference.clone() },
-        Shut::NoRecord {
+        GateDenied::NoNotes { reference: reference.clone() },
+        GateDenied::NoRecord {
             agent: done.agent.clone(),
             done_at: Some(text.clone()),
             going_out: Some(text),
             later: 1,
         },
     ];
-    let mut all: Vec<Case> =
-        shut.into_iter().map(|why| stop(Refusal::Shut { phase: phase.clone(), why })).collect();
+    let mut all: Vec<Case> = shut
+        .into_iter()
+        .map(|why| stop(Refusal::GateDenied { phase: phase.clone(), why }))
+        .collect();
     all.push(ok(Records { reference, records, later: 1, odd: 1 }));
     all.push(ok(synced));
     all.push(ok(set_up));

@@ -12,7 +12,7 @@ use crate::error::{Failure, FailureKind, Stop};
 use crate::git::Repo;
 use crate::record::VERSION;
 use crate::rules::Refusal;
-use crate::rules::gate::{Content, Passage};
+use crate::rules::gate::{Content, GateAllowed};
 use crate::rules::push::{Known, Protection, Treatment, Update};
 use crate::ui::gate::warnings;
 use crate::ui::{Answer, Format, Messages};
@@ -154,7 +154,7 @@ pub(super) fn protection(
 fn is_open_to_all(global: &Global, cwd: &Path, repo: &Repo) -> bool {
     let context = Context::within(global, Need::Own, cwd, Some(repo.clone())).ok();
     let opened = context.and_then(|context| guard::ask(&context, None, &Outgoing::default()).ok());
-    opened.is_some_and(|opened| opened.passage == Passage::NoSprint)
+    opened.is_some_and(|opened| opened.passage == GateAllowed::NoSprint)
 }
 
 /// What git says, or what pre-commit has made of it.

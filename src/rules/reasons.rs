@@ -42,10 +42,10 @@ impl From<&Attempt> for Last {
     }
 }
 
-/// Why the gate is shut, beyond what other refusals say.
+/// Why the gate is closed, beyond what other refusals say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
-pub enum Shut {
+pub enum GateDenied {
     /// There is no unfinished sprint, and one is asked for.
     NoSprint {},
     /// The sprint has no such phase.
@@ -97,8 +97,8 @@ pub enum Shut {
     },
     /// What it depends on has not been shown of what goes out.
     NoEvidence {
-        /// What is missing.
-        gaps: Vec<Gap>,
+        /// The dependencies without evidence.
+        gaps: Vec<MissingEvidence>,
         /// The commit that was checked, if what is checked out need only be brought forward to it.
         #[serde(skip_serializing_if = "Option::is_none")]
         forward: Option<String>,
@@ -121,37 +121,37 @@ pub enum Shut {
     },
 }
 
-/// Why a dependency is no evidence.
+/// Why the completion of a dependency does not count as evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Lack {
-    /// It is not done.
+pub enum EvidenceProblem {
+    /// The dependency is not done.
     NotDone,
     /// No record says that it is done.
     NoRecord,
     /// It failed.
     Failed,
-    /// What was handed over has been changed since.
+    /// The pinned artifact has changed since.
     PinChanged,
-    /// What was handed over is gone.
+    /// The pinned artifact is gone.
     PinGone,
-    /// It is not known what it was done at.
+    /// The record does not name the commit.
     NoCommit,
-    /// It was done at other content than what goes out.
+    /// It was completed at other content than what goes out.
     OtherContent,
-    /// It was done in a worktree with changes that are in no commit.
+    /// It was completed in a worktree with uncommitted changes.
     Dirty,
 }
 
-/// A dependency that is no evidence for what goes out.
+/// A dependency without evidence for what goes out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Gap {
+pub struct MissingEvidence {
     /// The dependency.
     pub phase: String,
     /// Who completed it; empty if nobody has, or it cannot be known.
     pub agent: String,
-    /// Why it is none.
-    pub why: Lack,
+    /// Why its completion does not count.
+    pub why: EvidenceProblem,
     /// The commit that it was done at.
     pub done_at: Option<String>,
     /// The commit that goes out.
@@ -165,8 +165,8 @@ pub struct Gap {
     pub trees: Option<(String, String)>,
 }
 
-impl Gap {
-    pub(super) const fn new(phase: String, agent: String, why: Lack) -> Self {
+impl MissingEvidence {
+    pub(super) const fn new(phase: String, agent: String, why: EvidenceProblem) -> Self {
         Self {
             phase,
             agent,

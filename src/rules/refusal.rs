@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::graph::Handover;
 use super::others::{Advice, ClaimedPhase, OwnerFacts, Prospect};
-use super::reasons::{Last, Shut, Uncarried, Unresumed, Wait};
+use super::reasons::{GateDenied, Last, Uncarried, Unresumed, Wait};
 use crate::record::{Done, Verdict};
 
 /// Why a hook file is not ours to edit.
@@ -268,15 +268,15 @@ pub enum Refusal {
         /// What there is.
         kept: Vec<String>,
     },
-    /// The gate is shut.
-    Shut {
+    /// The gate is closed.
+    GateDenied {
         /// The phase that guards.
         phase: String,
         /// Why.
         #[serde(flatten)]
-        why: Shut,
+        why: GateDenied,
     },
-    /// The gate is shut for a push.
+    /// The gate is closed for a push.
     Push {
         /// The guarded references of the remote.
         refs: Vec<String>,
@@ -412,17 +412,17 @@ impl Refusal {
             Self::ForeignHooks { .. } => "foreign_hooks",
             Self::ForeignFiles { .. } => "foreign_files",
             Self::ForeignSettings { .. } => "foreign_settings",
-            Self::Shut { why, .. } => match why {
-                Shut::NoSprint {} => "no_sprint",
-                Shut::NoPhase { .. } => "unknown_phase",
-                Shut::Unclaimed { .. } => "not_claimed",
-                Shut::Claimed { .. } => "claimed",
-                Shut::Lost { .. } => "lost",
-                Shut::Failed { .. } => "failed",
-                Shut::OtherCommit { .. } => "other_commit",
-                Shut::NoEvidence { .. } => "no_evidence",
-                Shut::NoNotes { .. } => "no_notes",
-                Shut::NoRecord { .. } => "no_record",
+            Self::GateDenied { why, .. } => match why {
+                GateDenied::NoSprint {} => "no_sprint",
+                GateDenied::NoPhase { .. } => "unknown_phase",
+                GateDenied::Unclaimed { .. } => "not_claimed",
+                GateDenied::Claimed { .. } => "claimed",
+                GateDenied::Lost { .. } => "lost",
+                GateDenied::Failed { .. } => "failed",
+                GateDenied::OtherCommit { .. } => "other_commit",
+                GateDenied::NoEvidence { .. } => "no_evidence",
+                GateDenied::NoNotes { .. } => "no_notes",
+                GateDenied::NoRecord { .. } => "no_record",
             },
         }
     }
@@ -475,7 +475,7 @@ impl Refusal {
             | Self::BadArtifact { .. }
             | Self::Dirty { .. }
             // The gate stands for the next commit, owner or sprint as well.
-            | Self::Shut { .. }
+            | Self::GateDenied { .. }
             | Self::Push { .. }
             | Self::ForeignHooks { .. }
             | Self::ForeignFiles { .. }
@@ -492,7 +492,10 @@ impl Refusal {
             Self::Claimed { holder, .. }
             | Self::NotOwner { holder, .. }
             | Self::Alive { holder, .. }
-            | Self::Shut { why: Shut::Claimed { holder } | Shut::Lost { holder }, .. } => {
+            | Self::GateDenied {
+                why: GateDenied::Claimed { holder } | GateDenied::Lost { holder },
+                ..
+            } => {
                 vec![holder]
             }
             Self::Lost { holder, .. } => holder.iter_mut().collect(),
@@ -519,7 +522,7 @@ impl Refusal {
             | Self::BadArtifact { .. }
             | Self::Dirty { .. }
             | Self::UnknownSalvage { .. }
-            | Self::Shut { .. }
+            | Self::GateDenied { .. }
             | Self::Kept { .. }
             | Self::ForeignHooks { .. }
             | Self::ForeignFiles { .. }

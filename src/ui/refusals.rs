@@ -73,7 +73,7 @@ pub(crate) fn sentence(refusal: &Refusal, now: Timestamp) -> Message {
         Refusal::ForeignSettings { path, why, agent, edits, .. } => {
             own::foreign_skill_settings(path, why, agent, *edits)
         }
-        Refusal::Shut { phase, why } => gate::shut(phase, why, now),
+        Refusal::GateDenied { phase, why } => gate::shut(phase, why, now),
         Refusal::UnknownSprint { sprint } => rounds::unknown_sprint(sprint),
         Refusal::CannotCarry { phase, why, needs, from } => {
             rounds::cannot_carry(phase, *why, needs, from.as_deref())

@@ -391,7 +391,7 @@ impl Scenario {
             | Refusal::Holding { .. }
             | Refusal::BadArtifact { .. }
             | Refusal::Dirty { .. }
-            | Refusal::Shut { .. }
+            | Refusal::GateDenied { .. }
             | Refusal::Push { .. }
             | Refusal::Kept { .. }
             | Refusal::ForeignHooks { .. }
