@@ -6,7 +6,7 @@
 //! holds), `artifact` (what a phase hands over), `phase` (the steps by which it changes hands), `sprints`
 //! (which one is current), [`read`] (the board), `carry` (what one sprint takes over of another),
 //! `publish` (how sprints begin and end), [`history`], `asker` (who asks), `completing`, `freeing` and
-//! [`change`] (what commands ask of a phase), [`lifecycle`] (and of a sprint), [`litter`] (what kills
+//! [`change`] (what commands ask of a phase), [`lifecycle`] (and of a sprint), [`leftovers`] (what kills
 //! leave). [`disk`] is the real world. This module must not print, and knows neither git nor the command line.
 //!
 //! # A phase's directory
@@ -42,8 +42,8 @@ mod freeing;
 pub mod history;
 mod latch;
 pub mod layout;
+pub mod leftovers;
 pub mod lifecycle;
-pub mod litter;
 mod lock;
 mod past;
 mod phase;

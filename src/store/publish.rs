@@ -188,9 +188,9 @@ impl<W: World> Store<W> {
                     gone.push(id);
                 }
             }
-            self.remove_litter(&archive)?;
+            self.remove_leftovers(&archive)?;
         }
-        self.remove_litter(conductor)?;
+        self.remove_leftovers(conductor)?;
         self.remove_marks(conductor)?;
         Ok(gone)
     }
@@ -243,7 +243,7 @@ impl<W: World> Store<W> {
         Ok(moments.map(str::to_owned).collect())
     }
 
-    fn remove_litter(&self, dir: &CheckedDir<W::Dir>) -> Result<(), Failure> {
+    fn remove_leftovers(&self, dir: &CheckedDir<W::Dir>) -> Result<(), Failure> {
         for entry in dir.list(MAX_ENTRIES)? {
             if is_temporary(&entry.name) {
                 let Some(stat) = dir.stat(&entry.name)? else { continue };

@@ -36,7 +36,7 @@ pub(super) fn stamp(id: &str) -> Option<&str> {
 }
 
 impl<W: World> Store<W> {
-    /// The ids of this project's sprints in `checked_dir`, latest first; whatever has such a name is one,
+    /// The ids of this project's sprints in `dir`, latest first; whatever has such a name is one,
     /// if only to be found unreadable: a link in place of the current sprint is not "no sprint".
     pub(super) fn ids(&self, dir: &CheckedDir<W::Dir>) -> Result<Vec<String>, Failure> {
         let ours = |id: &String| stamp(id).is_some() && self.is_ours(id);

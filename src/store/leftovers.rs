@@ -1,5 +1,5 @@
-//! What killed commands left, for `doctor` and `clean`. None of it is in anybody's way: every command
-//! passes over a temporary name, finishes a committed completion and takes over a dead one's latch.
+//! The leftovers of killed commands, for `doctor` and `clean`. They block nobody: every command passes over
+//! a temporary name, finishes a committed completion, and takes over the latch of a dead command.
 
 use super::Store;
 use super::checked_dir::CheckedDir;
@@ -13,34 +13,34 @@ use super::world::{World, is_older};
 use crate::error::Failure;
 use crate::record::Maker;
 
-/// What was left.
+/// What a leftover is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Leftover {
+pub enum LeftoverKind {
     /// A file or directory under a temporary name.
     Temporary,
-    /// A completion that was committed and not published; the next look at it by a command that
-    /// changes something publishes it.
+    /// A completion that was committed and not published. The next command that changes the phase
+    /// publishes it.
     Completion,
-    /// A claim that was given up, or a latch without a claim; the next claim takes it over.
+    /// A claim that was given up, or a latch without a claim. The next claim takes it over.
     Lock,
 }
 
-/// One thing that was left, and where.
+/// One leftover.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Litter {
+pub struct Leftover {
     /// What it is.
-    pub what: Leftover,
+    pub kind: LeftoverKind,
     /// Its path.
     pub path: String,
 }
 
 impl<W: World> Store<W> {
-    /// What killed commands left in the directory of sprints, in the archive's and in the current
-    /// sprint. With `clear` the completions are published and the temporary names removed.
+    /// The leftovers in the directory of sprints, in the archive and in the current sprint. With `clear`
+    /// the completions are published and the temporary names removed.
     ///
     /// # Errors
     /// The store cannot be read, or not be written.
-    pub fn litter(&self, clear: Option<&Maker>) -> Result<Vec<Litter>, Failure> {
+    pub fn leftovers(&self, clear: Option<&Maker>) -> Result<Vec<Leftover>, Failure> {
         let mut found = Vec::new();
         let Some(conductor) = self.conductor()? else { return Ok(found) };
         self.temporaries(conductor, clear.is_some(), &mut found)?;
@@ -55,8 +55,8 @@ impl<W: World> Store<W> {
             if let Some(past) = past::open(&dir)? {
                 self.temporaries(&past, clear.is_some(), &mut found)?;
             }
-            if let Some((what, name)) = self.left_in(&dir)? {
-                found.push(Litter { what, path: format!("{}/{name}", dir.path()) });
+            if let Some((kind, name)) = self.left_in(&dir)? {
+                found.push(Leftover { kind, path: format!("{}/{name}", dir.path()) });
             }
         }
         if clear.is_some() {
@@ -65,12 +65,13 @@ impl<W: World> Store<W> {
         Ok(found)
     }
 
-    /// The temporary names in `checked_dir` that are old enough to be nobody's.
+    /// Finds the temporary names in `dir` that are so old that no command uses them, and removes them if
+    /// `remove`.
     fn temporaries(
         &self,
         dir: &CheckedDir<W::Dir>,
         remove: bool,
-        found: &mut Vec<Litter>,
+        found: &mut Vec<Leftover>,
     ) -> Result<(), Failure> {
         for entry in dir.list(MAX_ENTRIES)?.iter().filter(|entry| is_temporary(&entry.name)) {
             let Some(stat) = dir.stat(&entry.name)? else { continue };
@@ -78,7 +79,7 @@ impl<W: World> Store<W> {
                 continue;
             }
             let path = format!("{}/{}", dir.path(), entry.name);
-            found.push(Litter { what: Leftover::Temporary, path });
+            found.push(Leftover { kind: LeftoverKind::Temporary, path });
             if remove {
                 dir.remove_all(entry)?;
             }
@@ -86,21 +87,21 @@ impl<W: World> Store<W> {
         Ok(())
     }
 
-    /// What was left of a change of hands in a phase's directory.
+    /// The leftover of an interrupted claim or completion in a phase's directory.
     fn left_in(
         &self,
         dir: &CheckedDir<W::Dir>,
-    ) -> Result<Option<(Leftover, &'static str)>, Failure> {
-        let (what, name) = match lock::look(&self.world, dir)? {
-            Lock::Committed { .. } => (Leftover::Completion, LOCK),
-            Lock::Freed { .. } | Lock::Absent(Some(_)) => (Leftover::Lock, LOCK),
-            Lock::Absent(None) if !dir.has(DONE)? => (Leftover::Lock, LATCH),
+    ) -> Result<Option<(LeftoverKind, &'static str)>, Failure> {
+        let (kind, name) = match lock::look(&self.world, dir)? {
+            Lock::Committed { .. } => (LeftoverKind::Completion, LOCK),
+            Lock::Freed { .. } | Lock::Absent(Some(_)) => (LeftoverKind::Lock, LOCK),
+            Lock::Absent(None) if !dir.has(DONE)? => (LeftoverKind::Lock, LATCH),
             Lock::Absent(None) | Lock::Owned { .. } | Lock::Script { .. } | Lock::Legacy { .. } => {
                 return Ok(None);
             }
         };
         let stat = dir.stat(name)?;
         let is_left = stat.is_some_and(|stat| is_older(&self.world, stat.mtime, PASSING_SECONDS));
-        Ok(is_left.then_some((what, name)))
+        Ok(is_left.then_some((kind, name)))
     }
 }
