@@ -286,7 +286,7 @@ fn outcomes(board: &Board, id: PhaseId) -> Vec<Case> {
                 sprint_id,
                 hold: Some(hold.clone()),
                 exhausted: Some(hold.claim.v.into()),
-                forgiven: None,
+                reset_attempts: None,
                 due: None,
                 dues: Vec::new(),
             };

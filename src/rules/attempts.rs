@@ -71,10 +71,10 @@ pub fn limit(board: &Board, id: PhaseId, facts: Facts<'_>) -> Option<u64> {
     board.graph.phase(id).max_attempts.or(facts.max_attempts)
 }
 
-/// How many attempts at `id` have failed since that was last forgiven.
+/// How many attempts at `id` have failed since they were last reset.
 #[must_use]
 pub fn failed(board: &Board, id: PhaseId) -> u64 {
-    (board.past(id).len() as u64).saturating_sub(board.forgiven(id))
+    (board.past(id).len() as u64).saturating_sub(board.reset_attempts(id))
 }
 
 /// Why `id` cannot be claimed any more, if that is so: as many attempts have failed as may. Where it
@@ -123,10 +123,10 @@ pub fn is_exhausted(board: &Board, id: PhaseId, facts: Facts<'_>) -> bool {
     *board.state(id) == State::Pending && exhausted(board, id, facts).is_some()
 }
 
-/// How many attempts at `id` are forgiven when `request` is granted: all there are by then, if it
-/// insists and the phase could not be claimed afterwards.
+/// How many attempts at `id` no longer count once `request` is granted: all of them, if the request
+/// insists and the phase could not be claimed otherwise.
 #[must_use]
-pub fn forgives(board: &Board, id: PhaseId, request: &Request, facts: Facts<'_>) -> Option<u64> {
+pub fn resets(board: &Board, id: PhaseId, request: &Request, facts: Facts<'_>) -> Option<u64> {
     let insists = *request == Request::Unstuck { force: true };
     let held = u64::from(matches!(board.state(id), State::Claimed(_)));
     (insists && exhausted(board, id, facts).is_some())

@@ -73,8 +73,8 @@ pub struct Board {
     completers: Vec<Option<Life>>,
     /// The attempts at each phase that ended without a completion, the earliest first.
     past: Vec<Vec<Attempt>>,
-    /// How many of these are forgiven.
-    forgiven: Vec<u64>,
+    /// How many of these, the earliest ones, do not count any more.
+    reset_attempts: Vec<u64>,
     /// Of which former owners of each phase the uncommitted work is still to be saved.
     dues: Vec<Vec<Due>>,
 }
@@ -98,9 +98,9 @@ impl Board {
         let states = vec![State::Pending; graph.count()];
         let completers = vec![None; graph.count()];
         let past = vec![Vec::new(); graph.count()];
-        let forgiven = vec![0; graph.count()];
+        let reset_attempts = vec![0; graph.count()];
         let dues = vec![Vec::new(); graph.count()];
-        Self { sprint, graph, states, completers, past, forgiven, dues }
+        Self { sprint, graph, states, completers, past, reset_attempts, dues }
     }
 
     /// Where `id` is.
@@ -146,13 +146,13 @@ impl Board {
 
     /// How many of the first attempts at `id` do not count any more.
     #[must_use]
-    pub fn forgiven(&self, id: PhaseId) -> u64 {
-        self.forgiven[id.index()]
+    pub fn reset_attempts(&self, id: PhaseId) -> u64 {
+        self.reset_attempts[id.index()]
     }
 
     /// Records how many of the first attempts at `id` do not count any more.
-    pub fn set_forgiven(&mut self, id: PhaseId, count: u64) {
-        self.forgiven[id.index()] = count;
+    pub fn set_reset_attempts(&mut self, id: PhaseId, count: u64) {
+        self.reset_attempts[id.index()] = count;
     }
 
     /// Whether the process of who completed `id` lives. Dead, as long as nobody has looked: then who

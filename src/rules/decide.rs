@@ -253,7 +253,7 @@ fn was_freed(board: &Board, id: PhaseId, me: &Me) -> bool {
 fn unstuck(board: &Board, id: PhaseId, force: bool, facts: Facts<'_>) -> Result<Change, Refusal> {
     let name = &board.graph.phase(id).name;
     match board.state(id) {
-        State::Pending if force && is_exhausted(board, id, facts) => Ok(Change::Forgive),
+        State::Pending if force && is_exhausted(board, id, facts) => Ok(Change::ResetAttempts),
         State::Pending => Ok(Change::Nothing),
         State::Claimed(hold) if force || facts.is_left(hold) => Ok(Change::Free),
         State::Claimed(hold) => Err(Refusal::Alive {

@@ -81,7 +81,7 @@ pub enum Refusal {
     Exhausted {
         /// The phase.
         phase: String,
-        /// How many failed, since that was last forgiven.
+        /// How many have failed since they were last reset.
         attempts: u64,
         /// How many may.
         limit: u64,
@@ -466,7 +466,7 @@ impl Refusal {
             | Self::Underway { .. }
             | Self::CannotResume { .. }
             | Self::Blocked { .. }
-            // A person may forgive what failed.
+            // A person may reset the attempts.
             | Self::Exhausted { .. }
             | Self::NotClaimed { .. }
             | Self::NotOwner { .. }

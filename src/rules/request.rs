@@ -48,8 +48,8 @@ pub enum Change {
     Free,
     /// It is pending, as was asked for: nothing is to change.
     Nothing,
-    /// It is pending and stays so; the attempts that failed are forgiven.
-    Forgive,
+    /// Pending stays pending; the attempts that failed do not count any more.
+    ResetAttempts,
 }
 
 /// What a decision needs to know beside the board.

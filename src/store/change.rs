@@ -255,7 +255,7 @@ impl<W: World> Store<W> {
             | Change::Confirm
             | Change::Free
             | Change::Nothing
-            | Change::Forgive => String::new(),
+            | Change::ResetAttempts => String::new(),
         };
         let sprint = &granted.board.sprint.sprint_id;
         self.record(asker, event, &granted.phase, detail, sprint);

@@ -25,7 +25,7 @@ pub struct Freed {
     /// How many attempts at it have failed, where that keeps it from being claimed.
     pub exhausted: Option<u64>,
     /// How many attempts that had failed do not count any more.
-    pub forgiven: Option<u64>,
+    pub reset_attempts: Option<u64>,
     /// That what its owner left is to be saved, and has not been yet.
     pub due: Option<Due>,
     /// The same of former owners, whom another freed or took the phase over from.
@@ -40,7 +40,7 @@ impl Freed {
             sprint_id: found.sprint.sprint_id.clone(),
             hold: None,
             exhausted: None,
-            forgiven: None,
+            reset_attempts: None,
             due: None,
             dues: Vec::new(),
         }
@@ -128,10 +128,10 @@ impl<W: World> Store<W> {
             let (board, seen) = self.read_one(&found, id, Attempts::Of(id), &asker.maker())?;
             let facts = asker.facts(self.world.now());
             let change = decide(&board, id, &request, facts)?;
-            let forgiven = attempts::forgives(&board, id, &request, facts);
-            if let (Some(count), Some((dir, _))) = (forgiven, &seen) {
+            let reset_attempts = attempts::resets(&board, id, &request, facts);
+            if let (Some(count), Some((dir, _))) = (reset_attempts, &seen) {
                 // Before the claim ends: killed in between, it counts for nothing when it does.
-                past::forgive(dir, count)?;
+                past::reset_attempts(dir, count)?;
             }
             let dues = board.dues(id).to_vec();
             let exhausted = attempts::failed_by(&board, id, change, facts).filter(|_| !force);
@@ -140,11 +140,11 @@ impl<W: World> Store<W> {
                 (Change::Free, None) => StepOutcome::Raced,
                 _ => StepOutcome::Done(Freed::nobodys(name, &found)),
             };
-            Ok(outcome.map(|freed| Freed { exhausted, forgiven, dues, ..freed }))
+            Ok(outcome.map(|freed| Freed { exhausted, reset_attempts, dues, ..freed }))
         })?;
         let mut detail = Vec::new();
         detail.extend(freed.hold.as_ref().map(|hold| format!("from {}", hold.claim.agent)));
-        detail.extend(freed.forgiven.map(|count| format!("{count} attempts forgiven")));
+        detail.extend(freed.reset_attempts.map(|count| format!("{count} attempts forgiven")));
         if !detail.is_empty() {
             self.record(asker, "unstuck", name, detail.join(", "), &freed.sprint_id);
         }
@@ -190,7 +190,7 @@ impl<W: World> Store<W> {
             sprint_id: found.sprint.sprint_id.clone(),
             hold: Some(hold.clone()),
             exhausted: None,
-            forgiven: None,
+            reset_attempts: None,
             due,
             dues: Vec::new(),
         }))

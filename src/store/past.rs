@@ -1,13 +1,13 @@
 //! The attempts at a phase that ended without a completion: `past/<T>.json`, by the token of the claim.
 //!
-//! The record is written *before* the rename that ends the claim, so that a kill between the two loses
-//! nothing. It says nothing until then: a reader passes over the record of the present owner, and of
-//! the claim that was completed after all. Its name is the claim's own, so that of several commands
-//! that end one claim each writes the same name, and it is counted once. `past/pardon.<n>` says that
-//! the first `n` do not count any more; the greatest is what holds.
+//! A command writes the record *before* the rename that ends the claim, so a kill between the two loses
+//! nothing. Until that rename the record has no meaning: a reader skips the record of the present owner,
+//! and of a claim that was completed after all. The name comes from the claim, so several commands that
+//! end one claim write one record, and the attempt counts once. `past/pardon.<n>` says that the first `n`
+//! attempts do not count any more; the greatest `n` holds.
 //!
-//! What stands in the directory is kept in bounds here: only few records are read, and what cannot be
-//! understood counts and is not shown.
+//! Only a limited number of records is read. A record that cannot be understood counts as an attempt and
+//! is not shown.
 
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
@@ -29,7 +29,7 @@ pub(crate) struct Past {
     /// The earliest first; what could not be read is empty, and comes before them all.
     pub(crate) attempts: Vec<Attempt>,
     /// How many of them do not count any more.
-    pub(crate) forgiven: u64,
+    pub(crate) reset_attempts: u64,
     /// Whose uncommitted work is still to be saved.
     pub(crate) dues: Vec<Due>,
 }
@@ -175,8 +175,8 @@ fn dues<D: Dir>(
     Ok(dues)
 }
 
-/// Forgives the first `count` attempts; that this has been done is no error.
-pub(crate) fn forgive<D: Dir>(phase: &CheckedDir<D>, count: u64) -> Result<Step, Failure> {
+/// Marks that the first `count` attempts do not count any more. The mark may exist already.
+pub(crate) fn reset_attempts<D: Dir>(phase: &CheckedDir<D>, count: u64) -> Result<Step, Failure> {
     let Some(past) = directory(phase)? else { return Ok(Step::Gone) };
     past.create_once(&reset_attempts_name(count), b"")
 }
@@ -218,12 +218,12 @@ pub(crate) fn read<D: Dir>(phase: &CheckedDir<D>, state: &State) -> Result<Past,
         attempts.push(record(&past, token)?);
     }
     attempts.sort_by_key(|attempt| attempt.ended_at);
-    let forgiven = entries.iter().filter_map(|entry| {
+    let reset_attempts = entries.iter().filter_map(|entry| {
         entry.name.strip_prefix(RESET_ATTEMPTS).filter(|_| entry.kind == Kind::File)?.parse().ok()
     });
-    let forgiven = forgiven.max().unwrap_or_default();
+    let reset_attempts = reset_attempts.max().unwrap_or_default();
     let dues = dues(&past, &entries, standing.as_ref())?;
-    Ok(Past { attempts, forgiven, dues })
+    Ok(Past { attempts, reset_attempts, dues })
 }
 
 /// The claim whose record says nothing yet, or never will: the present owner's, and the completed one.

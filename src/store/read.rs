@@ -193,7 +193,7 @@ impl<W: World> Store<W> {
         if attempts == Attempts::All || attempts == Attempts::Of(id) {
             let past = past::read(&dir, &state)?;
             board.set_past(id, past.attempts);
-            board.set_forgiven(id, past.forgiven);
+            board.set_reset_attempts(id, past.reset_attempts);
             board.set_dues(id, past.dues);
         }
         board.set(id, state);

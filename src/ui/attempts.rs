@@ -148,7 +148,7 @@ pub(crate) fn besides(exhausted: &[String]) -> String {
 
 /// What there is to say of attempts when a phase has been freed.
 pub(crate) fn freed(freed: &Freed, messages: &mut Messages) {
-    if let Some(count) = freed.forgiven {
+    if let Some(count) = freed.reset_attempts {
         let that = if count == 1 { "is" } else { "are" };
         messages.line(&format!("{} at it {that} forgiven, and still told of", times(count)));
     } else if let Some(count) = freed.exhausted {

@@ -81,7 +81,7 @@ fn apply(board: &Board, op: &Op) -> (String, Board) {
                     after.set(id, State::Done(done));
                 }
                 Change::Free => after.set(id, State::Pending),
-                Change::Renew | Change::Confirm | Change::Nothing | Change::Forgive => {}
+                Change::Renew | Change::Confirm | Change::Nothing | Change::ResetAttempts => {}
                 Change::TakeOver => panic!("everyone lives"),
             }
             "OK".to_owned()

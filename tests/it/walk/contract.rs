@@ -33,7 +33,7 @@ pub(super) fn in_a_word(answer: &Result<Change, Refusal>) -> &'static str {
         Ok(Change::Confirm) => "confirm",
         Ok(Change::Free) => "free",
         Ok(Change::Nothing) => "nothing",
-        Ok(Change::Forgive) => "forgive",
+        Ok(Change::ResetAttempts) => "forgive",
         Err(Refusal::Claimed { same_agent: true, .. }) => ELSEWHERE_MINE,
         Err(refusal) => refusal.code(),
     }

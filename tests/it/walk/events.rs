@@ -69,7 +69,7 @@ impl Scenario {
         };
         after.places[phase] = match (change, place) {
             (Change::Confirm | Change::Nothing, _) => return None,
-            (Change::Forgive, place) => place,
+            (Change::ResetAttempts, place) => place,
             (Change::Renew, Place::Held(held)) => {
                 let age = if held.age == Age::Fresh { Age::Fresh } else { Age::Renewed };
                 Place::Held(Held { age, ..held })

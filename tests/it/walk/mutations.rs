@@ -359,13 +359,13 @@ fn tries_for_ever(board: &Board, id: PhaseId, request: &Request, facts: Facts<'_
 
 fn tries_once_more(board: &Board, id: PhaseId, request: &Request, facts: Facts<'_>) -> Answer {
     let mut board = board.clone();
-    board.set_forgiven(id, 1);
+    board.set_reset_attempts(id, 1);
     decide::decide(&board, id, request, facts)
 }
 
 fn never_forgives(board: &Board, id: PhaseId, request: &Request, facts: Facts<'_>) -> Answer {
     match decide::decide(board, id, request, facts) {
-        Ok(Change::Forgive) => Ok(Change::Nothing),
+        Ok(Change::ResetAttempts) => Ok(Change::Nothing),
         answer => answer,
     }
 }
