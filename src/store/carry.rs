@@ -12,7 +12,7 @@ use super::dir::{Dir, Kind};
 use super::latch;
 use super::layout::{DONE, MAX_RECORD_BYTES, artifact_name, is_pin, pin_name};
 use super::read::Attempts;
-use super::sprints::Found;
+use super::sprints::OpenSprint;
 use super::world::World;
 use crate::error::{Failure, FailureKind, Stop};
 use crate::record::{Done, Maker, PhaseEntry};
@@ -47,7 +47,7 @@ pub(crate) struct Round<D> {
 
 impl<W: World> Store<W> {
     /// The sprint that a next round takes up again: the current one, else the last that has ended.
-    pub(crate) fn last(&self) -> Result<Option<Found<W::Dir>>, Failure> {
+    pub(crate) fn last(&self) -> Result<Option<OpenSprint<W::Dir>>, Failure> {
         Ok(match self.current()? {
             Some(found) => Some(found),
             None => self.former(1)?.into_iter().max_by(|a, b| a.stamp().cmp(&b.stamp())),
@@ -70,7 +70,7 @@ impl<W: World> Store<W> {
     }
 
     /// The sprint `id`, which is to be resumed.
-    fn ended(&self, id: &str) -> Result<Found<W::Dir>, Stop> {
+    fn ended(&self, id: &str) -> Result<OpenSprint<W::Dir>, Stop> {
         let unknown = || Refusal::UnknownSprint { sprint: id.to_owned() };
         let found = self.find_readable(id)?.filter(|_| self.is_ours(id)).ok_or_else(unknown)?;
         if self.is_current(id)? {
@@ -80,7 +80,7 @@ impl<W: World> Store<W> {
         Ok(found)
     }
 
-    fn take_up(&self, found: &Found<W::Dir>, ask: &Ask) -> Result<Round<W::Dir>, Stop> {
+    fn take_up(&self, found: &OpenSprint<W::Dir>, ask: &Ask) -> Result<Round<W::Dir>, Stop> {
         let board = self.read(found, None, Attempts::None, None)?;
         let from = &found.sprint.sprint_id;
         let ids = carried(&board, ask)?;

@@ -16,7 +16,7 @@ use super::lock::{self, Lock, LockKind};
 use super::past::{self, End};
 use super::phase::{Ending, Phase, StepOutcome};
 use super::read::{Attempts, find_phase};
-use super::sprints::Found;
+use super::sprints::OpenSprint;
 use super::world::{TRIES, World};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::record::{Claim, Due, Event};
@@ -87,7 +87,7 @@ impl<W: World> Store<W> {
         Self::busy()
     }
 
-    pub(super) fn current_or_refuse(&self) -> Result<Found<W::Dir>, Stop> {
+    pub(super) fn current_or_refuse(&self) -> Result<OpenSprint<W::Dir>, Stop> {
         Ok(self.current()?.ok_or(Refusal::NoSprint {})?)
     }
 
@@ -164,7 +164,7 @@ impl<W: World> Store<W> {
     fn try_claim(
         &self,
         asker: &Asker,
-        found: &Found<W::Dir>,
+        found: &OpenSprint<W::Dir>,
         mut board: Board,
         id: PhaseId,
         change: Change,

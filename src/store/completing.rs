@@ -8,7 +8,7 @@ use super::asker::Asker;
 use super::lock::{self, LockKind};
 use super::phase::{Phase, StepOutcome};
 use super::read::{Attempts, find_phase};
-use super::sprints::Found;
+use super::sprints::OpenSprint;
 use super::world::World;
 use crate::error::Stop;
 use crate::record::{Claim, Done, Snapshot, VERSION, Verdict};
@@ -167,7 +167,7 @@ impl<W: World> Store<W> {
     fn try_complete(
         &self,
         asker: &Asker,
-        found: &Found<W::Dir>,
+        found: &OpenSprint<W::Dir>,
         name: &str,
         hold: &LiveClaim,
         hand_in: &HandIn,
@@ -249,7 +249,11 @@ impl<W: World> Store<W> {
         }
     }
 
-    pub(super) fn current_or_lost(&self, asker: &Asker, name: &str) -> Result<Found<W::Dir>, Stop> {
+    pub(super) fn current_or_lost(
+        &self,
+        asker: &Asker,
+        name: &str,
+    ) -> Result<OpenSprint<W::Dir>, Stop> {
         match self.current()? {
             Some(found) => Ok(found),
             None => Err(self.lost(asker, name)?.unwrap_or(Refusal::NoSprint {}).into()),
@@ -259,7 +263,7 @@ impl<W: World> Store<W> {
     pub(super) fn phase_or_lost(
         &self,
         asker: &Asker,
-        found: &Found<W::Dir>,
+        found: &OpenSprint<W::Dir>,
         name: &str,
     ) -> Result<PhaseId, Stop> {
         match find_phase(&found.graph, name) {

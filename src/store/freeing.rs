@@ -7,7 +7,7 @@ use super::lock::{self, LockKind};
 use super::past::{self, End};
 use super::phase::{Ending, Phase, StepOutcome};
 use super::read::{Attempts, Seen, find_phase};
-use super::sprints::Found;
+use super::sprints::OpenSprint;
 use super::world::World;
 use crate::error::{Failure, Stop};
 use crate::record::{Claim, Due, Token};
@@ -34,7 +34,7 @@ pub struct Freed {
 
 impl Freed {
     /// What there is to tell of a phase that nobody held.
-    fn nobodys<D>(phase: &str, found: &Found<D>) -> Self {
+    fn nobodys<D>(phase: &str, found: &OpenSprint<D>) -> Self {
         Self {
             phase: phase.to_owned(),
             sprint_id: found.sprint.sprint_id.clone(),
@@ -156,7 +156,7 @@ impl<W: World> Store<W> {
     fn try_free(
         &self,
         freeing: &Freeing<'_>,
-        found: &Found<W::Dir>,
+        found: &OpenSprint<W::Dir>,
         board: &Board,
         id: PhaseId,
         (dir, lock): &Seen<W::Dir>,

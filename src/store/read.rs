@@ -8,7 +8,7 @@ use super::layout::LOCK;
 use super::lock::{self, Lock};
 use super::past;
 use super::phase::Phase;
-use super::sprints::Found;
+use super::sprints::OpenSprint;
 use super::world::World;
 use crate::error::{Failure, Stop};
 use crate::record::Maker;
@@ -136,7 +136,7 @@ impl<W: World> Store<W> {
     /// were done is never shown waiting for them.
     pub(crate) fn read(
         &self,
-        found: &Found<W::Dir>,
+        found: &OpenSprint<W::Dir>,
         wanted: Option<&BTreeSet<PhaseId>>,
         attempts: Attempts,
         settle: Option<&Maker>,
@@ -154,7 +154,7 @@ impl<W: World> Store<W> {
     /// Reads the phase `id` alone, and keeps what it was seen by.
     pub(crate) fn read_one(
         &self,
-        found: &Found<W::Dir>,
+        found: &OpenSprint<W::Dir>,
         id: PhaseId,
         attempts: Attempts,
         settle: &Maker,
@@ -167,7 +167,7 @@ impl<W: World> Store<W> {
     fn read_phase(
         &self,
         board: &mut Board,
-        found: &Found<W::Dir>,
+        found: &OpenSprint<W::Dir>,
         id: PhaseId,
         attempts: Attempts,
         settle: Option<&Maker>,

@@ -11,9 +11,9 @@ use crate::error::{Failure, FailureKind};
 use crate::record::Sprint;
 use crate::rules::{Graph, graph::Names};
 
-/// One sprint's directory and what its record says.
+/// A sprint's open directory, and its record.
 #[derive(Debug)]
-pub(crate) struct Found<D> {
+pub(crate) struct OpenSprint<D> {
     /// The directory.
     pub(crate) dir: CheckedDir<D>,
     /// Its record.
@@ -68,7 +68,7 @@ impl<W: World> Store<W> {
     }
 
     /// The current sprint; `None` if there never was one, or the last has been archived.
-    pub(crate) fn current(&self) -> Result<Option<Found<W::Dir>>, Failure> {
+    pub(crate) fn current(&self) -> Result<Option<OpenSprint<W::Dir>>, Failure> {
         let Some(conductor) = self.conductor()? else { return Ok(None) };
         let mut none = None;
         'again: for _ in 0..TRIES {
@@ -115,7 +115,7 @@ impl<W: World> Store<W> {
         }
         let graph = Graph::new(&sprint.phases, Names::Existing)
             .map_err(|error| unreadable(format!("invalid phase graph: {error}")))?;
-        Ok(Loaded::Sprint(Box::new(Found { dir, sprint, graph })))
+        Ok(Loaded::Sprint(Box::new(OpenSprint { dir, sprint, graph })))
     }
 
     /// Whether `id` is still the current sprint.
@@ -124,7 +124,7 @@ impl<W: World> Store<W> {
     }
 
     /// The latest sprints that are over, archived already or not yet; what cannot be read is left out.
-    pub(crate) fn former(&self, most: usize) -> Result<Vec<Found<W::Dir>>, Failure> {
+    pub(crate) fn former(&self, most: usize) -> Result<Vec<OpenSprint<W::Dir>>, Failure> {
         let Some(conductor) = self.conductor()? else { return Ok(Vec::new()) };
         let current = self.current()?.map(|found| found.sprint.sprint_id);
         let mut found = Vec::new();
@@ -137,7 +137,7 @@ impl<W: World> Store<W> {
     }
 
     /// The sprint with this id, be it over or not; `None` if there is none that can be read.
-    pub(crate) fn find(&self, id: &str) -> Result<Option<Found<W::Dir>>, Failure> {
+    pub(crate) fn find(&self, id: &str) -> Result<Option<OpenSprint<W::Dir>>, Failure> {
         let Some(dir) = self.directory(id)? else { return Ok(None) };
         Ok(match readable(self.load(dir, id)) {
             Ok(Some(Loaded::Sprint(found))) => Some(*found),
@@ -148,7 +148,7 @@ impl<W: World> Store<W> {
     }
 
     /// The same; that it cannot be read is an error.
-    pub(crate) fn find_readable(&self, id: &str) -> Result<Option<Found<W::Dir>>, Failure> {
+    pub(crate) fn find_readable(&self, id: &str) -> Result<Option<OpenSprint<W::Dir>>, Failure> {
         let Some(dir) = self.directory(id)? else { return Ok(None) };
         Ok(match self.load(dir, id)? {
             Loaded::Sprint(found) => Some(*found),
@@ -176,7 +176,7 @@ impl<W: World> Store<W> {
         place: &CheckedDir<W::Dir>,
         most: usize,
         current: Option<&str>,
-        found: &mut Vec<Found<W::Dir>>,
+        found: &mut Vec<OpenSprint<W::Dir>>,
     ) -> Result<(), Failure> {
         let over = |id: &String| current.is_none_or(|current| stamp(id) < stamp(current));
         for id in self.ids(place)?.into_iter().filter(over).take(most) {
@@ -202,14 +202,14 @@ pub(super) fn readable<T>(read: Result<T, Failure>) -> Result<Option<T>, Failure
 /// What a sprint's directory turned out to be.
 enum Loaded<D> {
     /// A sprint.
-    Sprint(Box<Found<D>>),
+    Sprint(Box<OpenSprint<D>>),
     /// A script is in the middle of making it.
     BeingMade,
     /// It is not there any more.
     Moved,
 }
 
-impl<D: Dir> Found<D> {
+impl<D: Dir> OpenSprint<D> {
     /// The directory of one phase; `None` if it is missing, as after a power cut.
     pub(crate) fn phase(&self, name: &str) -> Result<Option<CheckedDir<D>>, Failure> {
         self.dir.open(name)
