@@ -19,8 +19,8 @@ use crate::error::{Failure, FailureKind};
 pub const GO_THERE: &str =
     "'cd' to the repository that you were told to work in, or name it: 'git -C DIR conductor ...'";
 
-/// git itself reads a `.git` file of at most this many bytes.
-const MOST_GITFILE: u64 = 1 << 20;
+/// The largest `.git` file that git itself reads.
+const MAX_GITFILE_BYTES: u64 = 1 << 20;
 
 /// How a git directory was come by; it decides what its worktree is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,7 +155,7 @@ pub(super) fn read_gitfile(path: &Path) -> Result<Option<PathBuf>, Failure> {
             format!("invalid gitfile format: '{}'", path.display()),
         )
     };
-    if meta.len() > MOST_GITFILE {
+    if meta.len() > MAX_GITFILE_BYTES {
         return Err(invalid());
     }
     let content = fs::read(path)
