@@ -20,11 +20,13 @@
 //!
 //! ```text
 //! record ← rules ← error ← store ← ui ← commands ← main
-//!                          git ← place
+//!                          git
+//!                          store, git ← place
 //!                          agent
 //! ```
 //!
-//! `store`, `git` and `agent` do not know each other; `commands` bring them together. A test
+//! `store`, `git` and `agent` do not know each other: `commands` bring them together. `place` knows the
+//! names of `store`, and asks `git`. A test
 //! (`tests/it/tidy.rs`) reads the `use` lines and holds them to this.
 //!
 //! # What always holds

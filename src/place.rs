@@ -16,12 +16,10 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::{Failure, FailureKind, Hint};
 use crate::git::{Env, Repo, Scope, check_store_owner};
+use crate::store::layout::CONDUCTOR;
 
 /// The store's name in a worktree; `start` excludes it there.
 pub const STORE: &str = ".nanostack";
-
-/// The directory of a store that its boards are in.
-pub const BOARDS: &str = "conductor";
 
 /// The variable that says where the store is.
 pub const STORE_VARIABLE: &str = "GIT_CONDUCTOR_STORE";
@@ -236,7 +234,7 @@ fn own(repo: Option<&Repo>, replace_gone: bool) -> Result<Place, Failure> {
     };
     if let Some(store) = pointer::read(repo.common_dir())? {
         // `start` makes the boards before it records where they are, so they have been there.
-        let has_boards = match store.join(BOARDS).symlink_metadata() {
+        let has_boards = match store.join(CONDUCTOR).symlink_metadata() {
             Ok(_) => true,
             Err(error)
                 if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
@@ -290,7 +288,13 @@ fn finish(
         // Links that the user named have been followed, so this one came with a checkout or leads
         // nowhere.
         Ok(meta) if meta.is_symlink() => return Err(is_link(&place.store)),
-        Ok(meta) => check_store_owner(&place.store, &meta, &place.project, env, repo)?,
+        Ok(meta) => check_store_owner(
+            &place.store,
+            &meta,
+            &place.project,
+            env,
+            repo.map(Repo::configuration),
+        )?,
         // Not there yet, or not to be seen: whoever opens it says so.
         Err(_) => {}
     }

@@ -30,13 +30,14 @@ use git_conductor::record::note::{Artifact, Note};
 use git_conductor::record::salvage::Salvage;
 use git_conductor::record::{Attempt, Claim, Done, Sprint, Verdict};
 use git_conductor::rules::evidence::{Fault, Finding};
-use git_conductor::rules::gate::{self, Pin, Shut};
+use git_conductor::rules::gate::{self, Pin};
 use git_conductor::rules::graph::Names;
-use git_conductor::rules::rounds::Uncarried;
+use git_conductor::rules::reasons::{GateDenied, Uncarried};
 use git_conductor::rules::rows::View;
 use git_conductor::rules::timeline::{summary, timeline};
 use git_conductor::rules::{
-    Board, Facts, Graph, Hold, Life, Me, PhaseId, Refusal, Request, State, decide, next::next,
+    Board, Change, Facts, Graph, Life, LiveClaim, Me, PhaseId, Refusal, Request, State, decide,
+    next::next,
 };
 use git_conductor::store::change::{Completed, Freed, Granted};
 use git_conductor::store::history;
@@ -83,11 +84,11 @@ fn state(line: &str) -> State {
             pid if pid % 2 == 0 => Life::Alive,
             _ => Life::Dead,
         };
-        Hold {
+        LiveClaim {
             former: vec![claim.clone()],
             heard: None,
             quiet_since: None,
-            only_unstuck: claim.pid == 4,
+            legacy_lock: claim.pid == 4,
             claim,
             life,
         }
@@ -252,7 +253,7 @@ fn outcomes(board: &Board, id: PhaseId) -> Vec<Case> {
     let phase = board.graph.phase(id).name.clone();
     match board.state(id) {
         State::Pending => {
-            let (claim, change) = (Claim::default(), decide::Change::Take);
+            let (claim, change) = (Claim::default(), Change::Take);
             let granted =
                 Granted { phase, claim, change, from: None, due: None, board: board.clone() };
             let salvaged = salvage::Salvaged::default();
@@ -270,7 +271,7 @@ fn outcomes(board: &Board, id: PhaseId) -> Vec<Case> {
             })]
         }
         State::Claimed(hold) => {
-            let change = decide::Change::TakeOver;
+            let change = Change::TakeOver;
             let (claim, from) = (hold.claim.clone(), Some(hold.clone()));
             let granted = Granted {
                 phase: phase.clone(),
@@ -286,7 +287,7 @@ fn outcomes(board: &Board, id: PhaseId) -> Vec<Case> {
                 sprint_id,
                 hold: Some(hold.clone()),
                 exhausted: Some(hold.claim.v.into()),
-                forgiven: None,
+                reset_attempts: None,
                 due: None,
                 dues: Vec::new(),
             };
@@ -345,7 +346,7 @@ fn outcomes(board: &Board, id: PhaseId) -> Vec<Case> {
 }
 
 /// What a claim's owner could have left.
-fn salvaged(sprint: &str, phase: &str, hold: &Hold) -> salvage::Salvaged {
+fn salvaged(sprint: &str, phase: &str, hold: &LiveClaim) -> salvage::Salvaged {
     let Claim { agent, worktree, branch, commit, claimed_at, v, .. } = hold.claim.clone();
     let missed = worktree.iter().cloned().collect();
     let kept = Salvage {
@@ -499,16 +500,18 @@ fn of_notes(phase: String, done: &Done) -> Vec<Case> {
         remote: Some(text.clone()),
     };
     let shut = [
-        Shut::NoNotes { reference: reference.clone() },
-        Shut::NoRecord {
+        GateDenied::NoNotes { reference: reference.clone() },
+        GateDenied::NoRecord {
             agent: done.agent.clone(),
             done_at: Some(text.clone()),
             going_out: Some(text),
             later: 1,
         },
     ];
-    let mut all: Vec<Case> =
-        shut.into_iter().map(|why| stop(Refusal::Shut { phase: phase.clone(), why })).collect();
+    let mut all: Vec<Case> = shut
+        .into_iter()
+        .map(|why| stop(Refusal::GateDenied { phase: phase.clone(), why }))
+        .collect();
     all.push(ok(Records { reference, records, later: 1, odd: 1 }));
     all.push(ok(synced));
     all.push(ok(set_up));

@@ -16,8 +16,9 @@ use crate::rules::gate::Checked;
 use crate::rules::graph::Concurrency;
 use crate::rules::lost::Loss;
 use crate::rules::waiting::Goal;
-use crate::rules::{Board, Change, Hold, Life};
+use crate::rules::{Board, Change, Life, LiveClaim};
 use crate::store::change::Granted;
+use crate::store::layout::sprint_dir;
 use crate::store::read::find_phase;
 use crate::ui::gate::checked_text;
 use crate::ui::phrases::SUBAGENTS;
@@ -149,7 +150,7 @@ impl Claimed {
         // The claim stands; what cannot be read for this is told by the next command.
         context.store.look_back(&mut granted.board, &granted.phase).ok();
         let board = &granted.board;
-        let sprint = context.store_path().join("conductor").join(&board.sprint.sprint_id);
+        let sprint = sprint_dir(context.store_path(), &board.sprint.sprint_id);
         let mut earlier = inputs::with_pins(board.builds_on_before(&granted.phase), &sprint);
         inputs::look_for(context, &mut earlier);
         let mut inputs = inputs::of(board, &sprint, &granted.phase);
@@ -290,7 +291,7 @@ fn about(granted: &Granted) -> Option<&str> {
     graph.phase(graph.find(&granted.phase)?).about.as_deref()
 }
 
-fn taken_over_text(granted: &Granted, hold: &Hold, told: bool, messages: &mut Messages) {
+fn taken_over_text(granted: &Granted, hold: &LiveClaim, told: bool, messages: &mut Messages) {
     let agent = safe(&hold.claim.agent);
     // A person's other terminal may well be alive.
     let gone = if hold.life == Life::Dead { ", which is gone" } else { "" };

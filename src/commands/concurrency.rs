@@ -70,15 +70,15 @@ fn skill_roots(context: &Context) -> Result<Vec<PathBuf>, Failure> {
 
 /// The store's `config.json`; `None` if there is none.
 pub(super) fn read_config(store: &Path) -> Result<Option<String>, Failure> {
-    use crate::store::{Folder, disk::DiskDir};
+    use crate::store::{CheckedDir, disk::DiskDir, layout::CONFIG};
     let dir = match DiskDir::open(store) {
-        Ok(dir) => Folder::new(dir, store.display().to_string()),
+        Ok(dir) => CheckedDir::new(dir, store.display().to_string()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => {
             return Err(Failure::io(error, format!("cannot open the store '{}'", store.display())));
         }
     };
-    let bytes = dir.read("config.json", MAX_TEXT_BYTES)?;
+    let bytes = dir.read(CONFIG, MAX_TEXT_BYTES)?;
     Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 

@@ -24,7 +24,7 @@ use crate::record::{Maker, salvage};
 use crate::rules::gate::Pin;
 use crate::rules::{Board, Life, State, identity};
 use crate::store::World as _;
-use crate::store::litter::{Leftover, Litter};
+use crate::store::leftovers::{Leftover, LeftoverKind};
 
 /// The oldest git that answers everything that is asked of it here (`rev-parse --path-format`).
 const OLDEST_GIT: (u32, u32) = (2, 31);
@@ -240,7 +240,7 @@ impl Findings {
             Ok(None) => self.add("sprint", Level::Note, "there is none"),
             Err(failure) => return self.failed("sprint", &failure),
         }
-        self.litter(context, request.fix);
+        self.leftovers(context, request.fix);
         if request.race {
             let raced = context.store.world().token().and_then(|token| race::run(store, &token));
             match raced {
@@ -392,26 +392,28 @@ impl Findings {
         self.fine("artifacts", "all are as they were handed over");
     }
 
-    fn litter(&mut self, context: &Context, fix: bool) {
+    fn leftovers(&mut self, context: &Context, fix: bool) {
         let maker = Maker { process: context.asker.me.command.clone() };
-        let litter = match context.store.litter(fix.then_some(&maker)) {
-            Ok(litter) => litter,
+        let leftovers = match context.store.leftovers(fix.then_some(&maker)) {
+            Ok(leftovers) => leftovers,
             Err(failure) => return self.failed("leftovers", &failure),
         };
-        if litter.is_empty() {
+        if leftovers.is_empty() {
             return self.add("leftovers", Level::Ok, "none of killed commands");
         }
-        for Litter { what, path } in litter {
-            let (is_fixed, says) = match what {
-                Leftover::Temporary => (fix, format!("'{path}', of a command that was killed")),
-                Leftover::Completion => (fix, format!("'{path}', a completion not yet published")),
-                Leftover::Lock => {
+        for Leftover { kind, path } in leftovers {
+            let (is_fixed, says) = match kind {
+                LeftoverKind::Temporary => (fix, format!("'{path}', of a command that was killed")),
+                LeftoverKind::Completion => {
+                    (fix, format!("'{path}', a completion not yet published"))
+                }
+                LeftoverKind::Lock => {
                     (false, format!("'{path}', of a dead claim; the next claim takes it over"))
                 }
             };
             if is_fixed {
                 self.fixed("leftovers", says);
-            } else if what == Leftover::Lock {
+            } else if kind == LeftoverKind::Lock {
                 self.add("leftovers", Level::Note, says);
             } else {
                 let hint = "git conductor doctor --fix".to_owned();

@@ -11,7 +11,8 @@ use super::world::RealWorld;
 use super::{Context, context, notes};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::git::{Config, Differing, Repo};
-use crate::rules::gate::{self, Checked, Content, Gap, Lack, Passage, Pin, Policy, Question, Shut};
+use crate::rules::gate::{self, Checked, Content, GateAllowed, Pin, Policy, Question};
+use crate::rules::reasons::{EvidenceProblem, GateDenied, MissingEvidence};
 use crate::rules::{Board, PhaseId, Refusal, State};
 use crate::store::Store;
 
@@ -28,11 +29,11 @@ pub(super) struct Opened {
     /// The phase that guards.
     pub phase: String,
     /// Why it is open.
-    pub passage: Passage,
+    pub passage: GateAllowed,
     /// The first commit that goes out.
     pub commit: Option<String>,
     /// What is no evidence for what goes out, to warn of.
-    pub gaps: Vec<Gap>,
+    pub gaps: Vec<MissingEvidence>,
     /// The commit that was checked, if what is checked out need only be brought forward to it.
     pub forward: Option<String>,
 }
@@ -110,22 +111,22 @@ pub(super) fn guard(
             Ok(opened)
         }
         Err(mut refusal) => {
-            if let Refusal::Shut { why, .. } = &mut refusal {
+            if let Refusal::GateDenied { why, .. } = &mut refusal {
                 match why {
-                    Shut::NoEvidence { gaps, forward: to } => {
+                    GateDenied::NoEvidence { gaps, forward: to } => {
                         *to = forward(bridged(gaps, checked.as_ref()));
                     }
-                    Shut::OtherCommit { done_at, forward: to, .. } => {
+                    GateDenied::OtherCommit { done_at, forward: to, .. } => {
                         *to = forward(done_at.clone().into_iter().collect());
                     }
-                    Shut::NoSprint {}
-                    | Shut::NoPhase { .. }
-                    | Shut::Unclaimed { .. }
-                    | Shut::Claimed { .. }
-                    | Shut::Lost { .. }
-                    | Shut::Failed { .. }
-                    | Shut::NoNotes { .. }
-                    | Shut::NoRecord { .. } => {}
+                    GateDenied::NoSprint {}
+                    | GateDenied::NoPhase { .. }
+                    | GateDenied::Unclaimed { .. }
+                    | GateDenied::Claimed { .. }
+                    | GateDenied::Lost { .. }
+                    | GateDenied::Failed { .. }
+                    | GateDenied::NoNotes { .. }
+                    | GateDenied::NoRecord { .. } => {}
                 }
             }
             Err(refusal.into())
@@ -135,8 +136,9 @@ pub(super) fn guard(
 
 /// The commits that would leave none of `gaps`: those that were checked, if all of them are of the same
 /// content, and nothing else is amiss.
-fn bridged(gaps: &[Gap], checked: Option<&Checked>) -> Vec<String> {
-    let only_other = !gaps.is_empty() && gaps.iter().all(|gap| gap.why == Lack::OtherContent);
+fn bridged(gaps: &[MissingEvidence], checked: Option<&Checked>) -> Vec<String> {
+    let only_other =
+        !gaps.is_empty() && gaps.iter().all(|gap| gap.why == EvidenceProblem::OtherContent);
     let Some(checked) = checked.filter(|checked| checked.agrees && only_other) else {
         return Vec::new();
     };
@@ -167,8 +169,8 @@ pub(super) fn by_notes(phase: Option<&str>, rev: Option<&str>) -> Result<Opened,
     let content = named(&repo, rev)?;
     let name = repo.notes_name()?;
     let Some(found) = notes::read(&repo, &name)? else {
-        let why = Shut::NoNotes { reference: name.as_str().to_owned() };
-        return Err(Refusal::Shut { phase, why }.into());
+        let why = GateDenied::NoNotes { reference: name.as_str().to_owned() };
+        return Err(Refusal::GateDenied { phase, why }.into());
     };
     let mut gaps = crate::rules::notes::passage(&found, &phase, &content)?;
     if settings.evidence == Policy::Off {
@@ -176,7 +178,7 @@ pub(super) fn by_notes(phase: Option<&str>, rev: Option<&str>) -> Result<Opened,
     }
     compare(&repo, &mut gaps);
     let gaps = gate::weigh(settings.evidence, &phase, gaps)?;
-    let passage = Passage::Done;
+    let passage = GateAllowed::Done;
     let commit = content.commit;
     Ok(Opened { phase, passage, commit, gaps, forward: None })
 }
@@ -238,7 +240,7 @@ fn answer(context: &Context, phase: Option<&str>, outgoing: &Outgoing) -> Result
             Err(Stop::Refused(refusal)) => return Ok((Err(*refusal), None)),
             Err(stop) => return Err(stop),
         };
-        if passage == Passage::NoSprint {
+        if passage == GateAllowed::NoSprint {
             passage = there.passage;
         }
         gaps.extend(there.gaps);
@@ -260,8 +262,8 @@ fn answer(context: &Context, phase: Option<&str>, outgoing: &Outgoing) -> Result
 
 /// What the gate of one store says.
 struct Looked {
-    passage: Passage,
-    gaps: Vec<Gap>,
+    passage: GateAllowed,
+    gaps: Vec<MissingEvidence>,
     checked: Option<Checked>,
 }
 
@@ -281,7 +283,7 @@ fn look(
         deletes: outgoing.deletes,
     };
     let (passage, id) = gate::passage(board.as_ref(), &question)?;
-    if passage == Passage::NoSprint {
+    if passage == GateAllowed::NoSprint {
         before(store, board.as_ref(), settings)?;
     }
     let none = Looked { passage, gaps: Vec::new(), checked: None };
@@ -334,7 +336,7 @@ fn before(
     }
     let found = store.latest(|board| gate::verdict(board, phase))?;
     match found {
-        Some(Err(why)) => Err(Refusal::Shut { phase: phase.clone(), why }.into()),
+        Some(Err(why)) => Err(Refusal::GateDenied { phase: phase.clone(), why }.into()),
         Some(Ok(())) | None => Ok(()),
     }
 }
@@ -356,11 +358,11 @@ fn pins(
 
 /// Fills in the paths that differ. A tree that is not here, as one that was collected as garbage,
 /// leaves them empty: that it is another one is known without it.
-fn compare(repo: &Repo, gaps: &mut [Gap]) {
+fn compare(repo: &Repo, gaps: &mut [MissingEvidence]) {
     let mut known: Vec<((String, String), Differing)> = Vec::new();
     for gap in gaps {
         let Some(trees) = &gap.trees else { continue };
-        if gap.why != Lack::OtherContent {
+        if gap.why != EvidenceProblem::OtherContent {
             continue;
         }
         let found = known.iter().position(|(compared, _)| compared == trees);

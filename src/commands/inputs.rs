@@ -6,6 +6,7 @@ use std::path::Path;
 use super::Context;
 use crate::record::Done;
 use crate::rules::Board;
+use crate::store::layout::pin_path;
 use crate::ui::Messages;
 use crate::ui::text::{safe, short};
 
@@ -58,7 +59,7 @@ pub(super) fn of(board: &Board, sprint: &Path, phase: &str) -> Vec<Input> {
 /// Completed phases, each with the path of what was handed over.
 pub(super) fn with_pins(done: Vec<(String, Done)>, sprint: &Path) -> Vec<Input> {
     let inputs = done.into_iter().map(|(phase, done)| {
-        let pin = |sha256: &String| sprint.join(&phase).join(format!("pin.{sha256}"));
+        let pin = |sha256: &String| pin_path(sprint, &phase, sha256);
         let artifact = done.artifact_sha256.as_ref().map(|hash| pin(hash).display().to_string());
         Input { artifact, ..Input::of(&phase, &done) }
     });

@@ -22,6 +22,7 @@ use crate::error::Failure;
 use crate::rules::gate::Checked;
 use crate::rules::rows::View;
 use crate::rules::{Refusal, decide};
+use crate::store::layout::sprint_dir;
 use hook::Event;
 
 /// Tell an agent what it needs to know now
@@ -147,7 +148,7 @@ fn look(context: &Context) -> Result<Option<Primer>, Failure> {
     };
     let open = open.map(|id| board.graph.phase(id).name.clone());
     let focus = holds.first().cloned().or(open);
-    let directory = context.store_path().join("conductor").join(&board.sprint.sprint_id);
+    let directory = sprint_dir(context.store_path(), &board.sprint.sprint_id);
     let mut inputs =
         focus.as_deref().map_or_else(Vec::new, |of| inputs::of(&board, &directory, of));
     inputs::look_for(context, &mut inputs);

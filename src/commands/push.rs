@@ -14,7 +14,7 @@ use crate::error::{Failure, FailureKind, Message, Refuses, Stop};
 use crate::git::Repo;
 use crate::record::VERSION;
 use crate::rules::Refusal;
-use crate::rules::gate::{Content, Passage};
+use crate::rules::gate::{Content, GateAllowed};
 use crate::rules::push::{Treatment, Update};
 use crate::rules::refusal::Retry;
 use crate::ui::gate::warnings;
@@ -129,7 +129,7 @@ fn try_push(
 fn is_open_to_all(global: &Global, cwd: &Path, repo: &Repo) -> bool {
     let context = Context::within(global, Need::Own, cwd, Some(repo.clone())).ok();
     let opened = context.and_then(|context| gate::ask(&context, None, &Outgoing::default()).ok());
-    opened.is_some_and(|opened| opened.passage == Passage::NoSprint)
+    opened.is_some_and(|opened| opened.passage == GateAllowed::NoSprint)
 }
 
 /// What git says, or what pre-commit has made of it.

@@ -16,6 +16,7 @@ use crate::rules::gate::Pin;
 use crate::rules::rows::View;
 use crate::rules::{Board, PhaseId, Refusal, State, decide};
 use crate::store::artifact::{sha256, sha256_of};
+use crate::store::layout::pin_path;
 use crate::store::read::find_phase;
 
 /// Of an artifact that is longer, in bytes, only the facts are shown.
@@ -190,8 +191,7 @@ fn show(context: &Context, board: Board, id: PhaseId) -> Result<Shown, Failure> 
             && let (Some(path), Some(sha256)) =
                 (context.store.path_of(sprint)?, &done.artifact_sha256)
         {
-            let phase = context.store_path().join(path).join(&name);
-            facts.pin_path = Some(phase.join(format!("pin.{sha256}")));
+            facts.pin_path = Some(pin_path(&context.store_path().join(path), &name, sha256));
         }
         facts.original = original(done)?;
         if let (Some(repo), Some(commit)) = (&context.repo, &done.at.commit) {

@@ -272,7 +272,7 @@ fn read(path: &std::path::Path) -> Result<String, Failure> {
 
 /// The graph of the store's `config.json`; an invalid one is refused, and never passed over.
 fn configured(store: &std::path::Path) -> Result<Option<Written>, Stop> {
-    let path = store.join("config.json");
+    let path = store.join(crate::store::layout::CONFIG);
     let Some(text) = super::concurrency::read_config(store)? else { return Ok(None) };
     spec::of_config(&text).map_err(|error| {
         let file = path.display().to_string();

@@ -70,7 +70,7 @@ impl Answer for Unstuck {
             "salvaged": salvage::left_json(self.left.as_ref()),
             "made_up": salvage::made_up_json(&self.made_up),
             "exhausted": freed.exhausted.is_some(),
-            "forgiven": freed.forgiven,
+            "forgiven": freed.reset_attempts,
         })
     }
 }

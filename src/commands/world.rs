@@ -9,20 +9,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::agent::{self, Machine, Unread};
 use crate::error::{Failure, FailureKind};
-use crate::place::BOARDS;
 use crate::record::sharing::Sharing;
 use crate::record::{Claim, Event, Process, Token};
-use crate::rules::{Hold, Life, Me, identity};
+use crate::rules::{Life, LiveClaim, Me, identity};
 use crate::store::dir::Dir as _;
 use crate::store::disk::DiskDir;
-use crate::store::{Folder, World, is_planted};
+use crate::store::layout::{AUDIT, CONDUCTOR, GUARD, META};
+use crate::store::{CheckedDir, World, is_planted};
 
-/// The file that the mutex is taken on; empty, and never removed.
-const GUARD: &str = ".guard";
-/// The audit log.
-const AUDIT: &str = "audit.log";
-/// The copy of the owner's record, whose time says when it was last heard.
-const COPY: &str = "meta.json";
 /// An owner that was heard so lately is not noted again: it may ask many times a second. Where a
 /// claim turns stale sooner than four times that, a quarter of it.
 const SILENCE: SignedDuration = SignedDuration::from_secs(15);
@@ -125,8 +119,8 @@ impl RealWorld {
         Failure::writing(error, format!("cannot make the store '{}'", self.path.display()))
     }
 
-    fn folder(&self, dir: DiskDir) -> Folder<DiskDir> {
-        Folder::new(dir, self.path.join(BOARDS).display().to_string())
+    fn folder(&self, dir: DiskDir) -> CheckedDir<DiskDir> {
+        CheckedDir::new(dir, self.path.join(CONDUCTOR).display().to_string())
     }
 }
 
@@ -183,13 +177,13 @@ impl RealWorld {
 impl World for RealWorld {
     type Dir = DiskDir;
 
-    fn conductor(&self) -> Result<Option<Folder<DiskDir>>, Failure> {
+    fn conductor(&self) -> Result<Option<CheckedDir<DiskDir>>, Failure> {
         let Some(root) = self.open_root()? else { return Ok(None) };
-        match root.open_dir(BOARDS) {
+        match root.open_dir(CONDUCTOR) {
             Ok(dir) => Ok(Some(self.folder(dir))),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => {
-                let doing = format!("cannot open '{}/{BOARDS}'", self.path.display());
+                let doing = format!("cannot open '{}/{CONDUCTOR}'", self.path.display());
                 let is_planted = is_planted(&error);
                 let failure = Failure::io(error, doing);
                 Err(if is_planted {
@@ -201,7 +195,7 @@ impl World for RealWorld {
         }
     }
 
-    fn make_conductor(&self) -> Result<Folder<DiskDir>, Failure> {
+    fn make_conductor(&self) -> Result<CheckedDir<DiskDir>, Failure> {
         if let Some(parent) = self.path.parent() {
             let is_new = self.sharing != Sharing::Umask && !self.path.exists();
             std::fs::create_dir_all(&self.path).map_err(|error| self.cannot_make(error))?;
@@ -216,7 +210,7 @@ impl World for RealWorld {
         }
         let gone = || Failure::new(FailureKind::StoreGone, "the store was removed meanwhile");
         let root = self.open_root()?.ok_or_else(gone)?;
-        match root.make_dir(BOARDS) {
+        match root.make_dir(CONDUCTOR) {
             Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(self.cannot_make(error)),
@@ -265,7 +259,7 @@ impl World for RealWorld {
 
     fn under_mutex<T>(
         &self,
-        conductor: &Folder<DiskDir>,
+        conductor: &CheckedDir<DiskDir>,
         waits: bool,
         act: impl FnOnce() -> T,
     ) -> (T, bool) {
@@ -292,8 +286,8 @@ impl World for RealWorld {
         (act(), in_vain)
     }
 
-    fn hears(&self, lock: &Folder<DiskDir>, hold: &Hold) -> Option<Timestamp> {
-        let stat = lock.dir().stat(COPY).ok()?;
+    fn hears(&self, lock: &CheckedDir<DiskDir>, hold: &LiveClaim) -> Option<Timestamp> {
+        let stat = lock.dir().stat(META).ok()?;
         let touched = Timestamp::from_nanosecond(stat.mtime.into()).ok()?;
         let now = self.now();
         // A time in the future, of a clock that was set back, would hide every later sign of life.
@@ -303,7 +297,7 @@ impl World for RealWorld {
             && identity::relation(&self.me, &hold.claim, hold.life).is_mine()
         {
             // A store that cannot be written is read all the same.
-            lock.dir().touch(COPY).ok();
+            lock.dir().touch(META).ok();
             return Some(now);
         }
         Some(touched)

@@ -15,8 +15,8 @@ use super::repo::Repo;
 use super::snapshot::short;
 use crate::record::Checkout;
 
-/// A loose reference is one object id and a newline.
-const LONGEST: usize = 128;
+/// The most bytes that are read of a loose reference: one object id and a newline.
+const MAX_REF_BYTES: usize = 128;
 
 impl Repo {
     /// The branch and the commit that are checked out; what cannot be told is left out, as nobody is
@@ -54,7 +54,7 @@ impl Repo {
         // Whatever stands there does not hold a claim up.
         let flags = (OFlags::NONBLOCK | OFlags::CLOEXEC).bits().cast_signed();
         let open = || OpenOptions::new().read(true).custom_flags(flags).open(path).ok();
-        let mut content = [0; LONGEST];
+        let mut content = [0; MAX_REF_BYTES];
         let length = branch.then(open)??.read(&mut content).ok()?;
         object_id(&content[..length])
     }

@@ -10,8 +10,8 @@ use super::child;
 use super::repo::Repo;
 use crate::error::{Failure, FailureKind};
 
-/// No more than so many bytes of paths are read.
-const MOST: u64 = 64 * 1024;
+/// The most bytes of paths that are read.
+const MAX_LIST_BYTES: u64 = 64 * 1024;
 
 /// Paths in which two trees differ.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,11 +41,11 @@ impl Repo {
         let mut running = child::spawn(&mut git)?;
         let mut list = Vec::new();
         if let Some(stdout) = running.stdout.take() {
-            stdout.take(MOST).read_to_end(&mut list).map_err(cannot)?;
+            stdout.take(MAX_LIST_BYTES).read_to_end(&mut list).map_err(cannot)?;
         }
         // The pipe is closed by now: a git that has more to say ends.
         let status = running.wait().map_err(cannot)?;
-        let cut = list.len() as u64 == MOST;
+        let cut = list.len() as u64 == MAX_LIST_BYTES;
         if !status.success() && !cut {
             return Err(Failure::new(
                 FailureKind::Git,

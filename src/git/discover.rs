@@ -19,8 +19,8 @@ use crate::error::{Failure, FailureKind, Hint};
 pub const GO_THERE: &str =
     "'cd' to the repository that you were told to work in, or name it: 'git -C DIR conductor ...'";
 
-/// git itself reads a `.git` file of at most this many bytes.
-const MOST_GITFILE: u64 = 1 << 20;
+/// The largest `.git` file that git itself reads.
+const MAX_GITFILE_BYTES: u64 = 1 << 20;
 
 /// How a git directory was come by; it decides what its worktree is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,9 +33,9 @@ pub(super) enum How {
     Inside,
 }
 
-/// A git directory.
+/// A git directory, and how it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct GitDir {
     /// Its canonical path.
     pub git_dir: PathBuf,
     /// The canonical path of the directory with what all its worktrees share.
@@ -44,19 +44,19 @@ pub(super) struct Found {
     pub has_common: bool,
     /// The path that named it, before links were resolved; git resolves those in a `.git` file.
     pub named: PathBuf,
-    /// How it was come by.
+    /// How it was found.
     pub how: How,
     /// What `HEAD` holds, without the final newline.
     pub head: Vec<u8>,
 }
 
 /// Finds the repository for `cwd` (canonical), or `None` outside of any.
-pub(super) fn find(cwd: &Path, env: &Env) -> Result<Option<Found>, Failure> {
+pub(super) fn find(cwd: &Path, env: &Env) -> Result<Option<GitDir>, Failure> {
     if let Some(named) = env.get("GIT_DIR") {
         let path = cwd.join(named);
         let found = match read_gitfile(&path)? {
             Some(target) => {
-                git_directory(&target, Path::canonicalize, cwd, env)?.map(Found::by_file)
+                git_directory(&target, Path::canonicalize, cwd, env)?.map(GitDir::by_file)
             }
             None => git_directory(&path, Path::canonicalize, cwd, env)?,
         };
@@ -92,7 +92,7 @@ pub(super) fn find(cwd: &Path, env: &Env) -> Result<Option<Found>, Failure> {
 }
 
 /// That there is no repository; but where it cannot be looked for nobody knows.
-fn nowhere(cwd: &Path) -> Result<Option<Found>, Failure> {
+fn nowhere(cwd: &Path) -> Result<Option<GitDir>, Failure> {
     match access(cwd, Access::EXEC_OK) {
         Err(error) if error == Errno::ACCESS => {
             let doing = format!("cannot look into the current directory '{}'", cwd.display());
@@ -102,7 +102,7 @@ fn nowhere(cwd: &Path) -> Result<Option<Found>, Failure> {
     }
 }
 
-impl Found {
+impl GitDir {
     fn come_by(mut self, how: How) -> Self {
         self.how = how;
         self
@@ -155,7 +155,7 @@ pub(super) fn read_gitfile(path: &Path) -> Result<Option<PathBuf>, Failure> {
             format!("invalid gitfile format: '{}'", path.display()),
         )
     };
-    if meta.len() > MOST_GITFILE {
+    if meta.len() > MAX_GITFILE_BYTES {
         return Err(invalid());
     }
     let content = fs::read(path)
@@ -178,7 +178,7 @@ fn git_directory(
     canonical: impl FnOnce(&Path) -> io::Result<PathBuf>,
     cwd: &Path,
     env: &Env,
-) -> Result<Option<Found>, Failure> {
+) -> Result<Option<GitDir>, Failure> {
     let Some(head) = read_head(&dir.join("HEAD")) else { return Ok(None) };
     let Ok(git_dir) = canonical(dir) else { return Ok(None) };
     let named = match env.get("GIT_COMMON_DIR") {
@@ -204,7 +204,7 @@ fn git_directory(
     if !searchable(&objects) || !searchable(&common_dir.join("refs")) {
         return Ok(None);
     }
-    Ok(Some(Found {
+    Ok(Some(GitDir {
         git_dir,
         common_dir,
         has_common,

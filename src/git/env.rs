@@ -51,7 +51,7 @@ const OTHERS: &[&str] = &[
 ];
 
 /// More `GIT_CONFIG_KEY_<n>` than this are a mistake, not a configuration.
-const MOST_PAIRS: usize = 10_000;
+const MAX_PAIRS: usize = 10_000;
 
 /// What was set when the command began. Read once, so that discovery, configuration and children
 /// agree, and so that tests can pass an environment of their own.
@@ -71,7 +71,7 @@ impl Env {
             let (_, count) = set.iter().find(|(name, _)| name == "GIT_CONFIG_COUNT")?;
             count.to_str()?.trim_start().parse::<usize>().ok()
         };
-        for n in 0..find(&set).unwrap_or(0).min(MOST_PAIRS) {
+        for n in 0..find(&set).unwrap_or(0).min(MAX_PAIRS) {
             for name in [format!("GIT_CONFIG_KEY_{n}"), format!("GIT_CONFIG_VALUE_{n}")] {
                 if let Some(value) = vars(&name) {
                     set.push((Cow::Owned(name), value));

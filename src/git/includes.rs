@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use gix::bstr::ByteSlice as _;
 use gix::config::file::SectionRef;
 
-use super::discover::Found;
+use super::discover::GitDir;
 use super::env::Env;
 
 /// What gix is told of the repository that conditions ask about.
@@ -55,7 +55,7 @@ fn include(section: &SectionRef<'_>) -> Option<&'static str> {
 /// Whether the git directory has but its canonical name. git compares `gitdir` patterns also with
 /// the path that it was named by, which begins with what the shell calls the current directory
 /// (`include_by_gitdir`, `strbuf_add_absolute_path`).
-pub(super) fn has_one_name(found: &Found, env: &Env, cwd: &Path) -> bool {
+pub(super) fn has_one_name(found: &GitDir, env: &Env, cwd: &Path) -> bool {
     let plain = found.named == found.git_dir
         && !found.named.components().any(|part| matches!(part, Component::ParentDir));
     let another =

@@ -6,7 +6,7 @@ use gix::config::file::SectionRef;
 use gix::config::{File, Source};
 
 use super::config;
-use super::discover::{Found, How};
+use super::discover::{GitDir, How};
 use super::env::Env;
 use crate::error::Failure;
 
@@ -73,7 +73,7 @@ const EXTENSIONS: &[&str] = &[
 
 impl Layout {
     /// Reads it from `<common dir>/config`, already parsed, and `config.worktree` beside it.
-    pub(super) fn read(found: &Found, local: &File) -> Result<Self, Failure> {
+    pub(super) fn read(found: &GitDir, local: &File) -> Result<Self, Failure> {
         let extra = local.boolean("extensions.worktreeConfig").ok().flatten().unwrap_or(false);
         let read = |dir: &Path| {
             let path = dir.join("config.worktree");
@@ -103,7 +103,7 @@ impl Layout {
 
     /// Whether `core.worktree` names a directory that is not there: git is asked then, since it
     /// stops for some of its commands and places.
-    pub(super) fn is_worktree_lost(&self, found: &Found, env: &Env) -> bool {
+    pub(super) fn is_worktree_lost(&self, found: &GitDir, env: &Env) -> bool {
         let applies = self.here.bare != Some(true) && env.get("GIT_WORK_TREE").is_none();
         let lost =
             |path: &PathBuf| path.as_os_str().is_empty() || !found.git_dir.join(path).is_dir();
@@ -117,7 +117,7 @@ impl Layout {
 
     /// The root of the calling worktree (`setup_explicit_git_dir`, `setup_discovered_git_dir`,
     /// `setup_bare_git_dir`).
-    pub(super) fn worktree(&self, found: &Found, cwd: &Path, env: &Env) -> Option<PathBuf> {
+    pub(super) fn worktree(&self, found: &GitDir, cwd: &Path, env: &Env) -> Option<PathBuf> {
         if let Some(named) = env.path("GIT_WORK_TREE") {
             return Some(canonical(cwd.join(named)));
         }
@@ -137,7 +137,7 @@ impl Layout {
 
     /// The main worktree as the common directory alone tells it, so that every worktree gets the
     /// same answer; `None` if it is bare, gone, or nowhere recorded.
-    pub(super) fn main_worktree(&self, found: &Found) -> Option<PathBuf> {
+    pub(super) fn main_worktree(&self, found: &GitDir) -> Option<PathBuf> {
         if self.is_bare() {
             return None;
         }

@@ -7,7 +7,6 @@ use std::path::Path;
 
 use super::config::Config;
 use super::env::Env;
-use super::repo::Repo;
 use crate::error::{Failure, FailureKind, Hint};
 
 /// Whether `meta` belongs to the user we act for: the effective one, and for root under sudo also
@@ -77,7 +76,7 @@ pub fn quoted(path: &Path) -> String {
 }
 
 /// Refuses a store (`meta` is its own) that another user owns, unless `safe.directory` names it or
-/// the project that it is in.
+/// the project that it is in. `repository` is the configuration of the repository, if there is one.
 ///
 /// # Errors
 /// [`FailureKind::ForeignOwner`], and what reading the user's configuration can fail with.
@@ -86,14 +85,14 @@ pub fn check_store_owner(
     meta: &Metadata,
     project: &Path,
     env: &Env,
-    repo: Option<&Repo>,
+    repository: Option<&Config>,
 ) -> Result<(), Failure> {
     if is_ours(meta, env) {
         return Ok(());
     }
     let global;
-    let config = if let Some(repo) = repo {
-        repo.configuration()
+    let config = if let Some(config) = repository {
+        config
     } else {
         global = Config::global(env)?;
         &global

@@ -18,8 +18,8 @@ use crate::error::Failure;
 const REMOTES: &str = "refs/remotes/";
 /// A remote is heard out for so long.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// No more than so many bytes are read of what it says.
-const LONGEST: u64 = 64 * 1024;
+/// The most bytes that are read of its answer.
+const MAX_ANSWER_BYTES: u64 = 64 * 1024;
 /// Where git looks for the repository that a path means (`enter_repo`).
 const SUFFIXES: [&str; 4] = ["/.git", "", ".git/.git", ".git"];
 
@@ -149,7 +149,7 @@ impl Repo {
         if !by_setting && !is_set("GIT_SSH_COMMAND") && !is_set("GIT_SSH") {
             git.env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes");
         }
-        let said = child::within(&mut git, PATIENCE, LONGEST).ok().flatten()?;
+        let said = child::within(&mut git, PATIENCE, MAX_ANSWER_BYTES).ok().flatten()?;
         let head =
             said.lines().find_map(|line| line.strip_suffix(b"\tHEAD")?.strip_prefix(b"ref: "));
         let branch = head?.strip_prefix(b"refs/heads/")?.to_str().ok()?;

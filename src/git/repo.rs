@@ -10,7 +10,7 @@ use gix::config::{File, Source};
 
 use super::child;
 use super::config::{self, Config, Local};
-use super::discover::{self, Found, How};
+use super::discover::{self, GitDir, How};
 use super::env::Env;
 use super::includes;
 use super::layout::Layout;
@@ -77,13 +77,13 @@ impl Repo {
             ask(&env, cwd)?;
         }
         let mut worktree = layout.worktree(&found, cwd, &env);
-        let Found { mut git_dir, mut common_dir, head, .. } = found.clone();
+        let GitDir { mut git_dir, mut common_dir, head, .. } = found.clone();
         let gix_sees_refs =
             layout.ref_files && asked.is_none() && env.get("GIT_COMMON_DIR").is_none();
         if let Some(asked) = asked {
             (git_dir, common_dir, worktree) = (asked.git_dir, asked.common_dir, asked.worktree);
         }
-        let mut main_worktree = layout.main_worktree(&Found {
+        let mut main_worktree = layout.main_worktree(&GitDir {
             git_dir: git_dir.clone(),
             common_dir: common_dir.clone(),
             ..found
@@ -242,7 +242,7 @@ impl Repo {
 
 /// As git does before it reads anything of a repository that it was not told to use: the `.git`
 /// file, the worktree and the git directory must be ours, or `safe.directory` must say so.
-fn check_owner(found: &Found, env: &Env, cwd: &Path) -> Result<(), Failure> {
+fn check_owner(found: &GitDir, env: &Env, cwd: &Path) -> Result<(), Failure> {
     let (subject, ours) = match &found.how {
         How::Named => return Ok(()),
         How::DotGit(root) => {
@@ -258,7 +258,7 @@ fn check_owner(found: &Found, env: &Env, cwd: &Path) -> Result<(), Failure> {
 }
 
 /// What gix can read of the repository.
-fn open(found: &Found, env: &Env, cwd: &Path) -> Result<(Layout, Config), Failure> {
+fn open(found: &GitDir, env: &Env, cwd: &Path) -> Result<(Layout, Config), Failure> {
     let path = found.common_dir.join("config");
     let local = config::read(&path, Source::Local)?;
     let file = local.unwrap_or_else(|| File::new(Metadata::from(Source::Local).at(path)));

@@ -18,8 +18,8 @@ use super::dotgit;
 use super::owner;
 use super::repo::{Repo, leads_to};
 
-/// A file of one path is read up to so many bytes.
-const LONGEST: u64 = 64 * 1024;
+/// The most bytes that are read of a file that holds one path.
+const MAX_PATH_FILE_BYTES: u64 = 64 * 1024;
 
 /// A worktree, as a record names it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -239,6 +239,6 @@ fn read(path: &Path) -> Option<Vec<u8>> {
     let file = File::options().read(true).custom_flags(flags).open(path).ok()?;
     let mut content = Vec::new();
     let is_file = file.metadata().is_ok_and(|meta| meta.is_file());
-    file.take(LONGEST).read_to_end(&mut content).ok().filter(|_| is_file)?;
+    file.take(MAX_PATH_FILE_BYTES).read_to_end(&mut content).ok().filter(|_| is_file)?;
     Some(content)
 }

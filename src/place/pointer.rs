@@ -18,8 +18,8 @@ use crate::git::Sharing;
 const DIRECTORY: &str = "conductor";
 const FILE: &str = "store";
 
-/// A path is never longer (`PATH_MAX`).
-const MOST: usize = 4096;
+/// The longest path (`PATH_MAX`).
+const MAX_POINTER_BYTES: usize = 4096;
 
 const OPEN_DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
@@ -45,7 +45,7 @@ pub(super) fn read(common_dir: &Path) -> Result<Option<PathBuf>, Failure> {
 #[must_use]
 pub fn parse(content: &[u8]) -> Option<&Path> {
     let line = content.strip_suffix(b"\n").unwrap_or(content);
-    let fits = !line.is_empty() && line.len() <= MOST;
+    let fits = !line.is_empty() && line.len() <= MAX_POINTER_BYTES;
     let one_path = fits && !line.iter().any(|byte| matches!(byte, 0 | b'\n'));
     one_path.then(|| Path::new(OsStr::from_bytes(line)))
 }
@@ -53,7 +53,7 @@ pub fn parse(content: &[u8]) -> Option<&Path> {
 /// Makes the pointer name `store`; see [`super::write_pointer`].
 pub(super) fn write(common_dir: &Path, store: &Path, sharing: Sharing) -> Result<(), Failure> {
     let mut line = relative(common_dir, store).into_os_string().into_vec();
-    if line.len() > MOST || line.iter().any(|byte| matches!(byte, 0 | b'\n')) {
+    if line.len() > MAX_POINTER_BYTES || line.iter().any(|byte| matches!(byte, 0 | b'\n')) {
         let text = format!("cannot record the store '{}' in one line", store.display());
         return Err(Failure::new(FailureKind::Usage, text));
     }
@@ -118,7 +118,7 @@ fn read_bytes(common_dir: &Path) -> Result<Vec<u8>, Errno> {
         return Err(Errno::NOTDIR);
     }
     let mut content = Vec::new();
-    let most = u64::try_from(MOST + 2).unwrap_or(u64::MAX);
+    let most = u64::try_from(MAX_POINTER_BYTES + 2).unwrap_or(u64::MAX);
     File::from(file)
         .take(most)
         .read_to_end(&mut content)

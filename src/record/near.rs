@@ -1,7 +1,7 @@
 //! The word that was probably meant. Pure.
 
-/// So many letters are compared at most: what is longer was not mistyped.
-const LONGEST: usize = 64;
+/// The longest word that is compared; a longer one was not mistyped.
+const MAX_CHARS: usize = 64;
 
 /// Of `known` the word that is nearest to `word`, if it is near enough to have been meant: a third of
 /// its letters may differ, upper and lower case, `-` and `_` aside. The first of several that are as
@@ -22,8 +22,8 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 fn letters(word: &str) -> Option<Vec<char>> {
     let letters =
         word.chars().filter(|c| !matches!(c, '-' | '_' | ' ')).map(|c| c.to_ascii_lowercase());
-    let letters: Vec<char> = letters.take(LONGEST + 1).collect();
-    (letters.len() <= LONGEST).then_some(letters)
+    let letters: Vec<char> = letters.take(MAX_CHARS + 1).collect();
+    (letters.len() <= MAX_CHARS).then_some(letters)
 }
 
 /// How many letters are missing, too many, wrong, or exchanged with their neighbour.

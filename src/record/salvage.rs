@@ -16,8 +16,8 @@ pub const REFS: &str = "refs/conductor/salvage/";
 /// What begins each trailer.
 const TRAILER: &str = "Conductor-";
 
-/// A message is read up to so many bytes.
-const LONGEST: usize = 64 * 1024;
+/// The most bytes that are read of a message.
+const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 
 /// Something that was kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -107,7 +107,9 @@ impl Salvage {
         }
         let plain = number.bytes().all(|byte| byte.is_ascii_digit()) && !number.starts_with('0');
         let number = number.parse().ok().filter(|_| plain)?;
-        let end = (0..=message.len().min(LONGEST)).rev().find(|at| message.is_char_boundary(*at));
+        let end = (0..=message.len().min(MAX_MESSAGE_BYTES))
+            .rev()
+            .find(|at| message.is_char_boundary(*at));
         let message = &message[..end.unwrap_or_default()];
         // Only the last paragraph: what stands before it is text.
         let trailers = message.trim_end().rsplit("\n\n").next().unwrap_or_default();

@@ -5,12 +5,12 @@
 //! ended anything: not by renewing, not from a new process, not from another terminal of the same
 //! person. A completion with the verdict `fail` is a completion.
 
-use super::board::{Board, Hold, State};
-use super::decide::{Change, Facts, Request};
+use super::board::{Board, LiveClaim, State};
 use super::graph::PhaseId;
 use super::identity::{Life, Me, is_here, relation};
-use super::refusal::{Last, Refusal};
-use crate::record::Attempt;
+use super::reasons::Last;
+use super::refusal::Refusal;
+use super::request::{Change, Facts, Request};
 
 /// How an attempt ended: its owner gave it up.
 pub const ABORT: &str = "abort";
@@ -24,7 +24,12 @@ pub const GONE: &str = "gone";
 /// How the claim `hold` ends as an attempt when `change` is carried out for `request`; `None` if that
 /// is no failure, or no end.
 #[must_use]
-pub fn ends_as(request: &Request, change: Change, hold: &Hold, me: &Me) -> Option<&'static str> {
+pub fn ends_as(
+    request: &Request,
+    change: Change,
+    hold: &LiveClaim,
+    me: &Me,
+) -> Option<&'static str> {
     match (request, change) {
         (Request::Abort, Change::Free) => Some(ABORT),
         (Request::Unstuck { .. }, Change::Free) => Some(UNSTUCK),
@@ -35,7 +40,7 @@ pub fn ends_as(request: &Request, change: Change, hold: &Hold, me: &Me) -> Optio
 
 /// Whether a claim that is taken over fails by that: it is another's, and not of the same person, who
 /// has only moved to another terminal.
-fn loses(hold: &Hold, me: &Me) -> bool {
+fn loses(hold: &LiveClaim, me: &Me) -> bool {
     let moved =
         hold.claim.person && me.person && hold.claim.user.is_some() && hold.claim.user == me.user;
     !moved && !relation(me, &hold.claim, hold.life).is_mine()
@@ -44,14 +49,14 @@ fn loses(hold: &Hold, me: &Me) -> bool {
 /// Whether a claim that the asker takes over may have left work that the asker does not have: its
 /// process is gone, and it was another's, or in another worktree.
 #[must_use]
-pub fn leaves_work(hold: &Hold, me: &Me) -> bool {
+pub fn leaves_work(hold: &LiveClaim, me: &Me) -> bool {
     hold.life == Life::Dead && (loses(hold, me) || !is_here(me, &hold.claim))
 }
 
 /// Whether what the owner of `hold` left is to be saved when `change` is carried out for `request`: its
 /// process is gone, and where it worked is known.
 #[must_use]
-pub fn owes(request: &Request, change: Change, hold: &Hold, me: &Me) -> bool {
+pub fn owes(request: &Request, change: Change, hold: &LiveClaim, me: &Me) -> bool {
     let left = match (request, change) {
         (Request::Unstuck { .. }, Change::Free) => hold.life == Life::Dead,
         (Request::Claim { .. }, Change::TakeOver) => leaves_work(hold, me),
@@ -66,10 +71,10 @@ pub fn limit(board: &Board, id: PhaseId, facts: Facts<'_>) -> Option<u64> {
     board.graph.phase(id).max_attempts.or(facts.max_attempts)
 }
 
-/// How many attempts at `id` have failed since that was last forgiven.
+/// How many attempts at `id` have failed since they were last reset.
 #[must_use]
 pub fn failed(board: &Board, id: PhaseId) -> u64 {
-    (board.past(id).len() as u64).saturating_sub(board.forgiven(id))
+    (board.past(id).len() as u64).saturating_sub(board.reset_attempts(id))
 }
 
 /// Why `id` cannot be claimed any more, if that is so: as many attempts have failed as may. Where it
@@ -93,7 +98,12 @@ pub fn exhausted(board: &Board, id: PhaseId, facts: Facts<'_>) -> Option<Refusal
 
 /// Why the claim `hold` of `id`, which its owner has left, cannot be taken over by the asker, if that is so: it would
 /// be one attempt too many that failed.
-pub(super) fn spent(board: &Board, id: PhaseId, hold: &Hold, facts: Facts<'_>) -> Option<Refusal> {
+pub(super) fn spent(
+    board: &Board,
+    id: PhaseId,
+    hold: &LiveClaim,
+    facts: Facts<'_>,
+) -> Option<Refusal> {
     let loses = facts.is_left(hold) && loses(hold, facts.me);
     if loses { exhausted(board, id, facts) } else { None }
 }
@@ -113,30 +123,19 @@ pub fn is_exhausted(board: &Board, id: PhaseId, facts: Facts<'_>) -> bool {
     *board.state(id) == State::Pending && exhausted(board, id, facts).is_some()
 }
 
-/// How many attempts at `id` are forgiven when `request` is granted: all there are by then, if it
-/// insists and the phase could not be claimed afterwards.
+/// How many attempts at `id` no longer count once `request` is granted: all of them, if the request
+/// insists and the phase could not be claimed otherwise.
 #[must_use]
-pub fn forgives(board: &Board, id: PhaseId, request: &Request, facts: Facts<'_>) -> Option<u64> {
+pub fn resets(board: &Board, id: PhaseId, request: &Request, facts: Facts<'_>) -> Option<u64> {
     let insists = *request == Request::Unstuck { force: true };
     let held = u64::from(matches!(board.state(id), State::Claimed(_)));
     (insists && exhausted(board, id, facts).is_some())
         .then(|| (board.past(id).len() as u64).saturating_add(held))
 }
 
-impl From<&Attempt> for Last {
-    fn from(attempt: &Attempt) -> Self {
-        Self {
-            agent: attempt.agent.clone(),
-            how: attempt.how.clone(),
-            reason: attempt.reason.clone(),
-            at: attempt.ended_at,
-        }
-    }
-}
-
 impl Last {
     /// The attempt whose owner is gone.
-    fn left(hold: &Hold) -> Self {
+    fn left(hold: &LiveClaim) -> Self {
         Self {
             agent: hold.claim.agent.clone(),
             how: GONE.to_owned(),

@@ -9,9 +9,9 @@ use super::graph::{Graph, PhaseId};
 use super::identity::{Life, is_silent};
 use crate::record::{Attempt, Claim, Done, Due, Sprint, Verdict};
 
-/// Somebody's claim on a phase.
+/// A claim that stands, and what is known of its owner.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Hold {
+pub struct LiveClaim {
     /// The owner's record.
     pub claim: Claim,
     /// Whether the owner's process lives.
@@ -22,11 +22,11 @@ pub struct Hold {
     pub heard: Option<Timestamp>,
     /// From when on its silence counts ([`super::identity::quiet_since`]); `None` if nothing tells.
     pub quiet_since: Option<Timestamp>,
-    /// Whether it is a lock of an old layout, which no rename can take over: only `unstuck` ends it.
-    pub only_unstuck: bool,
+    /// Whether the lock has an old layout: no rename can take it over, and only `unstuck` ends the claim.
+    pub legacy_lock: bool,
 }
 
-impl Hold {
+impl LiveClaim {
     /// Whether anyone may reclaim: the owner is provably dead, and has been silent for `stale_after`.
     #[must_use]
     pub fn is_stale(&self, now: Timestamp, stale_after: SignedDuration) -> bool {
@@ -55,7 +55,7 @@ pub enum State {
     /// Nobody owns it and it is not done. It is *ready* when every dependency is done and passed.
     Pending,
     /// Somebody owns it. It is *stale* when anyone may reclaim it.
-    Claimed(Hold),
+    Claimed(LiveClaim),
     /// It is complete, for ever.
     Done(Done),
 }
@@ -73,8 +73,8 @@ pub struct Board {
     completers: Vec<Option<Life>>,
     /// The attempts at each phase that ended without a completion, the earliest first.
     past: Vec<Vec<Attempt>>,
-    /// How many of these are forgiven.
-    forgiven: Vec<u64>,
+    /// How many of these, the earliest ones, do not count any more.
+    reset_attempts: Vec<u64>,
     /// Of which former owners of each phase the uncommitted work is still to be saved.
     dues: Vec<Vec<Due>>,
 }
@@ -98,9 +98,9 @@ impl Board {
         let states = vec![State::Pending; graph.count()];
         let completers = vec![None; graph.count()];
         let past = vec![Vec::new(); graph.count()];
-        let forgiven = vec![0; graph.count()];
+        let reset_attempts = vec![0; graph.count()];
         let dues = vec![Vec::new(); graph.count()];
-        Self { sprint, graph, states, completers, past, forgiven, dues }
+        Self { sprint, graph, states, completers, past, reset_attempts, dues }
     }
 
     /// Where `id` is.
@@ -146,13 +146,13 @@ impl Board {
 
     /// How many of the first attempts at `id` do not count any more.
     #[must_use]
-    pub fn forgiven(&self, id: PhaseId) -> u64 {
-        self.forgiven[id.index()]
+    pub fn reset_attempts(&self, id: PhaseId) -> u64 {
+        self.reset_attempts[id.index()]
     }
 
     /// Records how many of the first attempts at `id` do not count any more.
-    pub fn set_forgiven(&mut self, id: PhaseId, count: u64) {
-        self.forgiven[id.index()] = count;
+    pub fn set_reset_attempts(&mut self, id: PhaseId, count: u64) {
+        self.reset_attempts[id.index()] = count;
     }
 
     /// Whether the process of who completed `id` lives. Dead, as long as nobody has looked: then who

@@ -4,89 +4,15 @@
 //! asks here, carries the change out by one rename, and asks again when that rename found the world
 //! changed. A test walks every reachable state of small sprints through it.
 
-use jiff::{SignedDuration, Timestamp};
-
 use super::attempts::{exhausted, is_exhausted, spent};
-use super::board::{Board, Hold, Standing, State};
+use super::board::{Board, LiveClaim, Standing, State};
 use super::graph::PhaseId;
 use super::identity::{Life, Me, Relation, is_here, may_be_completer, relation};
-use super::others::{Held, Holder};
-use super::refusal::{Refusal, Wait};
+use super::others::{ClaimedPhase, OwnerFacts};
+use super::reasons::Wait;
+use super::refusal::Refusal;
+use super::request::{Change, Facts, Request};
 use crate::record::{Claim, Done, Verdict};
-
-/// What the asker wants of one phase.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Request {
-    /// Own it.
-    Claim {
-        /// Also from a dead owner whose hour is not over, or from my other terminal.
-        takeover: bool,
-    },
-    /// Hand it in.
-    Complete {
-        /// SHA-256 of the artifact, if one is handed in.
-        artifact: Option<String>,
-        /// How it ended.
-        verdict: Verdict,
-    },
-    /// Give it up.
-    Abort,
-    /// Free another's.
-    Unstuck {
-        /// Also from an owner who is alive, or may be.
-        force: bool,
-    },
-}
-
-/// What is to happen to a phase.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Change {
-    /// Pending becomes mine.
-    Take,
-    /// Mine stays mine, heard now.
-    Renew,
-    /// Claimed becomes mine under a new token; the former one is fenced off.
-    TakeOver,
-    /// Mine becomes done.
-    Complete,
-    /// It is done, by me and with the same artifact: nothing is to change.
-    Confirm,
-    /// Claimed becomes pending.
-    Free,
-    /// It is pending, as was asked for: nothing is to change.
-    Nothing,
-    /// It is pending and stays so; the attempts that failed are forgiven.
-    Forgive,
-}
-
-/// What a decision needs to know beside the board.
-#[derive(Debug, Clone, Copy)]
-pub struct Facts<'a> {
-    /// Who asks.
-    pub me: &'a Me,
-    /// What time it is.
-    pub now: Timestamp,
-    /// How long a dead owner must have been silent before anyone may reclaim.
-    pub stale_after: SignedDuration,
-    /// How many attempts at a phase may fail, where its entry does not say.
-    pub max_attempts: Option<u64>,
-}
-
-impl Facts<'_> {
-    /// Whether who asks for just that may take `hold` over, or free it.
-    #[must_use]
-    pub fn is_left(&self, hold: &Hold) -> bool {
-        hold.is_left(self.now, self.stale_after)
-    }
-
-    pub(super) fn holder(&self, hold: &Hold) -> Holder {
-        Holder::of(hold, self.is_left(hold))
-    }
-
-    fn other(&self, hold: &Hold) -> Holder {
-        Holder::seen_by(self.me, hold, self.is_left(hold))
-    }
-}
 
 /// Decides on one phase.
 ///
@@ -122,9 +48,9 @@ fn claim(board: &Board, id: PhaseId, takeover: bool, facts: Facts<'_>) -> Result
                 phase: name.clone(),
                 holder: if same_agent { facts.holder(hold) } else { facts.other(hold) },
                 same_agent,
-                only_unstuck: hold.only_unstuck,
+                legacy_lock: hold.legacy_lock,
             };
-            if hold.only_unstuck {
+            if hold.legacy_lock {
                 return Err(refused(false));
             }
             match relation(facts.me, &hold.claim, hold.life) {
@@ -158,11 +84,11 @@ pub(super) fn dead_owner(
     board: &Board,
     facts: Facts<'_>,
     ids: impl IntoIterator<Item = PhaseId>,
-) -> Option<Held> {
+) -> Option<ClaimedPhase> {
     ids.into_iter().find_map(|id| {
         let State::Claimed(hold) = board.state(id) else { return None };
-        let is_free = hold.life == Life::Dead && !hold.only_unstuck && !is_mine(facts.me, hold);
-        (is_free && claim(board, id, true, facts).is_ok()).then(|| Held {
+        let is_free = hold.life == Life::Dead && !hold.legacy_lock && !is_mine(facts.me, hold);
+        (is_free && claim(board, id, true, facts).is_ok()).then(|| ClaimedPhase {
             phase: board.graph.phase(id).name.clone(),
             holder: facts.holder(hold),
             mine: false,
@@ -187,14 +113,14 @@ pub(super) fn behind_the_dead(
 }
 
 /// Whether the owner works in another worktree and is not known dead.
-fn elsewhere(me: &Me, hold: &Hold) -> bool {
+fn elsewhere(me: &Me, hold: &LiveClaim) -> bool {
     hold.life != Life::Dead
         && hold.claim.worktree.is_some()
         && me.worktree.is_some()
         && !is_here(me, &hold.claim)
 }
 
-fn may_take_over(hold: &Hold, takeover: bool, facts: Facts<'_>) -> bool {
+fn may_take_over(hold: &LiveClaim, takeover: bool, facts: Facts<'_>) -> bool {
     let my_other_terminal = hold.claim.person
         && facts.me.person
         && hold.claim.user.is_some()
@@ -279,29 +205,29 @@ pub(super) fn completed_by(me: &Me, done: &Done, completer: Life) -> bool {
 }
 
 /// Whether the asker could complete or give up what `hold` is of.
-pub(super) fn is_mine(me: &Me, hold: &Hold) -> bool {
-    !hold.only_unstuck && relation(me, &hold.claim, hold.life).is_mine()
+pub(super) fn is_mine(me: &Me, hold: &LiveClaim) -> bool {
+    !hold.legacy_lock && relation(me, &hold.claim, hold.life).is_mine()
 }
 
 /// Whether `hold` was taken over from the asker.
-pub(super) fn was_taken_from(me: &Me, hold: &Hold) -> bool {
+pub(super) fn was_taken_from(me: &Me, hold: &LiveClaim) -> bool {
     hold.former.iter().any(|former: &Claim| relation(me, former, Life::Dead).is_mine())
 }
 
 /// Whether the asker owns `hold`; else that it never did, or that it has lost it.
 /// `left` says whether the owner's claim may be taken over.
-pub(super) fn owned(name: &str, hold: &Hold, me: &Me, left: bool) -> Result<(), Refusal> {
+pub(super) fn owned(name: &str, hold: &LiveClaim, me: &Me, left: bool) -> Result<(), Refusal> {
     if is_mine(me, hold) {
         return Ok(());
     }
     if was_taken_from(me, hold) {
         return Err(Refusal::Lost {
             phase: name.to_owned(),
-            holder: Some(Holder::of(hold, left)),
+            holder: Some(OwnerFacts::of(hold, left)),
             ended_sprint: None,
         });
     }
-    Err(Refusal::NotOwner { phase: name.to_owned(), holder: Holder::seen_by(me, hold, left) })
+    Err(Refusal::NotOwner { phase: name.to_owned(), holder: OwnerFacts::seen_by(me, hold, left) })
 }
 
 fn abort(board: &Board, id: PhaseId, facts: Facts<'_>) -> Result<Change, Refusal> {
@@ -327,7 +253,7 @@ fn was_freed(board: &Board, id: PhaseId, me: &Me) -> bool {
 fn unstuck(board: &Board, id: PhaseId, force: bool, facts: Facts<'_>) -> Result<Change, Refusal> {
     let name = &board.graph.phase(id).name;
     match board.state(id) {
-        State::Pending if force && is_exhausted(board, id, facts) => Ok(Change::Forgive),
+        State::Pending if force && is_exhausted(board, id, facts) => Ok(Change::ResetAttempts),
         State::Pending => Ok(Change::Nothing),
         State::Claimed(hold) if force || facts.is_left(hold) => Ok(Change::Free),
         State::Claimed(hold) => Err(Refusal::Alive {
@@ -372,7 +298,7 @@ pub fn may_end(board: &Board, facts: Facts<'_>, starting: bool) -> Result<(), Re
             && hold.life != Life::Dead
             && !relation(facts.me, &hold.claim, hold.life).is_mine()
         {
-            claims.push(Held {
+            claims.push(ClaimedPhase {
                 phase: board.graph.phase(id).name.clone(),
                 holder: facts.holder(hold),
                 mine: false,

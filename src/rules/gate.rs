@@ -1,22 +1,22 @@
-//! The gate before what goes out: who may pass it, and what counts as evidence. Pure; what goes out
-//! and whether pins are whole come in as values.
+//! The gate: who may pass it, and what counts as evidence. Pure: the content that goes out, and whether
+//! pins are unchanged, come in as values.
 //!
-//! One phase guards (`ship`, unless a setting says otherwise). Whoever holds it may pass; once it is
-//! done, the commit that it was done at may. Evidence is what the phases that it directly depends on
-//! have shown of the very content that goes out.
+//! One phase guards the gate (`ship`, unless a setting names another). While the phase is claimed, its
+//! owner may pass. Once it is done, the commit that it was completed at may. Its direct dependencies are
+//! the evidence: each must have passed on the content that goes out.
 //!
-//! A failure shuts the gate, and its sprint's end does not open it: that of the guarding phase, and of
-//! anything that this waits for, directly or not. What opens it is a later sprint that passes.
+//! If the guarding phase fails, or any phase that it depends on, directly or not, the gate closes. The end
+//! of the sprint does not open it again; a later sprint that passes does.
 
-use jiff::Timestamp;
 use serde::Serialize;
 
 use super::board::{Board, Standing, State};
 use super::decide::{check_dependencies, check_four_eyes, owned};
 use super::graph::PhaseId;
 use super::identity::Me;
-use super::others::Holder;
-use super::refusal::{Refusal, Wait};
+use super::others::OwnerFacts;
+use super::reasons::{EvidenceProblem, GateDenied, MissingEvidence, Wait};
+use super::refusal::Refusal;
 use crate::record::{Done, Verdict};
 
 /// What is about to go out, one of possibly several things.
@@ -43,95 +43,16 @@ pub struct Question<'a> {
     pub deletes: bool,
 }
 
-/// Why the gate is open.
+/// Why the gate lets a commit pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Passage {
+pub enum GateAllowed {
     /// There is no unfinished sprint, and none is asked for.
     NoSprint,
     /// The asker holds the phase that guards.
     Claimed,
     /// That phase is done, and what goes out is the commit it was done at.
     Done,
-}
-
-/// Why the gate is shut, beyond what other refusals say.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-pub enum Shut {
-    /// There is no unfinished sprint, and one is asked for.
-    NoSprint {},
-    /// The sprint has no such phase.
-    NoPhase {
-        /// The phases there are.
-        phases: Vec<String>,
-    },
-    /// Nobody holds the phase.
-    Unclaimed {
-        /// What it waits for.
-        waits_for: Vec<Wait>,
-    },
-    /// Somebody else holds it.
-    Claimed {
-        /// Who.
-        #[serde(flatten)]
-        holder: Holder,
-    },
-    /// The asker held it, and somebody took it over.
-    Lost {
-        /// Who has it now.
-        #[serde(flatten)]
-        holder: Holder,
-    },
-    /// It is done and has not passed, or something that it waits for has failed.
-    Failed {
-        /// Who completed what failed.
-        agent: String,
-        /// When, in UTC.
-        at: Option<Timestamp>,
-        /// What failed, if it is not the phase that guards.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        failed: Option<String>,
-        /// The sprint, if it has been archived.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        sprint: Option<String>,
-    },
-    /// It is done at another commit than what goes out.
-    OtherCommit {
-        /// Who completed it.
-        agent: String,
-        /// The commit that it was done at; `None` if that is not known.
-        done_at: Option<String>,
-        /// The first other commit that goes out; `None` for what is no commit, or a deletion.
-        going_out: Option<String>,
-        /// The commit that it was done at, if what is checked out need only be brought forward to it.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        forward: Option<String>,
-    },
-    /// What it depends on has not been shown of what goes out.
-    NoEvidence {
-        /// What is missing.
-        gaps: Vec<Gap>,
-        /// The commit that was checked, if what is checked out need only be brought forward to it.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        forward: Option<String>,
-    },
-    /// There are no records in git notes.
-    NoNotes {
-        /// The reference that they should be on.
-        reference: String,
-    },
-    /// No record says that the phase was completed at what goes out.
-    NoRecord {
-        /// Who completed it last, at other content; empty if nobody did, or it cannot be known.
-        agent: String,
-        /// The commit that this was at.
-        done_at: Option<String>,
-        /// The commit that goes out.
-        going_out: Option<String>,
-        /// How many records are of a later version, which this program cannot read.
-        later: usize,
-    },
 }
 
 /// What to do about missing evidence.
@@ -173,50 +94,6 @@ pub enum Pin {
     Gone,
 }
 
-/// Why a dependency is no evidence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Lack {
-    /// It is not done.
-    NotDone,
-    /// No record says that it is done.
-    NoRecord,
-    /// It failed.
-    Failed,
-    /// What was handed over has been changed since.
-    PinChanged,
-    /// What was handed over is gone.
-    PinGone,
-    /// It is not known what it was done at.
-    NoCommit,
-    /// It was done at other content than what goes out.
-    OtherContent,
-    /// It was done in a worktree with changes that are in no commit.
-    Dirty,
-}
-
-/// A dependency that is no evidence for what goes out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Gap {
-    /// The dependency.
-    pub phase: String,
-    /// Who completed it; empty if nobody has, or it cannot be known.
-    pub agent: String,
-    /// Why it is none.
-    pub why: Lack,
-    /// The commit that it was done at.
-    pub done_at: Option<String>,
-    /// The commit that goes out.
-    pub going_out: Option<String>,
-    /// Paths in which the two differ: the first ones, for whoever fills them in.
-    pub paths: Vec<String>,
-    /// Whether there are more of them.
-    pub more: bool,
-    /// Both trees, where they differ.
-    #[serde(skip)]
-    pub trees: Option<(String, String)>,
-}
-
 /// Who may pass: by which right, and the phase that guards where there is a sprint.
 ///
 /// # Errors
@@ -224,24 +101,24 @@ pub struct Gap {
 pub fn passage(
     board: Option<&Board>,
     question: &Question<'_>,
-) -> Result<(Passage, Option<PhaseId>), Refusal> {
-    let shut = |why| Refusal::Shut { phase: question.phase.to_owned(), why };
+) -> Result<(GateAllowed, Option<PhaseId>), Refusal> {
+    let denied = |why| Refusal::GateDenied { phase: question.phase.to_owned(), why };
     let board = match board.map(|board| (board, board.standing())) {
         Some((board, Standing::Active)) => board,
         // Of a finished sprint what it was finished with may still go out.
         Some((board, Standing::Finished)) if question.require_sprint => board,
         Some((board, Standing::Finished)) => {
             let failure = verdict(board, question.phase).and_then(Result::err);
-            return failure.map_or(Ok((Passage::NoSprint, None)), |why| Err(shut(why)));
+            return failure.map_or(Ok((GateAllowed::NoSprint, None)), |why| Err(denied(why)));
         }
         Some((_, Standing::Archived)) | None if question.require_sprint => {
-            return Err(shut(Shut::NoSprint {}));
+            return Err(denied(GateDenied::NoSprint {}));
         }
-        Some((_, Standing::Archived)) | None => return Ok((Passage::NoSprint, None)),
+        Some((_, Standing::Archived)) | None => return Ok((GateAllowed::NoSprint, None)),
     };
     let Some(id) = board.graph.find(question.phase) else {
         let phases = board.graph.ids().map(|id| board.graph.phase(id).name.clone()).collect();
-        return Err(shut(Shut::NoPhase { phases }));
+        return Err(denied(GateDenied::NoPhase { phases }));
     };
     let right = match board.state(id) {
         State::Pending => {
@@ -249,28 +126,30 @@ pub fn passage(
                 Err(Refusal::Blocked { waits_for, .. }) => waits_for,
                 Err(_) | Ok(()) => Vec::new(),
             };
-            return Err(shut(Shut::Unclaimed { waits_for: with_failed(board, id, waits_for) }));
+            return Err(denied(GateDenied::Unclaimed {
+                waits_for: with_failed(board, id, waits_for),
+            }));
         }
         State::Claimed(hold) => match owned(question.phase, hold, question.me, false) {
             // As for its completion: mine by a token need not be mine to pass with.
-            Ok(()) => check_four_eyes(board, id, question.me).map(|()| Passage::Claimed)?,
+            Ok(()) => check_four_eyes(board, id, question.me).map(|()| GateAllowed::Claimed)?,
             Err(Refusal::Lost { .. }) => {
-                return Err(shut(Shut::Lost { holder: Holder::of(hold, false) }));
+                return Err(denied(GateDenied::Lost { holder: OwnerFacts::of(hold, false) }));
             }
             Err(_) => {
-                return Err(shut(Shut::Claimed {
-                    holder: Holder::seen_by(question.me, hold, false),
+                return Err(denied(GateDenied::Claimed {
+                    holder: OwnerFacts::seen_by(question.me, hold, false),
                 }));
             }
         },
-        State::Done(_) => Passage::Done,
+        State::Done(_) => GateAllowed::Done,
     };
     // Before what was done is looked at: a failure is the better reason.
     if let Some(failure) = failure(board, id) {
-        return Err(shut(failure));
+        return Err(denied(failure));
     }
     if let State::Done(done) = board.state(id) {
-        was_done(done, question).map_err(shut)?;
+        was_done(done, question).map_err(denied)?;
     }
     Ok((right, Some(id)))
 }
@@ -278,7 +157,7 @@ pub fn passage(
 /// What a sprint says of the gate once it is over: why `phase` did not pass, or that it did. `None` if
 /// it did not come so far, or has no such phase.
 #[must_use]
-pub fn verdict(board: &Board, phase: &str) -> Option<Result<(), Shut>> {
+pub fn verdict(board: &Board, phase: &str) -> Option<Result<(), GateDenied>> {
     let id = board.graph.find(phase)?;
     if let Some(failure) = failure(board, id) {
         return Some(Err(failure));
@@ -286,7 +165,7 @@ pub fn verdict(board: &Board, phase: &str) -> Option<Result<(), Shut>> {
     let State::Done(done) = board.state(id) else { return None };
     // It may have failed.
     Some(if done.is_unreadable() {
-        Err(Shut::OtherCommit {
+        Err(GateDenied::OtherCommit {
             agent: String::new(),
             done_at: None,
             going_out: None,
@@ -297,12 +176,12 @@ pub fn verdict(board: &Board, phase: &str) -> Option<Result<(), Shut>> {
     })
 }
 
-/// Why the gate stays shut: `id` has failed, or what it waits for has failed.
-fn failure(board: &Board, id: PhaseId) -> Option<Shut> {
+/// Why the gate stays closed: `id` has failed, or what it waits for has failed.
+fn failure(board: &Board, id: PhaseId) -> Option<GateDenied> {
     let sprint = board.sprint.is_archived().then(|| board.sprint.sprint_id.clone());
     let of = |done: &Done, failed: Option<String>| {
         let sprint = sprint.clone();
-        Shut::Failed { agent: done.agent.clone(), at: done.completed_at, failed, sprint }
+        GateDenied::Failed { agent: done.agent.clone(), at: done.completed_at, failed, sprint }
     };
     if let State::Done(done) = board.state(id)
         && done.verdict == Verdict::Fail
@@ -331,13 +210,13 @@ fn with_failed(board: &Board, id: PhaseId, mut waits_for: Vec<Wait>) -> Vec<Wait
 }
 
 /// Whether what goes out is what the phase was done at.
-fn was_done(done: &Done, question: &Question<'_>) -> Result<(), Shut> {
+fn was_done(done: &Done, question: &Question<'_>) -> Result<(), GateDenied> {
     let is_same = |content: &&Content| content.commit.is_some() && content.commit == done.at.commit;
     let other = question.contents.iter().find(|content| !is_same(content));
     if other.is_none() && !question.deletes {
         return Ok(());
     }
-    Err(Shut::OtherCommit {
+    Err(GateDenied::OtherCommit {
         agent: done.agent.clone(),
         done_at: done.at.commit.clone(),
         going_out: other.and_then(|content| content.commit.clone()),
@@ -345,15 +224,15 @@ fn was_done(done: &Done, question: &Question<'_>) -> Result<(), Shut> {
     })
 }
 
-/// The direct dependencies of `id` that are no evidence for all of `contents`: each must have passed,
-/// with its pin unchanged, in a clean worktree, on the same tree.
+/// The direct dependencies of `id` without evidence for all of `contents`. Evidence means: it has passed,
+/// its pin is unchanged, and it was completed in a clean worktree, on the same tree.
 #[must_use]
 pub fn gaps(
     board: &Board,
     id: PhaseId,
     contents: &[Content],
     pin: impl Fn(PhaseId) -> Pin,
-) -> Vec<Gap> {
+) -> Vec<MissingEvidence> {
     if contents.is_empty() {
         return Vec::new();
     }
@@ -362,11 +241,11 @@ pub fn gaps(
         let done = match board.state(*dep) {
             State::Done(done) => done,
             State::Pending | State::Claimed(_) => {
-                return Some(Gap::new(phase, String::new(), Lack::NotDone));
+                return Some(MissingEvidence::new(phase, String::new(), EvidenceProblem::NotDone));
             }
         };
         let (why, other) = lack(done, contents, pin(*dep))?;
-        let mut gap = Gap::new(phase, done.agent.clone(), why);
+        let mut gap = MissingEvidence::new(phase, done.agent.clone(), why);
         gap.done_at.clone_from(&done.at.commit);
         if let Some(other) = other {
             gap.going_out.clone_from(&other.commit);
@@ -377,24 +256,28 @@ pub fn gaps(
     board.graph.phase(id).depends_on.iter().filter_map(of).collect()
 }
 
-/// Why `done` is no evidence, and which content it is none for; `None` if it is.
-fn lack<'a>(done: &Done, contents: &'a [Content], pin: Pin) -> Option<(Lack, Option<&'a Content>)> {
+/// Why `done` does not count as evidence, and for which content; `None` if it does.
+fn lack<'a>(
+    done: &Done,
+    contents: &'a [Content],
+    pin: Pin,
+) -> Option<(EvidenceProblem, Option<&'a Content>)> {
     if done.verdict == Verdict::Fail {
-        return Some((Lack::Failed, None));
+        return Some((EvidenceProblem::Failed, None));
     }
     match pin {
-        Pin::Changed => return Some((Lack::PinChanged, None)),
-        Pin::Gone => return Some((Lack::PinGone, None)),
+        Pin::Changed => return Some((EvidenceProblem::PinChanged, None)),
+        Pin::Gone => return Some((EvidenceProblem::PinGone, None)),
         Pin::None | Pin::Same => {}
     }
     if done.at.tree.is_none() {
-        return Some((Lack::NoCommit, contents.first()));
+        return Some((EvidenceProblem::NoCommit, contents.first()));
     }
     if let Some(other) = contents.iter().find(|content| content.tree != done.at.tree) {
-        return Some((Lack::OtherContent, Some(other)));
+        return Some((EvidenceProblem::OtherContent, Some(other)));
     }
     // Without a worktree, as in a bare repository, there is nothing that could be dirty.
-    (done.at.dirty == Some(true)).then(|| (Lack::Dirty, contents.first()))
+    (done.at.dirty == Some(true)).then(|| (EvidenceProblem::Dirty, contents.first()))
 }
 
 /// What has been checked of what the phase that guards is to let out.
@@ -448,31 +331,20 @@ pub fn checked(board: &Board, id: PhaseId) -> Option<Checked> {
     Some(Checked { agrees, commit, by, tree })
 }
 
-impl Gap {
-    pub(super) const fn new(phase: String, agent: String, why: Lack) -> Self {
-        Self {
-            phase,
-            agent,
-            why,
-            done_at: None,
-            going_out: None,
-            paths: Vec::new(),
-            more: false,
-            trees: None,
-        }
-    }
-}
-
-/// What `policy` makes of `gaps`: those to warn of.
+/// Applies `policy` to `gaps`, and gives those to warn about.
 ///
 /// # Errors
 /// `no_evidence`, where evidence is required.
-pub fn weigh(policy: Policy, phase: &str, gaps: Vec<Gap>) -> Result<Vec<Gap>, Refusal> {
+pub fn weigh(
+    policy: Policy,
+    phase: &str,
+    gaps: Vec<MissingEvidence>,
+) -> Result<Vec<MissingEvidence>, Refusal> {
     match policy {
         Policy::Off => Ok(Vec::new()),
-        Policy::Require if !gaps.is_empty() => Err(Refusal::Shut {
+        Policy::Require if !gaps.is_empty() => Err(Refusal::GateDenied {
             phase: phase.to_owned(),
-            why: Shut::NoEvidence { gaps, forward: None },
+            why: GateDenied::NoEvidence { gaps, forward: None },
         }),
         Policy::Warn | Policy::Require => Ok(gaps),
     }

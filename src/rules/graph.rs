@@ -11,8 +11,8 @@ use crate::record::near::nearest;
 /// At most this many phases in one sprint.
 pub const MAX_PHASES: usize = 256;
 
-/// A name that is proposed is no longer, so that a number has room after it.
-const LONGEST_PROPOSED: usize = 60;
+/// The longest name that is proposed: a number has room after it.
+const MAX_PROPOSED_BYTES: usize = 60;
 
 /// Names that the layout of a store uses, and that no phase may have.
 pub const RESERVED: &[&str] = &["archive", "conductor", "done", "lock", "pin"];
@@ -293,7 +293,7 @@ fn instead_of(name: &str, entries: &[PhaseEntry]) -> Option<String> {
             _ if plain.ends_with(['-', '_']) || plain.is_empty() => {}
             _ => plain.push(if c == '_' { '_' } else { '-' }),
         }
-        if plain.len() == LONGEST_PROPOSED {
+        if plain.len() == MAX_PROPOSED_BYTES {
             break;
         }
     }

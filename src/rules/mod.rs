@@ -2,8 +2,8 @@
 //!
 //! No file system, clock, environment, git or anyhow here: who lives and what time it is come in as
 //! values, so that a test can walk every reachable state. Reading order: [`graph`], [`board`],
-//! [`identity`], [`decide()`], [`attempts`], [`gate`], [`notes`], [`push`], [`rounds`], [`evidence`],
-//! [`waiting`], [`refusal`], [`lost`], [`layers`], [`timeline`];
+//! [`identity`], [`request`], [`reasons`], [`refusal`], [`attempts`], [`decide()`], [`gate`], [`notes`],
+//! [`push`], [`rounds`], [`evidence`], [`waiting`], [`lost`], [`layers`], [`timeline`];
 //! [`spec`] and [`strict`] read graphs that people write.
 
 pub mod attempts;
@@ -20,7 +20,9 @@ pub mod notes;
 pub mod others;
 pub mod prospect;
 pub mod push;
+pub mod reasons;
 pub mod refusal;
+pub mod request;
 pub mod rounds;
 pub mod rows;
 pub mod spec;
@@ -29,8 +31,9 @@ pub mod timeline;
 pub mod trouble;
 pub mod waiting;
 
-pub use board::{Board, Hold, Standing, State};
-pub use decide::{Change, Facts, Request, decide};
+pub use board::{Board, LiveClaim, Standing, State};
+pub use decide::decide;
 pub use graph::{Graph, PhaseId};
 pub use identity::{Life, Me, Relation};
 pub use refusal::Refusal;
+pub use request::{Change, Facts, Request};

@@ -2,12 +2,13 @@
 
 use super::attempts::{is_exhausted, spent};
 use super::board::{Board, State};
-use super::decide::{Change, Facts, Request, decide, is_mine, mine, was_taken_from};
+use super::decide::{decide, is_mine, mine, was_taken_from};
 use super::graph::PhaseId;
 use super::identity::{Life, is_here};
-use super::others::{Held, Holder};
+use super::others::{ClaimedPhase, OwnerFacts};
 use super::prospect::prospect;
 use super::refusal::Refusal;
+use super::request::{Change, Facts, Request};
 use crate::record::Verdict;
 
 /// The phases that the asker could claim now, in the board's order, without those it holds.
@@ -39,7 +40,7 @@ pub fn next(board: &Board, facts: Facts<'_>) -> Result<Vec<PhaseId>, Refusal> {
 }
 
 /// What is being worked on, and what cannot be any more since too many attempts at it failed.
-fn at_work(board: &Board, facts: Facts<'_>) -> (Vec<Held>, Vec<String>) {
+fn at_work(board: &Board, facts: Facts<'_>) -> (Vec<ClaimedPhase>, Vec<String>) {
     let (mut claimed, mut exhausted) = (Vec::new(), Vec::new());
     for id in board.graph.ids() {
         let phase = board.graph.phase(id).name.clone();
@@ -53,8 +54,8 @@ fn at_work(board: &Board, facts: Facts<'_>) -> (Vec<Held>, Vec<String>) {
                 let is_dead = hold.life == Life::Dead && !mine;
                 let opens_at = if is_dead { hold.opens_at(facts.stale_after) } else { None };
                 let was_yours = !mine && was_taken_from(facts.me, hold);
-                let holder = Holder { was_yours, ..facts.holder(hold) };
-                claimed.push(Held { phase, holder, mine, handover, opens_at });
+                let holder = OwnerFacts { was_yours, ..facts.holder(hold) };
+                claimed.push(ClaimedPhase { phase, holder, mine, handover, opens_at });
             }
             State::Pending if is_exhausted(board, id, facts) => exhausted.push(phase),
             State::Done(_) | State::Pending => {}

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use super::gate::{Content, Gap, Lack, Shut};
+use super::gate::Content;
+use super::reasons::{EvidenceProblem, GateDenied, MissingEvidence};
 use super::refusal::Refusal;
 use crate::record::Verdict;
 use crate::record::note::{Note, Notes};
@@ -15,14 +16,18 @@ use crate::record::note::{Note, Notes};
 ///
 /// # Errors
 /// Why nothing goes out.
-pub fn passage(notes: &Notes, phase: &str, going_out: &Content) -> Result<Vec<Gap>, Refusal> {
-    let shut = |why| Refusal::Shut { phase: phase.to_owned(), why };
+pub fn passage(
+    notes: &Notes,
+    phase: &str,
+    going_out: &Content,
+) -> Result<Vec<MissingEvidence>, Refusal> {
+    let denied = |why| Refusal::GateDenied { phase: phase.to_owned(), why };
     let records = notes.records();
     let of_phase: Vec<&Note> = records.iter().copied().filter(|it| it.phase == phase).collect();
     let here = |note: &&&Note| going_out.tree.as_ref() == Some(&note.tree);
     let Some(last) = of_phase.iter().rfind(here) else {
         let last = of_phase.last();
-        return Err(shut(Shut::NoRecord {
+        return Err(denied(GateDenied::NoRecord {
             agent: last.map(|note| note.agent.clone()).unwrap_or_default(),
             done_at: last.map(|note| note.commit.clone()),
             going_out: going_out.commit.clone(),
@@ -30,15 +35,15 @@ pub fn passage(notes: &Notes, phase: &str, going_out: &Content) -> Result<Vec<Ga
         }));
     };
     if last.verdict == Verdict::Fail {
-        return Err(shut(failed(last, None)));
+        return Err(denied(failed(last, None)));
     }
     let clean = |note: &&&Note| note.verdict == Verdict::Pass && note.dirty != Some(true);
     let Some(passed) = of_phase.iter().filter(here).rfind(clean) else {
-        let gaps = vec![gap(last, Lack::Dirty, going_out)];
-        return Err(shut(Shut::NoEvidence { gaps, forward: None }));
+        let gaps = vec![gap(last, EvidenceProblem::Dirty, going_out)];
+        return Err(denied(GateDenied::NoEvidence { gaps, forward: None }));
     };
     if let Some(note) = failure(&records, passed) {
-        return Err(shut(failed(note, Some(note.phase.clone()))));
+        return Err(denied(failed(note, Some(note.phase.clone()))));
     }
     let dependency = |dep: &String| {
         let records = records.iter().copied();
@@ -67,31 +72,35 @@ fn failure<'a>(records: &[&'a Note], passed: &Note) -> Option<&'a Note> {
     None
 }
 
-fn failed(note: &Note, failed: Option<String>) -> Shut {
-    Shut::Failed { agent: note.agent.clone(), at: note.completed_at, failed, sprint: None }
+fn failed(note: &Note, failed: Option<String>) -> GateDenied {
+    GateDenied::Failed { agent: note.agent.clone(), at: note.completed_at, failed, sprint: None }
 }
 
 /// Why the records of one dependency are no evidence; `None` if they are.
-fn lacking(dep: &str, records: &[&Note], going_out: &Content) -> Option<Gap> {
+fn lacking(dep: &str, records: &[&Note], going_out: &Content) -> Option<MissingEvidence> {
     let same = |note: &&Note| going_out.tree.as_ref() == Some(&note.tree);
     let Some(other) = records.last() else {
-        return Some(Gap::new(dep.to_owned(), String::new(), Lack::NoRecord));
+        return Some(MissingEvidence::new(
+            dep.to_owned(),
+            String::new(),
+            EvidenceProblem::NoRecord,
+        ));
     };
     let mut here = records.iter().copied().filter(same).peekable();
     if here.peek().is_none() {
-        return Some(gap(other, Lack::OtherContent, going_out));
+        return Some(gap(other, EvidenceProblem::OtherContent, going_out));
     }
     let dirty = here
         .next()
         .filter(|first| first.dirty == Some(true) && here.all(|note| note.dirty == Some(true)))?;
-    Some(gap(dirty, Lack::Dirty, going_out))
+    Some(gap(dirty, EvidenceProblem::Dirty, going_out))
 }
 
-fn gap(note: &Note, why: Lack, going_out: &Content) -> Gap {
-    let mut gap = Gap::new(note.phase.clone(), note.agent.clone(), why);
+fn gap(note: &Note, why: EvidenceProblem, going_out: &Content) -> MissingEvidence {
+    let mut gap = MissingEvidence::new(note.phase.clone(), note.agent.clone(), why);
     gap.done_at = Some(note.commit.clone());
     gap.going_out.clone_from(&going_out.commit);
-    if why == Lack::OtherContent {
+    if why == EvidenceProblem::OtherContent {
         gap.trees = going_out.tree.clone().map(|tree| (note.tree.clone(), tree));
     }
     gap
@@ -129,8 +138,9 @@ mod tests {
         let oid = Some("a".repeat(40));
         match passage(&notes(lines), "ship", &Content { commit: oid.clone(), tree: oid }) {
             Ok(gaps) => {
-                let why =
-                    |gap: &Gap| serde_json::to_value(gap.why).unwrap().as_str().unwrap().to_owned();
+                let why = |gap: &MissingEvidence| {
+                    serde_json::to_value(gap.why).unwrap().as_str().unwrap().to_owned()
+                };
                 format!("open {}", gaps.iter().map(why).collect::<Vec<_>>().join(" "))
             }
             Err(refusal) => format!("no: {}", refusal.code()),

@@ -4,14 +4,14 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::board::Hold;
+use super::board::LiveClaim;
 use super::graph::Handover;
 use super::identity::{Life, Me};
 
-/// Who holds a phase, as a refusal tells it.
+/// What a refusal tells of the owner of a phase.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one fact of its own")]
-pub struct Holder {
+pub struct OwnerFacts {
     /// The owner's name; empty if it cannot be known.
     pub agent: String,
     /// When it claimed, in UTC.
@@ -68,9 +68,9 @@ impl From<Life> for Alive {
     }
 }
 
-impl Holder {
+impl OwnerFacts {
     /// The owner; `left` says whether its claim may be taken over.
-    pub(super) fn of(hold: &Hold, left: bool) -> Self {
+    pub(super) fn of(hold: &LiveClaim, left: bool) -> Self {
         Self {
             agent: hold.claim.agent.clone(),
             since: hold.claim.claimed_at,
@@ -87,8 +87,8 @@ impl Holder {
         }
     }
 
-    /// The owner, as it looks to one who is another.
-    pub(super) fn seen_by(me: &Me, hold: &Hold, left: bool) -> Self {
+    /// The owner, as `me` sees it, who is another agent.
+    pub(super) fn seen_by(me: &Me, hold: &LiveClaim, left: bool) -> Self {
         Self {
             same_name: me.explicit && hold.claim.explicit && me.name == hold.claim.agent,
             you: Some(me.name.clone()),
@@ -98,28 +98,28 @@ impl Holder {
     }
 }
 
-/// A phase and who holds it.
+/// A phase and its owner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Held {
+pub struct ClaimedPhase {
     /// The phase.
     pub phase: String,
     /// Its owner.
     #[serde(flatten)]
-    pub holder: Holder,
-    /// Whether that is the asker.
+    pub holder: OwnerFacts,
+    /// Whether the owner is the asker.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub mine: bool,
-    /// How it is handed in.
+    /// How the phase is handed in.
     #[serde(skip)]
     pub handover: Handover,
-    /// When anyone may claim it, if its owner is dead.
+    /// When anyone may claim the phase, if its owner is dead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub opens_at: Option<Timestamp>,
 }
 
-impl Held {
+impl ClaimedPhase {
     /// Its owner, to be told by where it works now.
-    pub(super) fn holder_mut(&mut self) -> &mut Holder {
+    pub(super) fn holder_mut(&mut self) -> &mut OwnerFacts {
         &mut self.holder
     }
 }
@@ -179,7 +179,7 @@ pub struct Prospect {
     pub seen: Vec<Seen>,
     /// The phase to take over, and its dead owner.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub dead: Option<Held>,
+    pub dead: Option<ClaimedPhase>,
     /// When anything last happened on the board: a claim, a sign of life, a completion, an end of an
     /// attempt.
     pub last_change: Option<Timestamp>,

@@ -5,10 +5,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::attempts::{is_exhausted, spent};
 use super::board::{Board, State};
-use super::decide::{Facts, check_four_eyes, completed_by, dead_owner, is_mine};
+use super::decide::{check_four_eyes, completed_by, dead_owner, is_mine};
 use super::graph::PhaseId;
 use super::identity::age;
 use super::others::{Advice, Alive, Prospect, Seen};
+use super::request::Facts;
 use crate::record::Verdict;
 
 /// An agent whose process nobody can see counts as around for this long after it was last seen.

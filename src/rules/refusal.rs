@@ -1,38 +1,12 @@
-//! The rules saying no: which rule, and the facts a reader needs. The sentences are in `report`.
+//! The rules saying no: which rule, and the facts that a reader needs. The sentences are in `ui`.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::gate::Shut;
 use super::graph::Handover;
-use super::others::{Advice, Held, Holder, Prospect};
-use super::rounds::{Uncarried, Unresumed};
+use super::others::{Advice, ClaimedPhase, OwnerFacts, Prospect};
+use super::reasons::{GateDenied, Last, Uncarried, Unresumed, Wait};
 use crate::record::{Done, Verdict};
-
-/// A dependency that is not done, or failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Wait {
-    /// Its name.
-    pub phase: String,
-    /// `pending`, `claimed` or `failed`.
-    pub state: &'static str,
-    /// Who is at it, or completed it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub agent: Option<String>,
-}
-
-/// The last of the attempts at a phase.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Last {
-    /// Whose it was; empty if it cannot be known.
-    pub agent: String,
-    /// How it ended: `abort`, `reclaim`, `unstuck`; or `gone`, if its owner is and still has it.
-    pub how: String,
-    /// Why, in the words of who ended it.
-    pub reason: String,
-    /// When, in UTC; or when its owner was last heard.
-    pub at: Option<Timestamp>,
-}
 
 /// When the same command may succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -65,12 +39,12 @@ pub enum Refusal {
         phase: String,
         /// Who.
         #[serde(flatten)]
-        holder: Holder,
+        holder: OwnerFacts,
         /// Whether it is the asker itself, in another worktree.
         same_agent: bool,
-        /// Whether the lock is of an old layout, which only `unstuck` ends.
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
-        only_unstuck: bool,
+        /// Whether the lock has an old layout; only `unstuck` ends the claim then.
+        #[serde(rename = "only_unstuck", skip_serializing_if = "std::ops::Not::not")]
+        legacy_lock: bool,
     },
     /// Dependencies are not done, or failed.
     Blocked {
@@ -81,13 +55,13 @@ pub enum Refusal {
         /// The phase among all that it waits for, directly or not, whose owner is dead and that the
         /// asker may take over.
         #[serde(skip_serializing_if = "Option::is_none")]
-        dead: Option<Box<Held>>,
+        dead: Option<Box<ClaimedPhase>>,
     },
     /// As many attempts have failed as may.
     Exhausted {
         /// The phase.
         phase: String,
-        /// How many failed, since that was last forgiven.
+        /// How many have failed since they were last reset.
         attempts: u64,
         /// How many may.
         limit: u64,
@@ -125,7 +99,7 @@ pub enum Refusal {
         phase: String,
         /// Who.
         #[serde(flatten)]
-        holder: Holder,
+        holder: OwnerFacts,
     },
     /// The phase was the asker's and is not any more.
     Lost {
@@ -133,7 +107,7 @@ pub enum Refusal {
         phase: String,
         /// Who has it now.
         #[serde(flatten)]
-        holder: Option<Holder>,
+        holder: Option<OwnerFacts>,
         /// The sprint it belonged to, if that one was ended meanwhile.
         #[serde(skip_serializing_if = "Option::is_none")]
         ended_sprint: Option<String>,
@@ -144,14 +118,14 @@ pub enum Refusal {
         phase: String,
         /// Who.
         #[serde(flatten)]
-        holder: Holder,
+        holder: OwnerFacts,
         /// Whether it is the asker itself.
         same_agent: bool,
     },
     /// Other agents' live claims stand in the way of ending the sprint.
     LiveClaims {
         /// Which, and whose.
-        claims: Vec<Held>,
+        claims: Vec<ClaimedPhase>,
         /// Whether a new sprint was asked for, rather than the end of this one.
         starting: bool,
     },
@@ -181,7 +155,7 @@ pub enum Refusal {
     /// Nothing can be claimed now.
     NothingReady {
         /// What is being worked on, and by whom.
-        claimed: Vec<Held>,
+        claimed: Vec<ClaimedPhase>,
         /// What failed, and so keeps others from opening.
         failed: Vec<String>,
         /// What cannot be claimed any more, as too many attempts at it failed.
@@ -203,7 +177,7 @@ pub enum Refusal {
         /// The phase among this one and all that it waits for whose owner is dead, and that the asker
         /// may take over.
         #[serde(skip_serializing_if = "Option::is_none")]
-        dead: Option<Box<Held>>,
+        dead: Option<Box<ClaimedPhase>>,
     },
     /// What was waited for has not come true in the time that was given.
     TimedOut {
@@ -226,7 +200,7 @@ pub enum Refusal {
         phases: Vec<String>,
         /// What is being worked on, and by whom.
         #[serde(skip_serializing_if = "Vec::is_empty")]
-        claimed: Vec<Held>,
+        claimed: Vec<ClaimedPhase>,
         /// What is left for the asker.
         #[serde(flatten)]
         prospect: Box<Prospect>,
@@ -242,14 +216,14 @@ pub enum Refusal {
         handover: Handover,
     },
     /// The gate is shut.
-    Shut {
+    GateDenied {
         /// The phase that guards.
         phase: String,
         /// Why.
         #[serde(flatten)]
-        why: Shut,
+        why: GateDenied,
     },
-    /// The gate is shut for a push.
+    /// The gate is closed for a push.
     Push {
         /// The guarded references of the remote.
         refs: Vec<String>,
@@ -342,17 +316,17 @@ impl Refusal {
             Self::PinLost { .. } => "pin_changed",
             Self::InvalidGraph { .. } => "invalid_graph",
             Self::Push { why, .. } => why.code(),
-            Self::Shut { why, .. } => match why {
-                Shut::NoSprint {} => "no_sprint",
-                Shut::NoPhase { .. } => "unknown_phase",
-                Shut::Unclaimed { .. } => "not_claimed",
-                Shut::Claimed { .. } => "claimed",
-                Shut::Lost { .. } => "lost",
-                Shut::Failed { .. } => "failed",
-                Shut::OtherCommit { .. } => "other_commit",
-                Shut::NoEvidence { .. } => "no_evidence",
-                Shut::NoNotes { .. } => "no_notes",
-                Shut::NoRecord { .. } => "no_record",
+            Self::GateDenied { why, .. } => match why {
+                GateDenied::NoSprint {} => "no_sprint",
+                GateDenied::NoPhase { .. } => "unknown_phase",
+                GateDenied::Unclaimed { .. } => "not_claimed",
+                GateDenied::Claimed { .. } => "claimed",
+                GateDenied::Lost { .. } => "lost",
+                GateDenied::Failed { .. } => "failed",
+                GateDenied::OtherCommit { .. } => "other_commit",
+                GateDenied::NoEvidence { .. } => "no_evidence",
+                GateDenied::NoNotes { .. } => "no_notes",
+                GateDenied::NoRecord { .. } => "no_record",
             },
         }
     }
@@ -394,14 +368,14 @@ impl Refusal {
             | Self::Underway { .. }
             | Self::CannotResume { .. }
             | Self::Blocked { .. }
-            // A person may forgive what failed.
+            // A person may reset the attempts.
             | Self::Exhausted { .. }
             | Self::NotClaimed { .. }
             | Self::NotOwner { .. }
             | Self::Alive { .. }
             | Self::Holding { .. }
             // The gate stands for the next commit, owner or sprint as well.
-            | Self::Shut { .. }
+            | Self::GateDenied { .. }
             | Self::Push { .. }
             | Self::CannotCarry { .. }
             | Self::NoArtifact { .. }
@@ -410,20 +384,25 @@ impl Refusal {
     }
 
     /// The owners that it tells of.
-    pub fn holders_mut(&mut self) -> Vec<&mut Holder> {
+    pub fn holders_mut(&mut self) -> Vec<&mut OwnerFacts> {
         match self {
             Self::Claimed { holder, .. }
             | Self::NotOwner { holder, .. }
             | Self::Alive { holder, .. }
-            | Self::Shut { why: Shut::Claimed { holder } | Shut::Lost { holder }, .. } => {
+            | Self::GateDenied {
+                why: GateDenied::Claimed { holder } | GateDenied::Lost { holder },
+                ..
+            } => {
                 vec![holder]
             }
             Self::Lost { holder, .. } => holder.iter_mut().collect(),
-            Self::LiveClaims { claims, .. } => claims.iter_mut().map(Held::holder_mut).collect(),
+            Self::LiveClaims { claims, .. } => {
+                claims.iter_mut().map(ClaimedPhase::holder_mut).collect()
+            }
             Self::NothingReady { claimed, prospect, .. }
             | Self::NotForYou { claimed, prospect, .. } => {
                 let held = claimed.iter_mut().chain(&mut prospect.dead);
-                held.map(Held::holder_mut).collect()
+                held.map(ClaimedPhase::holder_mut).collect()
             }
             Self::Blocked { dead, .. } | Self::Unfinished { dead, .. } => {
                 dead.iter_mut().map(|held| held.holder_mut()).collect()
@@ -437,7 +416,7 @@ impl Refusal {
             | Self::NotClaimed { .. }
             | Self::Finished {}
             | Self::Holding { .. }
-            | Self::Shut { .. }
+            | Self::GateDenied { .. }
             | Self::UnknownSprint { .. }
             | Self::Underway { .. }
             | Self::CannotResume { .. }

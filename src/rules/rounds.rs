@@ -5,10 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
-
 use super::board::{Board, State};
 use super::graph::{Graph, PhaseId};
+use super::reasons::Uncarried;
 use super::refusal::Refusal;
 use crate::record::Verdict;
 
@@ -21,22 +20,6 @@ pub struct Ask {
     pub from: Option<String>,
     /// Just these; without it, all that can be.
     pub carry: Option<Vec<String>>,
-}
-
-/// Why a phase that was named cannot be carried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Uncarried {
-    /// It is not done.
-    NotDone,
-    /// It failed.
-    Failed,
-    /// Its record cannot be understood: it may have failed.
-    Unreadable,
-    /// It depends on what is not carried.
-    Needs,
-    /// The round begins with it, or with what it depends on.
-    Begins,
 }
 
 /// The phases that `ask` means, each after all that it depends on.
@@ -89,16 +72,6 @@ pub fn carried(board: &Board, ask: &Ask) -> Result<Vec<PhaseId>, Refusal> {
         }
     }
     Ok(carried)
-}
-
-/// Why a sprint cannot be resumed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Unresumed {
-    /// It is the present one.
-    Current,
-    /// All of it has passed.
-    Passed,
 }
 
 /// The phases that can be claimed where just `carried` are done.

@@ -2,10 +2,11 @@
 //! gone. Pure.
 
 use super::attempts::{is_exhausted, spent};
-use super::board::{Board, Hold, Standing, State};
-use super::decide::{Facts, is_mine};
+use super::board::{Board, LiveClaim, Standing, State};
+use super::decide::is_mine;
 use super::graph::PhaseId;
 use super::identity::{Life, is_silent};
+use super::request::Facts;
 use crate::record::Verdict;
 
 /// Why a phase does not go on.
@@ -32,7 +33,7 @@ pub fn trouble(board: &Board, id: PhaseId, facts: Facts<'_>) -> Option<Trouble> 
     }
 }
 
-fn held(hold: &Hold, facts: Facts<'_>) -> Option<Trouble> {
+fn held(hold: &LiveClaim, facts: Facts<'_>) -> Option<Trouble> {
     let is_silent = || is_silent(hold.quiet_since, facts.now, facts.stale_after);
     match hold.life {
         Life::Dead => Some(Trouble::Gone),
@@ -51,7 +52,7 @@ pub fn is_stuck(board: &Board, facts: Facts<'_>) -> bool {
         State::Pending => board.is_ready(id) && !is_exhausted(board, id, facts),
         State::Claimed(hold) => match hold.life {
             Life::Dead => {
-                let is_open = hold.is_stale(facts.now, facts.stale_after) && !hold.only_unstuck;
+                let is_open = hold.is_stale(facts.now, facts.stale_after) && !hold.legacy_lock;
                 is_open && spent(board, id, hold, facts).is_none()
             }
             // Of an owner that cannot be seen nothing shows that it has gone.

@@ -4,12 +4,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::attempts::is_exhausted;
 use super::board::{Board, State};
-use super::decide::{Facts, Request, behind_the_dead, dead_owner, decide};
+use super::decide::{behind_the_dead, dead_owner, decide};
 use super::graph::PhaseId;
 use super::identity::Life;
 use super::next::{holding, next};
 use super::prospect::changes_at;
-use super::refusal::{Refusal, Wait};
+use super::reasons::Wait;
+use super::refusal::Refusal;
+use super::request::{Facts, Request};
 use crate::record::Verdict;
 
 /// What is waited for.
@@ -150,7 +152,7 @@ pub fn turns_stale(
 #[cfg(test)]
 mod tests {
     use super::super::graph::{Graph, Names};
-    use super::super::{Hold, Me, spec};
+    use super::super::{LiveClaim, Me, spec};
     use super::*;
     use crate::record::{Claim, Done, Sprint, VERSION};
 
@@ -173,7 +175,7 @@ mod tests {
         let claim = Claim { v: VERSION, agent, explicit: true, claimed_at, ..Claim::default() };
         let (heard, quiet_since) = (claimed_at, claimed_at);
         let former = Vec::new();
-        State::Claimed(Hold { claim, life, heard, quiet_since, former, only_unstuck: false })
+        State::Claimed(LiveClaim { claim, life, heard, quiet_since, former, legacy_lock: false })
     }
 
     /// `now`, `never CODE` or `later CODE`, and until when.

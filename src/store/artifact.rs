@@ -11,10 +11,10 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::Store;
-use super::carry::hash_of_pin;
+use super::checked_dir::{CheckedDir, Step, is_planted, retry, tidy};
 use super::dir::{Dir, Kind, NewFile as _};
 use super::disk::DiskDir;
-use super::folder::{Folder, Step, is_planted, retry, tidy};
+use super::layout::{is_pin, is_sha256, pin_name, temporary_name};
 use super::world::World;
 use crate::error::{Failure, FailureKind, Stop};
 use crate::record::Done;
@@ -50,17 +50,6 @@ pub struct Source<'a> {
     pub content: &'a mut dyn Read,
     /// At most this many bytes are taken.
     pub limit: u64,
-}
-
-/// The file's name in the phase's directory.
-pub(crate) fn pin_name(sha256: &str) -> String {
-    format!("pin.{sha256}")
-}
-
-/// Whether `name` is that of a pin.
-pub(crate) fn is_pin(name: &str) -> bool {
-    let hash = name.strip_prefix("pin.").unwrap_or_default();
-    hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The SHA-256 of `content`, in hexadecimal, of at most `limit` bytes of it.
@@ -115,7 +104,7 @@ impl<W: World> Store<W> {
     pub fn pin(&self, name: &str, source: Source<'_>) -> Result<Pinned, Stop> {
         let found = self.current()?.ok_or(Refusal::NoSprint {})?;
         let dir = found.make_phase(name)?;
-        let temporary = format!(".tmp.{}", self.world().token()?);
+        let temporary = temporary_name(&self.world().token()?);
         let mut file = dir.new_file(&temporary, true)?;
         let copied = copy(source.content, source.limit, |bytes| file.write(bytes))
             .and_then(|copied| retry(|| file.sync()).map(|()| copied));
@@ -245,15 +234,14 @@ impl<W: World<Dir = DiskDir>> Store<W> {
 /// The pin of `done` in the phase's directory, read into what `begin` makes, if `hash` shows that it is
 /// what was handed over; else what has become of it.
 pub(super) fn whole_pin<D: Dir, T>(
-    dir: &Folder<D>,
+    dir: &CheckedDir<D>,
     done: &Done,
     begin: impl Fn() -> T,
     each: impl Fn(&mut T, &[u8]),
     hash: impl Fn(&T) -> String,
 ) -> Result<Result<T, Pin>, Failure> {
     let Some(sha256) = &done.artifact_sha256 else { return Ok(Err(Pin::None)) };
-    let is_hash = sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if !is_hash {
+    if !is_sha256(sha256) {
         // No copy can have that hash; and what is no hash is no name either.
         return Ok(Err(Pin::Changed));
     }
@@ -267,6 +255,18 @@ pub(super) fn whole_pin<D: Dir, T>(
         Some(whole) if hash(&whole) == *sha256 => Ok(whole),
         Some(_) => Err(Pin::Changed),
     })
+}
+
+/// Hashes the pin of `done` in the phase's directory.
+pub(super) fn hash_of_pin<D: Dir>(dir: &CheckedDir<D>, done: &Done) -> Result<Pin, Failure> {
+    let hashed = whole_pin(
+        dir,
+        done,
+        Sha256::new,
+        |hash, piece| hash.update(piece),
+        |hash| hex(&hash.clone().finalize()),
+    )?;
+    Ok(hashed.err().unwrap_or(Pin::Same))
 }
 
 enum Copied {

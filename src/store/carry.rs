@@ -6,18 +6,19 @@
 use sha2::{Digest, Sha256};
 
 use super::Store;
-use super::artifact::{hex, is_pin, pin_name, whole_pin};
+use super::artifact::{hash_of_pin, hex, whole_pin};
+use super::checked_dir::{CheckedDir, Keep, Step, to_json};
 use super::dir::{Dir, Kind};
-use super::folder::{Folder, Keep, Step, to_json};
-use super::phase::link_name;
+use super::latch;
+use super::layout::{DONE, MAX_RECORD_BYTES, artifact_name, is_pin, pin_name};
 use super::read::Attempts;
-use super::sprints::Found;
+use super::sprints::OpenSprint;
 use super::world::World;
-use super::{latch, lock};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::record::{Done, Maker, PhaseEntry};
 use crate::rules::gate::Pin;
-use crate::rules::rounds::{Ask, Unresumed, carried};
+use crate::rules::reasons::Unresumed;
+use crate::rules::rounds::{Ask, carried};
 use crate::rules::{Refusal, State};
 
 /// A completion that a new sprint takes over.
@@ -27,7 +28,7 @@ pub(crate) struct Carried<D> {
     /// Its record, as it is to be in the new sprint.
     done: Done,
     /// Its directory in the old one.
-    old: Folder<D>,
+    old: CheckedDir<D>,
 }
 
 /// What a new sprint begins with.
@@ -46,7 +47,7 @@ pub(crate) struct Round<D> {
 
 impl<W: World> Store<W> {
     /// The sprint that a next round takes up again: the current one, else the last that has ended.
-    pub(crate) fn last(&self) -> Result<Option<Found<W::Dir>>, Failure> {
+    pub(crate) fn last(&self) -> Result<Option<OpenSprint<W::Dir>>, Failure> {
         Ok(match self.current()? {
             Some(found) => Some(found),
             None => self.former(1)?.into_iter().max_by(|a, b| a.stamp().cmp(&b.stamp())),
@@ -69,7 +70,7 @@ impl<W: World> Store<W> {
     }
 
     /// The sprint `id`, which is to be resumed.
-    fn ended(&self, id: &str) -> Result<Found<W::Dir>, Stop> {
+    fn ended(&self, id: &str) -> Result<OpenSprint<W::Dir>, Stop> {
         let unknown = || Refusal::UnknownSprint { sprint: id.to_owned() };
         let found = self.find_readable(id)?.filter(|_| self.is_ours(id)).ok_or_else(unknown)?;
         if self.is_current(id)? {
@@ -79,7 +80,7 @@ impl<W: World> Store<W> {
         Ok(found)
     }
 
-    fn take_up(&self, found: &Found<W::Dir>, ask: &Ask) -> Result<Round<W::Dir>, Stop> {
+    fn take_up(&self, found: &OpenSprint<W::Dir>, ask: &Ask) -> Result<Round<W::Dir>, Stop> {
         let board = self.read(found, None, Attempts::None, None)?;
         let from = &found.sprint.sprint_id;
         let ids = carried(&board, ask)?;
@@ -117,18 +118,6 @@ impl<W: World> Store<W> {
     }
 }
 
-/// Hashes the pin of `done` in the phase's directory.
-pub(super) fn hash_of_pin<D: Dir>(dir: &Folder<D>, done: &Done) -> Result<Pin, Failure> {
-    let hashed = whole_pin(
-        dir,
-        done,
-        Sha256::new,
-        |hash, piece| hash.update(piece),
-        |hash| hex(&hash.clone().finalize()),
-    )?;
-    Ok(hashed.err().unwrap_or(Pin::Same))
-}
-
 /// Makes `new`, a phase's directory that nobody looks at yet, what it would be had the phase been
 /// completed there, durably; `false` if what was handed over is gone.
 ///
@@ -136,7 +125,7 @@ pub(super) fn hash_of_pin<D: Dir>(dir: &Folder<D>, done: &Done) -> Result<Pin, F
 pub(super) fn take_over<W: World>(
     world: &W,
     carried: &Carried<W::Dir>,
-    new: &Folder<W::Dir>,
+    new: &CheckedDir<W::Dir>,
     maker: &Maker,
 ) -> Result<bool, Failure> {
     let Carried { done, old, .. } = carried;
@@ -150,16 +139,16 @@ pub(super) fn take_over<W: World>(
             return Ok(false);
         }
         if let Some(target) = done.artifact_link.as_ref().filter(|name| is_pin(name)) {
-            new.symlink(target, &link_name(done))?;
+            new.symlink(target, &artifact_name(&done.artifact))?;
         }
     }
     let record = to_json(done)?;
-    if record.len() as u64 > lock::LONGEST {
+    if record.len() as u64 > MAX_RECORD_BYTES {
         // Nobody could read it: done, and by somebody unknown.
         let what = format!("the record of '{}' is too long to be carried over", carried.phase);
         return Err(Failure::new(FailureKind::Unreadable, what));
     }
-    new.create(lock::DONE, &record, Keep::Frozen)?;
+    new.create(DONE, &record, Keep::Frozen)?;
     new.sync()?;
     Ok(true)
 }
@@ -167,8 +156,8 @@ pub(super) fn take_over<W: World>(
 /// Gives the new directory the pin, as a second name of the same file or, where there can be none, as
 /// a copy.
 fn link_or_copy<D: Dir>(
-    old: &Folder<D>,
-    new: &Folder<D>,
+    old: &CheckedDir<D>,
+    new: &CheckedDir<D>,
     pin: &str,
     done: &Done,
 ) -> Result<bool, Failure> {

@@ -7,42 +7,26 @@
 
 use std::collections::BTreeSet;
 
-use jiff::SignedDuration;
-
 use super::Store;
+pub use super::asker::Asker;
+use super::checked_dir::tidy;
 use super::completing::checking;
-use super::folder::tidy;
-use super::lock::{self, Held, Lock};
+use super::layout::LATCH_SECONDS;
+use super::lock::{self, Lock, LockKind};
 use super::past::{self, End};
-use super::phase::{Attempt, Ending, Phase};
+use super::phase::{Ending, Phase, StepOutcome};
 use super::read::{Attempts, find_phase};
-use super::sprints::Found;
-use super::world::{LATCH_SECONDS, TRIES, World};
+use super::sprints::OpenSprint;
+use super::world::{TRIES, World};
 use crate::error::{Failure, FailureKind, Hint, Stop};
-use crate::record::{Checkout, Claim, Due, Event, Maker, Token, VERSION};
+use crate::record::{Claim, Due, Event};
 use crate::rules::{
-    Board, Change, Facts, Hold, Me, PhaseId, Refusal, Request, State, attempts, decide, identity,
-    identity::is_here,
+    Board, Change, Facts, LiveClaim, PhaseId, Refusal, Request, State, attempts, decide, identity,
     next::{holding, next},
 };
 
 pub use super::completing::{Completed, HandIn, MayComplete};
 pub use super::freeing::Freed;
-
-/// Who asks, and by which settings.
-#[derive(Debug, Clone)]
-pub struct Asker {
-    /// The agent.
-    pub me: Me,
-    /// `conductor.staleAfter`.
-    pub stale_after: SignedDuration,
-    /// `conductor.maxAttempts`.
-    pub max_attempts: Option<u64>,
-    /// What is checked out where it asks, for its claims to tell; nothing, if nobody has looked.
-    pub checkout: Checkout,
-    /// Whether it saves what a dead owner has not committed, whose claim it ends.
-    pub saves: bool,
-}
 
 /// A claim that was granted.
 #[derive(Debug, Clone)]
@@ -54,76 +38,12 @@ pub struct Granted {
     /// How it came about: taken, renewed or taken over.
     pub change: Change,
     /// Whose claim it was before, if it was taken over from another.
-    pub from: Option<Hold>,
+    pub from: Option<LiveClaim>,
     /// That what that one left is to be saved, and has not been yet.
     pub due: Option<Due>,
     /// The board as it was when the claim was decided on, as far as it was read; with the attempt that
     /// this claim ended.
     pub board: Board,
-}
-
-impl Asker {
-    /// What is to be known for a decision that this agent asks for `now`.
-    #[must_use]
-    pub fn facts(&self, now: jiff::Timestamp) -> Facts<'_> {
-        let Self { me, stale_after, max_attempts, .. } = self;
-        Facts { me, now, stale_after: *stale_after, max_attempts: *max_attempts }
-    }
-
-    pub(super) fn maker(&self) -> Maker {
-        Maker { process: self.me.command.clone() }
-    }
-
-    /// The mark of what the owner of `claim` left, which this command is to save; `unique` is a name of
-    /// its own.
-    pub(super) fn owes(&self, claim: &Claim, unique: Token, now: jiff::Timestamp) -> Due {
-        Due {
-            v: VERSION,
-            claim: claim.clone(),
-            by: self.me.name.clone(),
-            maker: self.maker(),
-            unique: Some(unique),
-            at: Some(now),
-            rest: crate::record::Rest::new(),
-        }
-    }
-
-    /// The record of `claim`, which this agent renews now. Of a worktree that was moved it has the path
-    /// of now.
-    fn renews(&self, claim: &Claim, now: jiff::Timestamp, asleep: Option<u64>) -> Claim {
-        let mut renewed = Claim { renewed_at: Some(now), asleep, ..claim.clone() };
-        if is_here(&self.me, claim) {
-            renewed.worktree.clone_from(&self.me.worktree);
-            renewed.git_dir.clone_from(&self.me.git_dir);
-        }
-        renewed
-    }
-
-    /// The record of a claim that this agent makes now, still without a token.
-    pub(super) fn claim(&self, now: jiff::Timestamp, asleep: Option<u64>) -> Claim {
-        let me = &self.me;
-        Claim {
-            v: VERSION,
-            agent: me.name.clone(),
-            claimed_at: Some(now),
-            pid: me.any_process().map_or(0, |process| process.pid),
-            explicit: me.explicit,
-            session: me.session.clone(),
-            stable: me.stable,
-            process: me.process.clone(),
-            shared: me.shared.clone(),
-            via: me.via.clone(),
-            terminal: me.terminal.clone(),
-            asleep,
-            user: me.user,
-            person: me.person,
-            worktree: me.worktree.clone(),
-            git_dir: me.git_dir.clone(),
-            branch: self.checkout.branch.clone(),
-            commit: self.checkout.commit.clone(),
-            ..Claim::default()
-        }
-    }
 }
 
 /// What the decision on a claim looks at: the phase, its dependencies, and whose work it checks.
@@ -148,18 +68,18 @@ impl<W: World> Store<W> {
     /// was waited for in vain.
     pub(super) fn rounds<T>(
         &self,
-        mut round: impl FnMut() -> Result<Attempt<T>, Stop>,
+        mut round: impl FnMut() -> Result<StepOutcome<T>, Stop>,
     ) -> Result<T, Stop> {
         let mut busy = 0;
         let mut raced = 0;
         let mut waits = true;
         while busy < TRIES && raced < 16 * TRIES {
-            let attempt = self.under_mutex(&mut waits, &mut round)??;
-            match attempt {
-                Attempt::Done(value) => return Ok(value),
+            let outcome = self.under_mutex(&mut waits, &mut round)??;
+            match outcome {
+                StepOutcome::Done(value) => return Ok(value),
                 // Whoever was faster has done something: that is progress, and needs no pause.
-                Attempt::Raced | Attempt::Superseded => raced += 1,
-                Attempt::Busy => {
+                StepOutcome::Raced | StepOutcome::Superseded => raced += 1,
+                StepOutcome::Busy => {
                     self.world.pause(busy);
                     busy += 1;
                 }
@@ -168,7 +88,7 @@ impl<W: World> Store<W> {
         Self::busy()
     }
 
-    pub(super) fn current_or_refuse(&self) -> Result<Found<W::Dir>, Stop> {
+    pub(super) fn current_or_refuse(&self) -> Result<OpenSprint<W::Dir>, Stop> {
         Ok(self.current()?.ok_or(Refusal::NoSprint {})?)
     }
 
@@ -204,15 +124,15 @@ impl<W: World> Store<W> {
                 return Err(refusal.into());
             }
             let request = Request::Claim { takeover: false };
-            let mut answer = Attempt::Raced;
+            let mut answer = StepOutcome::Raced;
             for id in self.next(&mut board, facts)? {
                 let change = decide(&board, id, &request, facts)?;
                 match self.try_claim(asker, &found, board.clone(), id, change)? {
-                    Attempt::Done(granted) => return Ok(Attempt::Done(granted)),
-                    Attempt::Busy => answer = Attempt::Busy,
+                    StepOutcome::Done(granted) => return Ok(StepOutcome::Done(granted)),
+                    StepOutcome::Busy => answer = StepOutcome::Busy,
                     // Somebody was faster: the next one, before looking again.
-                    Attempt::Raced => {}
-                    Attempt::Superseded => return Ok(Attempt::Superseded),
+                    StepOutcome::Raced => {}
+                    StepOutcome::Superseded => return Ok(StepOutcome::Superseded),
                 }
             }
             Ok(answer)
@@ -245,11 +165,11 @@ impl<W: World> Store<W> {
     fn try_claim(
         &self,
         asker: &Asker,
-        found: &Found<W::Dir>,
+        found: &OpenSprint<W::Dir>,
         mut board: Board,
         id: PhaseId,
         change: Change,
-    ) -> Result<Attempt<Granted>, Stop> {
+    ) -> Result<StepOutcome<Granted>, Stop> {
         let name = board.graph.phase(id).name.clone();
         let dir = found.make_phase(&name)?;
         let sprint_id = &found.sprint.sprint_id;
@@ -278,28 +198,28 @@ impl<W: World> Store<W> {
             Ending { claim: &hold.claim, end, due: due.as_ref() }
         });
         let fresh = asker.claim(now, self.world.asleep());
-        let attempt = match (change, judged.as_ref()) {
+        let outcome = match (change, judged.as_ref()) {
             (Change::Take, _) => phase.take(fresh)?,
             (Change::Renew | Change::TakeOver, Some(hold)) => {
                 let lock = lock::look(&self.world, &dir)?;
                 let robs = ending.is_some_and(|ending| ending.end.is_some());
                 if W::DEFENCES.hear_again && robs && self.has_spoken(&lock, hold) {
-                    return Ok(Attempt::Raced);
+                    return Ok(StepOutcome::Raced);
                 }
                 match (change, lock::held(&lock, &hold.claim)) {
-                    (Change::Renew, Some(Held::Named { lock, .. })) => {
+                    (Change::Renew, Some(LockKind::Named { lock, .. })) => {
                         phase.renew(lock, asker.renews(&hold.claim, now, fresh.asleep))?
                     }
-                    (_, Some(Held::Named { lock, token })) => {
+                    (_, Some(LockKind::Named { lock, token })) => {
                         phase.take_over(lock, token, fresh, ending)?
                     }
-                    (_, Some(Held::Script)) => phase.adopt(&hold.claim, fresh, ending)?,
-                    (_, Some(Held::Plain) | None) => Attempt::Raced,
+                    (_, Some(LockKind::Script)) => phase.adopt(&hold.claim, fresh, ending)?,
+                    (_, Some(LockKind::Legacy) | None) => StepOutcome::Raced,
                 }
             }
-            _ => Attempt::Raced,
+            _ => StepOutcome::Raced,
         };
-        if let (Attempt::Done(_), Some(Ending { claim, end, due })) = (&attempt, ending) {
+        if let (StepOutcome::Done(_), Some(Ending { claim, end, due })) = (&outcome, ending) {
             if let Some(end) = end {
                 let mut past = board.past(id).to_vec();
                 past.push(past::attempt(claim, end));
@@ -312,12 +232,12 @@ impl<W: World> Store<W> {
             }
         }
         let from = judged.filter(|_| change == Change::TakeOver);
-        Ok(attempt.map(|claim| Granted { phase: name, claim, change, from, due, board }))
+        Ok(outcome.map(|claim| Granted { phase: name, claim, change, from, due, board }))
     }
 
     /// Whether the owner of `judged` has been heard again since it was judged: then it is judged anew.
     /// Touching its record changes no name, so the rename of the owner's would not notice.
-    fn has_spoken(&self, lock: &Lock<W::Dir>, judged: &Hold) -> bool {
+    fn has_spoken(&self, lock: &Lock<W::Dir>, judged: &LiveClaim) -> bool {
         let Lock::Owned { lock, hold, .. } = lock else { return false };
         let seen = self.world.hears(lock, hold);
         let now = self.world.now();
@@ -336,7 +256,7 @@ impl<W: World> Store<W> {
             | Change::Confirm
             | Change::Free
             | Change::Nothing
-            | Change::Forgive => String::new(),
+            | Change::ResetAttempts => String::new(),
         };
         let sprint = &granted.board.sprint.sprint_id;
         self.record(asker, event, &granted.phase, detail, sprint);

@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 
 use super::Store;
 use super::artifact::Pinned;
-use super::change::Asker;
-use super::lock::{self, Held};
-use super::phase::{Attempt, Phase};
+use super::asker::Asker;
+use super::lock::{self, LockKind};
+use super::phase::{Phase, StepOutcome};
 use super::read::{Attempts, find_phase};
-use super::sprints::Found;
+use super::sprints::OpenSprint;
 use super::world::World;
 use crate::error::Stop;
 use crate::record::{Claim, Done, Snapshot, VERSION, Verdict};
 use crate::rules::identity::relation;
-use crate::rules::{Board, Change, Hold, Life, PhaseId, Refusal, Request, State, decide};
+use crate::rules::{Board, Change, Life, LiveClaim, PhaseId, Refusal, Request, State, decide};
 
 /// What is handed in with a completion.
 #[derive(Debug, Clone, Default)]
@@ -125,16 +125,16 @@ impl<W: World> Store<W> {
                     if let Some(dir) = found.phase(name)? {
                         dir.sync()?;
                     }
-                    Ok(Attempt::Done((done.clone(), true)))
+                    Ok(StepOutcome::Done((done.clone(), true)))
                 }
                 (Change::Complete, State::Claimed(hold)) => {
-                    let attempt = self.try_complete(asker, &found, name, hold, hand_in)?;
-                    if matches!(attempt, Attempt::Superseded) {
+                    let outcome = self.try_complete(asker, &found, name, hold, hand_in)?;
+                    if matches!(outcome, StepOutcome::Superseded) {
                         superseded = Some(found.sprint.sprint_id.clone());
                     }
-                    Ok(attempt)
+                    Ok(outcome)
                 }
-                _ => Ok(Attempt::Raced),
+                _ => Ok(StepOutcome::Raced),
             }
         });
         let (done, again) = done?;
@@ -167,12 +167,12 @@ impl<W: World> Store<W> {
     fn try_complete(
         &self,
         asker: &Asker,
-        found: &Found<W::Dir>,
+        found: &OpenSprint<W::Dir>,
         name: &str,
-        hold: &Hold,
+        hold: &LiveClaim,
         hand_in: &HandIn,
-    ) -> Result<Attempt<(Done, bool)>, Stop> {
-        let Some(dir) = found.phase(name)? else { return Ok(Attempt::Raced) };
+    ) -> Result<StepOutcome<(Done, bool)>, Stop> {
+        let Some(dir) = found.phase(name)? else { return Ok(StepOutcome::Raced) };
         let sprint_id = &found.sprint.sprint_id;
         let phase = Phase {
             world: &self.world,
@@ -183,18 +183,18 @@ impl<W: World> Store<W> {
         };
         let found = lock::look(&self.world, &dir)?;
         let (lock, token) = match lock::held(&found, &hold.claim) {
-            Some(Held::Named { lock, token }) => (lock, token),
-            Some(Held::Script) => {
+            Some(LockKind::Named { lock, token }) => (lock, token),
+            Some(LockKind::Script) => {
                 // It gets a name of its own first; the next round completes under that one.
                 let mine = asker.claim(self.world.now(), self.world.asleep());
                 let adopted = Claim { claimed_at: hold.claim.claimed_at, ..mine };
                 return Ok(match phase.adopt(&hold.claim, adopted, None)? {
-                    Attempt::Done(_) | Attempt::Raced => Attempt::Raced,
-                    Attempt::Busy => Attempt::Busy,
-                    Attempt::Superseded => Attempt::Superseded,
+                    StepOutcome::Done(_) | StepOutcome::Raced => StepOutcome::Raced,
+                    StepOutcome::Busy => StepOutcome::Busy,
+                    StepOutcome::Superseded => StepOutcome::Superseded,
                 });
             }
-            Some(Held::Plain) | None => return Ok(Attempt::Raced),
+            Some(LockKind::Legacy) | None => return Ok(StepOutcome::Raced),
         };
         let pinned = hand_in.artifact.as_ref();
         let (claim, me) = (&hold.claim, &asker.me);
@@ -249,7 +249,11 @@ impl<W: World> Store<W> {
         }
     }
 
-    pub(super) fn current_or_lost(&self, asker: &Asker, name: &str) -> Result<Found<W::Dir>, Stop> {
+    pub(super) fn current_or_lost(
+        &self,
+        asker: &Asker,
+        name: &str,
+    ) -> Result<OpenSprint<W::Dir>, Stop> {
         match self.current()? {
             Some(found) => Ok(found),
             None => Err(self.lost(asker, name)?.unwrap_or(Refusal::NoSprint {}).into()),
@@ -259,7 +263,7 @@ impl<W: World> Store<W> {
     pub(super) fn phase_or_lost(
         &self,
         asker: &Asker,
-        found: &Found<W::Dir>,
+        found: &OpenSprint<W::Dir>,
         name: &str,
     ) -> Result<PhaseId, Stop> {
         match find_phase(&found.graph, name) {

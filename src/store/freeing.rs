@@ -2,16 +2,16 @@
 //! remembered as attempts that failed.
 
 use super::Store;
-use super::change::Asker;
-use super::lock::{self, Held};
+use super::asker::Asker;
+use super::lock::{self, LockKind};
 use super::past::{self, End};
-use super::phase::{Attempt, Ending, Phase};
+use super::phase::{Ending, Phase, StepOutcome};
 use super::read::{Attempts, Seen, find_phase};
-use super::sprints::Found;
+use super::sprints::OpenSprint;
 use super::world::World;
 use crate::error::{Failure, Stop};
 use crate::record::{Claim, Due, Token};
-use crate::rules::{Board, Change, Hold, PhaseId, Request, State, attempts, decide};
+use crate::rules::{Board, Change, LiveClaim, PhaseId, Request, State, attempts, decide};
 
 /// A claim that was ended.
 #[derive(Debug, Clone)]
@@ -21,11 +21,11 @@ pub struct Freed {
     /// The sprint's id.
     pub sprint_id: String,
     /// Whose claim it was; `None` if nobody held the phase.
-    pub hold: Option<Hold>,
+    pub hold: Option<LiveClaim>,
     /// How many attempts at it have failed, where that keeps it from being claimed.
     pub exhausted: Option<u64>,
     /// How many attempts that had failed do not count any more.
-    pub forgiven: Option<u64>,
+    pub reset_attempts: Option<u64>,
     /// That what its owner left is to be saved, and has not been yet.
     pub due: Option<Due>,
     /// The same of former owners, whom another freed or took the phase over from.
@@ -34,13 +34,13 @@ pub struct Freed {
 
 impl Freed {
     /// What there is to tell of a phase that nobody held.
-    fn nobodys<D>(phase: &str, found: &Found<D>) -> Self {
+    fn nobodys<D>(phase: &str, found: &OpenSprint<D>) -> Self {
         Self {
             phase: phase.to_owned(),
             sprint_id: found.sprint.sprint_id.clone(),
             hold: None,
             exhausted: None,
-            forgiven: None,
+            reset_attempts: None,
             due: None,
             dues: Vec::new(),
         }
@@ -72,9 +72,9 @@ impl<W: World> Store<W> {
                 change = self.decide_mine(asker, &board, id, &Request::Abort)?;
             }
             match (change, seen) {
-                (Change::Nothing, _) => Ok(Attempt::Done(Freed::nobodys(name, &found))),
+                (Change::Nothing, _) => Ok(StepOutcome::Done(Freed::nobodys(name, &found))),
                 (_, Some(seen)) => self.try_free(&freeing, &found, &board, id, &seen),
-                (_, None) => Ok(Attempt::Raced),
+                (_, None) => Ok(StepOutcome::Raced),
             }
         })?;
         if freed.hold.is_some() {
@@ -91,22 +91,22 @@ impl<W: World> Store<W> {
         let freeing = Freeing { asker, request: &Request::Abort, reason };
         let mut freed: Vec<Freed> = Vec::new();
         self.rounds(|| {
-            let Some(found) = self.current()? else { return Ok(Attempt::Done(())) };
+            let Some(found) = self.current()? else { return Ok(StepOutcome::Done(())) };
             let board = self.read(&found, None, Attempts::None, Some(&asker.maker()))?;
             for id in decide::mine(&board, asker.facts(self.world.now())) {
                 let Some(dir) = found.phase(&board.graph.phase(id).name)? else {
-                    return Ok(Attempt::Raced);
+                    return Ok(StepOutcome::Raced);
                 };
                 // Not kept for every phase of the board: these are open files.
                 let lock = lock::look(&self.world, &dir)?;
                 match self.try_free(&freeing, &found, &board, id, &(dir, lock))? {
-                    Attempt::Done(one) => freed.push(one),
-                    other @ (Attempt::Raced | Attempt::Busy | Attempt::Superseded) => {
+                    StepOutcome::Done(one) => freed.push(one),
+                    other @ (StepOutcome::Raced | StepOutcome::Busy | StepOutcome::Superseded) => {
                         return Ok(other.map(|_| ()));
                     }
                 }
             }
-            Ok(Attempt::Done(()))
+            Ok(StepOutcome::Done(()))
         })?;
         for one in &freed {
             self.record(asker, "abort", &one.phase, reason.to_owned(), &one.sprint_id);
@@ -128,23 +128,23 @@ impl<W: World> Store<W> {
             let (board, seen) = self.read_one(&found, id, Attempts::Of(id), &asker.maker())?;
             let facts = asker.facts(self.world.now());
             let change = decide(&board, id, &request, facts)?;
-            let forgiven = attempts::forgives(&board, id, &request, facts);
-            if let (Some(count), Some((dir, _))) = (forgiven, &seen) {
+            let reset_attempts = attempts::resets(&board, id, &request, facts);
+            if let (Some(count), Some((dir, _))) = (reset_attempts, &seen) {
                 // Before the claim ends: killed in between, it counts for nothing when it does.
-                past::forgive(dir, count)?;
+                past::reset_attempts(dir, count)?;
             }
             let dues = board.dues(id).to_vec();
             let exhausted = attempts::failed_by(&board, id, change, facts).filter(|_| !force);
-            let attempt = match (change, seen) {
+            let outcome = match (change, seen) {
                 (Change::Free, Some(seen)) => self.try_free(&freeing, &found, &board, id, &seen)?,
-                (Change::Free, None) => Attempt::Raced,
-                _ => Attempt::Done(Freed::nobodys(name, &found)),
+                (Change::Free, None) => StepOutcome::Raced,
+                _ => StepOutcome::Done(Freed::nobodys(name, &found)),
             };
-            Ok(attempt.map(|freed| Freed { exhausted, forgiven, dues, ..freed }))
+            Ok(outcome.map(|freed| Freed { exhausted, reset_attempts, dues, ..freed }))
         })?;
         let mut detail = Vec::new();
         detail.extend(freed.hold.as_ref().map(|hold| format!("from {}", hold.claim.agent)));
-        detail.extend(freed.forgiven.map(|count| format!("{count} attempts forgiven")));
+        detail.extend(freed.reset_attempts.map(|count| format!("{count} attempts forgiven")));
         if !detail.is_empty() {
             self.record(asker, "unstuck", name, detail.join(", "), &freed.sprint_id);
         }
@@ -156,13 +156,13 @@ impl<W: World> Store<W> {
     fn try_free(
         &self,
         freeing: &Freeing<'_>,
-        found: &Found<W::Dir>,
+        found: &OpenSprint<W::Dir>,
         board: &Board,
         id: PhaseId,
         (dir, lock): &Seen<W::Dir>,
-    ) -> Result<Attempt<Freed>, Stop> {
+    ) -> Result<StepOutcome<Freed>, Stop> {
         let Freeing { asker, request, reason } = *freeing;
-        let State::Claimed(hold) = board.state(id) else { return Ok(Attempt::Raced) };
+        let State::Claimed(hold) = board.state(id) else { return Ok(StepOutcome::Raced) };
         let phase = Phase {
             world: &self.world,
             dir,
@@ -179,18 +179,18 @@ impl<W: World> Store<W> {
             None
         };
         let ending = Some(Ending { claim: &hold.claim, end, due: due.as_ref() });
-        let attempt = match lock::held(lock, &hold.claim) {
-            Some(Held::Named { lock, token }) => phase.release(lock, token, ending)?,
-            Some(Held::Script) => phase.release_script(&hold.claim, ending)?,
-            Some(Held::Plain) => phase.release_plain(ending)?,
-            None => Attempt::Raced,
+        let outcome = match lock::held(lock, &hold.claim) {
+            Some(LockKind::Named { lock, token }) => phase.release(lock, token, ending)?,
+            Some(LockKind::Script) => phase.release_script(&hold.claim, ending)?,
+            Some(LockKind::Legacy) => phase.release_legacy(ending)?,
+            None => StepOutcome::Raced,
         };
-        Ok(attempt.map(|()| Freed {
+        Ok(outcome.map(|()| Freed {
             phase: board.graph.phase(id).name.clone(),
             sprint_id: found.sprint.sprint_id.clone(),
             hold: Some(hold.clone()),
             exhausted: None,
-            forgiven: None,
+            reset_attempts: None,
             due,
             dues: Vec::new(),
         }))

@@ -5,21 +5,19 @@
 //! that outlived its command without a lock behind it is taken over by renaming that name, and
 //! `lock.d/by.latch.<T>` then says by which.
 
+use super::checked_dir::{CheckedDir, Keep, Step, from_json, tidy, to_json};
 use super::dir::Dir;
-use super::folder::{FEW, Folder, Keep, Step, from_json, tidy, to_json};
-use super::world::{LATCH_SECONDS, World, is_before_boot, is_older};
+use super::layout::{
+    LATCH, LATCH_SECONDS, MAX_MARKER_BYTES, MAX_PHASE_ENTRIES, by_name, is_marker, marker_name,
+};
+use super::world::{World, is_before_boot, is_older};
 use crate::error::Failure;
 use crate::record::{Maker, Token};
-
-/// The directory's name.
-pub(crate) const LATCH: &str = "lock.d";
-/// A maker's record is no longer than this, in bytes.
-const LONGEST: u64 = 4096;
 
 /// A latch that this command holds.
 #[derive(Debug)]
 pub(crate) struct Latch<D> {
-    dir: Folder<D>,
+    dir: CheckedDir<D>,
     marker: String,
 }
 
@@ -35,19 +33,15 @@ pub(crate) enum Latched<D> {
 }
 
 /// The markers of a latch: what it was taken under.
-fn markers<D: Dir>(latch: &Folder<D>) -> Result<Vec<String>, Failure> {
-    let names = latch.list(FEW)?.into_iter().map(|entry| entry.name);
+fn markers<D: Dir>(latch: &CheckedDir<D>) -> Result<Vec<String>, Failure> {
+    let names = latch.list(MAX_PHASE_ENTRIES)?.into_iter().map(|entry| entry.name);
     Ok(names.filter(|name| is_marker(name)).collect())
-}
-
-fn is_marker(name: &str) -> bool {
-    name.strip_prefix("latch.").and_then(Token::parse).is_some()
 }
 
 /// Makes the latch of `phase`, or takes over one that a killed command left.
 pub(crate) fn acquire<W: World>(
     world: &W,
-    phase: &Folder<W::Dir>,
+    phase: &CheckedDir<W::Dir>,
     token: &Token,
     maker: &Maker,
 ) -> Result<Latched<W::Dir>, Failure> {
@@ -72,20 +66,20 @@ pub(crate) fn acquire<W: World>(
 
 /// Makes the latch as it stands after `done`, in a directory that nobody else looks at.
 pub(crate) fn stand<D: Dir>(
-    phase: &Folder<D>,
+    phase: &CheckedDir<D>,
     token: &Token,
     maker: &Maker,
 ) -> Result<Step, Failure> {
     phase.make(LATCH)?;
     match phase.open(LATCH)? {
-        Some(latch) => latch.create(&marker(token), &to_json(maker)?, Keep::Fleeting),
+        Some(latch) => latch.create(&marker_name(token), &to_json(maker)?, Keep::Fleeting),
         None => Ok(Step::Gone),
     }
 }
 
 /// Writes this command's marker into a latch that has none.
-fn mark<D: Dir>(dir: Folder<D>, token: &Token, maker: &Maker) -> Result<Latched<D>, Failure> {
-    let mine = marker(token);
+fn mark<D: Dir>(dir: CheckedDir<D>, token: &Token, maker: &Maker) -> Result<Latched<D>, Failure> {
+    let mine = marker_name(token);
     Ok(match dir.create(&mine, &to_json(maker)?, Keep::Fleeting)? {
         Step::Done => settle(dir, mine, &[])?,
         Step::Gone | Step::Exists => Latched::Raced,
@@ -95,7 +89,7 @@ fn mark<D: Dir>(dir: Folder<D>, token: &Token, maker: &Maker) -> Result<Latched<
 /// Looks whether somebody else has marked the latch too: several can find it bare and old. Who marks
 /// looks afterwards, so that of any two at least one sees the other, and gives way.
 fn settle<D: Dir>(
-    dir: Folder<D>,
+    dir: CheckedDir<D>,
     marker: String,
     outlived: &[String],
 ) -> Result<Latched<D>, Failure> {
@@ -114,7 +108,7 @@ fn settle<D: Dir>(
 /// nobody can know, if it is a minute old or from before this boot.
 fn inspect<W: World>(
     world: &W,
-    phase: &Folder<W::Dir>,
+    phase: &CheckedDir<W::Dir>,
     token: &Token,
     maker: &Maker,
 ) -> Result<Latched<W::Dir>, Failure> {
@@ -137,45 +131,36 @@ fn inspect<W: World>(
     }
     // Whose the marker is after the rename is written down before it: there is no moment at which
     // it still tells of its dead maker, and could be taken over once more.
-    let mine = marker(token);
-    if dir.create(&by(&mine), &to_json(maker)?, Keep::Fleeting)? != Step::Done {
+    let mine = marker_name(token);
+    if dir.create(&by_name(&mine), &to_json(maker)?, Keep::Fleeting)? != Step::Done {
         return Ok(Latched::Raced);
     }
     // Exactly one of any set of contenders succeeds in this rename.
     let renamed = dir.rename(first, &dir, &mine);
     if !matches!(renamed, Ok(Step::Done)) {
-        tidy(dir.remove_file(&by(&mine)));
+        tidy(dir.remove_file(&by_name(&mine)));
         renamed?;
         return Ok(Latched::Raced);
     }
-    dir.remove_file(&by(first))?;
+    dir.remove_file(&by_name(first))?;
     settle(dir, mine, &found)
 }
 
-fn marker(token: &Token) -> String {
-    format!("latch.{token}")
-}
-
-/// The file that tells who took over `marker`; without it the marker itself tells who made it.
-fn by(marker: &str) -> String {
-    format!("by.{marker}")
-}
-
-fn remove_marker<D: Dir>(dir: &Folder<D>, marker: &str) -> Result<Step, Failure> {
+fn remove_marker<D: Dir>(dir: &CheckedDir<D>, marker: &str) -> Result<Step, Failure> {
     let removed = dir.remove_file(marker)?;
-    dir.remove_file(&by(marker))?;
+    dir.remove_file(&by_name(marker))?;
     Ok(removed)
 }
 
 /// Whether the maker of a marker is gone, or is this command; `None` if the marker itself is.
 fn outlived<W: World>(
     world: &W,
-    dir: &Folder<W::Dir>,
+    dir: &CheckedDir<W::Dir>,
     marker: &str,
     me: &Maker,
 ) -> Result<Option<bool>, Failure> {
-    let bytes = match dir.read(&by(marker), LONGEST)? {
-        None => dir.read(marker, LONGEST)?,
+    let bytes = match dir.read(&by_name(marker), MAX_MARKER_BYTES)? {
+        None => dir.read(marker, MAX_MARKER_BYTES)?,
         by => by,
     };
     let Some(bytes) = bytes else { return Ok(None) };
@@ -196,18 +181,19 @@ fn outlived<W: World>(
 /// somebody else is about to use the latch.
 pub(crate) fn disposable<W: World>(
     world: &W,
-    latch: &Folder<W::Dir>,
+    latch: &CheckedDir<W::Dir>,
     token: &Token,
     me: &Maker,
 ) -> Result<Option<Vec<String>>, Failure> {
-    let names: Vec<String> = latch.list(FEW)?.into_iter().map(|entry| entry.name).collect();
+    let names: Vec<String> =
+        latch.list(MAX_PHASE_ENTRIES)?.into_iter().map(|entry| entry.name).collect();
     let mut found = Vec::new();
     for name in names.iter().filter(|name| is_marker(name)) {
-        if *name != marker(token) && outlived(world, latch, name, me)? != Some(true) {
+        if *name != marker_name(token) && outlived(world, latch, name, me)? != Some(true) {
             return Ok(None);
         }
         found.push(name.clone());
-        found.extend(Some(by(name)).filter(|by| names.contains(by)));
+        found.extend(Some(by_name(name)).filter(|by| names.contains(by)));
     }
     Ok(Some(found))
 }
@@ -219,14 +205,14 @@ fn is_old<W: World>(world: &W, mtime: i64) -> bool {
         || (W::DEFENCES.outlive_boot && is_before_boot(world, mtime))
 }
 
-fn is_old_file<W: World>(world: &W, dir: &Folder<W::Dir>, name: &str) -> Result<bool, Failure> {
+fn is_old_file<W: World>(world: &W, dir: &CheckedDir<W::Dir>, name: &str) -> Result<bool, Failure> {
     Ok(dir.stat(name)?.is_some_and(|stat| is_old(world, stat.mtime)))
 }
 
 impl<D: Dir> Latch<D> {
     /// Gives the latch up, unless another command has taken it over.
-    pub(crate) fn release(self, phase: &Folder<D>) -> Result<(), Failure> {
-        let by = by(&self.marker);
+    pub(crate) fn release(self, phase: &CheckedDir<D>) -> Result<(), Failure> {
+        let by = by_name(&self.marker);
         release_markers(phase, &self.dir, &[self.marker, by])
     }
 }
@@ -234,8 +220,8 @@ impl<D: Dir> Latch<D> {
 /// Removes a latch by the names it was taken under; when one of them is gone, somebody else has
 /// taken the latch over, and it stays.
 pub(crate) fn release_markers<D: Dir>(
-    phase: &Folder<D>,
-    latch: &Folder<D>,
+    phase: &CheckedDir<D>,
+    latch: &CheckedDir<D>,
     markers: &[String],
 ) -> Result<(), Failure> {
     for name in markers {
@@ -248,7 +234,7 @@ pub(crate) fn release_markers<D: Dir>(
         return Ok(());
     }
     for _ in 0..4 {
-        let entries = latch.list(FEW)?;
+        let entries = latch.list(MAX_PHASE_ENTRIES)?;
         if entries.iter().any(|entry| is_marker(&entry.name)) {
             return Ok(());
         }

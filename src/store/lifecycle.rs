@@ -3,8 +3,9 @@
 use jiff::SignedDuration;
 
 use super::Store;
+use super::asker::Asker;
 use super::carry::Round;
-use super::change::Asker;
+use super::layout::CONDUCTOR;
 use super::world::{TRIES, World};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::record::{Maker, PhaseEntry, Rest, Sprint};
@@ -153,7 +154,7 @@ impl<W: World> Store<W> {
             let free = sprint.phases.iter().filter(|phase| phase.depends_on.is_empty());
             free.map(|phase| phase.name.clone()).collect()
         };
-        let path = format!("conductor/{id}");
+        let path = format!("{CONDUCTOR}/{id}");
         let resumed = plan.round.as_ref().is_some_and(|ask| ask.resume.is_some());
         Ok(Some(Started { sprint, path, kept: false, previous, resumed, carried, open }))
     }

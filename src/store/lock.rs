@@ -5,75 +5,44 @@
 
 use jiff::Timestamp;
 
+use super::checked_dir::{CheckedDir, Opened, Step, from_json};
 use super::dir::{Dir, Entry};
-use super::folder::{FEW, Folder, Opened, Step, from_json};
+use super::layout::{
+    COMPLETING, DONE, FREE, JSON, LOCK, MAX_PHASE_ENTRIES, MAX_RECORD_BYTES, META, META_OF, OWNER,
+    meta_name, owner_name, prepared_name,
+};
 use super::world::{TRIES, World};
 use crate::error::{Failure, FailureKind};
 use crate::record::{Claim, Done, Token, VERSION};
 use crate::rules::identity::{self, Signs, believed};
-use crate::rules::{Hold, Life, State};
-
-/// The lock directory's name.
-pub(crate) const LOCK: &str = "lock";
-/// The name of the completion record.
-pub(crate) const DONE: &str = "done";
-/// The copy of the owner's record that the script reads.
-pub(crate) const META: &str = "meta.json";
-/// A claim's or a completion's record is no longer than this, in bytes.
-pub(crate) const LONGEST: u64 = 64 * 1024;
-
-/// The name of T's record in the lock.
-pub(crate) fn meta(token: &Token) -> String {
-    format!("meta.{token}.json")
-}
-
-/// The name that makes T the owner.
-pub(crate) fn owner(token: &Token) -> String {
-    format!("owner.{token}")
-}
-
-/// The name that commits the completion prepared under `record`, a name of its own: two commands of
-/// one owner that complete at once each prepare theirs, and the commit says which one it is.
-pub(crate) fn completing(record: &Token) -> String {
-    format!("completing.{record}")
-}
-
-/// The name that gives T's claim up.
-pub(crate) fn free(token: &Token) -> String {
-    format!("free.{token}")
-}
-
-/// The name of a prepared completion record in the lock.
-pub(crate) fn prepared(record: &Token) -> String {
-    format!("done.{record}")
-}
+use crate::rules::{Life, LiveClaim, State};
 
 /// What `lock` was found to be.
 #[derive(Debug)]
 pub(crate) enum Lock<D> {
     /// It is not there, or is an empty or ruined directory that holds nobody's claim.
-    Absent(Option<Folder<D>>),
+    Absent(Option<CheckedDir<D>>),
     /// T owns the phase.
-    Owned { lock: Folder<D>, token: Token, hold: Hold },
+    Owned { lock: CheckedDir<D>, token: Token, hold: LiveClaim },
     /// The completion prepared under that name is committed; anyone may finish it.
-    Committed { lock: Folder<D>, token: Token },
+    Committed { lock: CheckedDir<D>, token: Token },
     /// T has given the phase up; anyone may clear what is left.
-    Freed { lock: Folder<D>, token: Token },
+    Freed { lock: CheckedDir<D>, token: Token },
     /// A script owns the phase: a record without a name of its own.
-    Script { lock: Folder<D>, hold: Hold },
-    /// An old layout's lock, a plain file.
-    Plain { hold: Hold },
+    Script { lock: CheckedDir<D>, hold: LiveClaim },
+    /// A lock with an old layout: a plain file.
+    Legacy { hold: LiveClaim },
 }
 
-/// A lock that is still what the rules judged.
+/// How a lock is held that is still the one the rules judged.
 #[derive(Debug)]
-pub(crate) enum Held<'a, D> {
-    /// It is held under a name of its own.
-    Named { lock: &'a Folder<D>, token: &'a Token },
-    /// It is a script's.
+pub(crate) enum LockKind<'a, D> {
+    /// By a claim with a token.
+    Named { lock: &'a CheckedDir<D>, token: &'a Token },
+    /// By a script.
     Script,
-    /// It is of an old layout.
-    Plain,
+    /// By a lock with an old layout.
+    Legacy,
 }
 
 /// What is in a lock directory, by name.
@@ -94,19 +63,17 @@ enum StateFile {
 fn sort(entries: &[Entry]) -> Names {
     let mut names = Names::default();
     for Entry { name, .. } in entries {
-        let Some((kind, rest)) = name.split_once('.') else { continue };
-        let state = match kind {
-            "owner" => StateFile::Owner,
-            "completing" => StateFile::Completing,
-            "free" => StateFile::Free,
-            "meta" => {
-                names.copy |= name == META;
-                names.metas.extend(rest.strip_suffix(".json").and_then(Token::parse));
-                continue;
-            }
-            _ => continue,
-        };
-        names.states.extend(Token::parse(rest).map(|token| (state, token)));
+        names.copy |= name == META;
+        let record = name.strip_prefix(META_OF).and_then(|rest| rest.strip_suffix(JSON));
+        names.metas.extend(record.and_then(Token::parse));
+        for (state, prefix) in [
+            (StateFile::Owner, OWNER),
+            (StateFile::Completing, COMPLETING),
+            (StateFile::Free, FREE),
+        ] {
+            let token = name.strip_prefix(prefix).and_then(Token::parse);
+            names.states.extend(token.map(|token| (state, token)));
+        }
     }
     names
 }
@@ -115,17 +82,20 @@ fn sort(entries: &[Entry]) -> Names {
 ///
 /// A listing is no snapshot: an owner's name that is renamed meanwhile can be seen twice, or not at
 /// all. So what only a tamperer or a script leaves is believed when it is seen several times.
-pub(crate) fn look<W: World>(world: &W, phase: &Folder<W::Dir>) -> Result<Lock<W::Dir>, Failure> {
+pub(crate) fn look<W: World>(
+    world: &W,
+    phase: &CheckedDir<W::Dir>,
+) -> Result<Lock<W::Dir>, Failure> {
     for attempt in 0..TRIES {
         let lock = match phase.open_any(LOCK)? {
             Opened::Absent => return Ok(Lock::Absent(None)),
-            Opened::File => match plain(world, phase)? {
-                Some(hold) => return Ok(Lock::Plain { hold }),
+            Opened::File => match legacy(world, phase)? {
+                Some(hold) => return Ok(Lock::Legacy { hold }),
                 None => continue,
             },
             Opened::Dir(lock) => lock,
         };
-        let names = sort(&lock.list(FEW)?);
+        let names = sort(&lock.list(MAX_PHASE_ENTRIES)?);
         match names.states.as_slice() {
             [(StateFile::Owner, token)] => {
                 let token = token.clone();
@@ -159,30 +129,30 @@ pub(crate) fn look<W: World>(world: &W, phase: &Folder<W::Dir>) -> Result<Lock<W
 }
 
 /// What was found, if it is held under the record that was judged.
-pub(crate) fn held<'a, D>(found: &'a Lock<D>, judged: &Claim) -> Option<Held<'a, D>> {
+pub(crate) fn held<'a, D>(found: &'a Lock<D>, judged: &Claim) -> Option<LockKind<'a, D>> {
     match found {
         Lock::Owned { lock, token, hold } if hold.claim == *judged => {
-            Some(Held::Named { lock, token })
+            Some(LockKind::Named { lock, token })
         }
-        Lock::Script { hold, .. } if hold.claim == *judged => Some(Held::Script),
-        Lock::Plain { hold } if hold.claim == *judged => Some(Held::Plain),
+        Lock::Script { hold, .. } if hold.claim == *judged => Some(LockKind::Script),
+        Lock::Legacy { hold } if hold.claim == *judged => Some(LockKind::Legacy),
         Lock::Absent(_)
         | Lock::Owned { .. }
         | Lock::Committed { .. }
         | Lock::Freed { .. }
         | Lock::Script { .. }
-        | Lock::Plain { .. } => None,
+        | Lock::Legacy { .. } => None,
     }
 }
 
 /// The hold of T; `None` if T has ceased to be the owner meanwhile.
 fn owned<W: World>(
     world: &W,
-    lock: &Folder<W::Dir>,
+    lock: &CheckedDir<W::Dir>,
     token: &Token,
     metas: &[Token],
-) -> Result<Option<Hold>, Failure> {
-    let bytes = lock.read(&meta(token), LONGEST)?;
+) -> Result<Option<LiveClaim>, Failure> {
+    let bytes = lock.read(&meta_name(token), MAX_RECORD_BYTES)?;
     let (claim, life) = if let Some(claim) = bytes.as_deref().and_then(from_json::<Claim>) {
         // The file's name is the authority on the token.
         let mut claim = Claim { token: Some(token.clone()), v: claim.v.max(1), ..claim };
@@ -192,13 +162,13 @@ fn owned<W: World>(
         (claim, life)
     } else {
         // A power cut can leave a name without its content.
-        let Some(stat) = lock.stat(&owner(token))? else { return Ok(None) };
+        let Some(stat) = lock.stat(&owner_name(token))? else { return Ok(None) };
         let claim = Claim { v: VERSION, token: Some(token.clone()), ..Claim::default() };
         (claim, life_by_age(world, stat.mtime))
     };
     let mut former = Vec::new();
     for other in metas.iter().filter(|other| *other != token) {
-        let bytes = lock.read(&meta(other), LONGEST)?;
+        let bytes = lock.read(&meta_name(other), MAX_RECORD_BYTES)?;
         former.extend(
             bytes
                 .as_deref()
@@ -210,39 +180,39 @@ fn owned<W: World>(
 }
 
 /// The hold of a script; `None` if its record is gone.
-fn script<W: World>(world: &W, lock: &Folder<W::Dir>) -> Result<Option<Hold>, Failure> {
-    let Some(bytes) = lock.read(META, LONGEST)? else { return Ok(None) };
+fn script<W: World>(world: &W, lock: &CheckedDir<W::Dir>) -> Result<Option<LiveClaim>, Failure> {
+    let Some(bytes) = lock.read(META, MAX_RECORD_BYTES)? else { return Ok(None) };
     let Some(stat) = lock.stat(META)? else { return Ok(None) };
     Ok(Some(unnamed(world, &bytes, stat.mtime, false)))
 }
 
-/// The hold of an old layout; `None` if it is gone.
-fn plain<W: World>(world: &W, phase: &Folder<W::Dir>) -> Result<Option<Hold>, Failure> {
-    let Some(bytes) = phase.read(LOCK, LONGEST)? else { return Ok(None) };
+/// The claim of a lock with an old layout; `None` if the lock is gone.
+fn legacy<W: World>(world: &W, phase: &CheckedDir<W::Dir>) -> Result<Option<LiveClaim>, Failure> {
+    let Some(bytes) = phase.read(LOCK, MAX_RECORD_BYTES)? else { return Ok(None) };
     let Some(stat) = phase.stat(LOCK)? else { return Ok(None) };
     Ok(Some(unnamed(world, &bytes, stat.mtime, true)))
 }
 
-fn unnamed<W: World>(world: &W, bytes: &[u8], mtime: i64, only_unstuck: bool) -> Hold {
+fn unnamed<W: World>(world: &W, bytes: &[u8], mtime: i64, legacy_lock: bool) -> LiveClaim {
     let (claim, life) = if let Some(claim) = from_json::<Claim>(bytes) {
         let life = world.life(&claim);
         (claim, life)
     } else {
         (Claim::default(), life_by_age(world, mtime))
     };
-    Hold { only_unstuck, ..hold(world, claim, life, Vec::new()) }
+    LiveClaim { legacy_lock, ..hold(world, claim, life, Vec::new()) }
 }
 
 /// The hold of a claim, as far as its record tells when the owner was last there.
-fn hold<W: World>(world: &W, claim: Claim, life: Life, former: Vec<Claim>) -> Hold {
+fn hold<W: World>(world: &W, claim: Claim, life: Life, former: Vec<Claim>) -> LiveClaim {
     let mut hold =
-        Hold { heard: None, quiet_since: None, claim, life, former, only_unstuck: false };
+        LiveClaim { heard: None, quiet_since: None, claim, life, former, legacy_lock: false };
     hears(world, &mut hold, None);
     hold
 }
 
 /// Takes in when one of the owner's commands was last seen at its claim.
-pub(crate) fn hears<W: World>(world: &W, hold: &mut Hold, seen: Option<Timestamp>) {
+pub(crate) fn hears<W: World>(world: &W, hold: &mut LiveClaim, seen: Option<Timestamp>) {
     let now = world.now();
     let seen = seen.filter(|_| W::DEFENCES.hear);
     let signs =
@@ -261,21 +231,24 @@ fn life_by_age<W: World>(world: &W, mtime: i64) -> Life {
 }
 
 /// The completion record; one that cannot be understood is done all the same, by nobody known.
-pub(crate) fn done<D: Dir>(phase: &Folder<D>) -> Result<Option<Done>, Failure> {
-    let bytes = phase.read(DONE, LONGEST)?;
+pub(crate) fn done<D: Dir>(phase: &CheckedDir<D>) -> Result<Option<Done>, Failure> {
+    let bytes = phase.read(DONE, MAX_RECORD_BYTES)?;
     Ok(bytes.map(|bytes| from_json(&bytes).unwrap_or_default()))
 }
 
 /// The completion that is committed, before it is published; `None` if it has been meanwhile.
-pub(crate) fn committed<D: Dir>(lock: &Folder<D>, record: &Token) -> Result<Option<Done>, Failure> {
-    let bytes = lock.read(&prepared(record), LONGEST)?;
+pub(crate) fn committed<D: Dir>(
+    lock: &CheckedDir<D>,
+    record: &Token,
+) -> Result<Option<Done>, Failure> {
+    let bytes = lock.read(&prepared_name(record), MAX_RECORD_BYTES)?;
     Ok(bytes.map(|bytes| from_json(&bytes).unwrap_or_default()))
 }
 
 /// Where the phase is, as the rules see it, with the lock it was seen by.
 pub(crate) fn state<W: World>(
     world: &W,
-    phase: &Folder<W::Dir>,
+    phase: &CheckedDir<W::Dir>,
 ) -> Result<(State, Lock<W::Dir>), Failure> {
     let mut missing: Option<Token> = None;
     for attempt in 0..TRIES {
@@ -285,7 +258,7 @@ pub(crate) fn state<W: World>(
         }
         let state = match &lock {
             Lock::Absent(_) | Lock::Freed { .. } => State::Pending,
-            Lock::Owned { hold, .. } | Lock::Script { hold, .. } | Lock::Plain { hold } => {
+            Lock::Owned { hold, .. } | Lock::Script { hold, .. } | Lock::Legacy { hold } => {
                 State::Claimed(hold.clone())
             }
             Lock::Committed { lock, token } => match committed(lock, token)? {
@@ -306,7 +279,7 @@ pub(crate) fn state<W: World>(
 }
 
 /// What is said where a completion was committed, and there is no record of it.
-pub(crate) fn record_gone<D: Dir>(phase: &Folder<D>) -> String {
+pub(crate) fn record_gone<D: Dir>(phase: &CheckedDir<D>) -> String {
     format!("'{}' was committed, and its record is gone", phase.path())
 }
 
@@ -314,21 +287,21 @@ pub(crate) fn record_gone<D: Dir>(phase: &Folder<D>) -> String {
 /// a kill leaves still tells what it is. Everything goes through the handle that was judged, so a
 /// lock that was published meanwhile is never touched.
 pub(crate) fn clear<W: World>(
-    phase: &Folder<W::Dir>,
-    lock: &Folder<W::Dir>,
+    phase: &CheckedDir<W::Dir>,
+    lock: &CheckedDir<W::Dir>,
     last: Option<&str>,
 ) -> Result<(), Failure> {
     let reopened = if W::DEFENCES.remove_what_was_judged { None } else { phase.open(LOCK)? };
     let lock = reopened.as_ref().unwrap_or(lock);
     for _ in 0..4 {
-        let entries = lock.list(FEW)?;
+        let entries = lock.list(MAX_PHASE_ENTRIES)?;
         if last.is_none() && W::DEFENCES.remove_what_was_judged {
             let names = sort(&entries);
             let is_copy = |bytes: Vec<u8>| {
                 from_json::<Claim>(&bytes).is_some_and(|claim| claim.token.is_some())
             };
             if !names.states.is_empty()
-                || (names.copy && !lock.read(META, LONGEST)?.is_none_or(is_copy))
+                || (names.copy && !lock.read(META, MAX_RECORD_BYTES)?.is_none_or(is_copy))
             {
                 // Misjudged: the listing that found nobody was taken in the middle of a rename.
                 return Ok(());

@@ -1,11 +1,13 @@
 //! Where boards live: sprints and phases as files that change only by atomic steps.
 //!
 //! Reading order: [`dir`] (the operations that everything stands on), [`world`] (what else is asked
-//! of the outside, and the protocol's defences), `folder` (handles that say what went wrong),
-//! `latch`, `lock` and `past` (what a phase's directory holds), `phase` (the steps by which it changes
-//! hands), `sprints` (how sprints begin and end), `carry` (what one takes over of another), `read`,
-//! `history`, `change`, `completing` and `freeing` (what commands call), [`litter`] (what kills leave).
-//! [`disk`] is the real world. This module must not print, and knows neither git nor the command line.
+//! of the outside, and the protocol's defences), `checked_dir` (handles that say what went wrong),
+//! [`layout`] (every name and limit on disk), `latch`, `lock` and `past` (what a phase's directory
+//! holds), `artifact` (what a phase hands over), `phase` (the steps by which it changes hands), `sprints`
+//! (which one is current), [`read`] (the board), `carry` (what one sprint takes over of another),
+//! `publish` (how sprints begin and end), [`history`], `asker` (who asks), `completing`, `freeing` and
+//! [`change`] (what commands ask of a phase), [`lifecycle`] (and of a sprint), [`leftovers`] (what kills
+//! leave). [`disk`] is the real world. This module must not print, and knows neither git nor the command line.
 //!
 //! # A phase's directory
 //!
@@ -29,20 +31,23 @@
 //! record has no name of its own, is adopted behind a latch, by a second link to that record.
 
 pub mod artifact;
+mod asker;
 mod carry;
 pub mod change;
+mod checked_dir;
 mod completing;
 pub mod dir;
 pub mod disk;
-mod folder;
 mod freeing;
 pub mod history;
 mod latch;
+pub mod layout;
+pub mod leftovers;
 pub mod lifecycle;
-pub mod litter;
 mod lock;
 mod past;
 mod phase;
+mod publish;
 pub mod read;
 mod sprints;
 pub mod standing;
@@ -51,8 +56,8 @@ pub mod world;
 
 use std::cell::OnceCell;
 
-pub use folder::Folder;
-pub(crate) use folder::is_planted;
+pub use checked_dir::CheckedDir;
+pub(crate) use checked_dir::is_planted;
 pub use world::World;
 
 use crate::error::Failure;
@@ -62,7 +67,7 @@ pub struct Store<W: World> {
     world: W,
     /// Only sprints whose id begins so: an explicit store can be shared by several projects.
     only: Option<String>,
-    conductor: OnceCell<Folder<W::Dir>>,
+    conductor: OnceCell<CheckedDir<W::Dir>>,
 }
 
 impl<W: World> Store<W> {
@@ -77,12 +82,12 @@ impl<W: World> Store<W> {
     }
 
     /// The directory of sprints; `None` if there never was one.
-    fn conductor(&self) -> Result<Option<&Folder<W::Dir>>, Failure> {
-        if let Some(folder) = self.conductor.get() {
-            return Ok(Some(folder));
+    fn conductor(&self) -> Result<Option<&CheckedDir<W::Dir>>, Failure> {
+        if let Some(dir) = self.conductor.get() {
+            return Ok(Some(dir));
         }
         let found = self.world.conductor()?;
-        Ok(found.map(|folder| self.conductor.get_or_init(|| folder)))
+        Ok(found.map(|dir| self.conductor.get_or_init(|| dir)))
     }
 
     /// Makes the store, durably, if it is not there.
@@ -94,9 +99,9 @@ impl<W: World> Store<W> {
     }
 
     /// The directory of sprints, made if there is none.
-    fn make_conductor(&self) -> Result<&Folder<W::Dir>, Failure> {
-        if let Some(folder) = self.conductor.get() {
-            return Ok(folder);
+    fn make_conductor(&self) -> Result<&CheckedDir<W::Dir>, Failure> {
+        if let Some(dir) = self.conductor.get() {
+            return Ok(dir);
         }
         let made = self.world.make_conductor()?;
         Ok(self.conductor.get_or_init(|| made))

@@ -1,35 +1,27 @@
 //! The attempts at a phase that ended without a completion: `past/<T>.json`, by the token of the claim.
 //!
-//! The record is written *before* the rename that ends the claim, so that a kill between the two loses
-//! nothing. It says nothing until then: a reader passes over the record of the present owner, and of
-//! the claim that was completed after all. Its name is the claim's own, so that of several commands
-//! that end one claim each writes the same name, and it is counted once. `past/pardon.<n>` says that
-//! the first `n` do not count any more; the greatest is what holds.
+//! A command writes the record *before* the rename that ends the claim, so a kill between the two loses
+//! nothing. Until that rename the record has no meaning: a reader skips the record of the present owner,
+//! and of a claim that was completed after all. The name comes from the claim, so several commands that
+//! end one claim write one record, and the attempt counts once. `past/pardon.<n>` says that the first `n`
+//! attempts do not count any more; the greatest `n` holds.
 //!
-//! What stands in the directory is kept in bounds here: only few records are read, and what cannot be
-//! understood counts and is not shown.
+//! Only a limited number of records is read. A record that cannot be understood counts as an attempt and
+//! is not shown.
 
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
+use super::checked_dir::{CheckedDir, Keep, Step, from_json, to_json};
 use super::dir::{Dir, Entry, Kind};
-use super::folder::{FEW, Folder, Step, from_json, to_json};
-use super::lock::LONGEST;
+use super::layout::{
+    DUE, JSON, MAX_ATTEMPTS_READ, MAX_DUES, MAX_PHASE_ENTRIES, MAX_REASON_BYTES, MAX_RECORD_BYTES,
+    PAST, RESET_ATTEMPTS, attempt_name, due_name, reset_attempts_name,
+};
 use super::world::World;
 use crate::error::{Failure, FailureKind};
 use crate::record::{Attempt, Claim, Due, Token, VERSION};
 use crate::rules::State;
-
-/// The directory's name.
-const PAST: &str = "past";
-/// What the marks of work that is to be saved begin with.
-const DUE: &str = "due.";
-/// So many of these are looked at.
-const MOST_DUE: usize = 16;
-/// So many records are read, the youngest ones; older attempts are counted only.
-const READ: usize = 64;
-/// A reason is kept up to so many bytes.
-const REASON: usize = 4096;
 
 /// What is known of the attempts at a phase that are over.
 #[derive(Debug, Default)]
@@ -37,7 +29,7 @@ pub(crate) struct Past {
     /// The earliest first; what could not be read is empty, and comes before them all.
     pub(crate) attempts: Vec<Attempt>,
     /// How many of them do not count any more.
-    pub(crate) forgiven: u64,
+    pub(crate) reset_attempts: u64,
     /// Whose uncommitted work is still to be saved.
     pub(crate) dues: Vec<Due>,
 }
@@ -52,10 +44,6 @@ pub(crate) fn name_of(claim: &Claim) -> Token {
         bytes.copy_from_slice(&Sha256::digest(said.as_bytes())[..16]);
         Token::from_bytes(bytes)
     })
-}
-
-fn file(token: &Token) -> String {
-    format!("{token}.json")
 }
 
 /// How a claim ends, as far as its record does not say.
@@ -74,8 +62,8 @@ pub(crate) struct End<'a> {
 /// The record of `claim`, which ends so.
 pub(crate) fn attempt(claim: &Claim, end: End<'_>) -> Attempt {
     let mut reason = end.reason.trim();
-    if reason.len() > REASON {
-        let cut = (0..=REASON).rev().find(|at| reason.is_char_boundary(*at));
+    if reason.len() > MAX_REASON_BYTES {
+        let cut = (0..=MAX_REASON_BYTES).rev().find(|at| reason.is_char_boundary(*at));
         reason = &reason[..cut.unwrap_or_default()];
     }
     Attempt {
@@ -98,7 +86,7 @@ pub(crate) fn attempt(claim: &Claim, end: End<'_>) -> Attempt {
 }
 
 /// The directory, made if there is none; `None` if the phase's own is gone.
-fn directory<D: Dir>(phase: &Folder<D>) -> Result<Option<Folder<D>>, Failure> {
+fn directory<D: Dir>(phase: &CheckedDir<D>) -> Result<Option<CheckedDir<D>>, Failure> {
     if let Some(past) = phase.open(PAST)? {
         return Ok(Some(past));
     }
@@ -114,19 +102,19 @@ fn directory<D: Dir>(phase: &Folder<D>) -> Result<Option<Folder<D>>, Failure> {
 /// record takes its place in one step.
 pub(crate) fn write<W: World>(
     world: &W,
-    phase: &Folder<W::Dir>,
+    phase: &CheckedDir<W::Dir>,
     claim: &Claim,
     end: End<'_>,
 ) -> Result<Step, Failure> {
     let Some(past) = directory(phase)? else { return Ok(Step::Gone) };
-    let name = file(&name_of(claim));
+    let name = attempt_name(&name_of(claim));
     let record = attempt(claim, end);
     // What is left after an error is not whole, and nobody's yet. It stays: what stands there then may
     // be the whole one of another command.
     match past.create_once(&name, &to_json(&record)?)? {
         Step::Exists => {
             let unique = world.token()?;
-            match past.put(&name, &record, unique.as_str(), super::folder::Keep::Fleeting)? {
+            match past.put(&name, &record, &unique, Keep::Fleeting)? {
                 // A record takes the place of all but a directory that has something in it.
                 Step::Exists => {
                     let what = format!("'{}/{name}' is no file", past.path());
@@ -139,27 +127,22 @@ pub(crate) fn write<W: World>(
     }
 }
 
-/// What a mark is called by that says that the work of `claim` is to be saved.
-fn due(token: &Token) -> String {
-    format!("{DUE}{token}")
-}
-
 /// Writes down that what the owner of `due` left is to be saved. `Gone` when the phase's directory is.
 pub(crate) fn owe<W: World>(
     world: &W,
-    phase: &Folder<W::Dir>,
+    phase: &CheckedDir<W::Dir>,
     owed: &Due,
 ) -> Result<Step, Failure> {
     let Some(past) = directory(phase)? else { return Ok(Step::Gone) };
     let unique = world.token()?;
-    let name = due(&name_of(&owed.claim));
-    past.put(&name, owed, unique.as_str(), super::folder::Keep::Fleeting)
+    let name = due_name(&name_of(&owed.claim));
+    past.put(&name, owed, &unique, Keep::Fleeting)
 }
 
 /// Nothing of `claim` is to be saved any more.
-pub(crate) fn settle<D: Dir>(phase: &Folder<D>, claim: &Claim) -> Result<(), Failure> {
+pub(crate) fn settle<D: Dir>(phase: &CheckedDir<D>, claim: &Claim) -> Result<(), Failure> {
     if let Some(past) = open(phase)? {
-        past.remove_file(&due(&name_of(claim)))?;
+        past.remove_file(&due_name(&name_of(claim)))?;
     }
     Ok(())
 }
@@ -167,17 +150,17 @@ pub(crate) fn settle<D: Dir>(phase: &Folder<D>, claim: &Claim) -> Result<(), Fai
 /// The marks among `entries`, but for those of a claim that stands, or was completed after all: who
 /// was to end that one was killed before.
 fn dues<D: Dir>(
-    past: &Folder<D>,
+    past: &CheckedDir<D>,
     entries: &[Entry],
     standing: Option<&Token>,
 ) -> Result<Vec<Due>, Failure> {
     let mut dues = Vec::new();
     for entry in entries.iter().filter(|entry| entry.kind == Kind::File) {
         let Some(token) = entry.name.strip_prefix(DUE).and_then(Token::parse) else { continue };
-        if standing == Some(&token) || dues.len() == MOST_DUE {
+        if standing == Some(&token) || dues.len() == MAX_DUES {
             continue;
         }
-        let bytes = match past.read(&entry.name, LONGEST) {
+        let bytes = match past.read(&entry.name, MAX_RECORD_BYTES) {
             Ok(bytes) => bytes,
             Err(failure) if failure.kind == FailureKind::Tampered => None,
             Err(failure) => return Err(failure),
@@ -192,21 +175,21 @@ fn dues<D: Dir>(
     Ok(dues)
 }
 
-/// Forgives the first `count` attempts; that this has been done is no error.
-pub(crate) fn forgive<D: Dir>(phase: &Folder<D>, count: u64) -> Result<Step, Failure> {
+/// Marks that the first `count` attempts do not count any more. The mark may exist already.
+pub(crate) fn reset_attempts<D: Dir>(phase: &CheckedDir<D>, count: u64) -> Result<Step, Failure> {
     let Some(past) = directory(phase)? else { return Ok(Step::Gone) };
-    past.create_once(&format!("pardon.{count}"), b"")
+    past.create_once(&reset_attempts_name(count), b"")
 }
 
 /// The token that a record is called by; what is no file, or has a name of another form, is none.
 fn token(entry: &Entry) -> Option<Token> {
-    let name = entry.name.strip_suffix(".json").filter(|_| entry.kind == Kind::File);
+    let name = entry.name.strip_suffix(JSON).filter(|_| entry.kind == Kind::File);
     name.and_then(Token::parse)
 }
 
 /// The directory to be read, if there is one. What is none is passed over: no board fails for want of
 /// what is only told; who ends a claim, and must write here, fails.
-pub(crate) fn open<D: Dir>(phase: &Folder<D>) -> Result<Option<Folder<D>>, Failure> {
+pub(crate) fn open<D: Dir>(phase: &CheckedDir<D>) -> Result<Option<CheckedDir<D>>, Failure> {
     match phase.open(PAST) {
         Err(failure) if failure.kind == FailureKind::Tampered => Ok(None),
         opened => opened,
@@ -214,33 +197,33 @@ pub(crate) fn open<D: Dir>(phase: &Folder<D>) -> Result<Option<Folder<D>>, Failu
 }
 
 /// Reads the attempts at `phase`, whose present `state` was seen before.
-pub(crate) fn read<D: Dir>(phase: &Folder<D>, state: &State) -> Result<Past, Failure> {
+pub(crate) fn read<D: Dir>(phase: &CheckedDir<D>, state: &State) -> Result<Past, Failure> {
     let Some(past) = open(phase)? else { return Ok(Past::default()) };
-    let entries = past.list_some(FEW)?;
+    let entries = past.list_some(MAX_PHASE_ENTRIES)?;
     let standing = standing(state);
     let mut tokens: Vec<Token> =
         entries.iter().filter_map(token).filter(|token| Some(token) != standing.as_ref()).collect();
     let count = tokens.len();
-    if count > READ {
+    if count > MAX_ATTEMPTS_READ {
         let mut aged: Vec<(i64, Token)> = Vec::with_capacity(count);
         for token in tokens {
-            let stat = past.stat(&file(&token))?;
+            let stat = past.stat(&attempt_name(&token))?;
             aged.push((stat.map_or(i64::MIN, |stat| stat.mtime), token));
         }
         aged.sort_by_key(|(mtime, _)| std::cmp::Reverse(*mtime));
-        tokens = aged.into_iter().take(READ).map(|(_, token)| token).collect();
+        tokens = aged.into_iter().take(MAX_ATTEMPTS_READ).map(|(_, token)| token).collect();
     }
     let mut attempts = vec![Attempt::default(); count - tokens.len()];
     for token in &tokens {
         attempts.push(record(&past, token)?);
     }
     attempts.sort_by_key(|attempt| attempt.ended_at);
-    let forgiven = entries.iter().filter_map(|entry| {
-        entry.name.strip_prefix("pardon.").filter(|_| entry.kind == Kind::File)?.parse().ok()
+    let reset_attempts = entries.iter().filter_map(|entry| {
+        entry.name.strip_prefix(RESET_ATTEMPTS).filter(|_| entry.kind == Kind::File)?.parse().ok()
     });
-    let forgiven = forgiven.max().unwrap_or_default();
+    let reset_attempts = reset_attempts.max().unwrap_or_default();
     let dues = dues(&past, &entries, standing.as_ref())?;
-    Ok(Past { attempts, forgiven, dues })
+    Ok(Past { attempts, reset_attempts, dues })
 }
 
 /// The claim whose record says nothing yet, or never will: the present owner's, and the completed one.
@@ -253,8 +236,8 @@ fn standing(state: &State) -> Option<Token> {
 }
 
 /// One record; an empty one where it cannot be understood.
-fn record<D: Dir>(past: &Folder<D>, token: &Token) -> Result<Attempt, Failure> {
-    match past.read(&file(token), LONGEST) {
+fn record<D: Dir>(past: &CheckedDir<D>, token: &Token) -> Result<Attempt, Failure> {
+    match past.read(&attempt_name(token), MAX_RECORD_BYTES) {
         Ok(bytes) => Ok(bytes.as_deref().and_then(from_json).unwrap_or_default()),
         // Too long, or put into its place since it was listed.
         Err(failure) if failure.kind == FailureKind::Tampered => Ok(Attempt::default()),
@@ -264,7 +247,7 @@ fn record<D: Dir>(past: &Folder<D>, token: &Token) -> Result<Attempt, Failure> {
 
 /// How the claim `token` ended, in a word of [`crate::rules::attempts`]; `None` if no record says so.
 pub(crate) fn ended_as<D: Dir>(
-    phase: &Folder<D>,
+    phase: &CheckedDir<D>,
     token: &Token,
 ) -> Result<Option<String>, Failure> {
     let Some(past) = open(phase)? else { return Ok(None) };
@@ -272,7 +255,7 @@ pub(crate) fn ended_as<D: Dir>(
 }
 
 /// How many records there are, for a command that holds the latch of a pending phase.
-pub(crate) fn count<D: Dir>(phase: &Folder<D>) -> Result<usize, Failure> {
+pub(crate) fn count<D: Dir>(phase: &CheckedDir<D>) -> Result<usize, Failure> {
     let Some(past) = open(phase)? else { return Ok(0) };
-    Ok(past.list_some(FEW)?.iter().filter_map(token).count())
+    Ok(past.list_some(MAX_PHASE_ENTRIES)?.iter().filter_map(token).count())
 }

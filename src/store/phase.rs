@@ -2,40 +2,43 @@
 //! one of any set of contenders can take; the rest prepares it or cleans up behind it.
 //!
 //! Which step is due is for the rules to say ([`crate::rules::decide()`]); the callers in
-//! [`super::change`] ask them again whenever a step answers [`Attempt::Raced`]. What a kill leaves
+//! [`super::change`] ask them again whenever a step answers [`StepOutcome::Raced`]. What a kill leaves
 //! between any two steps, and what the next command makes of it, is listed at each.
 
-use super::artifact::is_pin;
+use super::checked_dir::{CheckedDir, Keep, Step, tidy, to_json};
 use super::dir::Kind;
-use super::folder::{FEW, Folder, Keep, Step, tidy, to_json};
-use super::latch::{self, LATCH, Latched};
-use super::lock::{self, LOCK, Lock, META, completing, free, meta, owner};
+use super::latch::{self, Latched};
+use super::layout::{
+    DONE, LATCH, LOCK, MAX_PHASE_ENTRIES, META, META_OF, OWNER, artifact_name, completing_name,
+    free_name, is_pin, meta_name, owner_name, prepared_name, temporary_name,
+};
+use super::lock::{self, Lock};
 use super::past::{self, End};
 use super::world::World;
 use crate::error::{Failure, FailureKind};
 use crate::record::{Claim, Done, Due, Maker, Token};
 
-/// What came of trying to change a phase.
+/// The result of one step.
 #[derive(Debug)]
-pub(crate) enum Attempt<T> {
-    /// It was done.
+pub(crate) enum StepOutcome<T> {
+    /// The step succeeded.
     Done(T),
-    /// Something changed meanwhile: look and decide again.
+    /// Another command changed the phase meanwhile: look and decide again.
     Raced,
-    /// Another command is in the middle of something: wait a moment.
+    /// Another command is in the middle of a change: wait a moment.
     Busy,
-    /// The sprint is not the current one any more; the change was undone.
+    /// The sprint is no longer the current one; the change was undone.
     Superseded,
 }
 
-impl<T> Attempt<T> {
-    /// The same, with `f` of what was done.
-    pub(crate) fn map<U>(self, f: impl FnOnce(T) -> U) -> Attempt<U> {
+impl<T> StepOutcome<T> {
+    /// Applies `f` to the value of a step that succeeded.
+    pub(crate) fn map<U>(self, f: impl FnOnce(T) -> U) -> StepOutcome<U> {
         match self {
-            Self::Done(value) => Attempt::Done(f(value)),
-            Self::Raced => Attempt::Raced,
-            Self::Busy => Attempt::Busy,
-            Self::Superseded => Attempt::Superseded,
+            Self::Done(value) => StepOutcome::Done(f(value)),
+            Self::Raced => StepOutcome::Raced,
+            Self::Busy => StepOutcome::Busy,
+            Self::Superseded => StepOutcome::Superseded,
         }
     }
 }
@@ -45,7 +48,7 @@ pub(crate) struct Phase<'a, W: World> {
     /// The world it is in.
     pub(crate) world: &'a W,
     /// The directory.
-    pub(crate) dir: &'a Folder<W::Dir>,
+    pub(crate) dir: &'a CheckedDir<W::Dir>,
     /// The command that makes latches here.
     pub(crate) maker: &'a Maker,
     /// Whether the sprint is still the current one.
@@ -92,28 +95,28 @@ impl<W: World> Phase<'_, W> {
     /// Takes a phase that nobody holds: latch, look again behind it, publish a whole lock.
     ///
     /// Killed after the latch: it is taken over. Killed after publishing: it is the claimer's.
-    pub(crate) fn take(&self, claim: Claim) -> Result<Attempt<Claim>, Failure> {
+    pub(crate) fn take(&self, claim: Claim) -> Result<StepOutcome<Claim>, Failure> {
         let token = self.world.token()?;
         let claim = Claim { token: Some(token.clone()), ..claim };
         let latch = match self.latch(&token)? {
             Latched::Held(latch) => latch,
-            Latched::Busy => return Ok(Attempt::Busy),
-            Latched::Raced => return Ok(Attempt::Raced),
+            Latched::Busy => return Ok(StepOutcome::Busy),
+            Latched::Raced => return Ok(StepOutcome::Raced),
         };
         match self.publish(&token, &claim) {
             Ok(Published::Yes) if W::DEFENCES.latch_stays => {}
             Ok(Published::Yes) => {
-                let listed = self.dir.list(FEW)?;
+                let listed = self.dir.list(MAX_PHASE_ENTRIES)?;
                 for entry in listed.iter().filter(|entry| entry.name == LATCH) {
                     self.dir.remove_all(entry)?;
                 }
             }
             // It now protects the one who was faster, or what is done.
-            Ok(Published::StandsForAnother) => return Ok(Attempt::Raced),
+            Ok(Published::StandsForAnother) => return Ok(StepOutcome::Raced),
             // The script has no latch while it holds a lock, and waits for ever for one of ours.
             Ok(Published::StandsForNobody) => {
                 latch.release(self.dir)?;
-                return Ok(Attempt::Raced);
+                return Ok(StepOutcome::Raced);
             }
             Err(failure) => {
                 // The rename may have taken effect although its answer was lost.
@@ -133,12 +136,12 @@ impl<W: World> Phase<'_, W> {
                 Lock::Absent(None) => {}
                 Lock::Absent(Some(ruin)) => lock::clear::<W>(self.dir, &ruin, None)?,
                 Lock::Freed { lock, token } => {
-                    lock::clear::<W>(self.dir, &lock, Some(&free(&token)))?;
+                    lock::clear::<W>(self.dir, &lock, Some(&free_name(&token)))?;
                 }
                 Lock::Owned { .. } | Lock::Committed { .. } => {
                     return Ok(Published::StandsForAnother);
                 }
-                Lock::Script { .. } | Lock::Plain { .. } => return Ok(Published::StandsForNobody),
+                Lock::Script { .. } | Lock::Legacy { .. } => return Ok(Published::StandsForNobody),
             }
         }
         if W::DEFENCES.look_again && lock::done(self.dir)?.is_some() {
@@ -150,7 +153,7 @@ impl<W: World> Phase<'_, W> {
         {
             return Ok(Published::StandsForNobody);
         }
-        let name = format!(".tmp.{token}");
+        let name = temporary_name(token);
         let built = self.build(&name, token, claim);
         let renamed = built.and_then(|()| self.dir.rename(&name, self.dir, LOCK));
         if matches!(renamed, Ok(Step::Done)) {
@@ -171,9 +174,11 @@ impl<W: World> Phase<'_, W> {
         let gone = || Failure::new(FailureKind::Busy, format!("'{}' was removed", self.dir.path()));
         let lock = self.dir.open(name)?.ok_or_else(gone)?;
         let record = to_json(claim)?;
-        for (name, content) in
-            [(meta(token), record.as_slice()), (META.to_owned(), &record), (owner(token), b"")]
-        {
+        for (name, content) in [
+            (meta_name(token), record.as_slice()),
+            (META.to_owned(), &record),
+            (owner_name(token), b""),
+        ] {
             if lock.create(&name, content, Keep::Fleeting)? != Step::Done {
                 return Err(gone());
             }
@@ -183,53 +188,53 @@ impl<W: World> Phase<'_, W> {
 
     /// Looks again after T has become the owner: it still is, nothing is done, the sprint is
     /// current. Only then may a claim say OK.
-    fn confirm(&self, token: &Token, claim: Claim) -> Result<Attempt<Claim>, Failure> {
-        let Some(lock) = self.dir.open(LOCK)? else { return Ok(Attempt::Raced) };
-        if W::DEFENCES.latch_stays && !lock.has(&owner(token))? {
-            return Ok(Attempt::Raced);
+    fn confirm(&self, token: &Token, claim: Claim) -> Result<StepOutcome<Claim>, Failure> {
+        let Some(lock) = self.dir.open(LOCK)? else { return Ok(StepOutcome::Raced) };
+        if W::DEFENCES.latch_stays && !lock.has(&owner_name(token))? {
+            return Ok(StepOutcome::Raced);
         }
         if W::DEFENCES.latch_stays && !self.dir.has(LATCH)? {
             // Removed by a command that was held up; the script would walk in.
             let made = self.dir.make(LATCH)?;
-            if !lock.has(&owner(token))? {
+            if !lock.has(&owner_name(token))? {
                 // It went because the claim was ended meanwhile: nobody would remove this one.
                 if made == Step::Done {
                     self.dir.remove_dir(LATCH)?;
                 }
-                return Ok(Attempt::Raced);
+                return Ok(StepOutcome::Raced);
             }
         }
         if W::DEFENCES.look_again && lock::done(self.dir)?.is_some() {
             self.give_up(&lock, token, None, false)?;
-            return Ok(Attempt::Raced);
+            return Ok(StepOutcome::Raced);
         }
         if W::DEFENCES.look_for_currency && !(self.is_current)()? {
             self.give_up(&lock, token, None, true)?;
-            return Ok(Attempt::Superseded);
+            return Ok(StepOutcome::Superseded);
         }
-        Ok(Attempt::Done(claim))
+        Ok(StepOutcome::Done(claim))
     }
 
     /// Rewrites the owner's record and the copy for the script, whose one-hour rule that keeps
     /// quiet.
     pub(crate) fn renew(
         &self,
-        lock: &Folder<W::Dir>,
+        lock: &CheckedDir<W::Dir>,
         claim: Claim,
-    ) -> Result<Attempt<Claim>, Failure> {
-        let Some(token) = claim.token.clone() else { return Ok(Attempt::Raced) };
+    ) -> Result<StepOutcome<Claim>, Failure> {
+        let Some(token) = claim.token.clone() else { return Ok(StepOutcome::Raced) };
         let unique = self.world.token()?;
-        for name in [meta(&token), META.to_owned()] {
+        for name in [meta_name(&token), META.to_owned()] {
             // A directory in the place of the script's copy stays: the claim does not hang on it.
-            if lock.put(&name, &claim, unique.as_str(), Keep::Fleeting)? == Step::Gone {
-                return Ok(Attempt::Raced);
+            if lock.put(&name, &claim, &unique, Keep::Fleeting)? == Step::Gone {
+                return Ok(StepOutcome::Raced);
             }
         }
         let confirmed = self.confirm(&token, claim)?;
-        if !matches!(confirmed, Attempt::Done(_)) && !lock.has(&owner(&token))? {
+        if !matches!(confirmed, StepOutcome::Done(_)) && !lock.has(&owner_name(&token))? {
             // It was taken away meanwhile, and the record is nobody's. If it was given up, what was
             // written late must not stay: a script would put its own lock inside.
-            lock.remove_file(&meta(&token))?;
+            lock.remove_file(&meta_name(&token))?;
             lock::clear::<W>(self.dir, lock, None)?;
         }
         Ok(confirmed)
@@ -240,52 +245,53 @@ impl<W: World> Phase<'_, W> {
     /// Killed after the rename: it is the new owner's, and only the script's copy is old.
     pub(crate) fn take_over(
         &self,
-        lock: &Folder<W::Dir>,
+        lock: &CheckedDir<W::Dir>,
         from: &Token,
         claim: Claim,
         ending: Option<Ending<'_>>,
-    ) -> Result<Attempt<Claim>, Failure> {
+    ) -> Result<StepOutcome<Claim>, Failure> {
         let token = self.world.token()?;
         let claim = Claim { token: Some(token.clone()), ..claim };
         if !W::DEFENCES.never_absent {
             // What the script does: remove both and start over.
-            for entry in self.dir.list(FEW)? {
+            for entry in self.dir.list(MAX_PHASE_ENTRIES)? {
                 if entry.name == LOCK || entry.name == LATCH {
                     self.dir.remove_all(&entry)?;
                 }
             }
             return self.take(claim);
         }
-        let mine = meta(&token);
+        let mine = meta_name(&token);
         if lock.create(&mine, &to_json(&claim)?, Keep::Fleeting)? != Step::Done {
-            return Ok(Attempt::Raced);
+            return Ok(StepOutcome::Raced);
         }
         // Only the last former owner is remembered, so that it can be told that it has lost. Which
         // records are older is seen before the rename: later ones may be of a later owner.
-        let older: Vec<String> = lock.list(FEW)?.into_iter().map(|entry| entry.name).collect();
-        let mut judged = owner(from);
+        let older: Vec<String> =
+            lock.list(MAX_PHASE_ENTRIES)?.into_iter().map(|entry| entry.name).collect();
+        let mut judged = owner_name(from);
         if !W::DEFENCES.take_over_by_name {
             // Whoever is the owner by now.
-            let owners = lock.list(FEW)?.into_iter().map(|entry| entry.name);
-            judged = owners.into_iter().find(|name| name.starts_with("owner.")).unwrap_or(judged);
+            let owners = lock.list(MAX_PHASE_ENTRIES)?.into_iter().map(|entry| entry.name);
+            judged = owners.into_iter().find(|name| name.starts_with(OWNER)).unwrap_or(judged);
         }
         let noted = !W::DEFENCES.record_first || self.note(ending)?;
         // After an error it may have taken effect: then the record must stay.
-        if !noted || lock.rename(&judged, lock, &owner(&token))? != Step::Done {
+        if !noted || lock.rename(&judged, lock, &owner_name(&token))? != Step::Done {
             lock.remove_file(&mine)?;
             lock::clear::<W>(self.dir, lock, None)?;
-            return Ok(Attempt::Raced);
+            return Ok(StepOutcome::Raced);
         }
         if !W::DEFENCES.record_first {
             self.note(ending)?;
         }
         for name in older {
-            let keep = name == mine || name == meta(from) || name == META;
-            if name.starts_with("meta.") && !keep {
+            let keep = name == mine || name == meta_name(from) || name == META;
+            if name.starts_with(META_OF) && !keep {
                 lock.remove_file(&name)?;
             }
         }
-        lock.put(META, &claim, token.as_str(), Keep::Fleeting)?;
+        lock.put(META, &claim, &token, Keep::Fleeting)?;
         self.confirm(&token, claim)
     }
 
@@ -296,28 +302,30 @@ impl<W: World> Phase<'_, W> {
         judged: &Claim,
         claim: Claim,
         ending: Option<Ending<'_>>,
-    ) -> Result<Attempt<Claim>, Failure> {
+    ) -> Result<StepOutcome<Claim>, Failure> {
         let token = self.world.token()?;
         let claim = Claim { token: Some(token.clone()), ..claim };
         let adopted = self.with_script_lock(&token, judged, |lock| {
-            let mine = meta(&token);
+            let mine = meta_name(&token);
             if !self.note(ending)?
                 || lock.create(&mine, &to_json(&claim)?, Keep::Fleeting)? != Step::Done
             {
                 return Ok(false);
             }
             // A link and not a rename: a script that found no record would break the lock.
-            let linked = lock.link(META, lock, &owner(&token))?;
+            let linked = lock.link(META, lock, &owner_name(&token))?;
             if linked == Step::Done {
-                lock.put(META, &claim, token.as_str(), Keep::Fleeting)?;
+                lock.put(META, &claim, &token, Keep::Fleeting)?;
             } else {
                 lock.remove_file(&mine)?;
             }
             Ok(linked == Step::Done)
         })?;
         match adopted {
-            Attempt::Done(()) => self.confirm(&token, claim),
-            Attempt::Raced | Attempt::Busy | Attempt::Superseded => Ok(adopted.map(|()| claim)),
+            StepOutcome::Done(()) => self.confirm(&token, claim),
+            StepOutcome::Raced | StepOutcome::Busy | StepOutcome::Superseded => {
+                Ok(adopted.map(|()| claim))
+            }
         }
     }
 
@@ -327,24 +335,24 @@ impl<W: World> Phase<'_, W> {
         &self,
         token: &Token,
         judged: &Claim,
-        act: impl FnOnce(&Folder<W::Dir>) -> Result<bool, Failure>,
-    ) -> Result<Attempt<()>, Failure> {
+        act: impl FnOnce(&CheckedDir<W::Dir>) -> Result<bool, Failure>,
+    ) -> Result<StepOutcome<()>, Failure> {
         let latch = match self.latch(token)? {
             Latched::Held(latch) => latch,
-            Latched::Busy => return Ok(Attempt::Busy),
-            Latched::Raced => return Ok(Attempt::Raced),
+            Latched::Busy => return Ok(StepOutcome::Busy),
+            Latched::Raced => return Ok(StepOutcome::Raced),
         };
         let acted = match lock::look(self.world, self.dir) {
             Ok(Lock::Script { lock, hold }) if hold.claim == *judged => act(&lock),
-            Ok(Lock::Owned { .. } | Lock::Committed { .. }) => return Ok(Attempt::Raced),
+            Ok(Lock::Owned { .. } | Lock::Committed { .. }) => return Ok(StepOutcome::Raced),
             Ok(_) => Ok(false),
             Err(failure) => Err(failure),
         };
         match acted {
-            Ok(true) => Ok(Attempt::Done(())),
+            Ok(true) => Ok(StepOutcome::Done(())),
             Ok(false) => {
                 latch.release(self.dir)?;
-                Ok(Attempt::Raced)
+                Ok(StepOutcome::Raced)
             }
             Err(failure) => {
                 tidy(latch.release(self.dir));
@@ -358,57 +366,62 @@ impl<W: World> Phase<'_, W> {
     /// Killed before the commit: not complete. Killed after it: anyone finishes it.
     pub(crate) fn complete(
         &self,
-        lock: &Folder<W::Dir>,
+        lock: &CheckedDir<W::Dir>,
         token: &Token,
         record: &Done,
-    ) -> Result<Attempt<()>, Failure> {
+    ) -> Result<StepOutcome<()>, Failure> {
         let prepared = self.world.token()?;
-        let name = lock::prepared(&prepared);
-        if lock.put(&name, record, prepared.as_str(), Keep::Frozen)? != Step::Done {
-            return Ok(Attempt::Raced);
+        let name = prepared_name(&prepared);
+        if lock.put(&name, record, &prepared, Keep::Frozen)? != Step::Done {
+            return Ok(StepOutcome::Raced);
         }
         // The commit must not reach the disk before what it commits.
         lock.sync()?;
         if W::DEFENCES.commit_by_rename
-            && lock.rename(&owner(token), lock, &completing(&prepared))? != Step::Done
+            && lock.rename(&owner_name(token), lock, &completing_name(&prepared))? != Step::Done
         {
             lock.remove_file(&name)?;
             lock::clear::<W>(self.dir, lock, None)?;
-            return Ok(Attempt::Raced);
+            return Ok(StepOutcome::Raced);
         }
         self.finish(lock, &prepared)?;
         if lock::done(self.dir)?.as_ref() != Some(record) {
             // Another command of the same agent has completed it otherwise, or a script has.
-            return Ok(Attempt::Raced);
+            return Ok(StepOutcome::Raced);
         }
         if W::DEFENCES.look_for_currency && !(self.is_current)()? {
-            return Ok(Attempt::Superseded);
+            return Ok(StepOutcome::Superseded);
         }
-        Ok(Attempt::Done(()))
+        Ok(StepOutcome::Done(()))
     }
 
     /// Publishes a committed completion and clears the lock; every step may have been done, or be
     /// being done, by another command. The latch stays: it refuses the script.
-    pub(crate) fn finish(&self, lock: &Folder<W::Dir>, prepared: &Token) -> Result<(), Failure> {
+    pub(crate) fn finish(
+        &self,
+        lock: &CheckedDir<W::Dir>,
+        prepared: &Token,
+    ) -> Result<(), Failure> {
         if let Some(record) = lock::committed(lock, prepared)? {
             // Another program may have prepared it: the link leads to the pin and nowhere else.
             if let Some(target) = record.artifact_link.as_ref().filter(|name| is_pin(name)) {
-                let unique = format!(".tmp.{}", self.world.token()?);
+                let unique = temporary_name(&self.world.token()?);
                 if self.dir.symlink(target, &unique)? == Step::Done {
-                    let placed = self.dir.rename(&unique, self.dir, &link_name(&record));
+                    let placed =
+                        self.dir.rename(&unique, self.dir, &artifact_name(&record.artifact));
                     if !matches!(placed, Ok(Step::Done)) {
                         tidy(self.dir.remove_file(&unique));
                         placed?;
                     }
                 }
             }
-            lock.link(&lock::prepared(prepared), self.dir, lock::DONE)?;
+            lock.link(&prepared_name(prepared), self.dir, DONE)?;
             self.dir.sync()?;
         }
-        if !self.dir.has(lock::DONE)? {
+        if !self.dir.has(DONE)? {
             return Err(Failure::new(FailureKind::Tampered, lock::record_gone(self.dir)));
         }
-        lock::clear::<W>(self.dir, lock, Some(&completing(prepared)))
+        lock::clear::<W>(self.dir, lock, Some(&completing_name(prepared)))
     }
 
     /// Ends T's claim: the phase is pending again.
@@ -416,14 +429,14 @@ impl<W: World> Phase<'_, W> {
     /// Killed after the rename: the next claim clears what is left.
     pub(crate) fn release(
         &self,
-        lock: &Folder<W::Dir>,
+        lock: &CheckedDir<W::Dir>,
         token: &Token,
         ending: Option<Ending<'_>>,
-    ) -> Result<Attempt<()>, Failure> {
+    ) -> Result<StepOutcome<()>, Failure> {
         Ok(if self.give_up(lock, token, ending, true)? {
-            Attempt::Done(())
+            StepOutcome::Done(())
         } else {
-            Attempt::Raced
+            StepOutcome::Raced
         })
     }
 
@@ -431,7 +444,7 @@ impl<W: World> Phase<'_, W> {
     /// had while the claim stood, so that one that was taken over since then stays.
     fn give_up(
         &self,
-        lock: &Folder<W::Dir>,
+        lock: &CheckedDir<W::Dir>,
         token: &Token,
         ending: Option<Ending<'_>>,
         unlatch: bool,
@@ -444,13 +457,13 @@ impl<W: World> Phase<'_, W> {
         if W::DEFENCES.record_first && !self.note(ending)? {
             return Ok(false);
         }
-        if lock.rename(&owner(token), lock, &free(token))? != Step::Done {
+        if lock.rename(&owner_name(token), lock, &free_name(token))? != Step::Done {
             return Ok(false);
         }
         if !W::DEFENCES.record_first {
             self.note(ending)?;
         }
-        lock::clear::<W>(self.dir, lock, Some(&free(token)))?;
+        lock::clear::<W>(self.dir, lock, Some(&free_name(token)))?;
         if let (Some(latch), Some(markers)) = (latch, markers) {
             latch::release_markers(self.dir, &latch, &markers)?;
         }
@@ -462,45 +475,49 @@ impl<W: World> Phase<'_, W> {
         &self,
         judged: &Claim,
         ending: Option<Ending<'_>>,
-    ) -> Result<Attempt<()>, Failure> {
+    ) -> Result<StepOutcome<()>, Failure> {
         let token = self.world.token()?;
         let mut freed = false;
-        let attempt = self.with_script_lock(&token, judged, |lock| {
-            freed = self.note(ending)? && lock.rename(META, lock, &free(&token))? == Step::Done;
+        let outcome = self.with_script_lock(&token, judged, |lock| {
+            freed =
+                self.note(ending)? && lock.rename(META, lock, &free_name(&token))? == Step::Done;
             if freed {
-                lock::clear::<W>(self.dir, lock, Some(&free(&token)))?;
+                lock::clear::<W>(self.dir, lock, Some(&free_name(&token)))?;
             }
             // Either way the latch goes.
             Ok(false)
         })?;
-        Ok(if freed { Attempt::Done(()) } else { attempt })
+        Ok(if freed { StepOutcome::Done(()) } else { outcome })
     }
 
-    /// Ends the claim of an old layout: a plain file called `lock`.
-    pub(crate) fn release_plain(&self, ending: Option<Ending<'_>>) -> Result<Attempt<()>, Failure> {
+    /// Ends the claim of a lock with an old layout: a plain file called `lock`.
+    pub(crate) fn release_legacy(
+        &self,
+        ending: Option<Ending<'_>>,
+    ) -> Result<StepOutcome<()>, Failure> {
         let token = self.world.token()?;
         let latch = match self.latch(&token)? {
             Latched::Held(latch) => latch,
-            Latched::Busy => return Ok(Attempt::Busy),
-            Latched::Raced => return Ok(Attempt::Raced),
+            Latched::Busy => return Ok(StepOutcome::Busy),
+            Latched::Raced => return Ok(StepOutcome::Raced),
         };
         self.note(ending)?;
-        let aside = format!(".tmp.{token}");
+        let aside = temporary_name(&token);
         let moved = self.dir.rename(LOCK, self.dir, &aside)?;
-        let attempt = match (moved, self.dir.stat(&aside)?.map(|stat| stat.kind)) {
+        let outcome = match (moved, self.dir.stat(&aside)?.map(|stat| stat.kind)) {
             (Step::Done, Some(Kind::File)) => {
                 self.dir.remove_file(&aside)?;
-                Attempt::Done(())
+                StepOutcome::Done(())
             }
             (Step::Done, _) => {
                 // A lock was published in its place.
                 self.dir.rename(&aside, self.dir, LOCK)?;
-                return Ok(Attempt::Raced);
+                return Ok(StepOutcome::Raced);
             }
-            _ => Attempt::Raced,
+            _ => StepOutcome::Raced,
         };
         latch.release(self.dir)?;
-        Ok(attempt)
+        Ok(outcome)
     }
 }
 
@@ -513,15 +530,4 @@ enum Published {
     /// A lock of a script or of an old layout is there, or an attempt is over that was not judged: the
     /// latch goes.
     StandsForNobody,
-}
-
-/// The link beside `done` has the artifact's own extension, so that a reader knows what it is.
-pub(super) fn link_name(record: &Done) -> String {
-    let extension = record.artifact.rsplit_once('.').map(|(_, extension)| extension);
-    let plain =
-        |e: &&str| (1..=16).contains(&e.len()) && e.bytes().all(|b| b.is_ascii_alphanumeric());
-    match extension.filter(plain) {
-        Some(extension) => format!("artifact.{extension}"),
-        None => "artifact".to_owned(),
-    }
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::Store;
-use super::folder::{Folder, Opened};
+use super::checked_dir::{CheckedDir, Opened};
+use super::layout::LOCK;
 use super::lock::{self, Lock};
 use super::past;
 use super::phase::Phase;
-use super::sprints::Found;
+use super::sprints::OpenSprint;
 use super::world::World;
 use crate::error::{Failure, Stop};
 use crate::record::Maker;
@@ -25,7 +26,7 @@ pub(crate) enum Attempts {
 }
 
 /// A phase's directory, and the lock that its state was seen by.
-pub(crate) type Seen<D> = (Folder<D>, Lock<D>);
+pub(crate) type Seen<D> = (CheckedDir<D>, Lock<D>);
 
 /// The board with one phase read, and what that was seen by; `None` if it has no directory.
 pub(crate) type One<D> = (Board, Option<Seen<D>>);
@@ -117,11 +118,11 @@ impl<W: World> Store<W> {
             each(conductor.dir());
         }
         let Some(found) = self.current()? else { return Ok(()) };
-        each(found.folder.dir());
+        each(found.dir.dir());
         for id in found.graph.ids() {
             let Some(phase) = found.phase(&found.graph.phase(id).name)? else { continue };
             each(phase.dir());
-            if let Opened::Dir(lock) = phase.open_any(lock::LOCK)? {
+            if let Opened::Dir(lock) = phase.open_any(LOCK)? {
                 each(lock.dir());
             }
         }
@@ -135,7 +136,7 @@ impl<W: World> Store<W> {
     /// were done is never shown waiting for them.
     pub(crate) fn read(
         &self,
-        found: &Found<W::Dir>,
+        found: &OpenSprint<W::Dir>,
         wanted: Option<&BTreeSet<PhaseId>>,
         attempts: Attempts,
         settle: Option<&Maker>,
@@ -153,7 +154,7 @@ impl<W: World> Store<W> {
     /// Reads the phase `id` alone, and keeps what it was seen by.
     pub(crate) fn read_one(
         &self,
-        found: &Found<W::Dir>,
+        found: &OpenSprint<W::Dir>,
         id: PhaseId,
         attempts: Attempts,
         settle: &Maker,
@@ -166,7 +167,7 @@ impl<W: World> Store<W> {
     fn read_phase(
         &self,
         board: &mut Board,
-        found: &Found<W::Dir>,
+        found: &OpenSprint<W::Dir>,
         id: PhaseId,
         attempts: Attempts,
         settle: Option<&Maker>,
@@ -192,7 +193,7 @@ impl<W: World> Store<W> {
         if attempts == Attempts::All || attempts == Attempts::Of(id) {
             let past = past::read(&dir, &state)?;
             board.set_past(id, past.attempts);
-            board.set_forgiven(id, past.forgiven);
+            board.set_reset_attempts(id, past.reset_attempts);
             board.set_dues(id, past.dues);
         }
         board.set(id, state);

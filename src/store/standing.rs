@@ -1,7 +1,8 @@
 //! How one claim stands, for the command that holds it as long as something runs under it.
 
 use super::Store;
-use super::folder::Opened;
+use super::checked_dir::Opened;
+use super::layout::LOCK;
 use super::lock;
 use super::past;
 use super::world::World;
@@ -68,12 +69,12 @@ impl<W: World> Store<W> {
             each(conductor.dir());
         }
         let Some(found) = self.current()? else { return Ok(()) };
-        each(found.folder.dir());
+        each(found.dir.dir());
         // A name that is not a phase's becomes no path.
         let Some(id) = found.graph.find(name) else { return Ok(()) };
         let Some(phase) = found.phase(&found.graph.phase(id).name)? else { return Ok(()) };
         each(phase.dir());
-        if let Opened::Dir(lock) = phase.open_any(lock::LOCK)? {
+        if let Opened::Dir(lock) = phase.open_any(LOCK)? {
             each(lock.dir());
         }
         Ok(())

@@ -4,22 +4,11 @@
 //! goes where the claim goes, whichever version clears that. Nothing is decided by it.
 
 use super::Store;
-use super::folder::{FEW, Folder, Step};
+use super::checked_dir::{CheckedDir, Step};
+use super::layout::{MAX_PHASE_ENTRIES, MAX_REMINDERS, TOLD, told_name};
 use super::lock::{self, Lock};
 use super::world::World;
 use crate::error::Failure;
-use crate::record::Token;
-
-/// Of one lock, at most so many reminders are kept: a lock that has too many entries cannot be read.
-const MAX_REMINDERS: usize = 256;
-
-/// The beginning of such a file's name.
-const TOLD: &str = "told.";
-
-/// The name of the file for the claim under `token`, once `session` was told.
-fn told(token: &Token, session: &str) -> String {
-    format!("{TOLD}{token}.{session}")
-}
 
 impl<W: World> Store<W> {
     /// Records that `session` was told about its claims on `phases`, and returns those that are new to
@@ -35,7 +24,7 @@ impl<W: World> Store<W> {
         for name in phases {
             let Some(phase) = found.phase(name)? else { continue };
             if let Lock::Owned { lock, token, .. } = lock::look(&self.world, &phase)?
-                && tell_once(&lock, &told(&token, session))?
+                && tell_once(&lock, &told_name(&token, session))?
             {
                 anew.push(name.clone());
             }
@@ -44,7 +33,8 @@ impl<W: World> Store<W> {
     }
 }
 
-fn tell_once<D: super::dir::Dir>(lock: &Folder<D>, name: &str) -> Result<bool, Failure> {
-    let reminders = lock.list(FEW)?.into_iter().filter(|entry| entry.name.starts_with(TOLD));
+fn tell_once<D: super::dir::Dir>(lock: &CheckedDir<D>, name: &str) -> Result<bool, Failure> {
+    let reminders =
+        lock.list(MAX_PHASE_ENTRIES)?.into_iter().filter(|entry| entry.name.starts_with(TOLD));
     Ok(reminders.count() < MAX_REMINDERS && lock.create_once(name, b"")? == Step::Done)
 }

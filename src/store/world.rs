@@ -3,19 +3,15 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::checked_dir::CheckedDir;
 use super::dir::Dir;
-use super::folder::Folder;
 use crate::error::Failure;
 use crate::record::{Claim, Event, Process, Token};
-use crate::rules::{Hold, Life};
+use crate::rules::{Life, LiveClaim};
 
 /// How many times a command looks again before it says that another one is in its way. With the
 /// pauses of [`World::pause`] this is about a second.
 pub const TRIES: u32 = 40;
-
-/// How old, in seconds, a latch must be before it is taken over when nobody can know whether its
-/// maker lives: it is a script's, or another machine's.
-pub const LATCH_SECONDS: i64 = 60;
 
 /// How far in the future, in seconds, a time is nonsense rather than a clock that was set back.
 const NONSENSE_SECONDS: i64 = 24 * 3600;
@@ -49,13 +45,13 @@ pub trait World {
     ///
     /// # Errors
     /// It cannot be opened.
-    fn conductor(&self) -> Result<Option<Folder<Self::Dir>>, Failure>;
+    fn conductor(&self) -> Result<Option<CheckedDir<Self::Dir>>, Failure>;
 
     /// Makes and opens the `conductor` directory, durably.
     ///
     /// # Errors
     /// It cannot be made.
-    fn make_conductor(&self) -> Result<Folder<Self::Dir>, Failure>;
+    fn make_conductor(&self) -> Result<CheckedDir<Self::Dir>, Failure>;
 
     /// What time it is.
     fn now(&self) -> Timestamp;
@@ -79,7 +75,7 @@ pub trait World {
     /// gone without: it spares work and carries no safety. Also gives whether a second was waited in vain.
     fn under_mutex<T>(
         &self,
-        conductor: &Folder<Self::Dir>,
+        conductor: &CheckedDir<Self::Dir>,
         waits: bool,
         act: impl FnOnce() -> T,
     ) -> (T, bool);
@@ -87,7 +83,7 @@ pub trait World {
     /// When the owner of `hold` last ran a command that saw it, by the copy of its record in `lock`.
     /// If that is the one who asks, the copy is touched: its silence begins anew, and a script takes
     /// one that is an hour old for abandoned.
-    fn hears(&self, lock: &Folder<Self::Dir>, hold: &Hold) -> Option<Timestamp>;
+    fn hears(&self, lock: &CheckedDir<Self::Dir>, hold: &LiveClaim) -> Option<Timestamp>;
 
     /// For how many seconds this machine has been asleep since its boot; `None` if it cannot be known.
     fn asleep(&self) -> Option<u64> {

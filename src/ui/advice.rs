@@ -10,7 +10,7 @@ use super::text::{age, duration, list, safe};
 use crate::error::Hint;
 use crate::rules::graph::Handover;
 use crate::rules::identity;
-use crate::rules::others::{Advice, Alive, Held, Prospect};
+use crate::rules::others::{Advice, Alive, ClaimedPhase, Prospect};
 
 /// The command that waits for whatever opens.
 pub(crate) const WAIT: &[&str] = &["next", "--claim", "--wait", "--timeout", "90s"];
@@ -47,8 +47,8 @@ pub(crate) fn go_on(phase: &str, handover: Handover) -> String {
 }
 
 /// What is being worked on: `'a' (claimed by 'bob' 5m ago)`
-pub(crate) fn held(now: Timestamp, claims: &[Held]) -> String {
-    let one = |held: &Held| {
+pub(crate) fn held(now: Timestamp, claims: &[ClaimedPhase]) -> String {
+    let one = |held: &ClaimedPhase| {
         let since = ago(now, held.holder.since);
         let gone = if held.holder.alive == Alive::No { ", its process is gone" } else { "" };
         let opens = held.opens_at.filter(|_| !held.mine);
@@ -71,7 +71,7 @@ fn opens_to_all(now: Timestamp, then: Timestamp) -> String {
 }
 
 /// What there is to do about a phase whose owner is dead.
-pub(crate) fn take_over(held: &Held) -> (Hint, Vec<String>) {
+pub(crate) fn take_over(held: &ClaimedPhase) -> (Hint, Vec<String>) {
     let place = held.holder.worktree.as_deref().map(|place| format!(" in '{}'", safe(place)));
     let hint = format!(
         "look first at what the owner of '{}' left{}; then take it over",
@@ -82,7 +82,7 @@ pub(crate) fn take_over(held: &Held) -> (Hint, Vec<String>) {
 }
 
 /// What keeps a phase closed: `'build' is behind that: 'bob' is gone, and …`
-pub(crate) fn behind(now: Timestamp, held: &Held) -> String {
+pub(crate) fn behind(now: Timestamp, held: &ClaimedPhase) -> String {
     let opens =
         held.opens_at.map(|then| format!(", so '{}' is {}", held.phase, opens_to_all(now, then)));
     format!(
@@ -112,14 +112,14 @@ pub(crate) fn quiet(last_change: Option<Timestamp>, now: Timestamp) -> Option<Hi
 /// What an agent that can claim nothing is told to do, and the command for it.
 fn advised(
     prospect: &Prospect,
-    claimed: &[Held],
+    claimed: &[ClaimedPhase],
     exhausted: &[String],
     now: Timestamp,
 ) -> (Hint, Vec<String>) {
     let nothing = |hint: Hint| (hint, Vec::new());
     let own = claimed.iter().find(|held| held.mine);
     match (prospect.advice, own, &prospect.dead) {
-        (Advice::GoOn, Some(Held { phase, handover, .. }), _) => {
+        (Advice::GoOn, Some(ClaimedPhase { phase, handover, .. }), _) => {
             nothing(go_on(phase, *handover).into())
         }
         (Advice::TakeOver, _, Some(dead)) => take_over(dead),
@@ -141,9 +141,10 @@ fn advised(
             (hint.into(), words(WAIT))
         }
         (Advice::MayStop, ..) => {
-            let unless =
-                |held: &Held| format!("{} gives '{}' up", who(&held.holder.agent), held.phase);
-            let could = |held: &&Held| prospect.yours_later.contains(&held.phase);
+            let unless = |held: &ClaimedPhase| {
+                format!("{} gives '{}' up", who(&held.holder.agent), held.phase)
+            };
+            let could = |held: &&ClaimedPhase| prospect.yours_later.contains(&held.phase);
             let unless: Vec<String> = claimed.iter().filter(could).map(unless).collect();
             let hint = format!(
                 "you may stop: nothing that is left can become yours unless {}",
@@ -179,7 +180,7 @@ fn advised(
 /// Nothing can be claimed.
 pub(crate) fn nothing_ready(
     now: Timestamp,
-    claimed: &[Held],
+    claimed: &[ClaimedPhase],
     failed: &[String],
     exhausted: &[String],
     prospect: &Prospect,
@@ -201,7 +202,7 @@ pub(crate) fn nothing_ready(
 pub(crate) fn not_for_you(
     now: Timestamp,
     phases: &[String],
-    claimed: &[Held],
+    claimed: &[ClaimedPhase],
     prospect: &Prospect,
 ) -> Message {
     let (hint, command) = if prospect.advice == Advice::Person {
@@ -236,7 +237,7 @@ pub(crate) fn unfinished(
     now: Timestamp,
     phase: &str,
     agent: Option<&str>,
-    dead: Option<&Held>,
+    dead: Option<&ClaimedPhase>,
 ) -> Message {
     let text = format!("'{phase}' is not done");
     if let Some(dead) = dead {

@@ -12,7 +12,7 @@ use super::text::safe;
 use crate::error::Hint;
 use crate::record::Attempt;
 use crate::rules::attempts::{ABORT, GONE, RECLAIM, UNSTUCK};
-use crate::rules::refusal::Last;
+use crate::rules::reasons::Last;
 use crate::store::change::{Freed, Granted};
 
 /// So many attempts are told of, the latest ones.
@@ -151,7 +151,7 @@ pub(crate) fn besides(exhausted: &[String]) -> String {
 
 /// What there is to say of attempts when a phase has been freed.
 pub(crate) fn freed(freed: &Freed, messages: &mut Messages) {
-    if let Some(count) = freed.forgiven {
+    if let Some(count) = freed.reset_attempts {
         let that = if count == 1 { "is" } else { "are" };
         messages.line(&format!("{} at it {that} forgiven, and still told of", times(count)));
     } else if let Some(count) = freed.exhausted {

@@ -16,7 +16,7 @@ use crate::rules::next::next;
 use crate::rules::others::Alive;
 use crate::rules::rows::View;
 use crate::rules::trouble::{Trouble, trouble};
-use crate::rules::{Board, Facts, Hold, Life, PhaseId, State, attempts, decide};
+use crate::rules::{Board, Facts, Life, LiveClaim, PhaseId, State, attempts, decide};
 
 /// Where a phase is as the table shows it: the states of the rules, with what can be seen of them.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub(crate) fn painted(view: &View, id: PhaseId, now: Timestamp, paint: Paint) ->
 }
 
 /// Whether a claim is the asker's.
-pub(crate) fn is_mine(view: &View, hold: &Hold) -> bool {
+pub(crate) fn is_mine(view: &View, hold: &LiveClaim) -> bool {
     relation(&view.me, &hold.claim, hold.life).is_mine()
 }
 

@@ -7,9 +7,9 @@ use super::messages::Messages;
 use super::phrases::{FAILED, ago, names, namesake, owner, who, you};
 use super::text::{list, safe, short};
 use crate::error::Hint;
-use crate::rules::gate::{Checked, CheckedBy, Gap, Lack, Shut};
-use crate::rules::others::{Alive, Holder};
-use crate::rules::refusal::Wait;
+use crate::rules::gate::{Checked, CheckedBy};
+use crate::rules::others::{Alive, OwnerFacts};
+use crate::rules::reasons::{EvidenceProblem, GateDenied, MissingEvidence, Wait};
 
 /// So many paths stand in a sentence, and so many gaps in a message.
 pub(crate) const MAX_NAMED: usize = 5;
@@ -36,7 +36,7 @@ fn behind(text: String, commit: &str) -> Message {
 }
 
 /// Warns of what is no evidence.
-pub(crate) fn warnings(gaps: &[Gap], messages: &mut Messages) {
+pub(crate) fn warnings(gaps: &[MissingEvidence], messages: &mut Messages) {
     for gap in gaps.iter().take(MAX_NAMED) {
         messages.warning(&missing(gap));
     }
@@ -49,26 +49,26 @@ pub(crate) fn warnings(gaps: &[Gap], messages: &mut Messages) {
 }
 
 /// Why one dependency is no evidence.
-fn missing(gap: &Gap) -> String {
+fn missing(gap: &MissingEvidence) -> String {
     let phase = &gap.phase;
     let by = who(&gap.agent);
     let at = gap.done_at.as_deref().map(|commit| format!(" at {}", short(commit)));
     let at = at.unwrap_or_default();
     let going_out = gap.going_out.as_deref().map_or_else(|| "no commit".to_owned(), short);
     let why = match gap.why {
-        Lack::NotDone => "it is not done".to_owned(),
-        Lack::NoRecord => "no record says that it was completed".to_owned(),
-        Lack::Failed => format!("{by} completed it{at} with verdict 'fail'"),
-        Lack::PinChanged => format!("what {by} handed over has been changed since"),
-        Lack::PinGone => format!("what {by} handed over is gone"),
-        Lack::NoCommit => {
+        EvidenceProblem::NotDone => "it is not done".to_owned(),
+        EvidenceProblem::NoRecord => "no record says that it was completed".to_owned(),
+        EvidenceProblem::Failed => format!("{by} completed it{at} with verdict 'fail'"),
+        EvidenceProblem::PinChanged => format!("what {by} handed over has been changed since"),
+        EvidenceProblem::PinGone => format!("what {by} handed over is gone"),
+        EvidenceProblem::NoCommit => {
             format!("it is not known at which commit {by} completed it; {going_out} goes out")
         }
-        Lack::OtherContent => {
+        EvidenceProblem::OtherContent => {
             let paths = paths(gap);
             format!("{by} completed it{at}, and {going_out} goes out, which differs{paths}")
         }
-        Lack::Dirty => {
+        EvidenceProblem::Dirty => {
             format!("{by} completed it{at} in a worktree with changes; {going_out} goes out")
         }
     };
@@ -76,7 +76,7 @@ fn missing(gap: &Gap) -> String {
 }
 
 /// ` in 'a', 'b' and more`, or nothing if it is not known.
-fn paths(gap: &Gap) -> String {
+fn paths(gap: &MissingEvidence) -> String {
     if gap.paths.is_empty() {
         return String::new();
     }
@@ -89,11 +89,11 @@ fn paths(gap: &Gap) -> String {
 }
 
 /// Why the gate is shut.
-pub(crate) fn shut(phase: &str, why: &Shut, now: Timestamp) -> Message {
+pub(crate) fn shut(phase: &str, why: &GateDenied, now: Timestamp) -> Message {
     let phase = &*safe(phase);
     let said = |text: String| format!("the gate is shut: {text}");
     match why {
-        Shut::NoSprint {} => message(
+        GateDenied::NoSprint {} => message(
             said("there is no unfinished sprint, and nothing goes out of here without one".into()),
             Hint::new(
                 format!(
@@ -104,7 +104,7 @@ pub(crate) fn shut(phase: &str, why: &Shut, now: Timestamp) -> Message {
             ),
             NOTHING,
         ),
-        Shut::NoPhase { phases } => message(
+        GateDenied::NoPhase { phases } => message(
             said(format!("'{phase}' guards what goes out, and this sprint has no such phase")),
             {
                 let hint =
@@ -116,9 +116,9 @@ pub(crate) fn shut(phase: &str, why: &Shut, now: Timestamp) -> Message {
             },
             NOTHING,
         ),
-        Shut::Unclaimed { waits_for } => unclaimed(phase, waits_for),
-        Shut::Claimed { holder } => claimed(phase, holder, now),
-        Shut::Lost { holder } => message(
+        GateDenied::Unclaimed { waits_for } => unclaimed(phase, waits_for),
+        GateDenied::Claimed { holder } => claimed(phase, holder, now),
+        GateDenied::Lost { holder } => message(
             said(format!(
                 "'{phase}' is not yours any more: {} took it over{}",
                 who(&holder.agent),
@@ -130,7 +130,7 @@ pub(crate) fn shut(phase: &str, why: &Shut, now: Timestamp) -> Message {
             ),
             NOTHING,
         ),
-        Shut::Failed { agent, at, failed, sprint } => {
+        GateDenied::Failed { agent, at, failed, sprint } => {
             let what = failed.as_deref().map_or_else(|| phase.into(), safe);
             let by = failed.as_ref().map(|_| format!(", and '{phase}' waits for it"));
             let of = sprint.as_deref().map(|id| format!(" in the sprint {}", safe(id)));
@@ -142,22 +142,22 @@ pub(crate) fn shut(phase: &str, why: &Shut, now: Timestamp) -> Message {
             );
             message(said(text), if sprint.is_some() { FAILED_BEFORE } else { FAILED }, NOTHING)
         }
-        Shut::OtherCommit { agent, done_at, going_out, forward } => {
+        GateDenied::OtherCommit { agent, done_at, going_out, forward } => {
             let draft = other_commit(phase, agent, done_at.as_deref(), going_out.as_deref());
             match forward {
                 Some(commit) => behind(draft.text, commit),
                 None => draft,
             }
         }
-        Shut::NoNotes { reference } => message(
+        GateDenied::NoNotes { reference } => message(
             said(format!("there are no records: no reference '{}' is here", safe(reference))),
             format!("fetch them first: git fetch <remote> '{0}:{0}'", safe(reference)),
             NOTHING,
         ),
-        Shut::NoRecord { agent, done_at, going_out, later } => {
+        GateDenied::NoRecord { agent, done_at, going_out, later } => {
             no_record(phase, agent, done_at.as_deref(), going_out.as_deref(), *later)
         }
-        Shut::NoEvidence { gaps, forward } => {
+        GateDenied::NoEvidence { gaps, forward } => {
             let mut text: Vec<String> = gaps.iter().take(MAX_NAMED).map(missing).collect();
             if gaps.len() > MAX_NAMED {
                 text.push(format!("{} more phases are none", gaps.len() - MAX_NAMED));
@@ -196,7 +196,7 @@ fn unclaimed(phase: &str, waits_for: &[Wait]) -> Message {
     )
 }
 
-fn claimed(phase: &str, holder: &Holder, now: Timestamp) -> Message {
+fn claimed(phase: &str, holder: &OwnerFacts, now: Timestamp) -> Message {
     let text = format!("the gate is shut: '{phase}' is not yours: {}", owner(now, holder));
     match holder.alive {
         Alive::No => message(

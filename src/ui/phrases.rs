@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::text::{age, list, safe};
 use crate::error::Hint;
-use crate::rules::others::{Alive, Holder};
+use crate::rules::others::{Alive, OwnerFacts};
 
 /// At most so many names stand in one sentence.
 const MAX_NAMES: usize = 20;
@@ -33,7 +33,7 @@ pub(crate) fn names(all: &[String]) -> String {
 }
 
 /// `'claude-1' claimed it 12m ago and its process is alive`
-pub(crate) fn owner(now: Timestamp, holder: &Holder) -> String {
+pub(crate) fn owner(now: Timestamp, holder: &OwnerFacts) -> String {
     // What is said of the claim says as much, unless more than a minute is between the two.
     let later =
         |(since, heard): (Timestamp, Timestamp)| heard.duration_since(since).as_secs() >= 60;
@@ -58,7 +58,7 @@ pub(crate) fn owner(now: Timestamp, holder: &Holder) -> String {
 
 /// What there is to say of an owner that goes by the asker's own name. In a sandbox that shows each
 /// call other processes it may be the asker, and only the token can tell.
-pub(crate) fn namesake(holder: &Holder) -> Option<Hint> {
+pub(crate) fn namesake(holder: &OwnerFacts) -> Option<Hint> {
     if !holder.same_name {
         return None;
     }
@@ -93,7 +93,7 @@ pub(crate) const NO_CHECKER: Hint = Hint::fixed(
 );
 
 /// Under which name and process one asked, to whom that may be news.
-pub(crate) fn you(holder: &Holder) -> String {
+pub(crate) fn you(holder: &OwnerFacts) -> String {
     let Some(you) = holder.you.as_deref() else { return String::new() };
     let process = holder.your_pid.map(|pid| format!(", process {pid}")).unwrap_or_default();
     format!("you are {}{process}: ", who(you))

@@ -12,8 +12,9 @@ use crate::record::Verdict;
 use crate::record::near::nearest;
 use crate::rules::graph::{Handover, is_name};
 use crate::rules::identity;
-use crate::rules::others::{Alive, Held, Holder};
-use crate::rules::refusal::{Refusal, Wait};
+use crate::rules::others::{Alive, ClaimedPhase, OwnerFacts};
+use crate::rules::reasons::Wait;
+use crate::rules::refusal::Refusal;
 
 /// What a refusal says.
 pub(crate) fn sentence(refusal: &Refusal, now: Timestamp) -> Message {
@@ -21,8 +22,8 @@ pub(crate) fn sentence(refusal: &Refusal, now: Timestamp) -> Message {
         Refusal::NoSprint {} => no_sprint(),
         Refusal::UnknownPhase { phase, phases } => unknown_phase(phase, phases),
         Refusal::Claimed { phase, holder, same_agent: true, .. } => elsewhere(now, phase, holder),
-        Refusal::Claimed { phase, holder, only_unstuck, .. } => {
-            claimed(now, phase, holder, *only_unstuck)
+        Refusal::Claimed { phase, holder, legacy_lock, .. } => {
+            claimed(now, phase, holder, *legacy_lock)
         }
         Refusal::Blocked { phase, waits_for, dead } => {
             blocked(now, phase, waits_for, dead.as_deref())
@@ -59,7 +60,7 @@ pub(crate) fn sentence(refusal: &Refusal, now: Timestamp) -> Message {
         }
         Refusal::Holding { phase, since, handover } => holding(now, phase, *since, *handover),
         Refusal::Push { refs, guessed, why } => push(refs, *guessed, why, now),
-        Refusal::Shut { phase, why } => gate::shut(phase, why, now),
+        Refusal::GateDenied { phase, why } => gate::shut(phase, why, now),
         Refusal::UnknownSprint { sprint } => rounds::unknown_sprint(sprint),
         Refusal::CannotCarry { phase, why, needs, from } => {
             rounds::cannot_carry(phase, *why, needs, from.as_deref())
@@ -100,7 +101,7 @@ fn unknown_phase(phase: &str, phases: &[String]) -> Message {
 }
 
 /// The asker's own, in another worktree.
-fn elsewhere(now: Timestamp, phase: &str, holder: &Holder) -> Message {
+fn elsewhere(now: Timestamp, phase: &str, holder: &OwnerFacts) -> Message {
     let place = holder.worktree.as_deref().unwrap_or_default();
     message(
         format!(
@@ -116,10 +117,10 @@ fn elsewhere(now: Timestamp, phase: &str, holder: &Holder) -> Message {
     )
 }
 
-fn claimed(now: Timestamp, phase: &str, holder: &Holder, only_unstuck: bool) -> Message {
+fn claimed(now: Timestamp, phase: &str, holder: &OwnerFacts, legacy_lock: bool) -> Message {
     let text = format!("'{phase}' is taken: {}", owner(now, holder));
     match holder.alive {
-        Alive::No if only_unstuck => message(
+        Alive::No if legacy_lock => message(
             text,
             "its lock is of an old layout, which must be freed before it can be claimed",
             &["unstuck", phase],
@@ -139,7 +140,7 @@ fn claimed(now: Timestamp, phase: &str, holder: &Holder, only_unstuck: bool) -> 
 }
 
 /// What there is to say before the phase of an owner is taken over that may have ended unseen.
-fn silent(holder: &Holder) -> String {
+fn silent(holder: &OwnerFacts) -> String {
     let place = holder.worktree.as_deref().map(|place| format!(" in '{}'", safe(place)));
     format!(
         "nothing shows whether that one agent is still there: take another phase; or look whether \
@@ -149,7 +150,7 @@ fn silent(holder: &Holder) -> String {
 }
 
 /// What there is to say before a dead owner's phase is taken over.
-fn left_behind(holder: &Holder) -> String {
+fn left_behind(holder: &OwnerFacts) -> String {
     let place = holder.worktree.as_deref().map(|place| format!(" in '{}'", safe(place)));
     format!(
         "take another phase; or take this one over, and look first at what its owner left{}",
@@ -157,7 +158,12 @@ fn left_behind(holder: &Holder) -> String {
     )
 }
 
-fn blocked(now: Timestamp, phase: &str, waits_for: &[Wait], dead: Option<&Held>) -> Message {
+fn blocked(
+    now: Timestamp,
+    phase: &str,
+    waits_for: &[Wait],
+    dead: Option<&ClaimedPhase>,
+) -> Message {
     let one = |wait: &Wait| match (&wait.agent, wait.state) {
         (Some(agent), "claimed") => format!("'{}' (claimed by {})", wait.phase, who(agent)),
         (Some(agent), "failed") => format!("'{}' (failed by {})", wait.phase, who(agent)),
@@ -232,7 +238,7 @@ fn not_claimed(phase: &str) -> Message {
     )
 }
 
-fn not_owner(now: Timestamp, phase: &str, holder: &Holder) -> Message {
+fn not_owner(now: Timestamp, phase: &str, holder: &OwnerFacts) -> Message {
     let text = format!("'{phase}' is not yours: {}", owner(now, holder));
     match holder.alive {
         Alive::No => message(text, left_behind(holder), &["claim", phase, "--takeover"]),
@@ -243,7 +249,7 @@ fn not_owner(now: Timestamp, phase: &str, holder: &Holder) -> Message {
     }
 }
 
-fn not_yours(holder: &Holder) -> Hint {
+fn not_yours(holder: &OwnerFacts) -> Hint {
     let you = you(holder);
     Hint::new(
         format!("{you}if you have work for it, tell your human, and stop; else take another phase"),
@@ -251,7 +257,7 @@ fn not_yours(holder: &Holder) -> Hint {
     )
 }
 
-fn lost(now: Timestamp, phase: &str, holder: Option<&Holder>, ended: Option<&str>) -> Message {
+fn lost(now: Timestamp, phase: &str, holder: Option<&OwnerFacts>, ended: Option<&str>) -> Message {
     let how = match (holder, ended) {
         (_, Some(sprint)) => format!("its sprint '{}' has ended", safe(sprint)),
         (Some(holder), None) => {
@@ -270,7 +276,7 @@ fn lost(now: Timestamp, phase: &str, holder: Option<&Holder>, ended: Option<&str
     )
 }
 
-fn alive(now: Timestamp, phase: &str, holder: &Holder) -> Message {
+fn alive(now: Timestamp, phase: &str, holder: &OwnerFacts) -> Message {
     message(
         format!("'{phase}' cannot be freed: {}", owner(now, holder)),
         Hint::fixed(
@@ -282,7 +288,7 @@ fn alive(now: Timestamp, phase: &str, holder: &Holder) -> Message {
 }
 
 /// The asker's own, which was to be freed as another's.
-fn own(now: Timestamp, phase: &str, holder: &Holder) -> Message {
+fn own(now: Timestamp, phase: &str, holder: &OwnerFacts) -> Message {
     message(
         format!("'{phase}' is yours: you claimed it{}", ago(now, holder.since)),
         format!(
@@ -293,7 +299,7 @@ fn own(now: Timestamp, phase: &str, holder: &Holder) -> Message {
     )
 }
 
-fn live_claims(now: Timestamp, claims: &[Held], starting: bool) -> Message {
+fn live_claims(now: Timestamp, claims: &[ClaimedPhase], starting: bool) -> Message {
     let text = format!("other agents are at work: {}", advice::held(now, claims));
     if starting {
         let hint =
@@ -373,7 +379,7 @@ pub(crate) fn timed_out(
         Refusal::Blocked { dead: Some(_), .. }
             | Refusal::Unfinished { dead: Some(_), .. }
             | Refusal::Claimed {
-                holder: crate::rules::others::Holder { alive: Alive::No, .. },
+                holder: crate::rules::others::OwnerFacts { alive: Alive::No, .. },
                 ..
             }
     );

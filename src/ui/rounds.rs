@@ -6,7 +6,7 @@ use super::phrases::{names, who};
 use super::text::{list, safe};
 use crate::error::{Failure, Hint};
 use crate::rules::Board;
-use crate::rules::rounds::{Uncarried, Unresumed};
+use crate::rules::reasons::{Uncarried, Unresumed};
 use crate::store::lifecycle::Started;
 
 /// How far a sprint was that was archived, and what goes on with it, where that makes sense.

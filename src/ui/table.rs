@@ -12,7 +12,7 @@ use super::text::{Paint, age, safe, wrapped};
 use super::trouble::{self, Troubles};
 use crate::record::Done;
 use crate::rules::rows::View;
-use crate::rules::{Board, Hold, Life, PhaseId, State, attempts, identity};
+use crate::rules::{Board, Life, LiveClaim, PhaseId, State, attempts, identity};
 
 /// A column grows with what stands in it up to this many columns; what is longer pushes the
 /// rest of its own line only.
@@ -283,7 +283,7 @@ fn waiting(board: &Board, id: PhaseId, is_terminal: bool) -> Option<Part> {
 /// Of a claim that is younger, it goes without saying when its owner was last heard.
 const A_MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
-fn claimed(view: &View, hold: &Hold, look: Look, now: Timestamp) -> Vec<Part> {
+fn claimed(view: &View, hold: &LiveClaim, look: Look, now: Timestamp) -> Vec<Part> {
     let mut parts = Vec::new();
     if let Some(then) = hold.claim.claimed_at {
         parts.push(part(3, age(now, then)));

@@ -13,7 +13,7 @@ use super::text::{Paint, age, list, safe, wrapped};
 use crate::rules::rows::View;
 use crate::rules::trouble::{Trouble, is_stuck, trouble};
 use crate::rules::{
-    Board, Hold, Life, PhaseId, Request, Standing, State, attempts, decide, identity,
+    Board, Life, LiveClaim, PhaseId, Request, Standing, State, attempts, decide, identity,
 };
 
 /// So many phases are told of.
@@ -208,7 +208,7 @@ fn behind(board: &Board, id: PhaseId) -> String {
 }
 
 /// `'qa' is held by 'bob', whose process is gone (last heard 5m ago)`
-fn owner(name: &str, hold: &Hold, now: Timestamp) -> String {
+fn owner(name: &str, hold: &LiveClaim, now: Timestamp) -> String {
     let owner = who(&hold.claim.agent);
     let heard = hold.heard.or_else(|| identity::heard(&hold.claim)).map(|then| age(now, then));
     let silence = heard.clone().map_or_else(String::new, |age| format!(" for {age}"));

@@ -7,7 +7,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use git_conductor::error::{Failure, FailureKind};
-use git_conductor::place::{self, BOARDS, Origin, Place};
+use git_conductor::place::{self, Origin, Place};
+use git_conductor::store::layout::CONDUCTOR;
 
 use crate::drive::Agent;
 use crate::sandbox::{Sandbox, kind};
@@ -24,7 +25,7 @@ pub(crate) fn store(sandbox: &Sandbox, dir: impl AsRef<Path>) -> PathBuf {
 
 /// Makes a store as `start` does before it records where that is.
 fn make_store(store: &Path) {
-    fs::create_dir_all(store.join(BOARDS)).unwrap();
+    fs::create_dir_all(store.join(CONDUCTOR)).unwrap();
 }
 
 /// What `discover` found in `dir` is what git says, in the same environment.
@@ -293,7 +294,7 @@ fn pointer() {
     assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), before);
     assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1, "nothing left behind");
 
-    fs::remove_dir(moved.join(BOARDS)).unwrap();
+    fs::remove_dir(moved.join(CONDUCTOR)).unwrap();
     assert_eq!(kind(find(&sandbox, "linked")), FailureKind::StoreGone, "a store without boards");
     fs::remove_dir(&moved).unwrap();
     assert_eq!(kind(find(&sandbox, "linked")), FailureKind::StoreGone);

@@ -212,8 +212,8 @@ fn what_cannot_go_on_is_refused() {
     assert_eq!((&said["code"], &said["why"]), (&json!("cannot_resume"), &json!("passed")));
     assert_eq!(id(&mut scene), present);
     // Nothing is left of all these attempts, and what is whole goes on.
-    let litter = std::fs::read_dir(scene.store().join("conductor")).unwrap();
-    let names = litter.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let entries = std::fs::read_dir(scene.store().join("conductor")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     assert_eq!(names.filter(|name| name.starts_with(".new")).count(), 0);
     scene.does("lead", &["start", "--resume", &old]);
 }

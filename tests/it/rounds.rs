@@ -244,8 +244,8 @@ fn what_has_been_changed_is_not_taken_over() {
     assert_eq!((&refused["code"], &refused["why"]), (&json!("cannot_carry"), &json!("unreadable")));
     assert_eq!(scene.board()["sprint_id"], board["sprint_id"]);
     // Nothing is left of all these attempts.
-    let litter = std::fs::read_dir(scene.store().join("conductor")).unwrap();
-    let names = litter.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let entries = std::fs::read_dir(scene.store().join("conductor")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     assert_eq!(names.filter(|name| name.starts_with(".new")).count(), 0);
     let started = scene.said("lead", &["start", "--from", "think"]);
     assert_eq!(started["carried"], json!([]));

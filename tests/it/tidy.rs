@@ -1,5 +1,6 @@
 //! What the code map in `src/lib.rs` promises, held by reading the sources.
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -11,7 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("error", &["rules"]),
     ("store", &["record", "rules", "error"]),
     ("git", &["record", "error"]),
-    ("place", &["error", "git"]),
+    ("place", &["error", "store", "git"]),
     ("agent", &["record", "rules", "error"]),
     ("ui", &["record", "rules", "error", "store"]),
     ("commands", &["record", "rules", "error", "store", "git", "place", "agent", "ui"]),
@@ -153,6 +154,269 @@ fn the_map_names_every_module() {
     for module in declared {
         assert!(lib.contains(&format!("//! | [`{module}`] |")), "'{module}' is not on the map");
     }
+}
+
+/// A module, as the names that lead to it: `store/mod.rs` and `store.rs` are `["store"]`.
+type Module = Vec<String>;
+
+fn module_at(path: &str) -> Module {
+    let mut names: Module =
+        path.strip_suffix(".rs").unwrap().split('/').map(str::to_owned).collect();
+    if ["mod", "lib", "main"].contains(&names.last().unwrap().as_str()) {
+        names.pop();
+    }
+    names
+}
+
+/// The paths that begin where `text` does, as their names: `a::{b, c::d}` is `a::b` and `a::c::d`.
+fn expand(text: &str) -> Vec<Vec<&str>> {
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    let (name, rest) = text.split_at(text.find(|c| !is_name(c)).unwrap_or(text.len()));
+    let Some(rest) = rest.strip_prefix("::") else { return vec![vec![name]] };
+    let tails = match rest.strip_prefix('{') {
+        Some(group) => members(group).into_iter().flat_map(expand).collect(),
+        None => expand(rest),
+    };
+    tails.into_iter().map(|tail| [vec![name], tail].concat()).collect()
+}
+
+/// The members of a group whose opening brace stands before `text`.
+fn members(text: &str) -> Vec<&str> {
+    let (mut depth, mut start) = (0, 0);
+    let mut members = Vec::new();
+    for (at, c) in text.char_indices() {
+        match c {
+            ',' | '}' if depth == 0 => {
+                members.push(text[start..at].trim_start());
+                start = at + 1;
+                if c == '}' {
+                    break;
+                }
+            }
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    members
+}
+
+/// The files of `src` and what they name, for whoever looks for circles.
+struct Names {
+    /// Each file, its module and its code without comments.
+    files: Vec<(String, Module, String)>,
+    modules: BTreeSet<Module>,
+    /// What a module says of one of its children by `pub use`, and that child.
+    passed_on: BTreeMap<(Module, String), Module>,
+}
+
+impl Names {
+    fn of(sources: &[Source]) -> Self {
+        let file = |source: &Source| {
+            let lines: Vec<&str> = source.code_lines().map(|(_, line)| line).collect();
+            (source.path.clone(), module_at(&source.path), lines.join("\n"))
+        };
+        let files: Vec<_> = sources.iter().map(file).collect();
+        let modules: BTreeSet<Module> = files.iter().map(|(_, module, _)| module.clone()).collect();
+        let mut passed_on = BTreeMap::new();
+        for (_, module, code) in &files {
+            for line in code.match_indices("\npub").map(|(at, _)| &code[at + 1..]) {
+                let public = line.split_once(' ').and_then(|(_, rest)| rest.strip_prefix("use "));
+                for path in public.into_iter().flat_map(expand) {
+                    let path = path.strip_prefix(&["self"]).unwrap_or(&path);
+                    let [child, .., name] = path else { continue };
+                    let child = [module.clone(), vec![(*child).to_owned()]].concat();
+                    if modules.contains(&child) {
+                        passed_on.insert((module.clone(), (*name).to_owned()), child);
+                    }
+                }
+            }
+        }
+        Self { files, modules, passed_on }
+    }
+
+    /// The modules that `code` of `module` names by paths from `crate`, `super` or `self`.
+    fn named(&self, module: &Module, code: &str) -> BTreeSet<Module> {
+        let mut named = BTreeSet::new();
+        for word in ["crate::", "super::", "self::"] {
+            for (at, _) in code.match_indices(word) {
+                let is_inside = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+                if !code[..at].ends_with(is_inside) {
+                    let paths = expand(&code[at..]);
+                    named.extend(paths.iter().map(|path| self.resolve(module, path)));
+                }
+            }
+        }
+        named
+    }
+
+    /// The module that has what `path` leads to from `module`.
+    fn resolve(&self, module: &Module, path: &[&str]) -> Module {
+        let mut at = if path[0] == "crate" { Module::new() } else { module.clone() };
+        for name in path {
+            match *name {
+                "crate" | "self" => {}
+                "super" => {
+                    at.pop();
+                }
+                name => {
+                    if let Some(child) = self.passed_on.get(&(at.clone(), name.to_owned())) {
+                        return child.clone();
+                    }
+                    let child = [at.clone(), vec![name.to_owned()]].concat();
+                    if !self.modules.contains(&child) {
+                        break;
+                    }
+                    at = child;
+                }
+            }
+        }
+        at
+    }
+
+    /// Who in `folder` names whom, and in which file. What is deeper counts as the child of the folder
+    /// that it is in, and the folder's own file does not count.
+    fn edges(&self, folder: &[String]) -> BTreeMap<String, BTreeMap<String, String>> {
+        let child = |module: &Module| module.strip_prefix(folder)?.first().cloned();
+        let mut edges: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+        for (path, module, code) in &self.files {
+            let Some(from) = child(module) else { continue };
+            for to in self.named(module, code).iter().filter_map(child).filter(|to| *to != from) {
+                edges.entry(from.clone()).or_default().entry(to).or_insert_with(|| path.clone());
+            }
+        }
+        edges
+    }
+}
+
+/// The shortest way along `edges` from `start` back to it; empty if there is none.
+fn circle(edges: &BTreeMap<String, BTreeMap<String, String>>, start: &str) -> Vec<String> {
+    let mut ways = VecDeque::from([vec![start.to_owned()]]);
+    let mut seen = BTreeSet::new();
+    while let Some(way) = ways.pop_front() {
+        for next in edges.get(way.last().unwrap()).into_iter().flat_map(BTreeMap::keys) {
+            let longer = [way.clone(), vec![next.clone()]].concat();
+            if next == start {
+                return longer;
+            }
+            if seen.insert(next.clone()) {
+                ways.push_back(longer);
+            }
+        }
+    }
+    Vec::new()
+}
+
+/// The circles among the children of each folder: who names whom, and where.
+fn circles(sources: &[Source]) -> Vec<String> {
+    let names = Names::of(sources);
+    let folders: BTreeSet<&[String]> =
+        names.modules.iter().filter_map(|it| Some(it.split_last()?.1)).collect();
+    let mut found = Vec::new();
+    for folder in folders {
+        let edges = names.edges(folder);
+        let mut told = BTreeSet::new();
+        for start in edges.keys() {
+            let circle = circle(&edges, start);
+            if circle.iter().any(|file| told.contains(file)) {
+                continue;
+            }
+            for pair in circle.windows(2) {
+                let (from, to) = (&pair[0], &pair[1]);
+                found.push(format!("src/{} names '{to}'", edges[from][to]));
+                told.insert(from.clone());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn no_circle_among_the_files_of_a_folder() {
+    let found = circles(&sources());
+    assert!(found.is_empty(), "files that name each other in a circle:\n{}", found.join("\n"));
+}
+
+#[test]
+fn a_circle_is_seen() {
+    let source = |path: &str, code: &str| Source {
+        path: path.to_owned(),
+        code: format!("//! It.\n{code}"),
+        lines: 1,
+    };
+    let told = |a: &str, b: &str| {
+        let files = [
+            source("lib.rs", "pub mod x;"),
+            source("x/mod.rs", "mod a;\nmod b;\nmod c;\npub(crate) use b::{Deep, other::Thing};"),
+            source("x/a.rs", a),
+            source("x/b.rs", b),
+            source("x/b/inner.rs", ""),
+            source("x/c.rs", "use super::a;"),
+        ];
+        circles(&files).join(", ")
+    };
+    let both = "src/x/a.rs names 'b', src/x/b.rs names 'a'";
+    let back = "use super::a::A;";
+    assert_eq!(told("use super::b::B;", back), both);
+    assert_eq!(told("use super::{c2, b::{self, B}};", back), both);
+    assert_eq!(told("use super::{\n    Deep,\n};", back), both);
+    assert_eq!(told("use crate::x::Thing;", back), both);
+    assert_eq!(told("fn f() -> crate::x::b::inner::I {}", back), both);
+    assert_eq!(told("use super::c::C;", ""), "src/x/a.rs names 'c', src/x/c.rs names 'a'");
+    // Neither an arrow, nor the folder's own file, nor a comment is one.
+    assert_eq!(told("", back), "");
+    assert_eq!(told("use super::X;", back), "");
+    assert_eq!(told("// use super::b::B;\nuse other_crate::b;", back), "");
+}
+
+/// The names that `part` of a path is made of, the longest first that fit; `None` if something is left.
+/// Upper-case letters and digits stand for something else.
+fn made_of<'a>(part: &str, names: &BTreeSet<&'a str>) -> Option<Vec<&'a str>> {
+    let mut used = Vec::new();
+    for piece in part.split(|c: char| c.is_ascii_uppercase() || c.is_ascii_digit()) {
+        let mut rest = piece;
+        while !rest.is_empty() {
+            let fits = names.iter().filter(|name| rest.starts_with(**name));
+            match fits.max_by_key(|name| name.len()) {
+                Some(name) => {
+                    used.push(*name);
+                    rest = &rest[name.len()..];
+                }
+                // What separates two of those that stand for something else.
+                None => rest = rest.strip_prefix('.')?,
+            }
+        }
+    }
+    Some(used)
+}
+
+#[test]
+fn every_name_on_disk_is_on_the_protocol_page() {
+    let read = |path: &str| std::fs::read_to_string(Path::new(ROOT).join(path)).unwrap();
+    let (layout, page) = (read("src/store/layout.rs"), read("doc/protocol.md"));
+    let constants = layout.lines().filter_map(|line| {
+        let (_, value) = line.split_once("const ")?.1.split_once(": &str = \"")?;
+        value.strip_suffix("\";")
+    });
+    let names: BTreeSet<&str> = constants.collect();
+    assert!(names.len() > 20, "{names:?}");
+    let section = page.split("\n## LAYOUT\n").nth(1).unwrap().split("\n##").next().unwrap();
+    let mut used = BTreeSet::new();
+    for line in section.lines() {
+        if let Some(row) = line.strip_prefix("    ") {
+            let path = row.split_whitespace().next().unwrap();
+            for part in path.split('/') {
+                let names = made_of(part, &names);
+                used.extend(names.unwrap_or_else(|| panic!("'{path}' is not in store/layout.rs")));
+            }
+        } else {
+            // What the table leaves out is said below it.
+            let quoted = line.split('`').skip(1).step_by(2);
+            used.extend(quoted.filter_map(|word| made_of(word, &names)).flatten());
+        }
+    }
+    let missing: Vec<&&str> = names.difference(&used).collect();
+    assert!(missing.is_empty(), "doc/protocol.md does not have {missing:?}");
 }
 
 /// Fails where a file that `may_not` holds has one of the `words`.

@@ -9,13 +9,13 @@ use git_conductor::record::{Checkout, Claim, Event, Process, Token, Verdict};
 use git_conductor::rules::identity::relation;
 use git_conductor::rules::rounds::Ask;
 use git_conductor::rules::spec::parse_list;
-use git_conductor::rules::{Hold, Life, Me};
+use git_conductor::rules::{Life, LiveClaim, Me};
 use git_conductor::store::artifact::Source;
 use git_conductor::store::change::{Asker, HandIn};
 use git_conductor::store::dir::Dir;
 use git_conductor::store::lifecycle::Plan as Sprint;
 use git_conductor::store::world::Defences;
-use git_conductor::store::{Folder, Store, World};
+use git_conductor::store::{CheckedDir, Store, World};
 use jiff::{SignedDuration, Timestamp};
 use rustix::io::Errno;
 
@@ -88,15 +88,15 @@ impl<'y, const OFF: u16> World for SimWorld<'y, OFF> {
 
     const DEFENCES: Defences = without(OFF);
 
-    fn conductor(&self) -> Result<Option<Folder<SimDir<'y>>>, Failure> {
+    fn conductor(&self) -> Result<Option<CheckedDir<SimDir<'y>>>, Failure> {
         match retry(|| self.0.root().open_dir("conductor")) {
-            Ok(dir) => Ok(Some(Folder::new(dir, "conductor"))),
+            Ok(dir) => Ok(Some(CheckedDir::new(dir, "conductor"))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failure(error)),
         }
     }
 
-    fn make_conductor(&self) -> Result<Folder<SimDir<'y>>, Failure> {
+    fn make_conductor(&self) -> Result<CheckedDir<SimDir<'y>>, Failure> {
         let root = self.0.root();
         match retry(|| root.make_dir("conductor")) {
             Ok(()) => {}
@@ -146,7 +146,7 @@ impl<'y, const OFF: u16> World for SimWorld<'y, OFF> {
 
     fn under_mutex<T>(
         &self,
-        _conductor: &Folder<SimDir<'y>>,
+        _conductor: &CheckedDir<SimDir<'y>>,
         waits: bool,
         act: impl FnOnce() -> T,
     ) -> (T, bool) {
@@ -158,7 +158,7 @@ impl<'y, const OFF: u16> World for SimWorld<'y, OFF> {
         (value, waits && !held)
     }
 
-    fn hears(&self, lock: &Folder<SimDir<'y>>, hold: &Hold) -> Option<Timestamp> {
+    fn hears(&self, lock: &CheckedDir<SimDir<'y>>, hold: &LiveClaim) -> Option<Timestamp> {
         // As the shipped world does it, where a sign of life is always noted.
         let stat = retry(|| lock.dir().stat("meta.json")).ok()?;
         let me = &self.1;

@@ -6,7 +6,9 @@ use std::collections::HashSet;
 use git_conductor::record::{Claim, Done, Process, Sprint, Verdict};
 use git_conductor::rules::graph::Names;
 use git_conductor::rules::spec::parse_list;
-use git_conductor::rules::{Board, Change, Facts, Graph, Hold, Life, Me, Request, State, decide};
+use git_conductor::rules::{
+    Board, Change, Facts, Graph, Life, LiveClaim, Me, Request, State, decide,
+};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::conductor::{Agent, Checked, Do, NONE, Script, act, sprint};
@@ -64,13 +66,13 @@ fn apply(board: &Board, op: &Op) -> (String, Board) {
                 Change::Take => {
                     let token = git_conductor::record::Token::parse(&"0".repeat(32));
                     let claim = Claim { v, agent, explicit, process, token, ..Claim::default() };
-                    let hold = Hold {
+                    let hold = LiveClaim {
                         claim,
                         life: Life::Alive,
                         former: Vec::new(),
                         heard: None,
                         quiet_since: None,
-                        only_unstuck: false,
+                        legacy_lock: false,
                     };
                     after.set(id, State::Claimed(hold));
                 }
@@ -79,7 +81,7 @@ fn apply(board: &Board, op: &Op) -> (String, Board) {
                     after.set(id, State::Done(done));
                 }
                 Change::Free => after.set(id, State::Pending),
-                Change::Renew | Change::Confirm | Change::Nothing | Change::Forgive => {}
+                Change::Renew | Change::Confirm | Change::Nothing | Change::ResetAttempts => {}
                 Change::TakeOver => panic!("everyone lives"),
             }
             "OK".to_owned()

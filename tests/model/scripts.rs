@@ -136,8 +136,8 @@ fn a_running_script_beside_our_commands() {
     beside("script aborts", start, (ann, CLAIM), (bob, Some(false)));
 }
 
-/// A phase in which `litter` was left, and what a claim says at once and a minute later.
-fn litter(
+/// Makes a phase with a leftover, and checks what a claim says at once and a minute later.
+fn leftover(
     name: &str,
     left: impl Fn(&SimDir<'_>, Agent) -> io::Result<()>,
     says: [&str; 2],
@@ -159,32 +159,32 @@ fn litter(
 
 #[test]
 fn what_scripts_leave() {
-    litter("bare lock.d", |dir, _| dir.make_dir("lock.d"), ["!busy", "OK"], false);
+    leftover("bare lock.d", |dir, _| dir.make_dir("lock.d"), ["!busy", "OK"], false);
     let with_meta = |dir: &SimDir<'_>, agent: Agent| {
         dir.make_dir("lock.d")?;
         write(&dir.open_dir("lock.d")?, "meta.json", &record(agent))
     };
-    litter("lock.d with meta.json", with_meta, ["!busy", "OK"], false);
+    leftover("lock.d with meta.json", with_meta, ["!busy", "OK"], false);
     let held = |dir: &SimDir<'_>, agent: Agent| {
         dir.make_dir("lock")?;
         write(&dir.open_dir("lock")?, "meta.json", &record(agent))
     };
-    litter("lock, alive", held, ["claimed", "claimed"], false);
-    litter("lock, dead", held, ["OK", "OK"], true);
+    leftover("lock, alive", held, ["claimed", "claimed"], false);
+    leftover("lock, dead", held, ["OK", "OK"], true);
     let plain = |dir: &SimDir<'_>, agent: Agent| write(dir, "lock", &record(agent));
-    litter("plain lock", plain, ["claimed", "claimed"], false);
-    litter("plain lock, dead", plain, ["claimed", "claimed"], true);
+    leftover("plain lock", plain, ["claimed", "claimed"], false);
+    leftover("plain lock, dead", plain, ["claimed", "claimed"], true);
     let nested = |dir: &SimDir<'_>, agent: Agent| {
         held(dir, agent)?;
         let lock = dir.open_dir("lock")?;
         lock.make_dir("lock.d")?;
         write(&lock.open_dir("lock.d")?, "meta.json", &record(agent))
     };
-    litter("nested", nested, ["claimed", "claimed"], false);
-    litter("nested, dead", nested, ["OK", "OK"], true);
-    litter("empty done", |dir, _| write(dir, "done", ""), ["done", "done"], false);
+    leftover("nested", nested, ["claimed", "claimed"], false);
+    leftover("nested, dead", nested, ["OK", "OK"], true);
+    leftover("empty done", |dir, _| write(dir, "done", ""), ["done", "done"], false);
     let done = |dir: &SimDir<'_>, _: Agent| write(dir, "done", "{\"agent\":\"bob\"}");
-    litter("done of a script", done, ["done", "done"], false);
+    leftover("done of a script", done, ["done", "done"], false);
 }
 
 #[test]

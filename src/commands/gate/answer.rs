@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Opened;
 use crate::commands::inputs::Input;
 use crate::record::VERSION;
-use crate::rules::gate::Passage;
+use crate::rules::gate::GateAllowed;
 use crate::ui::gate::{BEHIND, MAX_NAMED, merge, warnings};
 use crate::ui::phrases::who;
 use crate::ui::text::{safe, short};
@@ -26,9 +26,9 @@ impl Answer for Opened {
 fn open_text(opened: &Opened, messages: &mut Messages) {
     let phase = safe(&opened.phase);
     messages.line(&match opened.passage {
-        Passage::NoSprint => "the gate is open: there is no unfinished sprint".to_owned(),
-        Passage::Claimed => format!("the gate is open: '{phase}' is yours"),
-        Passage::Done => format!("the gate is open: '{phase}' is done at what goes out"),
+        GateAllowed::NoSprint => "the gate is open: there is no unfinished sprint".to_owned(),
+        GateAllowed::Claimed => format!("the gate is open: '{phase}' is yours"),
+        GateAllowed::Done => format!("the gate is open: '{phase}' is done at what goes out"),
     });
     warnings(&opened.gaps, messages);
     if let Some(commit) = &opened.forward {

@@ -2,7 +2,7 @@
 //! process is the same; but the agent tells its hooks which of them is at work.
 
 use crate::rules::identity::same_process;
-use crate::rules::{Board, Hold, Me, PhaseId, State};
+use crate::rules::{Board, LiveClaim, Me, PhaseId, State};
 use crate::store::artifact::sha256;
 
 /// So much of the agent's own name goes into that of a subagent, in characters.
@@ -52,12 +52,12 @@ pub fn holding(board: &Board, me: &Me, id: &str) -> Vec<String> {
 }
 
 /// The claims on a board.
-pub(super) fn holds(board: &Board) -> impl Iterator<Item = &Hold> {
+pub(super) fn holds(board: &Board) -> impl Iterator<Item = &LiveClaim> {
     board.graph.ids().filter_map(|id| hold(board, id))
 }
 
 /// The claim on one phase.
-pub(super) fn hold(board: &Board, id: PhaseId) -> Option<&Hold> {
+pub(super) fn hold(board: &Board, id: PhaseId) -> Option<&LiveClaim> {
     match board.state(id) {
         State::Claimed(hold) => Some(hold),
         State::Pending | State::Done(_) => None,
@@ -65,7 +65,7 @@ pub(super) fn hold(board: &Board, id: PhaseId) -> Option<&Hold> {
 }
 
 /// Whether a claim was made under a name that was given, by the process that `me` is.
-pub(super) fn is_ours(me: &Me, hold: &Hold) -> bool {
+pub(super) fn is_ours(me: &Me, hold: &LiveClaim) -> bool {
     let processes = me.process.as_ref().zip(hold.claim.process.as_ref());
     hold.claim.explicit && processes.is_some_and(|(mine, theirs)| same_process(mine, theirs))
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{Overview, Told};
 use crate::record::{Done, VERSION, Verdict};
 use crate::rules::timeline::{End, Share, Span, Summary, Track, Work};
-use crate::rules::{Board, Hold, Life, PhaseId, Standing, State};
+use crate::rules::{Board, Life, LiveClaim, PhaseId, Standing, State};
 use crate::ui::board::{self, Look};
 use crate::ui::table;
 use crate::ui::text::{duration, moment, safe, zone};
@@ -124,7 +124,7 @@ pub(super) fn facts(told: &Told) -> Vec<(&'static str, String)> {
     facts
 }
 
-fn is_gone(hold: &Hold) -> bool {
+fn is_gone(hold: &LiveClaim) -> bool {
     hold.life == Life::Dead
 }
 
@@ -146,7 +146,7 @@ pub(super) fn agents(told: &Told) -> Vec<(&Share, String)> {
 }
 
 /// The owner of the phase of `track`, if its process is gone.
-pub(super) fn left<'a>(told: &'a Told, track: &Track) -> Option<&'a Hold> {
+pub(super) fn left<'a>(told: &'a Told, track: &Track) -> Option<&'a LiveClaim> {
     match told.view.board.state(track.phase) {
         State::Claimed(hold) if is_gone(hold) => Some(hold),
         State::Claimed(_) | State::Pending | State::Done(_) => None,

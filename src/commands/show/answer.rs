@@ -12,7 +12,7 @@ use crate::rules::graph::Concurrency;
 use crate::rules::identity::heard;
 use crate::rules::others::Alive;
 use crate::rules::rows::View;
-use crate::rules::{Hold, Life, PhaseId, State};
+use crate::rules::{Life, LiveClaim, PhaseId, State};
 use crate::ui::columns::padded;
 use crate::ui::phrases::known;
 use crate::ui::text::{self, age, duration, safe, visible, zone};
@@ -124,7 +124,7 @@ fn entry(shown: &Shown) -> Option<&crate::record::PhaseEntry> {
     shown.view.board.sprint.phases.get(shown.id.index())
 }
 
-fn claimed(facts: &mut Facts, view: &View, hold: &Hold, now: Timestamp) {
+fn claimed(facts: &mut Facts, view: &View, hold: &LiveClaim, now: Timestamp) {
     let claim = &hold.claim;
     let life = match hold.life {
         Life::Alive => "alive",

@@ -17,9 +17,9 @@ use crate::commands::events::{Events, Woken};
 use crate::commands::signals::{Leave, Signals};
 use crate::commands::waiting::{TICK, ahead, watch_owners};
 use crate::error::{self, Failure, FailureKind, Stop};
-use crate::place::BOARDS;
 use crate::rules::waiting::turns_stale;
 use crate::store::disk::DiskDir;
+use crate::store::layout::CONDUCTOR;
 use crate::ui::output::unwritten;
 use crate::ui::{Answer, Format, Messages, Printed};
 
@@ -138,7 +138,7 @@ fn look(open: &dyn Fn() -> Result<Context, Failure>, events: &mut Events) -> Res
 /// Wakes when the directory of boards, or what is missing above it, is made; and when it is removed, which
 /// only the directory above tells of, as long as it is open here.
 fn watch_for_store(context: &Context, events: &mut Events) {
-    let boards = context.store_path().join(BOARDS);
+    let boards = context.store_path().join(CONDUCTOR);
     let mut watched = None;
     // Once more after each, for what was made before it was watched.
     loop {

@@ -16,17 +16,17 @@ use gix::objs::Kind;
 use crate::error::{Failure, FailureKind};
 use crate::git::child;
 
-/// No object is read that is longer than this, in bytes.
-pub(super) const LONGEST: u64 = 16 * 1024 * 1024;
+/// The longest object that is read.
+pub(super) const MAX_OBJECT_BYTES: u64 = 16 * 1024 * 1024;
 
-/// No more than so many bytes are kept of what git complains about.
-const COMPLAINTS: u64 = 16 * 1024;
+/// The most bytes that are kept of the errors that git writes.
+const MAX_COMPLAINT_BYTES: u64 = 16 * 1024;
 
 /// What was found under a name.
 pub(super) struct Object {
     pub(super) id: ObjectId,
     pub(super) kind: Kind,
-    /// Its content; `None` if it is longer than [`LONGEST`].
+    /// Its content; `None` if it is longer than [`MAX_OBJECT_BYTES`].
     pub(super) content: Option<Vec<u8>>,
 }
 
@@ -64,7 +64,7 @@ impl Reader {
         let complaints = child.stderr.take().map(|stderr| {
             std::thread::spawn(move || {
                 let mut said = Vec::new();
-                let mut stderr = stderr.take(COMPLAINTS);
+                let mut stderr = stderr.take(MAX_COMPLAINT_BYTES);
                 stderr.read_to_end(&mut said).ok();
                 // The rest is not kept, and holds nobody up.
                 std::io::copy(&mut stderr.into_inner(), &mut std::io::sink()).ok();
@@ -128,7 +128,7 @@ impl Reader {
         let kind = Kind::from_bytes(kind.as_bytes()).map_err(|_| strange(&head))?;
         let size: u64 = size.parse().map_err(|_| strange(&head))?;
         let mut content = Vec::new();
-        if size <= LONGEST {
+        if size <= MAX_OBJECT_BYTES {
             (&mut self.answers).take(size).read_to_end(&mut content).map_err(cannot)?;
         } else {
             let mut rest = (&mut self.answers).take(size);
@@ -136,7 +136,7 @@ impl Reader {
         }
         let mut end = [0; 1];
         self.answers.read_exact(&mut end).map_err(cannot)?;
-        Ok(Some(Object { id, kind, content: (size <= LONGEST).then_some(content) }))
+        Ok(Some(Object { id, kind, content: (size <= MAX_OBJECT_BYTES).then_some(content) }))
     }
 
     /// The content of the object `id`, which must be there and of this kind.

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use gix::hash::ObjectId;
 use gix::objs::Kind;
 
-use super::objects::{LONGEST, Pack, Reader, object_id};
+use super::objects::{MAX_OBJECT_BYTES, Pack, Reader, object_id};
 use crate::error::{Failure, FailureKind};
 use crate::record::note::united;
 
@@ -39,8 +39,8 @@ pub(super) struct Tree {
     trees: usize,
 }
 
-/// No more trees are read than these: some that hold each other many times over have no end.
-const MOST: usize = 100_000;
+/// The most trees that are read: trees that hold each other many times over have no end.
+const MAX_TREES: usize = 100_000;
 
 /// The digit at `level` of what an id begins with.
 fn digit(bytes: &[u8], level: usize) -> usize {
@@ -74,7 +74,7 @@ impl Tree {
     /// Reads the directory `prefix` and puts what is in it into its places.
     fn unpack(&mut self, reader: &mut Reader, prefix: &[u8], id: ObjectId) -> Result<(), Failure> {
         self.trees += 1;
-        if self.trees > MOST {
+        if self.trees > MAX_TREES {
             return Err(Failure::new(FailureKind::Git, "there are too many trees of notes"));
         }
         let content = reader.read(id, Kind::Tree)?;
@@ -407,7 +407,7 @@ impl Directory {
             content.push(0);
             content.extend_from_slice(id.as_slice());
         }
-        if content.len() as u64 > LONGEST {
+        if content.len() as u64 > MAX_OBJECT_BYTES {
             return Err(Failure::new(
                 FailureKind::Git,
                 "there are too many notes in one directory",

@@ -19,8 +19,8 @@ use crate::git::child::{self, Limit};
 use crate::git::env::Env;
 use crate::git::worktree::Worktree;
 
-/// No more files are saved than these: git would make an object of each.
-const MOST_FILES: usize = 50_000;
+/// The most files that are saved: git makes an object of each.
+const MAX_FILES: usize = 50_000;
 /// So often is a file left out that git cannot take.
 const TRIES: usize = 100;
 /// What is left of a command that was killed is removed when it is so old.
@@ -231,7 +231,7 @@ impl<'a> Index<'a> {
             }
             listed.paths.insert(path.to_vec());
         }
-        if size > limit || listed.paths.len() > MOST_FILES {
+        if size > limit || listed.paths.len() > MAX_FILES {
             return Err(too_much(listed.paths.len(), size, limit));
         }
         Ok(listed)
@@ -289,7 +289,7 @@ fn too_much(files: usize, size: u64, limit: u64) -> Failure {
             limit >> 20
         )
     } else {
-        format!("it is too much: {files} files, and at most {MOST_FILES} are saved")
+        format!("it is too much: {files} files, and at most {MAX_FILES} are saved")
     };
     Failure::new(FailureKind::Git, text)
 }

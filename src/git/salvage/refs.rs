@@ -15,8 +15,8 @@ use crate::record::salvage::{REFS, Salvage};
 const PATIENCE: u32 = 10;
 /// Whoever is slower begins again: so many do not save the same phase at once.
 const ROUNDS: u32 = 1000;
-/// No number is greater.
-const MOST: u64 = 1_000_000_000;
+/// The greatest number of a saved commit.
+const MAX_NUMBER: u64 = 1_000_000_000;
 /// What is kept is waited for so long, to be listed, shown or dropped.
 const READING: Duration = Duration::from_secs(60);
 /// What `for-each-ref` tells of each.
@@ -99,7 +99,7 @@ impl Repo {
             let reference = reference.trim_ascii().to_str_lossy();
             let Some(read) = Salvage::read(&reference, &text.to_str_lossy()) else { continue };
             let at = at.to_str().ok().and_then(|at| at.parse().ok());
-            if kind == b"commit" && read.number <= MOST {
+            if kind == b"commit" && read.number <= MAX_NUMBER {
                 let first = parent.split(|byte| *byte == b' ').next().unwrap_or_default();
                 let salvage = Salvage {
                     commit: commit.to_str_lossy().into_owned(),
@@ -162,7 +162,7 @@ impl Repo {
         let files = files.flatten().map(|file| file.file_name().to_string_lossy().into_owned());
         let names = listed.lines().filter_map(|name| Some(name.rsplit_once('/')?.1.to_owned()));
         let numbers = names.chain(files).filter_map(|name| name.parse().ok());
-        Ok(numbers.filter(|number| *number <= MOST).max().unwrap_or_default())
+        Ok(numbers.filter(|number| *number <= MAX_NUMBER).max().unwrap_or_default())
     }
 
     /// Deletes the references of `salvages`, all of them or none, if each is still what it was.

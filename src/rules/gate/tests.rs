@@ -4,7 +4,7 @@ use super::*;
 use crate::record::{Claim, Snapshot, Sprint, VERSION};
 use crate::rules::Graph;
 use crate::rules::graph::Names;
-use crate::rules::{Hold, Life, spec};
+use crate::rules::{Life, LiveClaim, spec};
 
 const ANN: &str = "ann";
 
@@ -21,13 +21,13 @@ fn board(list: &str) -> Board {
 
 fn claimed(agent: &str) -> State {
     let claim = Claim { v: VERSION, agent: agent.into(), explicit: true, ..Claim::default() };
-    State::Claimed(Hold {
+    State::Claimed(LiveClaim {
         claim,
         life: Life::Unknown,
         former: Vec::new(),
         heard: None,
         quiet_since: None,
-        only_unstuck: false,
+        legacy_lock: false,
     })
 }
 
@@ -173,7 +173,7 @@ fn who_waits_for_a_failure_is_told_so() {
         contents: &[],
         deletes: false,
     };
-    let Err(Refusal::Shut { why: Shut::Unclaimed { waits_for }, .. }) =
+    let Err(Refusal::GateDenied { why: GateDenied::Unclaimed { waits_for }, .. }) =
         passage(Some(&board), &question)
     else {
         panic!("it is shut, and nobody holds it");
@@ -187,29 +187,39 @@ fn what_is_evidence() {
     let dirty = Snapshot { dirty: Some(true), ..at("a1") };
     let bare = Snapshot { dirty: None, ..at("a1") };
     let failed = Done { verdict: Verdict::Fail, ..passed(at("a1")) };
-    let table: &[(State, Pin, &[&str], Option<Lack>)] = &[
+    let table: &[(State, Pin, &[&str], Option<EvidenceProblem>)] = &[
         (State::Done(passed(at("a1"))), Pin::None, &["a1"], None),
         (State::Done(passed(at("a1"))), Pin::Same, &["a2"], None),
         (State::Done(passed(bare)), Pin::Same, &["a1"], None),
-        (State::Done(passed(at("a1"))), Pin::Same, &["a2", "b1"], Some(Lack::OtherContent)),
-        (State::Done(passed(at("a1"))), Pin::Changed, &["a1"], Some(Lack::PinChanged)),
-        (State::Done(passed(at("a1"))), Pin::Gone, &["a1"], Some(Lack::PinGone)),
+        (
+            State::Done(passed(at("a1"))),
+            Pin::Same,
+            &["a2", "b1"],
+            Some(EvidenceProblem::OtherContent),
+        ),
+        (State::Done(passed(at("a1"))), Pin::Changed, &["a1"], Some(EvidenceProblem::PinChanged)),
+        (State::Done(passed(at("a1"))), Pin::Gone, &["a1"], Some(EvidenceProblem::PinGone)),
         (State::Done(passed(at("a1"))), Pin::Same, &[], None),
-        (State::Done(passed(dirty.clone())), Pin::Same, &["a1"], Some(Lack::Dirty)),
-        (State::Done(passed(dirty)), Pin::Same, &["b1"], Some(Lack::OtherContent)),
-        (State::Done(passed(Snapshot::default())), Pin::None, &["a1"], Some(Lack::NoCommit)),
-        (State::Done(failed), Pin::Same, &["a1"], Some(Lack::Failed)),
-        (claimed("bob"), Pin::None, &["a1"], Some(Lack::NotDone)),
-        (State::Pending, Pin::None, &["a1"], Some(Lack::NotDone)),
+        (State::Done(passed(dirty.clone())), Pin::Same, &["a1"], Some(EvidenceProblem::Dirty)),
+        (State::Done(passed(dirty)), Pin::Same, &["b1"], Some(EvidenceProblem::OtherContent)),
+        (
+            State::Done(passed(Snapshot::default())),
+            Pin::None,
+            &["a1"],
+            Some(EvidenceProblem::NoCommit),
+        ),
+        (State::Done(failed), Pin::Same, &["a1"], Some(EvidenceProblem::Failed)),
+        (claimed("bob"), Pin::None, &["a1"], Some(EvidenceProblem::NotDone)),
+        (State::Pending, Pin::None, &["a1"], Some(EvidenceProblem::NotDone)),
     ];
     for (state, pin, commits, wanted) in table {
         let mut board = shipping(claimed(ANN), false);
         board.set(board.graph.find("build").unwrap(), state.clone());
         let ship = board.graph.find("ship").unwrap();
         let gaps = gaps(&board, ship, &contents(commits), |_| *pin);
-        let said: Vec<Lack> = gaps.iter().map(|gap| gap.why).collect();
+        let said: Vec<EvidenceProblem> = gaps.iter().map(|gap| gap.why).collect();
         assert_eq!(said, Vec::from_iter(*wanted), "{state:?} {pin:?} {commits:?}");
-        let none: Vec<Gap> = Vec::new();
+        let none: Vec<MissingEvidence> = Vec::new();
         assert_eq!(weigh(Policy::Off, "ship", gaps.clone()).unwrap(), none);
         assert_eq!(weigh(Policy::Warn, "ship", gaps.clone()).unwrap(), gaps);
         let required = weigh(Policy::Require, "ship", gaps.clone());

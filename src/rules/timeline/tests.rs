@@ -3,7 +3,7 @@
 use super::*;
 use crate::record::{Attempt, Claim, PhaseEntry, Rest, Sprint};
 use crate::rules::graph::Names;
-use crate::rules::{Graph, Hold, Life};
+use crate::rules::{Graph, Life, LiveClaim};
 
 fn at(minute: i64) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + 60 * minute).unwrap()
@@ -52,13 +52,13 @@ fn does(board: &mut Board, name: &str, agent: &str, from: Option<i64>, to: Optio
 
 fn holds(board: &mut Board, name: &str, agent: &str, from: Option<i64>) {
     let claim = Claim { agent: agent.to_owned(), claimed_at: from.map(at), ..Claim::default() };
-    let hold = Hold {
+    let hold = LiveClaim {
         claim,
         life: Life::Alive,
         former: Vec::new(),
         heard: None,
         quiet_since: None,
-        only_unstuck: false,
+        legacy_lock: false,
     };
     board.set(id(board, name), State::Claimed(hold));
 }

@@ -2,9 +2,9 @@
 //! the process behind a claim.
 
 use git_conductor::record::{Attempt, Claim, Done, Process, Token};
-use git_conductor::rules::decide::Facts;
 use git_conductor::rules::identity::{Life, Me, Signs, quiet_since};
-use git_conductor::rules::{Board, Hold, State};
+use git_conductor::rules::request::Facts;
+use git_conductor::rules::{Board, LiveClaim, State};
 use jiff::{SignedDuration, Timestamp};
 
 use super::agents::Agent;
@@ -201,13 +201,13 @@ impl Scenario {
                     ..self.claim_record(held.kind, held.by, Some(held))
                 };
                 let signs = Signs { seen: self.seen_at(held), ..Signs::default() };
-                State::Claimed(Hold {
+                State::Claimed(LiveClaim {
                     quiet_since: quiet_since(&claim, signs, NOW),
                     claim,
                     life: self.seen(world, asker, held.by),
                     former: held.former.map(former).into_iter().collect(),
                     heard: None,
-                    only_unstuck: held.kind == Kind::Plain,
+                    legacy_lock: held.kind == Kind::Plain,
                 })
             }
             Place::Done(done) => {

@@ -1,9 +1,10 @@
 //! What the walk has found, each as the few events that lead to it.
 
 use git_conductor::record::Verdict;
-use git_conductor::rules::decide::{self, Facts, Request};
+use git_conductor::rules::decide;
 use git_conductor::rules::next;
 use git_conductor::rules::refusal::Retry;
+use git_conductor::rules::request::{Facts, Request};
 use git_conductor::rules::{Board, Refusal};
 
 use super::agents::{Agent, HERE};

@@ -2,10 +2,11 @@
 //! of who really lives, and what the lists say.
 
 use git_conductor::record::Verdict;
-use git_conductor::rules::decide::{self, Change, Request};
+use git_conductor::rules::decide;
 use git_conductor::rules::identity::Life;
 use git_conductor::rules::others::{Advice, Alive, Prospect};
 use git_conductor::rules::refusal::Retry;
+use git_conductor::rules::request::{Change, Request};
 use git_conductor::rules::{PhaseId, Refusal};
 
 use super::contract::Kin;

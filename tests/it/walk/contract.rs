@@ -2,9 +2,9 @@
 //! request, and what a refusal may say.
 
 use git_conductor::rules::Refusal;
-use git_conductor::rules::decide::{Change, Request};
 use git_conductor::rules::identity::Life;
-use git_conductor::rules::others::{Alive, Holder};
+use git_conductor::rules::others::{Alive, OwnerFacts};
+use git_conductor::rules::request::{Change, Request};
 
 use super::agents::Naming;
 use super::sprint::Scenario;
@@ -33,7 +33,7 @@ pub(super) fn in_a_word(answer: &Result<Change, Refusal>) -> &'static str {
         Ok(Change::Confirm) => "confirm",
         Ok(Change::Free) => "free",
         Ok(Change::Nothing) => "nothing",
-        Ok(Change::Forgive) => "forgive",
+        Ok(Change::ResetAttempts) => "forgive",
         Err(Refusal::Claimed { same_agent: true, .. }) => ELSEWHERE_MINE,
         Err(refusal) => refusal.code(),
     }
@@ -291,7 +291,7 @@ impl Scenario {
         refusal: &Refusal,
     ) -> Option<&'static str> {
         let held = world.held(phase);
-        let wrong_holder = |holder: &Holder| match held {
+        let wrong_holder = |holder: &OwnerFacts| match held {
             None => Some("nobody holds it"),
             Some(held) => {
                 let alive = self.seen(world, asker, held.by).into();
@@ -310,10 +310,10 @@ impl Scenario {
             }
         };
         match refusal {
-            Refusal::Claimed { phase: of, holder, same_agent, only_unstuck } => {
+            Refusal::Claimed { phase: of, holder, same_agent, legacy_lock } => {
                 let mine = held.is_some_and(|held| self.kin(world, asker, held) != Kin::Other);
                 let plain = held.is_some_and(|held| held.kind == Kind::Plain);
-                if of != self.phase(phase) || (*same_agent && !mine) || *only_unstuck != plain {
+                if of != self.phase(phase) || (*same_agent && !mine) || *legacy_lock != plain {
                     return Some("its flags");
                 }
                 wrong_holder(holder)
@@ -389,7 +389,7 @@ impl Scenario {
             | Refusal::Finished {}
             | Refusal::NotForYou { .. }
             | Refusal::Holding { .. }
-            | Refusal::Shut { .. }
+            | Refusal::GateDenied { .. }
             | Refusal::Push { .. }
             | Refusal::UnknownSprint { .. }
             | Refusal::CannotCarry { .. }

@@ -2,7 +2,7 @@
 //! happens without anyone's asking them.
 
 use git_conductor::record::Verdict;
-use git_conductor::rules::decide::{Change, Request};
+use git_conductor::rules::request::{Change, Request};
 
 use super::contract::Kin;
 use super::sprint::Scenario;
@@ -69,7 +69,7 @@ impl Scenario {
         };
         after.places[phase] = match (change, place) {
             (Change::Confirm | Change::Nothing, _) => return None,
-            (Change::Forgive, place) => place,
+            (Change::ResetAttempts, place) => place,
             (Change::Renew, Place::Held(held)) => {
                 let age = if held.age == Age::Fresh { Age::Fresh } else { Age::Renewed };
                 Place::Held(Held { age, ..held })

@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
-use git_conductor::rules::decide::{self, Change, Facts, Request};
+use git_conductor::rules::decide;
 use git_conductor::rules::identity::Life;
 use git_conductor::rules::next;
 use git_conductor::rules::refusal::Retry;
+use git_conductor::rules::request::{Change, Facts, Request};
 use git_conductor::rules::{Board, PhaseId, Refusal};
 
 use super::board::facts;

@@ -1,11 +1,12 @@
 //! Rules that are broken on purpose, one at a time, so that the walk can show that it notices.
 
 use git_conductor::record::{Done, Verdict};
-use git_conductor::rules::decide::{self, Change, Facts, Request};
+use git_conductor::rules::decide;
 use git_conductor::rules::identity::{Life, Me, heard};
 use git_conductor::rules::next;
 use git_conductor::rules::others::Advice;
-use git_conductor::rules::{Board, Hold, PhaseId, Refusal, State};
+use git_conductor::rules::request::{Change, Facts, Request};
+use git_conductor::rules::{Board, LiveClaim, PhaseId, Refusal, State};
 use jiff::SignedDuration;
 
 use super::board::STALE_AFTER;
@@ -104,7 +105,7 @@ const fn listing(next: Next) -> Rules {
 }
 
 /// The board with every claim and completion changed.
-fn doctored(board: &Board, claimed: impl Fn(&mut Hold), done: impl Fn(&mut Done)) -> Board {
+fn doctored(board: &Board, claimed: impl Fn(&mut LiveClaim), done: impl Fn(&mut Done)) -> Board {
     let mut changed = board.clone();
     for id in board.graph.ids() {
         let mut state = board.state(id).clone();
@@ -118,7 +119,7 @@ fn doctored(board: &Board, claimed: impl Fn(&mut Hold), done: impl Fn(&mut Done)
     changed
 }
 
-fn hold_of(board: &Board, id: PhaseId) -> Option<&Hold> {
+fn hold_of(board: &Board, id: PhaseId) -> Option<&LiveClaim> {
     match board.state(id) {
         State::Claimed(hold) => Some(hold),
         State::Pending | State::Done(_) => None,
@@ -131,7 +132,7 @@ fn everybody_is_dead(board: &Board, id: PhaseId, request: &Request, facts: Facts
 }
 
 fn unknown_is_dead(board: &Board, id: PhaseId, request: &Request, facts: Facts<'_>) -> Answer {
-    let doubt = |hold: &mut Hold| {
+    let doubt = |hold: &mut LiveClaim| {
         if hold.life == Life::Unknown {
             hold.life = Life::Dead;
         }
@@ -215,7 +216,7 @@ fn counts_from_the_claim(
     request: &Request,
     facts: Facts<'_>,
 ) -> Answer {
-    let deaf = |hold: &mut Hold| hold.quiet_since = heard(&hold.claim);
+    let deaf = |hold: &mut LiveClaim| hold.quiet_since = heard(&hold.claim);
     decide::decide(&doctored(board, deaf, |_| ()), id, request, facts)
 }
 
@@ -236,12 +237,12 @@ fn the_process_is_its_own(
     request: &Request,
     facts: Facts<'_>,
 ) -> Answer {
-    let own = |hold: &mut Hold| hold.claim.process = hold.claim.any_process().cloned();
+    let own = |hold: &mut LiveClaim| hold.claim.process = hold.claim.any_process().cloned();
     decide::decide(&doctored(board, own, |_| ()), id, request, facts)
 }
 
 fn takes_the_silent(board: &Board, id: PhaseId, request: &Request, facts: Facts<'_>) -> Answer {
-    let silent = |hold: &Hold| hold.is_left(facts.now, facts.stale_after);
+    let silent = |hold: &LiveClaim| hold.is_left(facts.now, facts.stale_after);
     match decide::decide(board, id, request, facts) {
         Err(Refusal::Claimed { same_agent: false, .. })
             if hold_of(board, id).is_some_and(silent) =>
@@ -253,12 +254,12 @@ fn takes_the_silent(board: &Board, id: PhaseId, request: &Request, facts: Facts<
 }
 
 fn frees_who_shares(board: &Board, id: PhaseId, request: &Request, facts: Facts<'_>) -> Answer {
-    let silent = |hold: &mut Hold| hold.quiet_since = None;
+    let silent = |hold: &mut LiveClaim| hold.quiet_since = None;
     decide::decide(&doctored(board, silent, |_| ()), id, request, facts)
 }
 
 fn scripts_are_one(board: &Board, id: PhaseId, request: &Request, facts: Facts<'_>) -> Answer {
-    let one = |hold: &mut Hold| hold.claim.via = None;
+    let one = |hold: &mut LiveClaim| hold.claim.via = None;
     decide::decide(&doctored(board, one, |_| ()), id, request, facts)
 }
 
@@ -284,17 +285,17 @@ fn renews_anywhere(board: &Board, id: PhaseId, request: &Request, facts: Facts<'
 }
 
 fn any_users_terminal(board: &Board, id: PhaseId, request: &Request, facts: Facts<'_>) -> Answer {
-    let anyones = |hold: &mut Hold| hold.claim.user = facts.me.user;
+    let anyones = |hold: &mut LiveClaim| hold.claim.user = facts.me.user;
     decide::decide(&doctored(board, anyones, |_| ()), id, request, facts)
 }
 
 fn an_agent_is_a_person(board: &Board, id: PhaseId, request: &Request, facts: Facts<'_>) -> Answer {
-    let person = |hold: &mut Hold| hold.claim.person = true;
+    let person = |hold: &mut LiveClaim| hold.claim.person = true;
     decide::decide(&doctored(board, person, |_| ()), id, request, facts)
 }
 
 fn the_name_is_enough(board: &Board, id: PhaseId, request: &Request, facts: Facts<'_>) -> Answer {
-    let mine = |hold: &mut Hold| {
+    let mine = |hold: &mut LiveClaim| {
         if hold.claim.agent == facts.me.name {
             hold.life = Life::Dead;
         }
@@ -320,7 +321,7 @@ fn spares_the_unknown(board: &Board, id: PhaseId, request: &Request, facts: Fact
 }
 
 fn only_force_helps(board: &Board, id: PhaseId, request: &Request, facts: Facts<'_>) -> Answer {
-    let alive = |hold: &mut Hold| hold.life = Life::Alive;
+    let alive = |hold: &mut LiveClaim| hold.life = Life::Alive;
     decide::decide(&doctored(board, alive, |_| ()), id, request, facts)
 }
 
@@ -358,13 +359,13 @@ fn tries_for_ever(board: &Board, id: PhaseId, request: &Request, facts: Facts<'_
 
 fn tries_once_more(board: &Board, id: PhaseId, request: &Request, facts: Facts<'_>) -> Answer {
     let mut board = board.clone();
-    board.set_forgiven(id, 1);
+    board.set_reset_attempts(id, 1);
     decide::decide(&board, id, request, facts)
 }
 
 fn never_forgives(board: &Board, id: PhaseId, request: &Request, facts: Facts<'_>) -> Answer {
     match decide::decide(board, id, request, facts) {
-        Ok(Change::Forgive) => Ok(Change::Nothing),
+        Ok(Change::ResetAttempts) => Ok(Change::Nothing),
         answer => answer,
     }
 }

@@ -2,8 +2,8 @@
 
 use git_conductor::record::Verdict;
 use git_conductor::rules::PhaseId;
-use git_conductor::rules::decide::Request;
 use git_conductor::rules::identity::Life;
+use git_conductor::rules::request::Request;
 
 use super::board::facts;
 use super::checks::Check;

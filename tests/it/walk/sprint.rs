@@ -1,8 +1,8 @@
 //! A sprint that is walked: its phases, who takes part, and what they ask.
 
 use git_conductor::record::{PhaseEntry, Rest, Sprint, Verdict};
-use git_conductor::rules::decide::Request;
 use git_conductor::rules::graph::Names;
+use git_conductor::rules::request::Request;
 use git_conductor::rules::{Graph, PhaseId};
 
 use super::agents::{Agent, HERE, Slot};

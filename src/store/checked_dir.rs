@@ -1,5 +1,5 @@
-//! A directory handle that says what went wrong: every error carries the path and the attempt,
-//! `EINTR` is retried, and "it is not there" is an answer rather than an error.
+//! [`CheckedDir`]: a directory handle whose errors carry the path and the attempted operation. It retries
+//! `EINTR`, and "it is not there" is an answer rather than an error.
 //!
 //! Only `ENOENT` means absent. Any other error stops the command.
 
@@ -8,12 +8,9 @@ use std::io;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::dir::{Dir, Entry, Kind, NewFile, Stat};
+use super::layout::{MAX_ENTRIES, temporary_name};
 use crate::error::{Failure, FailureKind};
-
-/// At most this many entries are read of a phase's directories; more were not put there by us.
-pub(crate) const FEW: usize = 4096;
-/// At most this many sprints are looked at.
-pub(crate) const MANY: usize = 1_000_000;
+use crate::record::Token;
 
 /// How a conditional step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +36,7 @@ pub(crate) enum Keep {
 
 /// An open directory and its path below the store, for messages.
 #[derive(Debug, Clone)]
-pub struct Folder<D> {
+pub struct CheckedDir<D> {
     dir: D,
     path: String,
 }
@@ -112,10 +109,10 @@ pub(crate) enum Opened<D> {
     /// A regular file.
     File,
     /// A directory.
-    Dir(Folder<D>),
+    Dir(CheckedDir<D>),
 }
 
-impl<D: Dir> Folder<D> {
+impl<D: Dir> CheckedDir<D> {
     /// Wraps `dir`, which messages call `path`.
     pub fn new(dir: D, path: impl Into<String>) -> Self {
         Self { dir, path: path.into() }
@@ -179,7 +176,7 @@ impl<D: Dir> Folder<D> {
                     Some(Kind::File) => Ok(Opened::File),
                     // It became a directory meanwhile; a link or a FIFO is an error.
                     Some(Kind::Dir) => match self.open(name)? {
-                        Some(folder) => Ok(Opened::Dir(folder)),
+                        Some(dir) => Ok(Opened::Dir(dir)),
                         None => Ok(Opened::Absent),
                     },
                     Some(Kind::Link | Kind::Other) => self.fail(Err(error), "open", name),
@@ -193,8 +190,8 @@ impl<D: Dir> Folder<D> {
     pub(crate) fn open_or_make(&self, name: &str) -> Result<(Self, bool), Failure> {
         let mut made = false;
         for _ in 0..8 {
-            if let Some(folder) = self.open(name)? {
-                return Ok((folder, made));
+            if let Some(dir) = self.open(name)? {
+                return Ok((dir, made));
             }
             made |= self.make(name)? == Step::Done;
         }
@@ -244,10 +241,10 @@ impl<D: Dir> Folder<D> {
         &self,
         name: &str,
         record: &impl Serialize,
-        unique: &str,
+        unique: &Token,
         keep: Keep,
     ) -> Result<Step, Failure> {
-        let temporary = format!(".tmp.{unique}");
+        let temporary = temporary_name(unique);
         match self.create(&temporary, &to_json(record)?, keep)? {
             Step::Done => {}
             // Left by a killed command of the same token, or this directory is gone.
@@ -350,8 +347,8 @@ impl<D: Dir> Folder<D> {
             return Ok(());
         }
         for _ in 0..4 {
-            let Some(folder) = self.open(&entry.name)? else { return Ok(()) };
-            folder.empty()?;
+            let Some(dir) = self.open(&entry.name)? else { return Ok(()) };
+            dir.empty()?;
             if self.remove_dir(&entry.name)? != Step::Exists {
                 break;
             }
@@ -363,22 +360,22 @@ impl<D: Dir> Folder<D> {
     /// its turn comes: however deep a tree somebody made, this takes three handles and no stack.
     fn empty(&self) -> Result<(), Failure> {
         let mut number = 0_u64;
-        let mut left = self.list(MANY)?;
+        let mut left = self.list(MAX_ENTRIES)?;
         while let Some(Entry { name, kind }) = left.pop() {
             if kind != Kind::Dir {
                 self.remove_file(&name)?;
                 continue;
             }
-            let Some(folder) = self.open(&name)? else { continue };
-            for inner in folder.list(MANY)? {
+            let Some(dir) = self.open(&name)? else { continue };
+            for inner in dir.list(MAX_ENTRIES)? {
                 if inner.kind != Kind::Dir {
-                    folder.remove_file(&inner.name)?;
+                    dir.remove_file(&inner.name)?;
                     continue;
                 }
                 let mut step = Step::Exists;
                 while step == Step::Exists {
                     number += 1;
-                    step = folder.rename(&inner.name, self, &format!(".{number}"))?;
+                    step = dir.rename(&inner.name, self, &format!(".{number}"))?;
                 }
                 if step == Step::Done {
                     left.push(Entry { name: format!(".{number}"), kind: Kind::Dir });
