@@ -2,7 +2,9 @@
 //! whose phases are in every state, and a tree beside it that nobody may touch.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, File, FileTimes};
+use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -58,19 +60,18 @@ pub(super) struct Scenery {
     other: Agent,
     /// What stands for `{held}` and the like.
     names: BTreeMap<&'static str, String>,
+    /// What each run gets a copy of.
+    original: Vec<(PathBuf, Entry)>,
     copies: AtomicUsize,
 }
 
 const ORIGINAL: &str = "original";
+const ORIGINAL_IN_PATHS: &str = "/original/";
 
 /// So many entries of a graph, `open` among them.
 fn entries(count: usize) -> String {
     let names = std::iter::once("open".to_owned()).chain((1..count).map(|n| format!("p{n}")));
     names.map(|name| format!(r#"{{"name":"{name}"}}"#)).collect::<Vec<_>>().join(",")
-}
-
-fn is_writable(place: &Path) -> bool {
-    rustix::fs::access(place, rustix::fs::Access::WRITE_OK).is_ok()
 }
 
 fn read(path: &Path) -> Value {
@@ -79,9 +80,8 @@ fn read(path: &Path) -> Value {
 
 impl Scenery {
     pub(super) fn new() -> Self {
-        // In memory, where there is such a place: thousands of copies are made.
-        let memory = Path::new("/dev/shm");
-        let mut sandbox = if is_writable(memory) { Sandbox::below(memory) } else { Sandbox::new() };
+        // Thousands of copies are made.
+        let mut sandbox = Sandbox::in_memory();
         fs::create_dir(sandbox.join(ORIGINAL)).unwrap();
         fs::rename(sandbox.join("home"), sandbox.join("original/home")).unwrap();
         sandbox.set("HOME", sandbox.join("original/home"));
@@ -145,7 +145,8 @@ impl Scenery {
         sandbox.write(outside.join("record.json"), record.to_string());
         fs::copy(directory.join("sprint.json"), sandbox.join(outside).join("sprint.json")).unwrap();
         fs::create_dir(sandbox.join(outside).join("nothing")).unwrap();
-        Self { sandbox, holder, other, names, copies: AtomicUsize::new(0) }
+        let original = entries_of(&sandbox.join(ORIGINAL));
+        Self { sandbox, holder, other, names, original, copies: AtomicUsize::new(0) }
     }
 
     /// Who asks.
@@ -165,40 +166,82 @@ impl Scenery {
     pub(super) fn copy(&self) -> PathBuf {
         let name = format!("copy{:05}", self.copies.fetch_add(1, Ordering::Relaxed));
         let to = self.sandbox.join(&name);
-        copy_tree(&self.sandbox.join(ORIGINAL), &to, &name);
+        for (path, entry) in &self.original {
+            // Without a slash at the end of the root.
+            let to = if path.as_os_str().is_empty() { to.clone() } else { to.join(path) };
+            entry.write(&to, &name);
+        }
         to
     }
 }
 
-fn copy_tree(from: &Path, to: &Path, name: &str) {
-    fs::create_dir(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let (source, target) = (entry.path(), to.join(entry.file_name()));
-        let kind = entry.file_type().unwrap();
-        if kind.is_dir() {
-            copy_tree(&source, &target, name);
-        } else if kind.is_symlink() {
-            std::os::unix::fs::symlink(fs::read_link(&source).unwrap(), &target).unwrap();
-        } else {
-            let meta = entry.metadata().unwrap();
-            // Records name the worktree.
-            let content = fs::read(&source).unwrap();
-            let content = match String::from_utf8(content) {
-                Ok(text) => text.replace("/original/", &format!("/{name}/")).into_bytes(),
-                Err(error) => error.into_bytes(),
-            };
-            fs::write(&target, content).unwrap();
-            let times = FileTimes::new().set_modified(meta.modified().unwrap());
-            File::open(&target).unwrap().set_times(times).unwrap();
-            fs::set_permissions(&target, meta.permissions()).unwrap();
+/// What is at one path of the original.
+enum Entry {
+    Dir,
+    Link(PathBuf),
+    /// A file's content, in pieces between which the name of the copy belongs: records name the worktree.
+    File(Vec<Vec<u8>>, SystemTime, fs::Permissions),
+}
+
+impl Entry {
+    fn read(path: &Path) -> Self {
+        let meta = path.symlink_metadata().unwrap();
+        if meta.is_dir() {
+            return Self::Dir;
+        }
+        if meta.is_symlink() {
+            return Self::Link(fs::read_link(path).unwrap());
+        }
+        let pieces = match String::from_utf8(fs::read(path).unwrap()) {
+            Ok(text) => {
+                text.split(ORIGINAL_IN_PATHS).map(|text| text.as_bytes().to_vec()).collect()
+            }
+            Err(error) => vec![error.into_bytes()],
+        };
+        Self::File(pieces, meta.modified().unwrap(), meta.permissions())
+    }
+
+    fn write(&self, to: &Path, copy: &str) {
+        match self {
+            Self::Dir => fs::create_dir(to).unwrap(),
+            Self::Link(target) => std::os::unix::fs::symlink(target, to).unwrap(),
+            Self::File(pieces, modified, permissions) => {
+                let mut file = File::create_new(to).unwrap();
+                file.write_all(&pieces.join(format!("/{copy}/").as_bytes())).unwrap();
+                file.set_times(FileTimes::new().set_modified(*modified)).unwrap();
+                file.set_permissions(permissions.clone()).unwrap();
+            }
         }
     }
 }
 
-/// What is at each path below `root`: kind, mode, time and content.
-pub(crate) fn witness(root: &Path) -> BTreeMap<PathBuf, String> {
-    let mut seen = BTreeMap::new();
+/// All that is below `root`, each directory before what is in it.
+fn entries_of(root: &Path) -> Vec<(PathBuf, Entry)> {
+    let mut found = Vec::new();
+    let mut open = vec![root.to_owned()];
+    while let Some(path) = open.pop() {
+        let entry = Entry::read(&path);
+        if matches!(entry, Entry::Dir) {
+            open.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+        found.push((path.strip_prefix(root).unwrap().to_owned(), entry));
+    }
+    found
+}
+
+/// What is at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seen {
+    mode: u32,
+    size: u64,
+    time: (i64, i64),
+    content: String,
+}
+
+/// What is at each path below `root`. Some trees have hundred thousand entries: the paths are not
+/// [`Path`]s, which take far longer to compare, and nothing is opened that is empty.
+pub(crate) fn witness(root: &Path) -> BTreeMap<OsString, Seen> {
+    let mut seen = Vec::new();
     let mut open = vec![root.to_owned()];
     while let Some(path) = open.pop() {
         // No path leads to what is very deep.
@@ -206,7 +249,7 @@ pub(crate) fn witness(root: &Path) -> BTreeMap<PathBuf, String> {
         let kind = meta.file_type();
         let content = if kind.is_symlink() {
             fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes()
-        } else if kind.is_file() && meta.len() < 1 << 16 {
+        } else if kind.is_file() && (1..1 << 16).contains(&meta.len()) {
             fs::read(&path).unwrap_or_default()
         } else {
             Vec::new()
@@ -216,9 +259,10 @@ pub(crate) fn witness(root: &Path) -> BTreeMap<PathBuf, String> {
             open.extend(entries.map(|entry| entry.unwrap().path()));
         }
         let size = if kind.is_dir() { 0 } else { meta.len() };
+        let content = String::from_utf8(content)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
         let time = (meta.mtime(), meta.mtime_nsec());
-        let content = String::from_utf8_lossy(&content).into_owned();
-        seen.insert(path, format!("{:o} {size} {time:?} {content}", meta.mode()));
+        seen.push((path.into_os_string(), Seen { mode: meta.mode(), size, time, content }));
     }
-    seen
+    seen.into_iter().collect()
 }
