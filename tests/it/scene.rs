@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 use crate::drive::{independent, with_options};
 use crate::fake::answer;
 use crate::sandbox::Sandbox;
+use crate::tree::Tree;
 
 /// A repository `repo` with one commit, and agents.
 pub(crate) struct Scene {
@@ -28,16 +30,21 @@ impl Drop for Scene {
 
 impl Scene {
     pub(crate) fn new() -> Self {
-        Self::of(Sandbox::new())
-    }
-
-    /// One in memory: for what is made hundreds of times.
-    pub(crate) fn in_memory() -> Self {
-        Self::of(Sandbox::in_memory())
-    }
-
-    fn of(sandbox: Sandbox) -> Self {
+        let sandbox = Sandbox::new();
         sandbox.repository("repo");
+        Self { sandbox, agents: BTreeMap::new() }
+    }
+
+    /// One in memory, with a copy of a repository that git has made once: for what is made hundreds of
+    /// times.
+    pub(crate) fn in_memory() -> Self {
+        static REPOSITORY: OnceLock<Tree> = OnceLock::new();
+        let repository = REPOSITORY.get_or_init(|| {
+            let sandbox = Sandbox::in_memory();
+            Tree::read(&sandbox.repository("repo"), "repo")
+        });
+        let sandbox = Sandbox::in_memory();
+        repository.write(&sandbox.join("repo"), "repo");
         Self { sandbox, agents: BTreeMap::new() }
     }
 

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, File, FileTimes};
-use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,6 +14,7 @@ use serde_json::{Value, json};
 use crate::drive::Agent;
 use crate::sandbox::Sandbox;
 use crate::scene::ago;
+use crate::tree::Tree;
 
 /// Which phase the commands are about, and who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,12 +61,11 @@ pub(super) struct Scenery {
     /// What stands for `{held}` and the like.
     names: BTreeMap<&'static str, String>,
     /// What each run gets a copy of.
-    original: Vec<(PathBuf, Entry)>,
+    original: Tree,
     copies: AtomicUsize,
 }
 
 const ORIGINAL: &str = "original";
-const ORIGINAL_IN_PATHS: &str = "/original/";
 
 /// So many entries of a graph, `open` among them.
 fn entries(count: usize) -> String {
@@ -145,7 +144,7 @@ impl Scenery {
         sandbox.write(outside.join("record.json"), record.to_string());
         fs::copy(directory.join("sprint.json"), sandbox.join(outside).join("sprint.json")).unwrap();
         fs::create_dir(sandbox.join(outside).join("nothing")).unwrap();
-        let original = entries_of(&sandbox.join(ORIGINAL));
+        let original = Tree::read(&sandbox.join(ORIGINAL), ORIGINAL);
         Self { sandbox, holder, other, names, original, copies: AtomicUsize::new(0) }
     }
 
@@ -166,67 +165,9 @@ impl Scenery {
     pub(super) fn copy(&self) -> PathBuf {
         let name = format!("copy{:05}", self.copies.fetch_add(1, Ordering::Relaxed));
         let to = self.sandbox.join(&name);
-        for (path, entry) in &self.original {
-            // Without a slash at the end of the root.
-            let to = if path.as_os_str().is_empty() { to.clone() } else { to.join(path) };
-            entry.write(&to, &name);
-        }
+        self.original.write(&to, &name);
         to
     }
-}
-
-/// What is at one path of the original.
-enum Entry {
-    Dir,
-    Link(PathBuf),
-    /// A file's content, in pieces between which the name of the copy belongs: records name the worktree.
-    File(Vec<Vec<u8>>, SystemTime, fs::Permissions),
-}
-
-impl Entry {
-    fn read(path: &Path) -> Self {
-        let meta = path.symlink_metadata().unwrap();
-        if meta.is_dir() {
-            return Self::Dir;
-        }
-        if meta.is_symlink() {
-            return Self::Link(fs::read_link(path).unwrap());
-        }
-        let pieces = match String::from_utf8(fs::read(path).unwrap()) {
-            Ok(text) => {
-                text.split(ORIGINAL_IN_PATHS).map(|text| text.as_bytes().to_vec()).collect()
-            }
-            Err(error) => vec![error.into_bytes()],
-        };
-        Self::File(pieces, meta.modified().unwrap(), meta.permissions())
-    }
-
-    fn write(&self, to: &Path, copy: &str) {
-        match self {
-            Self::Dir => fs::create_dir(to).unwrap(),
-            Self::Link(target) => std::os::unix::fs::symlink(target, to).unwrap(),
-            Self::File(pieces, modified, permissions) => {
-                let mut file = File::create_new(to).unwrap();
-                file.write_all(&pieces.join(format!("/{copy}/").as_bytes())).unwrap();
-                file.set_times(FileTimes::new().set_modified(*modified)).unwrap();
-                file.set_permissions(permissions.clone()).unwrap();
-            }
-        }
-    }
-}
-
-/// All that is below `root`, each directory before what is in it.
-fn entries_of(root: &Path) -> Vec<(PathBuf, Entry)> {
-    let mut found = Vec::new();
-    let mut open = vec![root.to_owned()];
-    while let Some(path) = open.pop() {
-        let entry = Entry::read(&path);
-        if matches!(entry, Entry::Dir) {
-            open.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
-        }
-        found.push((path.strip_prefix(root).unwrap().to_owned(), entry));
-    }
-    found
 }
 
 /// What is at a path.
