@@ -267,9 +267,9 @@ pub(crate) fn ageless(text: &str) -> String {
 pub(crate) fn promptly<T>(mut make: impl FnMut() -> T) -> T {
     for _ in 0..9 {
         let begun = Instant::now();
-        let made = make();
+        let result = make();
         if begun.elapsed() < Duration::from_secs(15) {
-            return made;
+            return result;
         }
     }
     make()
