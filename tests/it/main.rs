@@ -70,6 +70,7 @@ mod telling;
 mod terminal;
 mod threads;
 mod tidy;
+mod tree;
 mod troff;
 mod trouble;
 mod unreadable;

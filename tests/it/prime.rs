@@ -193,11 +193,14 @@ fn any_command_of_the_owner_is_heard_and_no_other() {
     quiet(&scene);
     let table = said_table(&mut scene, "onlooker");
     assert!(age(&scene) > 1800, "an onlooker is not the owner");
-    assert!(table.contains("40m, alive, heard 40m ago"), "{table}");
+    // Some minutes may go by meanwhile.
+    let ages = regex::Regex::new("4[0-9]m, alive, heard 4[0-9]m ago").unwrap();
+    assert!(ages.is_match(&table), "{table}");
     scene.asks("claude-1", "repo", &["status"]);
     let refused = scene.said("codex-2", &["claim", "build"]);
     let error = refused["error"].as_str().unwrap();
-    assert!(error.contains("claimed it 40m ago, was last heard "), "{error}");
+    let ages = regex::Regex::new("claimed it 4[0-9]m ago, was last heard ").unwrap();
+    assert!(ages.is_match(error), "{error}");
     // A copy from the future says no more than that it was just now.
     let copy = scene.sprint_dir().join("build/lock/meta.json");
     let file = std::fs::File::options().write(true).open(copy).unwrap();

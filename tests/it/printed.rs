@@ -53,7 +53,7 @@ fn assert_not_worse(name: &str, me: &str, before: &Value, after: &Value) {
 
 /// Runs `command` where `situation` is, and gives its exit code.
 fn follow(situation: &Situation, command: &[String]) -> i32 {
-    let mut scene = Scene::new();
+    let mut scene = Scene::in_memory();
     (situation.before)(&mut scene);
     scene.asks(situation.agent, situation.dir, situation.args);
     let before = scene.board();
@@ -69,7 +69,7 @@ fn follow(situation: &Situation, command: &[String]) -> i32 {
 
 /// What the situation prints: the hints, and the command in JSON if it is a refusal or a failure.
 fn printed(situation: &Situation, json: bool) -> (Vec<String>, Vec<String>) {
-    let mut scene = Scene::new();
+    let mut scene = Scene::in_memory();
     (situation.before)(&mut scene);
     let mut args = situation.args.to_vec();
     if json {
@@ -105,7 +105,7 @@ fn follow_all(situation: &Situation, json: bool) -> usize {
         // The one command of git's own, which cannot lose anything.
         assert_eq!(&argv[..3], ["git", "merge", "--ff-only"], "{name}");
         assert_eq!(argv.len(), 4, "{name}");
-        let mut scene = Scene::new();
+        let mut scene = Scene::in_memory();
         (situation.before)(&mut scene);
         scene.sandbox.git(situation.dir, &argv[1..]);
         return 1;

@@ -51,7 +51,7 @@ impl Bench {
         let begun = Instant::now();
         while !self.sandbox.join("repo").join(name).exists() {
             assert!(begun.elapsed() < Duration::from_secs(100), "nobody makes '{name}'");
-            std::thread::yield_now();
+            std::thread::sleep(std::time::Duration::from_millis(1));
         }
     }
 
@@ -223,11 +223,11 @@ fn it_waits_for_its_turn() {
     let bench = Bench::new("plan:,build:plan");
     let ann = Agent::new("ann");
     bench.sandbox.run("repo", &bench.lead, &["claim", "plan"]).ok();
-    let args = ["build", "--wait", "--timeout", "100"];
+    let args = ["build", "--wait", "--timeout", "600"];
     let waits = bench.command(&ann, &args, "exit 0").spawn().unwrap();
     bench.sandbox.run("repo", &bench.lead, &["complete", "plan"]).ok();
     let ran = ended(waits).ok();
-    assert!(ran.json["waited_ms"].as_u64().unwrap() < 50_000, "{ran:?}");
+    assert!(ran.json["waited_ms"].as_u64().unwrap() < 300_000, "{ran:?}");
     assert_eq!(bench.shown("build")["state"], "done");
 }
 

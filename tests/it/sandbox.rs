@@ -23,6 +23,14 @@ impl Sandbox {
         Self::below(&std::env::temp_dir())
     }
 
+    /// A new one in memory, where there is such a place: for what is made so often that the disk would
+    /// take most of the time.
+    pub(crate) fn in_memory() -> Self {
+        let memory = Path::new("/dev/shm");
+        let is_writable = rustix::fs::access(memory, rustix::fs::Access::WRITE_OK).is_ok();
+        if is_writable { Self::below(memory) } else { Self::new() }
+    }
+
     /// A new one in the directory `place`.
     pub(crate) fn below(place: &Path) -> Self {
         ignore_nothing();

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, SystemTime};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 
 use crate::drive::{independent, with_options};
 use crate::fake::answer;
 use crate::sandbox::Sandbox;
+use crate::tree::Tree;
 
 /// A repository `repo` with one commit, and agents.
 pub(crate) struct Scene {
@@ -30,6 +32,19 @@ impl Scene {
     pub(crate) fn new() -> Self {
         let sandbox = Sandbox::new();
         sandbox.repository("repo");
+        Self { sandbox, agents: BTreeMap::new() }
+    }
+
+    /// One in memory, with a copy of a repository that git has made once: for what is made hundreds of
+    /// times.
+    pub(crate) fn in_memory() -> Self {
+        static REPOSITORY: OnceLock<Tree> = OnceLock::new();
+        let repository = REPOSITORY.get_or_init(|| {
+            let sandbox = Sandbox::in_memory();
+            Tree::read(&sandbox.repository("repo"), "repo")
+        });
+        let sandbox = Sandbox::in_memory();
+        repository.write(&sandbox.join("repo"), "repo");
         Self { sandbox, agents: BTreeMap::new() }
     }
 
@@ -238,6 +253,26 @@ pub(crate) fn skipped(why: &str) {
 pub(crate) fn wanting(program: &str) {
     assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{program} must be installed here");
     skipped(&format!("no {program} here"));
+}
+
+/// `text` with every age and duration in it as `0s`, in whatever units it is told: on a machine that is
+/// busy or was stopped it may be any. What a terminal takes for a colour stays.
+pub(crate) fn ageless(text: &str) -> String {
+    let age = r"(^|[^\[;}0-9A-Za-z])([0-9]+[sm]|[0-9]+h[0-9]{2}m|[0-9]+d[0-9]{2}h)\b";
+    regex::Regex::new(age).unwrap().replace_all(text, "${1}0s").into_owned()
+}
+
+/// What `make` makes, in which ages are told as they were set: it is made again if so much time went by
+/// meanwhile, since the machine was busy or stopped, that they may be others.
+pub(crate) fn promptly<T>(mut make: impl FnMut() -> T) -> T {
+    for _ in 0..9 {
+        let begun = Instant::now();
+        let result = make();
+        if begun.elapsed() < Duration::from_secs(15) {
+            return result;
+        }
+    }
+    make()
 }
 
 /// So many seconds ago, as records write it.

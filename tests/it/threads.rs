@@ -141,17 +141,17 @@ fn silence_opens_a_shared_claim_to_who_asks_for_it() {
     }
     // It has been heard: nobody takes it, and nobody is told to.
     scene.claimed_ago("p000", 7200);
-    scene.silent_for("p000", 3500);
+    scene.silent_for("p000", 3000);
     for who in [one, two] {
         assert_eq!(git(&mut agent, who, "status")["phases"]["p001"]["yours"], who == one);
     }
-    scene.silent_for("p000", 3500);
+    scene.silent_for("p000", 3000);
     for args in ["claim p000", "claim p000 --takeover"] {
         let refused = expect(&mut agent, two, args, "claimed");
         assert_eq!((&refused["shared"], &refused["silent"]), (&json!(true), &Value::Null));
         assert!(!refused["do"].to_string().contains("takeover"), "{refused}");
         let said = refused["message"].to_string() + &refused["error"].to_string();
-        assert!(said.contains("shared by several agents; not heard for 58m"), "{refused}");
+        assert!(said.contains("shared by several agents; not heard for 5"), "{refused}");
     }
     expect(&mut agent, two, "unstuck p000", "alive");
     // Then it has been silent for long: it stays claimed, and may be taken over by who asks for that.

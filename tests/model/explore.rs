@@ -11,6 +11,7 @@
 //! MODEL_DEPTH=4 cargo test --release --test model    # much deeper; the default is 2
 //! ```
 
+use std::collections::HashSet;
 use std::fmt::{self, Display};
 
 use rustix::io::Errno;
@@ -422,6 +423,32 @@ pub(crate) fn fail_everywhere<O: 'static>(
     Ok(stats)
 }
 
+/// What was there after the power cuts that were looked at, by the steps before them. Cuts that differ in
+/// what is lost may leave the same: how much there was of a file, say, whose name is lost. And two runs
+/// that begin with the same steps are one until they part, at the clock as well.
+#[derive(Default)]
+struct Looked {
+    picks: Vec<usize>,
+    /// After so many of these steps.
+    trees: Vec<(usize, HashSet<u128>)>,
+}
+
+impl Looked {
+    /// The trees that were there after a cut behind `picks`.
+    fn after(&mut self, picks: &[usize]) -> &mut HashSet<u128> {
+        let common = self.picks.iter().zip(picks).take_while(|(was, is)| was == is).count();
+        self.trees.retain(|(steps, _)| *steps <= common);
+        self.picks = picks.to_vec();
+        let steps = picks.len();
+        let known = self.trees.iter().position(|(known, _)| *known == steps);
+        let known = known.unwrap_or_else(|| {
+            self.trees.push((steps, HashSet::new()));
+            self.trees.len() - 1
+        });
+        &mut self.trees[known].1
+    }
+}
+
 /// Cuts the power after each step of each run with at most `effort.preemptions` preemptions, and
 /// shows `check` what may be there when the machine is up again. Everyone is dead then.
 pub(crate) fn cut_everywhere<O: 'static>(
@@ -436,6 +463,7 @@ pub(crate) fn cut_everywhere<O: 'static>(
     let mut stats = Stats::default();
     let mut search = Search::new(effort.preemptions);
     let mode = Mode { traced: false, log_power: true };
+    let mut looked = Looked::default();
     loop {
         let mut seen = None;
         let mut fatal = None;
@@ -447,11 +475,16 @@ pub(crate) fn cut_everywhere<O: 'static>(
                 return Ok(());
             }
             let quiet = view.quiet();
+            let trees = looked.after(view.picks);
             let (all, samples) = (effort.power_all, effort.power_samples);
             stats.cuts += each_cut(&quiet.fs.cut_ways(), all, samples, &mut rng, |fates| {
                 // Set beforehand: the check may panic.
                 fatal = Some(fates.to_vec());
-                check(view, quiet.after_cut(fates))
+                let left = quiet.after_cut(fates);
+                if !trees.insert(left.fs.fingerprint()) {
+                    return Ok(());
+                }
+                check(view, left)
             })?;
             fatal = None;
             Ok(())

@@ -6,6 +6,7 @@
 //! The module `posix` compares all of it with the file system of the machine.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::rc::Rc;
 
 use git_conductor::store::dir::{Kind, Stat};
@@ -404,6 +405,34 @@ impl SimFs {
     pub(crate) fn peek_list(&self, path: &str) -> impl Iterator<Item = &str> {
         let entries = self.find(path).and_then(|ino| self.tree.get(ino).entries());
         entries.into_iter().flatten().map(|(name, _)| &**name)
+    }
+
+    /// A number for all that can be seen of the tree, to the last byte and time: equal ones are of equal
+    /// trees.
+    pub(crate) fn fingerprint(&self) -> u128 {
+        let [mut low, mut high] = [0_u64, 1].map(|seed| {
+            let mut hasher = DefaultHasher::new();
+            seed.hash(&mut hasher);
+            hasher
+        });
+        self.hash_dir(ROOT, &mut low);
+        self.hash_dir(ROOT, &mut high);
+        u128::from(high.finish()) << 64 | u128::from(low.finish())
+    }
+
+    fn hash_dir(&self, dir: Ino, hasher: &mut DefaultHasher) {
+        let node = self.tree.get(dir);
+        let entries = node.entries();
+        (node.mtime, entries.map(BTreeMap::len)).hash(hasher);
+        for (name, ino) in entries.into_iter().flatten() {
+            name.hash(hasher);
+            let node = self.tree.get(*ino);
+            match &node.body {
+                Body::File(content) => (0, content, node.mtime, node.links).hash(hasher),
+                Body::Link(target) => (1, target, node.mtime, node.links).hash(hasher),
+                Body::Dir(_) => self.hash_dir(*ino, hasher),
+            }
+        }
     }
 
     /// The whole tree below the root, one line an entry, sorted.

@@ -112,6 +112,8 @@ pub(crate) struct View<'a, O> {
     pub(crate) outcomes: &'a [Option<Outcome<O>>],
     /// Steps taken by all commands.
     pub(crate) steps: usize,
+    /// Who took each of them.
+    pub(crate) picks: &'a [usize],
     shared: &'a Shared,
 }
 
@@ -299,6 +301,7 @@ impl<O: 'static> Runner<'_, O> {
             notes: &shared.notes.borrow(),
             outcomes: &self.outcomes,
             steps: self.picks.len(),
+            picks: &self.picks,
             shared,
         };
         catch_unwind(AssertUnwindSafe(|| check(&view)))

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::Case;
 use super::plant::{Ground, unescape};
-use super::scenery::{Scenery, witness};
+use super::scenery::{Scenery, Seen, witness};
 use crate::drive::BINARY;
 use crate::scene::skipped;
 
@@ -166,7 +166,7 @@ pub(super) struct Runs<'a> {
     pub(super) case: &'a Case,
     pub(super) faults: Vec<String>,
     /// A planted copy that no command has changed yet, with what is in it.
-    fresh: Option<(PathBuf, BTreeMap<PathBuf, String>)>,
+    fresh: Option<(PathBuf, BTreeMap<OsString, Seen>)>,
 }
 
 impl<'a> Runs<'a> {
@@ -186,7 +186,7 @@ impl<'a> Runs<'a> {
         self.faults.push(format!("{}: {word}: {what}", self.case.place()));
     }
 
-    fn planted(&self) -> (PathBuf, BTreeMap<PathBuf, String>) {
+    fn planted(&self) -> (PathBuf, BTreeMap<OsString, Seen>) {
         let root = self.scenery.copy();
         let ground = Ground { scenery: self.scenery, root: &root };
         for line in &self.case.plants {
@@ -203,7 +203,7 @@ impl<'a> Runs<'a> {
         let output = finish(self.command(&ground, word, json));
         let mut after = witness(&root);
         let mount = root.join("repo/.nanostack.mnt");
-        if after.remove(&mount).is_some() {
+        if after.remove(mount.as_os_str()).is_some() {
             std::fs::remove_dir(mount).unwrap();
         }
         self.compare(word, &root, &before, &after);
@@ -244,8 +244,8 @@ impl<'a> Runs<'a> {
         &mut self,
         word: &str,
         root: &Path,
-        before: &BTreeMap<PathBuf, String>,
-        after: &BTreeMap<PathBuf, String>,
+        before: &BTreeMap<OsString, Seen>,
+        after: &BTreeMap<OsString, Seen>,
     ) {
         let repo = root.join("repo");
         let store = repo.join(".nanostack");
@@ -254,7 +254,7 @@ impl<'a> Runs<'a> {
         let (objects, refs) = (repo.join(".git/objects"), repo.join(".git/refs"));
         let ends_claims = ["take", "claim", RUN, "unstuck", "force"].contains(&word);
         let saved = |path: &Path| {
-            let is_new = !before.contains_key(path);
+            let is_new = !before.contains_key(path.as_os_str());
             let kept = refs.join("conductor");
             let known_dir = || (path.starts_with(&objects) && path.is_dir()) || *path == refs;
             ends_claims
@@ -264,16 +264,17 @@ impl<'a> Runs<'a> {
                     known_dir()
                 }
         };
-        let beside = |path: &&PathBuf| {
+        let beside = |path: &Path| {
             !path.starts_with(&store)
                 && !path.starts_with(&pointer)
-                && **path != repo
+                && *path != repo
                 && !saved(path)
         };
         let paths = before.keys().chain(after.keys().filter(|path| !before.contains_key(*path)));
-        for path in paths.filter(beside) {
+        for path in paths {
             let (was, is) = (before.get(path), after.get(path));
-            if was != is {
+            let path = Path::new(path);
+            if was != is && beside(path) {
                 self.fault(word, &format!("'{}' was {was:?}, is {is:?}", path.display()));
             }
         }
@@ -365,7 +366,7 @@ fn finish(mut command: Command) -> Option<Output> {
     let pid = rustix::process::Pid::from_child(&child);
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || tell.send(child.wait_with_output()));
-    if let Ok(output) = told.recv_timeout(Duration::from_secs(20)) {
+    if let Ok(output) = told.recv_timeout(Duration::from_secs(120)) {
         return Some(output.unwrap());
     }
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).ok();

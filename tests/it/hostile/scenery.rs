@@ -2,6 +2,7 @@
 //! whose phases are in every state, and a tree beside it that nobody may touch.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, File, FileTimes};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 use crate::drive::Agent;
 use crate::sandbox::Sandbox;
 use crate::scene::ago;
+use crate::tree::Tree;
 
 /// Which phase the commands are about, and who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,6 +60,8 @@ pub(super) struct Scenery {
     other: Agent,
     /// What stands for `{held}` and the like.
     names: BTreeMap<&'static str, String>,
+    /// What each run gets a copy of.
+    original: Tree,
     copies: AtomicUsize,
 }
 
@@ -69,19 +73,14 @@ fn entries(count: usize) -> String {
     names.map(|name| format!(r#"{{"name":"{name}"}}"#)).collect::<Vec<_>>().join(",")
 }
 
-fn is_writable(place: &Path) -> bool {
-    rustix::fs::access(place, rustix::fs::Access::WRITE_OK).is_ok()
-}
-
 fn read(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
 impl Scenery {
     pub(super) fn new() -> Self {
-        // In memory, where there is such a place: thousands of copies are made.
-        let memory = Path::new("/dev/shm");
-        let mut sandbox = if is_writable(memory) { Sandbox::below(memory) } else { Sandbox::new() };
+        // Thousands of copies are made.
+        let mut sandbox = Sandbox::in_memory();
         fs::create_dir(sandbox.join(ORIGINAL)).unwrap();
         fs::rename(sandbox.join("home"), sandbox.join("original/home")).unwrap();
         sandbox.set("HOME", sandbox.join("original/home"));
@@ -145,7 +144,8 @@ impl Scenery {
         sandbox.write(outside.join("record.json"), record.to_string());
         fs::copy(directory.join("sprint.json"), sandbox.join(outside).join("sprint.json")).unwrap();
         fs::create_dir(sandbox.join(outside).join("nothing")).unwrap();
-        Self { sandbox, holder, other, names, copies: AtomicUsize::new(0) }
+        let original = Tree::read(&sandbox.join(ORIGINAL), ORIGINAL);
+        Self { sandbox, holder, other, names, original, copies: AtomicUsize::new(0) }
     }
 
     /// Who asks.
@@ -165,40 +165,24 @@ impl Scenery {
     pub(super) fn copy(&self) -> PathBuf {
         let name = format!("copy{:05}", self.copies.fetch_add(1, Ordering::Relaxed));
         let to = self.sandbox.join(&name);
-        copy_tree(&self.sandbox.join(ORIGINAL), &to, &name);
+        self.original.write(&to, &name);
         to
     }
 }
 
-fn copy_tree(from: &Path, to: &Path, name: &str) {
-    fs::create_dir(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let (source, target) = (entry.path(), to.join(entry.file_name()));
-        let kind = entry.file_type().unwrap();
-        if kind.is_dir() {
-            copy_tree(&source, &target, name);
-        } else if kind.is_symlink() {
-            std::os::unix::fs::symlink(fs::read_link(&source).unwrap(), &target).unwrap();
-        } else {
-            let meta = entry.metadata().unwrap();
-            // Records name the worktree.
-            let content = fs::read(&source).unwrap();
-            let content = match String::from_utf8(content) {
-                Ok(text) => text.replace("/original/", &format!("/{name}/")).into_bytes(),
-                Err(error) => error.into_bytes(),
-            };
-            fs::write(&target, content).unwrap();
-            let times = FileTimes::new().set_modified(meta.modified().unwrap());
-            File::open(&target).unwrap().set_times(times).unwrap();
-            fs::set_permissions(&target, meta.permissions()).unwrap();
-        }
-    }
+/// What is at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seen {
+    mode: u32,
+    size: u64,
+    time: (i64, i64),
+    content: String,
 }
 
-/// What is at each path below `root`: kind, mode, time and content.
-pub(crate) fn witness(root: &Path) -> BTreeMap<PathBuf, String> {
-    let mut seen = BTreeMap::new();
+/// What is at each path below `root`. Some trees have hundred thousand entries: the paths are not
+/// [`Path`]s, which take far longer to compare, and nothing is opened that is empty.
+pub(crate) fn witness(root: &Path) -> BTreeMap<OsString, Seen> {
+    let mut seen = Vec::new();
     let mut open = vec![root.to_owned()];
     while let Some(path) = open.pop() {
         // No path leads to what is very deep.
@@ -206,7 +190,7 @@ pub(crate) fn witness(root: &Path) -> BTreeMap<PathBuf, String> {
         let kind = meta.file_type();
         let content = if kind.is_symlink() {
             fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes()
-        } else if kind.is_file() && meta.len() < 1 << 16 {
+        } else if kind.is_file() && (1..1 << 16).contains(&meta.len()) {
             fs::read(&path).unwrap_or_default()
         } else {
             Vec::new()
@@ -216,9 +200,10 @@ pub(crate) fn witness(root: &Path) -> BTreeMap<PathBuf, String> {
             open.extend(entries.map(|entry| entry.unwrap().path()));
         }
         let size = if kind.is_dir() { 0 } else { meta.len() };
+        let content = String::from_utf8(content)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
         let time = (meta.mtime(), meta.mtime_nsec());
-        let content = String::from_utf8_lossy(&content).into_owned();
-        seen.insert(path, format!("{:o} {size} {time:?} {content}", meta.mode()));
+        seen.push((path.into_os_string(), Seen { mode: meta.mode(), size, time, content }));
     }
-    seen
+    seen.into_iter().collect()
 }

@@ -20,7 +20,7 @@ fn gone(bench: &Bench, files: &[&str]) {
     for file in files {
         while lives(&bench.read(file)) {
             assert!(begun.elapsed() < LONG, "the process in '{file}' goes on");
-            std::thread::yield_now();
+            std::thread::sleep(std::time::Duration::from_millis(1));
         }
     }
 }
@@ -295,11 +295,8 @@ fn kills_at_any_moment() {
             .env("MARK", &mark)
             .spawn()
             .unwrap();
-        let moment = Instant::now();
         let wait = Duration::from_millis(u64::try_from(random.below(60)).unwrap());
-        while moment.elapsed() < wait {
-            std::thread::yield_now();
-        }
+        std::thread::sleep(wait);
         if round % 3 == 0 {
             // The process in between, if it is there by now.
             if let Some(pid) = supervisor(&running) {
@@ -337,7 +334,7 @@ fn nothing_has(mark: &str, running: &Child) {
             return;
         }
         assert!(begun.elapsed() < LONG, "{left:?} go on after {running:?}");
-        std::thread::yield_now();
+        std::thread::sleep(std::time::Duration::from_millis(1));
     }
 }
 

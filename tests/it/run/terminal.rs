@@ -49,7 +49,7 @@ impl Terminal {
         };
         while !has_it(&self.keys) || state(&bench.read("pid")) == "T" {
             assert!(begun.elapsed() < LONG, "{:?}", self.all);
-            std::thread::yield_now();
+            std::thread::sleep(std::time::Duration::from_millis(1));
         }
     }
 
@@ -102,6 +102,9 @@ fn an_interrupt_is_for_the_command() {
     shell.is_back();
 }
 
+/// Waits until the shell knows that its job is stopped, and lets it say so.
+const UNTIL_STOPPED: &str = "until [ \"$(jobs -s)\" ]; do sleep 0.01; done; jobs";
+
 fn state(pid: &str) -> String {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap();
     stat.rsplit(") ").next().unwrap()[..1].to_owned()
@@ -120,7 +123,7 @@ fn it_is_stopped_and_goes_on_as_any_job() {
     shell.after("\x1a", "Stopped");
     shell.is_back();
     // In the background it may not read: the shell says once more that it is stopped.
-    shell.line("bg; sleep 0.3; jobs", "Stopped");
+    shell.line(&format!("bg; {UNTIL_STOPPED}"), "Stopped");
     shell.is_back();
     shell.foreground(&bench);
     shell.after("third\n", "third\r\nthird\r\n");
@@ -141,7 +144,7 @@ fn in_the_background_it_works_on() {
     // And one that was begun there may be brought here.
     bench.sandbox.run("repo", &bench.lead, &["start", "--force", "--phases", "build:"]).ok();
     shell.line(&format!("{CAT} &"), "ready");
-    shell.line("sleep 0.3; jobs", "Stopped");
+    shell.line(UNTIL_STOPPED, "Stopped");
     shell.is_back();
     shell.foreground(&bench);
     shell.after("here\n", "here\r\nhere\r\n");
