@@ -87,7 +87,7 @@ fn usage(error: &clap::Error, args: &[OsString]) -> Printed {
     let json = args.iter().any(|arg| arg == "--json");
     let (how, help) = usage_line(args);
     let mut failure = Failure::new(FailureKind::Usage, complaint(&text));
-    failure.hints.extend(meant(error).map(|word| format!("did you mean '{word}'?").into()));
+    failure.hints.extend(meant(error, args).map(|word| format!("did you mean '{word}'?").into()));
     failure.hints.push(help.into());
     let mut printed = ui::output::refused(
         &Stop::Failed(failure),
@@ -108,10 +108,11 @@ fn complaint(text: &str) -> String {
 }
 
 /// A guess must not lead anybody to these.
-const HARM: &[&str] = &["--force", "--store", "clean", "archive", "unstuck", "abort", "start"];
+const HARM: &[&str] =
+    &["--force", "--store", "clean", "archive", "unstuck", "abort", "start", "drop"];
 
 /// The command, option or value that was probably meant by an unknown one.
-fn meant(error: &clap::Error) -> Option<String> {
+fn meant(error: &clap::Error, args: &[OsString]) -> Option<String> {
     use clap::error::{ContextKind, ContextValue, ErrorKind};
     let words = |kind| match error.get(kind) {
         Some(ContextValue::String(word)) => vec![word.clone()],
@@ -124,8 +125,10 @@ fn meant(error: &clap::Error) -> Option<String> {
     };
     let kind = error.kind();
     let word = if kind == ErrorKind::InvalidSubcommand {
-        let all = command();
-        let names = all.get_subcommands().map(|known| known.get_name().to_owned());
+        let mut all = command();
+        all.build();
+        let one_of = named(&all, args).unwrap_or(&all);
+        let names = one_of.get_subcommands().map(|known| known.get_name().to_owned());
         near(ContextKind::InvalidSubcommand, &names.collect::<Vec<_>>())
     } else if kind == ErrorKind::InvalidValue {
         near(ContextKind::InvalidValue, &words(ContextKind::ValidValue))
@@ -139,10 +142,12 @@ fn meant(error: &clap::Error) -> Option<String> {
     word.filter(|word| !HARM.contains(&word.as_str()))
 }
 
-/// The first of `args` that is a command's name, as that command.
+/// The command that the first of `args` names which names one, or what that is to do.
 fn named<'a>(commands: &'a clap::Command, args: &[OsString]) -> Option<&'a clap::Command> {
     let words = args.iter().skip(1).filter_map(|arg| arg.to_str());
-    words.take_while(|word| *word != "--").find_map(|word| commands.find_subcommand(word))
+    let mut words = words.take_while(|word| *word != "--");
+    let command = words.find_map(|word| commands.find_subcommand(word))?;
+    Some(words.find_map(|word| command.find_subcommand(word)).unwrap_or(command))
 }
 
 /// How the command that `args` name is used, and the command line that says more.
@@ -150,7 +155,10 @@ fn usage_line(args: &[OsString]) -> (String, String) {
     let mut commands = command();
     commands.build();
     let (mut named, help) = match named(&commands, args) {
-        Some(found) => (found.clone(), format!("git conductor {} -h", found.get_name())),
+        Some(found) => {
+            let name = found.get_bin_name().unwrap_or_else(|| found.get_name());
+            (found.clone(), format!("{name} -h"))
+        }
         None => (commands, "git conductor -h".to_owned()),
     };
     (named.render_usage().to_string().replace("Usage: ", "usage: "), help)

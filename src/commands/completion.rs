@@ -103,7 +103,8 @@ fn live(known: Command, typed: &ArgMatches) -> Command {
     let known = known.mut_args(|arg| offering(arg, "", &asker, open));
     known.mut_subcommands(|command| {
         let name = command.get_name().to_owned();
-        command.mut_args(|arg| offering(arg, &name, &asker, open))
+        let command = command.mut_args(|arg| offering(arg, &name, &asker, open));
+        command.mut_subcommands(|action| action.mut_args(|arg| offering(arg, &name, &asker, open)))
     })
 }
 
@@ -129,7 +130,7 @@ fn offering(arg: Arg, command: &str, asker: &Global, open: Wanted) -> Arg {
             let asker = asker.clone();
             ArgValueCompleter::new(move |typed: &OsStr| carried(&asker, typed))
         }
-        ("salvage", "names") => values(|| offers::salvaged().unwrap_or_default()),
+        ("salvage", "name" | "names") => values(|| offers::salvaged().unwrap_or_default()),
         (_, "sprint") => {
             let asker = asker.clone();
             values(move || offers::sprints(&asker).unwrap_or_default())
@@ -206,7 +207,8 @@ fn lines(known: &Command, found: &[CompletionCandidate], current: &str) -> Strin
 /// Whether `word` is an option that cannot do without a value.
 fn wants_value(known: &Command, word: &str) -> bool {
     let Some(name) = word.strip_prefix("--") else { return false };
-    let mut commands = std::iter::once(known).chain(known.get_subcommands());
+    let actions = known.get_subcommands().flat_map(Command::get_subcommands);
+    let mut commands = std::iter::once(known).chain(known.get_subcommands()).chain(actions);
     commands.any(|command| {
         command.get_arguments().any(|arg| {
             let needs = arg.get_num_args().is_none_or(|count| count.min_values() > 0);

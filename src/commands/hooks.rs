@@ -14,7 +14,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
+use clap::Subcommand;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -51,11 +51,12 @@ const LONGEST: u64 = 1024 * 1024;
 #[derive(Debug, Clone, clap::Args)]
 #[command(
     verbatim_doc_comment,
+    disable_help_subcommand = true,
+    arg_required_else_help = false,
     after_help = "Examples:\n  git conductor hooks install\n  git conductor hooks status"
 )]
 pub(super) struct HooksArgs {
-    /// What to do
-    #[arg(value_name = "install|status|uninstall", hide_possible_values = true)]
+    #[command(subcommand)]
     action: Action,
 }
 
@@ -67,13 +68,13 @@ impl Run for HooksArgs {
 }
 
 /// What is to be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
 pub enum Action {
-    /// Make pre-push ask the gate.
+    /// Make pre-push ask the gate
     Install,
-    /// Say what there is.
+    /// Show what is installed, and what is guarded
     Status,
-    /// Leave nothing behind.
+    /// Take the hook away
     Uninstall,
 }
 

@@ -9,9 +9,11 @@ pub(super) use answer::{noted_json, noted_text};
 
 use std::collections::BTreeSet;
 
+use clap::Subcommand;
+
 use jiff::Timestamp;
 
-use super::session::{Answered, Run, Session, misused};
+use super::session::{Answered, Run, Session};
 use super::{Context, context};
 use crate::error::{Failure, FailureKind};
 use crate::git::Repo;
@@ -40,39 +42,54 @@ const PIECE: u64 = 64 * 1024 * 1024;
 /// where conductor.notes is true. The artifact is kept on the reference of that
 /// name with -artifacts after it: its blob, as the note on itself.
 ///
-/// Without an argument all records are shown, with REV those of that commit, with
-/// a range those of its commits. sync writes what is missing of all sprints in the
-/// store, and takes in what was fetched from remotes; with --remote it fetches
-/// first, and pushes at the end. setup makes git show the records, keep them when
-/// a commit is amended or rebased, and merge them; with --remote also fetch them.
+/// Without a command, shows all records. sync writes what is missing of all sprints
+/// in the store, and takes in what was fetched from remotes; with --remote it
+/// fetches first, and pushes at the end. setup makes git show the records, keep
+/// them when a commit is amended or rebased, and merge them; with --remote also
+/// fetch them.
 #[derive(Debug, Clone, clap::Args)]
 #[command(
     verbatim_doc_comment,
-    after_help = "Examples:\n  git conductor notes\n  git conductor notes main..HEAD\n  git conductor notes sync --remote origin\n  git conductor notes setup --remote origin"
+    disable_help_subcommand = true,
+    after_help = "Examples:\n  git conductor notes\n  git conductor notes show main..HEAD\n  git conductor notes sync --remote origin\n  git conductor notes setup --remote origin"
 )]
 pub(super) struct NotesArgs {
-    /// A commit, a range, sync or setup
-    #[arg(value_name = "REV|RANGE|sync|setup")]
-    what: Option<String>,
-    /// The remote to exchange records with
-    #[arg(long, value_name = "NAME")]
-    remote: Option<String>,
-    /// With setup: take the settings away again
-    #[arg(long)]
-    remove: bool,
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum Action {
+    /// Show records: all, of a commit, or of the commits of a range
+    Show {
+        /// A commit or a range [default: all records]
+        #[arg(value_name = "REV|RANGE")]
+        rev: Option<String>,
+    },
+    /// Write what is missing, and take in what was fetched
+    Sync {
+        /// Fetch from this remote first, and push to it at the end
+        #[arg(long, value_name = "NAME")]
+        remote: Option<String>,
+    },
+    /// Make git show, keep and merge records
+    Setup {
+        /// Also fetch them from this remote
+        #[arg(long, value_name = "NAME")]
+        remote: Option<String>,
+        /// Take the settings away again
+        #[arg(long)]
+        remove: bool,
+    },
 }
 
 impl Run for NotesArgs {
     /// Shows, exchanges or sets up records.
     fn run(self, session: &mut Session) -> Answered {
-        let usage = |text| Err(misused(text, "git conductor notes -h"));
-        let remote = self.remote.as_deref();
-        match (self.what.as_deref(), remote, self.remove) {
-            (Some("setup"), remote, undo) => Ok(Box::new(set_up(remote, undo)?)),
-            (_, _, true) => usage("--remove goes with setup"),
-            (Some("sync"), remote, false) => Ok(Box::new(sync(&session.store()?, remote)?)),
-            (_, Some(_), false) => usage("--remote goes with sync and setup"),
-            (rev, None, false) => Ok(Box::new(show(rev)?)),
+        match self.action.unwrap_or(Action::Show { rev: None }) {
+            Action::Show { rev } => Ok(Box::new(show(rev.as_deref())?)),
+            Action::Sync { remote } => Ok(Box::new(sync(&session.store()?, remote.as_deref())?)),
+            Action::Setup { remote, remove } => Ok(Box::new(set_up(remote.as_deref(), remove)?)),
         }
     }
 }

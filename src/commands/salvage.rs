@@ -10,13 +10,13 @@ pub(super) use answer::{
     before_text, freed_text, left_json, left_text, list_json, made_up_json, made_up_text,
 };
 
-use clap::ValueEnum;
+use clap::Subcommand;
 use jiff::SignedDuration;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::options::age;
-use super::session::{Answered, Run, Session, misused};
+use super::session::{Answered, Run, Session};
 use super::{Context, context};
 use crate::error::{Failure, FailureKind, Message, Refuses, Stop};
 use crate::git::salvage;
@@ -49,53 +49,41 @@ const PATCH: u64 = 1024 * 1024;
 /// commit on refs/conductor/salvage/SPRINT/PHASE/N, staged or not, without
 /// ignored files. The worktree stays as it is, and nothing is pushed.
 ///
-/// Without an argument lists what is kept, the latest first. show prints where one
+/// Without a command, lists what is kept, the latest first. show prints where one
 /// is from and its differences; drop deletes it. NAME is a phase, for the latest
 /// of it, PHASE/N, or a whole name as it is listed.
 #[derive(Debug, Clone, clap::Args)]
 #[command(
     verbatim_doc_comment,
+    disable_help_subcommand = true,
     after_help = "Examples:\n  git conductor salvage\n  git conductor salvage show build\n  git conductor salvage drop build/1\n  git conductor salvage drop --all --older-than 30d"
 )]
 pub(super) struct SalvageArgs {
-    /// What to do [default: list]
-    #[arg(value_name = "list|show|drop", hide_possible_values = true)]
-    action: Option<SalvageWord>,
-    /// Which [default for show: the latest]
-    #[arg(value_name = "NAME")]
-    names: Vec<String>,
-    /// With drop: all of them
-    #[arg(long, conflicts_with = "names")]
-    all: bool,
-    /// With drop: only those saved so long ago, as 7d or 12h
-    #[arg(long, value_name = "AGE", value_parser = age)]
-    older_than: Option<SignedDuration>,
+    #[command(subcommand)]
+    action: Option<Action>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum SalvageWord {
+#[derive(Debug, Clone, Subcommand)]
+enum Action {
+    /// List what is kept
     List,
-    Show,
-    Drop,
+    /// Show where one is from, and its differences
+    Show {
+        /// Which [default: the latest]
+        name: Option<String>,
+    },
+    /// Delete them
+    Drop(Drop),
 }
 
 impl Run for SalvageArgs {
     /// Lists, shows or drops what is kept.
     fn run(self, session: &mut Session) -> Answered {
-        let Self { action, names, all, older_than } = self;
-        let usage = |text: &str| Err(misused(text, "git conductor salvage -h"));
-        let action = action.unwrap_or(SalvageWord::List);
-        if action != SalvageWord::Drop && (all || older_than.is_some()) {
-            return usage("--all and --older-than go with drop");
-        }
         session.look();
-        match (action, &names[..]) {
-            (SalvageWord::List, []) => Ok(Box::new(Kept(list()?))),
-            (SalvageWord::Show, []) => Ok(Box::new(show(None)?)),
-            (SalvageWord::Show, [name]) => Ok(Box::new(show(Some(name))?)),
-            (SalvageWord::List, _) => usage("list takes no name"),
-            (SalvageWord::Show, _) => usage("show takes one name"),
-            (SalvageWord::Drop, _) => Ok(Box::new(drop(&Drop { names, all, older_than })?)),
+        match self.action.unwrap_or(Action::List) {
+            Action::List => Ok(Box::new(Kept(list()?))),
+            Action::Show { name } => Ok(Box::new(show(name.as_deref())?)),
+            Action::Drop(request) => Ok(Box::new(drop(&request)?)),
         }
     }
 }
@@ -358,14 +346,17 @@ fn show(name: Option<&str>) -> Result<Look, Stop> {
 }
 
 /// Which are to be dropped.
-#[derive(Debug, Clone, Default)]
-pub struct Drop {
-    /// These, by their names.
-    pub names: Vec<String>,
-    /// All of them.
-    pub all: bool,
-    /// Only those that were saved longer ago.
-    pub older_than: Option<SignedDuration>,
+#[derive(Debug, Clone, clap::Args)]
+struct Drop {
+    /// Which
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// All of them
+    #[arg(long, conflicts_with = "names")]
+    all: bool,
+    /// Only those saved so long ago: 7d, 12h
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    older_than: Option<SignedDuration>,
 }
 
 /// Drops what is kept, and tells which commits that were.

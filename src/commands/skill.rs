@@ -7,23 +7,22 @@
 //! share.
 
 mod answer;
+mod foreign;
 mod json;
 mod settings;
 
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
+use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use super::context::{need_repository, text};
 use super::install::Change;
 use super::install::files::{self, There};
 use super::session::{Answered, Run, Session};
 use crate::agent::{self, Machine, Vars};
-use crate::error::{Failure, FailureKind, Hint, Message, Refuses, Stop};
-use crate::ui::phrases::names;
-use crate::ui::text::safe;
+use crate::error::{Failure, FailureKind, Stop};
+use foreign::{ForeignFiles, ForeignSettings};
 
 /// What an agent reads; made by `UPDATE=1 cargo test --test it generated`.
 pub const TEXT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/skill/SKILL.md"));
@@ -39,31 +38,42 @@ const BLOCK: &str = "Several agents may work on this repository at once. When `g
 
 /// Print how an agent works a sprint, or put it where agents read
 ///
-/// Prints a SKILL.md. With --install it goes to ~/.claude/skills for Claude Code
-/// and to ~/.agents/skills for others; with --project below this worktree, and a
+/// Prints a SKILL.md. install puts it into ~/.claude/skills for Claude Code and
+/// into ~/.agents/skills for others; with --project below this worktree, and a
 /// marked block in AGENTS.md names it. Prints the path of each file. A file that
-/// is not ours is never touched, and of AGENTS.md nothing but the block.
-/// Without --for it is for the agent that asks.
+/// is not ours is never touched, and of AGENTS.md nothing but the block. Without
+/// --for it is for the agent that asks.
 ///
 /// With --hooks it is about hooks for claude, codex, cursor or gemini: so that the
 /// agent is told the board when it begins, and what it still holds when it stops;
-/// with claude also so that each subagent has a name of its own. They are printed;
-/// with --install or --project they are put into the agent's settings, and with
-/// --uninstall taken out of them. Nothing else in there is changed. --edits adds
-/// one that refuses edits to an agent that holds no phase of the sprint.
+/// with claude also so that each subagent has a name of its own. show prints them,
+/// install puts them into the agent's settings, and uninstall takes them out.
+/// Nothing else in there is changed. --edits adds one that refuses edits to an
+/// agent that holds no phase of the sprint.
 #[derive(Debug, Clone, clap::Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is one switch of the command line")]
 #[command(
     verbatim_doc_comment,
-    after_help = "Examples:\n  git conductor skill\n  git conductor skill --install --for claude\n  git conductor skill --hooks --install --for claude"
+    disable_help_subcommand = true,
+    after_help = "Examples:\n  git conductor skill\n  git conductor skill install --for claude\n  git conductor skill install --hooks --for claude"
 )]
 pub(super) struct SkillArgs {
-    /// Put it where the agent reads skills, below your home
-    #[arg(long)]
-    install: bool,
-    /// Below this worktree instead, with a block in AGENTS.md
-    #[arg(long)]
-    project: bool,
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum Action {
+    /// Print the skill, or hooks
+    Show(What),
+    /// Put it where the agent reads it
+    Install(Put),
+    /// Take away what was put there
+    Uninstall(Put),
+}
+
+// What all of them take: a doc comment here would stand for that of the command.
+#[derive(Debug, Clone, Default, clap::Args)]
+struct What {
     /// For claude, codex, cursor, gemini, opencode or other
     #[arg(long = "for", value_name = "AGENT", hide_possible_values = true)]
     reader: Option<ReaderWord>,
@@ -73,12 +83,19 @@ pub(super) struct SkillArgs {
     /// Also refuse edits to an agent that holds no phase
     #[arg(long, requires = "hooks")]
     edits: bool,
+}
+
+// What is put somewhere.
+#[derive(Debug, Clone, clap::Args)]
+struct Put {
+    #[command(flatten)]
+    what: What,
+    /// Below this worktree instead of your home
+    #[arg(long)]
+    project: bool,
     /// Change nothing, only show what would be done
     #[arg(long)]
     dry_run: bool,
-    /// Take away what was put there
-    #[arg(long, conflicts_with = "install")]
-    uninstall: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -106,16 +123,20 @@ impl From<ReaderWord> for Reader {
 impl Run for SkillArgs {
     /// Prints the skill or hooks, or puts them where they are read.
     fn run(self, _: &mut Session) -> Answered {
-        let request = Request {
-            install: self.install || (self.project && !self.uninstall),
-            project: self.project,
-            hooks: self.hooks,
-            edits: self.edits,
-            dry_run: self.dry_run,
-            uninstall: self.uninstall,
-            reader: self.reader.map(Into::into),
+        let request = |what: What| Request {
+            hooks: what.hooks,
+            edits: what.edits,
+            reader: what.reader.map(Into::into),
+            ..Request::default()
         };
-        Ok(Box::new(skill(&request)?))
+        let put =
+            |put: Put| Request { project: put.project, dry_run: put.dry_run, ..request(put.what) };
+        let skill = match self.action.unwrap_or(Action::Show(What::default())) {
+            Action::Show(what) => shown(&request(what))?,
+            Action::Install(it) => self::put(&Request { install: true, ..put(it) })?,
+            Action::Uninstall(it) => self::put(&Request { uninstall: true, ..put(it) })?,
+        };
+        Ok(Box::new(skill))
     }
 }
 
@@ -190,95 +211,23 @@ pub enum Skill {
     },
 }
 
-/// Files that are not ours stand where ours would go.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct ForeignFiles {
-    /// Which (absolute paths).
-    paths: Vec<String>,
+/// The skill itself, or hooks.
+///
+/// # Errors
+/// No agent is named and none asks.
+fn shown(request: &Request) -> Result<Skill, Stop> {
+    if request.hooks {
+        return Ok(Skill::Hooks { reader: reader(request)?, edits: request.edits });
+    }
+    Ok(Skill::Text)
 }
 
-impl Refuses for ForeignFiles {
-    fn code(&self) -> &'static str {
-        "foreign_files"
-    }
-
-    fn message(&self) -> Message {
-        let are = if self.paths.len() == 1 { "is there and is" } else { "are there and are" };
-        Message::new(
-            format!(
-                "{} {are} not from 'git conductor skill': nothing was changed",
-                names(&self.paths)
-            ),
-            Hint::new(
-                "whose they are is your human's to say: tell them; 'git conductor skill' prints the skill",
-                "once they are out of the way, run it again; 'git conductor skill' prints the skill",
-            ),
-            &[],
-        )
-    }
-
-    fn facts(&self) -> Value {
-        json!(self)
-    }
-}
-
-/// An agent's settings cannot be changed without a risk to what is there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct ForeignSettings {
-    /// The file (absolute path).
-    path: String,
-    /// Why not.
-    why: &'static str,
-    /// Whose settings they are.
-    agent: &'static str,
-    /// Whether the hook before edits is wanted, too.
-    #[serde(skip)]
-    edits: bool,
-    /// What its owner may add.
-    line: String,
-}
-
-impl Refuses for ForeignSettings {
-    fn code(&self) -> &'static str {
-        "foreign_settings"
-    }
-
-    fn message(&self) -> Message {
-        let mut command = vec!["skill", "--hooks", "--for", self.agent];
-        if self.edits {
-            command.push("--edits");
-        }
-        Message::new(
-            format!("'{}' {}: nothing was changed", safe(&self.path), self.why),
-            Hint::new(
-                "whose settings they are decides: tell your human; this prints what can be added by hand",
-                "this prints what can be added by hand",
-            ),
-            &command,
-        )
-    }
-
-    fn facts(&self) -> Value {
-        json!(self)
-    }
-}
-
-/// Does what is asked for.
+/// Puts it there, or takes it away.
 ///
 /// # Errors
 /// No agent is named and none asks; a file in the way is not ours; a file cannot be written.
-fn skill(request: &Request) -> Result<Skill, Stop> {
-    if request.hooks && (request.install || request.uninstall) {
-        put_hooks(request)
-    } else if request.install || request.uninstall {
-        put(request)
-    } else if request.dry_run || request.project {
-        Err(usage("--dry-run and --project go with --install or --uninstall"))
-    } else if request.hooks {
-        Ok(Skill::Hooks { reader: reader(request)?, edits: request.edits })
-    } else {
-        Ok(Skill::Text)
-    }
+fn put(request: &Request) -> Result<Skill, Stop> {
+    if request.hooks { put_hooks(request) } else { put_skill(request) }
 }
 
 fn usage(text: &str) -> Stop {
@@ -307,7 +256,7 @@ struct Wanted {
     new: Option<String>,
 }
 
-fn put(request: &Request) -> Result<Skill, Stop> {
+fn put_skill(request: &Request) -> Result<Skill, Stop> {
     let reader = reader(request)?;
     let root = root(request)?;
     let skills = root.join(reader.dir()).join("skills");
@@ -464,7 +413,7 @@ pub(super) fn examine(worktree: Option<&Path>) -> (usize, Vec<Outdated>) {
             let path = root.join(reader.dir()).join("skills/git-conductor/SKILL.md");
             if let Ok(There::Ours(text)) = files::look(&path) {
                 let command =
-                    format!("git conductor skill --install --for {}{project}", reader.word());
+                    format!("git conductor skill install --for {}{project}", reader.word());
                 found(path, text != files::marked_skill(TEXT), command);
             }
         }
@@ -474,7 +423,7 @@ pub(super) fn examine(worktree: Option<&Path>) -> (usize, Vec<Outdated>) {
             if settings::has_ours(&text) {
                 let edits = if settings::has_edits(&text) { " --edits" } else { "" };
                 let command = format!(
-                    "git conductor skill --hooks --install --for {}{edits}{project}",
+                    "git conductor skill install --hooks --for {}{edits}{project}",
                     reader.word()
                 );
                 found(path, settings::is_outdated(&text, reader), command);

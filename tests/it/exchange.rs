@@ -229,7 +229,7 @@ fn a_record_goes_along_with_an_amended_commit() {
     let phases: Vec<Value> =
         records(&scene, "repo", "HEAD").iter().map(|record| record["phase"].clone()).collect();
     assert_eq!(phases, ["a", "b"]);
-    let said = notes(&mut scene, "repo", &["HEAD"]);
+    let said = notes(&mut scene, "repo", &["show", "HEAD"]);
     assert_eq!(said["records"].as_array().unwrap().len(), 2);
     // Of all there are, each is told once.
     assert_eq!(notes(&mut scene, "repo", &[])["records"].as_array().unwrap().len(), 2);

@@ -85,9 +85,25 @@ fn own_options(command: &clap::Command) -> impl Iterator<Item = &clap::Arg> {
     all.filter(|arg| arg.get_long().is_some() && !arg.is_global_set() && !arg.is_hide_set())
 }
 
+/// What a command of several words does, each by its own name.
+fn actions(command: &clap::Command) -> impl Iterator<Item = &clap::Command> {
+    let is_top = command.get_name() == TOP;
+    command.get_subcommands().filter(move |_| !is_top)
+}
+
 fn synopsis(command: &clap::Command, typed: &str) -> String {
+    let each =
+        actions(command).map(|action| usage(action, &format!("{typed} {}", action.get_name())));
+    let without = !command.is_subcommand_required_set();
+    let lines: Vec<String> =
+        without.then(|| usage(command, typed)).into_iter().chain(each).collect();
+    lines.join(".br\n")
+}
+
+/// How one is used, in a line.
+fn usage(command: &clap::Command, typed: &str) -> String {
     let mut words = vec![format!("\\fB{}\\fR", escaped(typed).replace(' ', "\\ "))];
-    if command.has_subcommands() {
+    if command.get_name() == TOP {
         words.push("[\\fIOPTIONS\\fR] [\\fICOMMAND\\fR]".to_owned());
     }
     let mut told = BTreeSet::new();
@@ -138,9 +154,20 @@ fn option(arg: &clap::Arg) -> String {
     tagged(&tag, &format!("{help}{}", default.unwrap_or_default()))
 }
 
-fn options(command: &clap::Command) -> String {
+/// What it takes that others do not.
+fn of_its_own(command: &clap::Command) -> String {
     let mut out: String = command.get_positionals().map(option).collect();
     out.extend(own_options(command).map(option));
+    out
+}
+
+fn options(command: &clap::Command) -> String {
+    let mut out = of_its_own(command);
+    for action in actions(command) {
+        let mut own: String = action.get_positionals().map(option).collect();
+        own.extend(own_options(action).filter(|arg| !is_help(arg)).map(option));
+        out.extend([".SS ", action.get_name(), "\n", &escaped(&about(action)), ".\n", &own]);
+    }
     out.push_str(".SS Common options\n");
     let common = command.get_arguments().filter(|arg| arg.is_global_set() && !arg.is_hide_set());
     out.extend(common.map(option));
@@ -148,7 +175,8 @@ fn options(command: &clap::Command) -> String {
 }
 
 fn commands(command: &clap::Command) -> String {
-    let each = command.get_subcommands().filter(|command| !command.is_hide_set());
+    let is_top = command.get_name() == TOP;
+    let each = command.get_subcommands().filter(|command| is_top && !command.is_hide_set());
     each.map(|command| {
         let name = escaped(command.get_name());
         tagged(&format!("\\fBgit\\-conductor\\-{name}\\fR(1)"), &escaped(&about(command)))

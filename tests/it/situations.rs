@@ -236,12 +236,12 @@ fn old_layout(scene: &mut Scene) {
 
 /// Refusals: the rules say no.
 pub(crate) const REFUSALS: &[Situation] = &[
-    case("foreign_files-skill", &["skill", "--project", "--for", "codex"], |scene| {
+    case("foreign_files-skill", &["skill", "install", "--project", "--for", "codex"], |scene| {
         scene.sandbox.write("repo/.agents/skills/git-conductor/SKILL.md", "mine\n");
     }),
     case(
         "foreign_settings",
-        &["skill", "--hooks", "--install", "--project", "--for", "claude"],
+        &["skill", "install", "--hooks", "--project", "--for", "claude"],
         |scene| {
             scene.sandbox.write("repo/.claude/settings.json", "// mine\n{}\n");
         },
@@ -543,7 +543,7 @@ pub(crate) const FAILURES: &[Situation] = &[
     case("usage-commit", &["complete", "build", "--commit", "nowhere"], held_by_me),
     within("home", case("not_a_repository", &["status"], nothing)),
     within("home", case("not_a_repository-notes", &["notes"], nothing)),
-    case("usage-notes", &["notes", "nowhere"], nothing),
+    case("usage-notes", &["notes", "show", "nowhere"], nothing),
     case("usage-notes-remote", &["notes", "sync", "--remote", "nobody"], nothing),
     case("usage-guard-commit", &["guard", "--commit", "nowhere"], nothing),
     case("git-notesRef", &["notes"], |scene| {

@@ -198,31 +198,31 @@ fn it_goes_where_the_agent_reads_skills_and_away_again() {
         command.args(["conductor", "skill"]).args(args).env("HOME", &home);
         command.output().unwrap()
     };
-    let none = run(&["--install"]);
+    let none = run(&["install"]);
     assert_eq!(none.status.code(), Some(129), "no agent asks");
     for (who, dir) in [("claude", ".claude"), ("codex", ".agents"), ("opencode", ".agents")] {
         let path = home.join(dir).join("skills/git-conductor/SKILL.md");
-        let dry = run(&["--install", "--for", who, "--dry-run"]);
+        let dry = run(&["install", "--for", who, "--dry-run"]);
         assert!(dry.status.success() && !path.exists());
-        let output = run(&["--install", "--for", who]);
+        let output = run(&["install", "--for", who]);
         assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{}\n", path.display()));
         assert!(std::fs::read_to_string(&path).unwrap().starts_with(&text()));
         let again: Value =
-            serde_json::from_slice(&run(&["--install", "--for", who, "--json"]).stdout).unwrap();
+            serde_json::from_slice(&run(&["install", "--for", who, "--json"]).stdout).unwrap();
         assert_eq!(again["files"][0]["change"], "same");
-        assert!(run(&["--uninstall", "--for", who]).status.success());
+        assert!(run(&["uninstall", "--for", who]).status.success());
         assert!(!path.parent().unwrap().exists());
         // Somebody's own, and a link.
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, "mine\n").unwrap();
         let refused: Value =
-            serde_json::from_slice(&run(&["--install", "--for", who, "--json"]).stdout).unwrap();
+            serde_json::from_slice(&run(&["install", "--for", who, "--json"]).stdout).unwrap();
         assert_eq!(refused["code"], "foreign_files");
-        assert!(run(&["--uninstall", "--for", who]).status.success());
+        assert!(run(&["uninstall", "--for", who]).status.success());
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine\n");
         std::fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink(home.join("elsewhere"), &path).unwrap();
-        assert_eq!(run(&["--install", "--for", who]).status.code(), Some(1));
+        assert_eq!(run(&["install", "--for", who]).status.code(), Some(1));
         assert!(!home.join("elsewhere").exists());
         std::fs::remove_file(&path).unwrap();
     }
@@ -231,37 +231,38 @@ fn it_goes_where_the_agent_reads_skills_and_away_again() {
 #[test]
 fn a_project_gets_tracked_files_and_a_block() {
     let mut scene = Scene::new();
-    let args = |more: &[&'static str]| [&["skill", "--project", "--for", "claude"], more].concat();
+    let args =
+        |more: &[&'static str]| [&["skill"], more, &["--project", "--for", "claude"]].concat();
     scene.sandbox.write("repo/AGENTS.md", "# Rules\n");
-    scene.does("codex-2", &args(&["--install"]));
+    scene.does("codex-2", &args(&["install"]));
     let agents = std::fs::read_to_string(scene.sandbox.join("repo/AGENTS.md")).unwrap();
     assert!(agents.starts_with("# Rules\n\n<!-- git-conductor: begin -->\n"), "{agents}");
     assert!(scene.sandbox.join("repo/.claude/skills/git-conductor/SKILL.md").exists());
-    scene.does("codex-2", &args(&["--uninstall"]));
+    scene.does("codex-2", &args(&["uninstall"]));
     let agents = std::fs::read_to_string(scene.sandbox.join("repo/AGENTS.md")).unwrap();
     assert_eq!(agents, "# Rules\n");
     assert!(!scene.sandbox.join("repo/.claude/skills/git-conductor").exists());
     // An empty file of somebody's is not one that held our block only.
     scene.sandbox.write("repo/AGENTS.md", "");
-    scene.does("codex-2", &args(&["--uninstall"]));
+    scene.does("codex-2", &args(&["uninstall"]));
     assert!(scene.sandbox.join("repo/AGENTS.md").exists());
     std::fs::remove_file(scene.sandbox.join("repo/AGENTS.md")).unwrap();
-    scene.does("codex-2", &args(&["--install"]));
-    scene.does("codex-2", &args(&["--uninstall"]));
+    scene.does("codex-2", &args(&["install"]));
+    scene.does("codex-2", &args(&["uninstall"]));
     assert!(!scene.sandbox.join("repo/AGENTS.md").exists());
     scene.sandbox.write("repo/AGENTS.md", "# Rules\n");
     // What leads out of the worktree is not followed, and then nothing is changed.
     std::fs::remove_dir_all(scene.sandbox.join("repo/.claude")).unwrap();
     std::fs::create_dir(scene.sandbox.join("outside")).unwrap();
     std::os::unix::fs::symlink("../outside", scene.sandbox.join("repo/.claude")).unwrap();
-    let refused = scene.said("codex-2", &args(&["--install"]));
+    let refused = scene.said("codex-2", &args(&["install"]));
     assert_eq!(refused["code"], "foreign_files");
     assert_eq!(std::fs::read_dir(scene.sandbox.join("outside")).unwrap().count(), 0);
     assert_eq!(std::fs::read_to_string(scene.sandbox.join("repo/AGENTS.md")).unwrap(), "# Rules\n");
     std::fs::remove_file(scene.sandbox.join("repo/.claude")).unwrap();
     std::fs::remove_file(scene.sandbox.join("repo/AGENTS.md")).unwrap();
     std::os::unix::fs::symlink("file", scene.sandbox.join("repo/AGENTS.md")).unwrap();
-    assert_eq!(scene.said("codex-2", &args(&["--install"]))["code"], "foreign_files");
+    assert_eq!(scene.said("codex-2", &args(&["install"]))["code"], "foreign_files");
 }
 
 /// The agents whose settings can have hooks, and where these are.
@@ -272,9 +273,9 @@ const SETTINGS: &[(&str, &str)] = &[
     ("gemini", ".gemini/settings.json"),
 ];
 
-/// `git conductor skill --hooks ARGS --json` in the repository: what it answers.
+/// `git conductor skill ARGS --hooks --json` in the repository: what it answers.
 fn hooks(scene: &mut Scene, args: &[&str]) -> Value {
-    scene.said("codex-2", &[&["skill", "--hooks"], args].concat())
+    scene.said("codex-2", &[&["skill"], args, &["--hooks"]].concat())
 }
 
 #[test]
@@ -290,41 +291,49 @@ fn hooks_are_put_among_those_of_others_and_taken_out_again() {
             };
             let read = || std::fs::read_to_string(&path).unwrap();
             // A file of its own comes and goes.
-            let dry = hooks(&mut scene, &with(&["--install", "--dry-run"]));
+            let dry = hooks(&mut scene, &with(&["install", "--dry-run"]));
             assert_eq!(dry["files"][0]["change"], "written");
             assert!(!path.exists());
-            let put = hooks(&mut scene, &with(&["--install"]));
+            let put = hooks(&mut scene, &with(&["install"]));
             assert_eq!(put["files"][0]["path"], path.to_str().unwrap());
-            let printed = hooks(&mut scene, &["--for", agent]);
+            let printed = hooks(&mut scene, &["show", "--for", agent]);
             assert_eq!(serde_json::from_str::<Value>(&read()).unwrap(), printed["settings"]);
             assert_eq!(printed["path"], *file);
-            assert_eq!(hooks(&mut scene, &with(&["--install"]))["files"][0]["change"], "same");
-            let gone = hooks(&mut scene, &with(&["--uninstall"]));
+            assert_eq!(hooks(&mut scene, &with(&["install"]))["files"][0]["change"], "same");
+            let gone = hooks(&mut scene, &with(&["uninstall"]));
             assert_eq!(gone["files"][0]["change"], "removed");
             assert!(!path.exists());
-            assert_eq!(hooks(&mut scene, &with(&["--uninstall"]))["files"], serde_json::json!([]));
+            assert_eq!(hooks(&mut scene, &with(&["uninstall"]))["files"], serde_json::json!([]));
             // In somebody's nothing else changes, neither who may read it.
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(&path, theirs).unwrap();
             let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
             std::fs::set_permissions(&path, mode).unwrap();
-            hooks(&mut scene, &with(&["--install", "--edits"]));
+            hooks(&mut scene, &with(&["install", "--edits"]));
             assert!(read().contains("--hook=edit"), "{}", read());
-            hooks(&mut scene, &with(&["--install"]));
+            hooks(&mut scene, &with(&["install"]));
             assert!(!read().contains("--hook=edit") && read().contains("--stop"), "{}", read());
             assert!(read().contains("1.50") && read().contains("\"x\""));
             let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&path).unwrap());
             assert_eq!(mode & 0o777, 0o600);
-            hooks(&mut scene, &with(&["--uninstall"]));
+            hooks(&mut scene, &with(&["uninstall"]));
             assert_eq!(read(), theirs);
             // What cannot be told is refused, with what can be added by hand.
             for odd in ["// mine\n{}\n", "{\"hooks\": []}", "{\"hooks\": {}, \"hooks\": {}}"] {
                 std::fs::write(&path, odd).unwrap();
-                let refused = hooks(&mut scene, &with(&["--install"]));
+                let refused = hooks(&mut scene, &with(&["install"]));
                 assert_eq!(refused["code"], "foreign_settings", "{odd}");
                 assert_eq!(
                     refused["do"],
-                    serde_json::json!(["git", "conductor", "skill", "--hooks", "--for", agent])
+                    serde_json::json!([
+                        "git",
+                        "conductor",
+                        "skill",
+                        "show",
+                        "--hooks",
+                        "--for",
+                        agent
+                    ])
                 );
                 assert_eq!(refused["line"], printed["settings"].to_string());
                 assert_eq!(read(), odd);
@@ -333,7 +342,7 @@ fn hooks_are_put_among_those_of_others_and_taken_out_again() {
             std::fs::remove_file(&path).unwrap();
             let elsewhere = scene.sandbox.write("elsewhere.json", "{}");
             std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
-            for what in ["--install", "--uninstall"] {
+            for what in ["install", "uninstall"] {
                 let refused = hooks(&mut scene, &with(&[what]));
                 assert_eq!(refused["code"], "foreign_settings");
             }
@@ -345,10 +354,10 @@ fn hooks_are_put_among_those_of_others_and_taken_out_again() {
     std::fs::remove_dir_all(scene.sandbox.join("repo/.claude")).ok();
     std::fs::create_dir(scene.sandbox.join("outside")).unwrap();
     std::os::unix::fs::symlink("../outside", scene.sandbox.join("repo/.claude")).unwrap();
-    let refused = hooks(&mut scene, &["--project", "--for", "claude"]);
+    let refused = hooks(&mut scene, &["install", "--project", "--for", "claude"]);
     assert_eq!(refused["code"], "foreign_settings");
     assert_eq!(std::fs::read_dir(scene.sandbox.join("outside")).unwrap().count(), 0);
-    let unknown = hooks(&mut scene, &["--install", "--for", "opencode"]);
+    let unknown = hooks(&mut scene, &["install", "--for", "opencode"]);
     assert_eq!(unknown["code"], "usage");
 }
 
@@ -365,12 +374,12 @@ fn doctor_tells_of_what_is_of_another_version() {
     };
     assert_eq!(found(&mut scene), []);
     let renewed: &[&[&str]] = &[
-        &["skill", "--install", "--for", "claude"],
-        &["skill", "--install", "--for", "other"],
-        &["skill", "--hooks", "--install", "--for", "claude"],
-        &["skill", "--hooks", "--install", "--for", "gemini", "--edits"],
-        &["skill", "--install", "--for", "claude", "--project"],
-        &["skill", "--hooks", "--install", "--for", "cursor", "--edits", "--project"],
+        &["skill", "install", "--for", "claude"],
+        &["skill", "install", "--for", "other"],
+        &["skill", "install", "--hooks", "--for", "claude"],
+        &["skill", "install", "--hooks", "--for", "gemini", "--edits"],
+        &["skill", "install", "--for", "claude", "--project"],
+        &["skill", "install", "--hooks", "--for", "cursor", "--edits", "--project"],
     ];
     for command in renewed {
         scene.does("codex-2", command);

@@ -468,7 +468,19 @@ pub(crate) fn refusal_codes() -> BTreeSet<String> {
     let source = include_str!("../../src/rules/refusal.rs");
     let (_, body) = source.split_once("pub const fn code(&self)").unwrap();
     let (body, _) = body.split_once("\n    }\n").unwrap();
-    body.split('"').skip(1).step_by(2).map(str::to_owned).collect()
+    let of_sprints = body.split('"').skip(1).step_by(2).map(str::to_owned);
+    of_sprints.chain(codes_of_commands()).collect()
+}
+
+/// Those of the refusals that commands bring themselves.
+fn codes_of_commands() -> Vec<String> {
+    let begin = "fn code(&self) -> &'static str {\n        \"";
+    let code = |text: &str| text.split('"').next().unwrap().to_owned();
+    let all = crate::tidy::sources();
+    let each = all.iter().flat_map(|source| source.code.split(begin).skip(1));
+    let codes: Vec<String> = each.map(code).collect();
+    assert!(codes.len() > 5, "{codes:?}");
+    codes
 }
 
 #[test]

@@ -69,11 +69,11 @@ const WRITING: &[&str] = &[
     "commands/status/screen.rs",
 ];
 
-struct Source {
+pub(crate) struct Source {
     /// Below `src`.
     path: String,
     /// Without the tests at its end.
-    code: String,
+    pub(crate) code: String,
     lines: usize,
 }
 
@@ -102,7 +102,7 @@ fn files(dir: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-fn sources() -> Vec<Source> {
+pub(crate) fn sources() -> Vec<Source> {
     let root = Path::new(ROOT).join("src");
     let mut found = Vec::new();
     files(&root, &mut found);

@@ -14,7 +14,7 @@ use crate::error::{Failure, FailureKind};
 const MARK: &str = "Put here by 'git conductor install', which '--uninstall' undoes.";
 /// The same for a skill.
 const SKILL: &str =
-    "<!-- Put here by 'git conductor skill --install', which '--uninstall' undoes. -->";
+    "<!-- Put here by 'git conductor skill install', which 'skill uninstall' undoes. -->";
 /// A file of ours is no longer than this, in bytes.
 const LONGEST: u64 = 1024 * 1024;
 /// At most this many entries are read of a directory.

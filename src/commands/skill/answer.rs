@@ -35,7 +35,7 @@ fn text(skill: &Skill, messages: &mut Messages) -> String {
                     format!("--for {}{}", reader.word(), if *edits { " --edits" } else { "" });
                 messages
                     .hint(&format!("for ~/{path}, or {path} of a project; this puts them there:"));
-                messages.hint(&format!("git conductor skill --hooks --install {words}"));
+                messages.hint(&format!("git conductor skill install --hooks {words}"));
                 format!("{}\n", reader.whole(*edits))
             } else {
                 messages.line(
