@@ -171,8 +171,8 @@ fn canonical_entry(path: &Path) -> io::Result<PathBuf> {
     if path.symlink_metadata()?.is_symlink() { path.canonicalize() } else { Ok(path.to_owned()) }
 }
 
-/// Whether `dir`, which `canonical` resolves, is a git directory (`is_git_directory`): a sane `HEAD`,
-/// and objects and references where its common directory says.
+/// Whether `dir`, which `canonical` resolves, is a git directory (`is_git_directory`): a sane
+/// `HEAD`, and objects and references where its common directory says.
 fn git_directory(
     dir: &Path,
     canonical: impl FnOnce(&Path) -> io::Result<PathBuf>,

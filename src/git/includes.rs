@@ -18,7 +18,8 @@ pub(super) struct Seen<'a> {
 }
 
 /// Whether gix reads the section as git does: it follows `include` only in lower case, does not
-/// fold the case of `[section.Sub]`, which git still does, and passes over an include without a path.
+/// fold the case of `[section.Sub]`, which git still does, and passes over an include without a
+/// path.
 pub(super) fn is_understood(section: &SectionRef<'_>, seen: Seen<'_>) -> bool {
     if section.header().is_legacy() {
         return false;

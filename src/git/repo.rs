@@ -40,8 +40,9 @@ pub struct Repo {
 }
 
 impl Repo {
-    /// Finds the repository of `cwd` (as `getcwd` gives it: absolute, and without links) as git would
-    /// with the variables that `vars` returns; `None` outside of any. No child process, unless gix cannot serve the repository.
+    /// Finds the repository of `cwd` (as `getcwd` gives it: absolute, and without links) as git
+    /// would with the variables that `vars` returns; `None` outside of any. No child process,
+    /// unless gix cannot serve the repository.
     ///
     /// # Errors
     /// [`FailureKind::NotARepository`] where git stops rather than go on looking (`GIT_DIR` or a
@@ -185,8 +186,8 @@ impl Repo {
         Self::discover(root, &vars)
     }
 
-    /// The branch that is checked out, by what `HEAD` held when the repository was found; `None` if it is
-    /// detached, or not a file.
+    /// The branch that is checked out, by what `HEAD` held when the repository was found; `None` if
+    /// it is detached, or not a file.
     #[must_use]
     pub fn branch(&self) -> Option<String> {
         let name = self.head.strip_prefix(b"ref: ")?.trim_ascii().strip_prefix(b"refs/heads/")?;

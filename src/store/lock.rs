@@ -283,9 +283,9 @@ pub(crate) fn record_gone<D: Dir>(phase: &CheckedDir<D>) -> String {
     format!("'{}' was committed, and its record is gone", phase.path())
 }
 
-/// Clears a lock that holds nobody's claim any more: `last`, its state file, goes last, so that what
-/// a kill leaves still tells what it is. Everything goes through the handle that was judged, so a
-/// lock that was published meanwhile is never touched.
+/// Clears a lock that holds nobody's claim any more: `last`, its state file, goes last, so that
+/// what a kill leaves still tells what it is. Everything goes through the handle that was judged,
+/// so a lock that was published meanwhile is never touched.
 pub(crate) fn clear<W: World>(
     phase: &CheckedDir<W::Dir>,
     lock: &CheckedDir<W::Dir>,

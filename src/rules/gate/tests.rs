@@ -120,8 +120,8 @@ fn without_an_unfinished_sprint() {
     assert_eq!(answer(Some(&board("build")), false, &["a1"], false), "no: unknown_phase");
 }
 
-/// In every state of `plan`, `build`, `ship` and what follows: a failure of the guarding phase, or of
-/// anything that it waits for, shuts the gate, and the sprint's end does not open it.
+/// In every state of `plan`, `build`, `ship` and what follows: a failure of the guarding phase, or
+/// of anything that it waits for, shuts the gate, and the sprint's end does not open it.
 #[test]
 fn no_failure_opens_the_gate() {
     let failed = Done { verdict: Verdict::Fail, ..passed(at("a1")) };
