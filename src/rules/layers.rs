@@ -93,8 +93,7 @@ pub fn way(
     })
 }
 
-/// What `id` depends on, without what goes without saying: what another of these depends on
-/// already.
+/// The direct dependencies of `id` after transitive reduction.
 #[must_use]
 pub fn reduced(graph: &Graph, id: PhaseId) -> Vec<PhaseId> {
     let deps = &graph.phase(id).depends_on;

@@ -1,7 +1,7 @@
-//! What a new sprint takes over of another: completions with what was handed over.
+//! Carrying completions, with their pinned artifacts, from an earlier sprint into a new one.
 //!
-//! The new sprint has what it needs in itself, so that it stands when the old one is removed; of
-//! the old one nothing is changed. A copy that is not what was handed over is never taken over.
+//! The new sprint gets its own copies, so the old one can be removed; the old one is not changed. A
+//! pin whose content no longer matches its hash is never carried.
 
 use sha2::{Digest, Sha256};
 

@@ -1,14 +1,12 @@
-//! What commands ask of a phase: claim it; and what completing it (`completing`) and ending a
-//! claim (`freeing`) have in common with that.
+//! Claiming a phase, and the loop that every change of a phase runs in.
 //!
-//! Each is the same loop: read what the decision needs, let the rules decide, carry the decision
-//! out by one atomic step, and when that step finds the world changed, begin again. The mutex is
-//! held for one round at a time, and only so that contenders do not waste each other's work.
+//! Each round of the loop reads what the decision needs, lets the rules decide, and carries the
+//! decision out by one atomic step. If the step finds that the store has changed, the next round
+//! begins. A round holds the mutex, which only spares contenders work.
 
 use std::collections::BTreeSet;
 
 use super::Store;
-pub use super::asker::Asker;
 use super::checked_dir::tidy;
 use super::completing::checking;
 use super::layout::LATCH_SECONDS;
@@ -25,6 +23,7 @@ use crate::rules::{
     next::{holding, next},
 };
 
+pub use super::asker::Asker;
 pub use super::completing::{Completed, HandIn, MayComplete};
 pub use super::freeing::Freed;
 

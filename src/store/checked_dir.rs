@@ -222,8 +222,8 @@ impl<D: Dir> CheckedDir<D> {
         Ok(Step::Done)
     }
 
-    /// Creates a file that must not exist, of which a kill or an error leaves any part: whoever
-    /// reads it must take a part for none.
+    /// Creates a file that must not exist. A kill or an error may leave a partial file: a reader
+    /// must count that as absent.
     pub(crate) fn create_once(&self, name: &str, content: &[u8]) -> Result<Step, Failure> {
         let mut file = match retry(|| self.dir.create(name, false)) {
             Ok(file) => file,

@@ -184,14 +184,14 @@ pub(crate) fn reset_attempts<D: Dir>(phase: &CheckedDir<D>, count: u64) -> Resul
     past.create_once(&reset_attempts_name(count), b"")
 }
 
-/// The token that a record is called by; what is no file, or has a name of another form, is none.
+/// The token in the name of a record; `None` if the entry is not a file, or has another name.
 fn token(entry: &Entry) -> Option<Token> {
     let name = entry.name.strip_suffix(JSON).filter(|_| entry.kind == Kind::File);
     name.and_then(Token::parse)
 }
 
-/// The directory to be read, if there is one. What is none is passed over: no board fails for want
-/// of what is only told; who ends a claim, and must write here, fails.
+/// Opens the directory for reading, if there is one. Anything else of that name counts as absent: a
+/// board does not fail for it. A command that ends a claim must write here, and fails.
 pub(crate) fn open<D: Dir>(phase: &CheckedDir<D>) -> Result<Option<CheckedDir<D>>, Failure> {
     match phase.open(PAST) {
         Err(failure) if failure.kind == FailureKind::Tampered => Ok(None),

@@ -1,8 +1,8 @@
 //! How a sprint begins, how it ends, and how it is removed.
 //!
-//! A new sprint is published by one rename of a directory that is complete and durable, and only
-//! then is the old one archived: there is never a moment, and no kill leaves one, in which there is
-//! none.
+//! One rename publishes a new sprint, whose directory is complete and durable by then. Only after
+//! that the old one is archived. So there is a current sprint at every moment, even if a command is
+//! killed.
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 

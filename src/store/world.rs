@@ -149,11 +149,11 @@ pub struct Defences {
     /// A claim's end is written down before it comes. Without it a command that is killed in
     /// between loses the attempt.
     pub record_first: bool,
-    /// An owner is silent from when it was last heard, and not from its claim. Without it one that
-    /// has just been restarted is robbed at once.
+    /// An owner's silence counts from when it was last heard, and not from its claim. Without it an
+    /// owner that has just been restarted loses its phase at once.
     pub hear: bool,
-    /// Before a claim is taken over, it is looked whether its owner has been heard since it was
-    /// judged. Without it one that speaks in between is robbed.
+    /// Before a command takes a claim over, it checks whether the owner has been heard since it was
+    /// judged. Without it an owner that is heard in between loses its phase.
     pub hear_again: bool,
     /// A sprint's moment is marked before it is published, and before it is removed. Without it a
     /// start takes the id of a sprint that was archived and removed within the same second.

@@ -225,7 +225,7 @@ fn what_is_evidence() {
         let required = weigh(Policy::Require, "ship", gaps.clone());
         assert_eq!(required.is_err(), !gaps.is_empty());
     }
-    // What is no commit is nothing that anything was shown of.
+    // A target that is not a commit has no evidence.
     let board = shipping(claimed(ANN), false);
     let ship = board.graph.find("ship").unwrap();
     let gaps = gaps(&board, ship, &[Content::default()], |_| Pin::None);
