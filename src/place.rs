@@ -1,8 +1,8 @@
 //! Where the store is, and which project's sprints in it are ours. No gix here, and nothing of what
 //! a store holds.
 //!
-//! Every linked worktree, subdirectory, hook and `git -C` call of one repository must reach the same
-//! store, so everything but what the user says is derived from the common directory.
+//! Every linked worktree, subdirectory, hook and `git -C` call of one repository must reach the
+//! same store, so everything but what the user says is derived from the common directory.
 
 pub mod pointer;
 
@@ -59,8 +59,8 @@ pub struct Place {
     pub origin: Origin,
 }
 
-/// Finds the store: `given` (`--store`) or `GIT_CONDUCTOR_STORE`; `NANOSTACK_STORE`, except where it
-/// is just the calling linked worktree's own; `conductor.store` (if relative, from
+/// Finds the store: `given` (`--store`) or `GIT_CONDUCTOR_STORE`; `NANOSTACK_STORE`, except where
+/// it is just the calling linked worktree's own; `conductor.store` (if relative, from
 /// [`Repo::anchor`]; it is `explicit` unless the repository's own configuration has it); the
 /// pointer; the main worktree's `.nanostack`; else `nanostack` in the common directory.
 ///
@@ -70,9 +70,10 @@ pub struct Place {
 ///
 /// # Errors
 /// [`FailureKind::NotARepository`] without repository and explicit store,
-/// [`FailureKind::StoreGone`] if the pointer's store or its boards are not there, [`FailureKind::Tampered`] for a
-/// pointer that this program does not write and for a store that a checkout could have redirected by
-/// a link, [`FailureKind::ForeignOwner`] for another user's store.
+/// [`FailureKind::StoreGone`] if the pointer's store or its boards are not there,
+/// [`FailureKind::Tampered`] for a pointer that this program does not write and for a store that a
+/// checkout could have redirected by a link, [`FailureKind::ForeignOwner`] for another user's
+/// store.
 pub fn find(
     given: Option<&Path>,
     vars: &dyn Fn(&str) -> Option<OsString>,
@@ -116,9 +117,9 @@ pub fn find_own(repo: &Repo, vars: &dyn Fn(&str) -> Option<OsString>) -> Result<
     finish(place, vars, Some(repo))
 }
 
-/// The stores that `conductor.store` in the repository's own files takes the place of: those that it
-/// names with less precedence, and the one that the repository has without it. What a sprint there
-/// shuts a setting does not open.
+/// The stores that `conductor.store` in the repository's own files takes the place of: those that
+/// it names with less precedence, and the one that the repository has without it. What a sprint
+/// there shuts a setting does not open.
 ///
 /// # Errors
 /// As [`find`], but a pointer's store that is gone, as after a move, is left out.
@@ -301,8 +302,9 @@ fn finish(
     Ok(place)
 }
 
-/// `path` (absolute) with links resolved, except that within a worktree none may be: what is checked
-/// out comes from anywhere, and a link in it must not choose which files are read and written.
+/// `path` (absolute) with links resolved, except that within a worktree none may be: what is
+/// checked out comes from anywhere, and a link in it must not choose which files are read and
+/// written.
 fn resolve_in(repo: &Repo, path: &Path) -> Result<PathBuf, Failure> {
     let plain = tidy(path);
     // The usual place, which needs no look: the root is canonical, and `finish` looks at the rest.

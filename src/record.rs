@@ -71,7 +71,8 @@ impl<'de> Deserialize<'de> for Token {
     }
 }
 
-/// Reads `T`, or its default when the field holds anything else (a script's or a stranger's record).
+/// Reads `T`, or its default when the field holds anything else (a script's or a stranger's
+/// record).
 fn lenient<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -81,8 +82,8 @@ where
     Ok(serde_json::from_value(value).unwrap_or_default())
 }
 
-/// Reads a verdict. A record without one, as a script writes it, is a pass; what cannot be understood
-/// is not, so that a newer program's "not yet" opens nothing here.
+/// Reads a verdict. A record without one, as a script writes it, is a pass; what cannot be
+/// understood is not, so that a newer program's "not yet" opens nothing here.
 fn verdict<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Verdict, D::Error> {
     let value = Value::deserialize(deserializer)?;
     Ok(if value.is_null() {
@@ -258,20 +259,20 @@ pub struct Claim {
     /// The agent's session id, when one was detected.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
-    /// Whether `session` names the agent itself (a thread, a job): another id is then another agent,
-    /// also below the same process. Absent in records of older versions.
+    /// Whether `session` names the agent itself (a thread, a job): another id is then another
+    /// agent, also below the same process. Absent in records of older versions.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "std::ops::Not::not")]
     pub stable: bool,
     /// The process that lives as long as the agent.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub process: Option<Process>,
-    /// In place of `process`, the one that the agent shares with others: that it lives proves nothing
-    /// about this agent. A field of its own, so that older versions see an owner of whom they know
-    /// nothing, rather than every agent below that process.
+    /// In place of `process`, the one that the agent shares with others: that it lives proves
+    /// nothing about this agent. A field of its own, so that older versions see an owner of whom
+    /// they know nothing, rather than every agent below that process.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub shared: Option<Process>,
-    /// The script below `process`, in a session of its own, that claimed. While it runs, only what runs
-    /// below it is the owner: two such scripts are two workers.
+    /// The script below `process`, in a session of its own, that claimed. While it runs, only what
+    /// runs below it is the owner: two such scripts are two workers.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub via: Option<Process>,
     /// The terminal session of a person whose processes cannot be seen.
@@ -421,8 +422,8 @@ impl Claim {
         self.process.as_ref().or(self.shared.as_ref())
     }
 
-    /// Whether no process proves that the owner lives, although it may: it shares one, or, being known
-    /// by its session alone, has none that can be seen.
+    /// Whether no process proves that the owner lives, although it may: it shares one, or, being
+    /// known by its session alone, has none that can be seen.
     #[must_use]
     pub const fn is_unproven(&self) -> bool {
         self.process.is_none() && (self.shared.is_some() || self.stable)
@@ -485,7 +486,8 @@ pub struct Event {
     pub sprint: String,
 }
 
-/// What `batch` reads of a store's `config.json`, which is never written; a graph that is wrong does not hide the skills.
+/// What `batch` reads of a store's `config.json`, which is never written; a graph that is wrong
+/// does not hide the skills.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub struct SkillConfig {
     /// Further directories that hold `<skill>/SKILL.md`.

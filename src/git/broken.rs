@@ -1,9 +1,9 @@
 //! References of ours that lead to nothing that can be read, and how they are mended.
 //!
-//! A power cut can leave a reference as an empty file, or with an id whose objects never reached the disk.
-//! git changes no reference of the first kind, and collects no garbage beside either. Objects that are only
-//! out of reach (another user's, a disk that fails) are no reason to change anything: what is lost must be
-//! known to be absent or empty.
+//! A power cut can leave a reference as an empty file, or with an id whose objects never reached
+//! the disk. git changes no reference of the first kind, and collects no garbage beside either.
+//! Objects that are only out of reach (another user's, a disk that fails) are no reason to change
+//! anything: what is lost must be known to be absent or empty.
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
@@ -59,8 +59,9 @@ impl fmt::Display for Lost {
 }
 
 impl Repo {
-    /// Those of our references that are broken: notes called `name` and their artifacts, here and as they
-    /// were fetched, and what is kept of dead owners. A few git children; more if something is wrong.
+    /// Those of our references that are broken: notes called `name` and their artifacts, here and
+    /// as they were fetched, and what is kept of dead owners. A few git children; more if something
+    /// is wrong.
     ///
     /// # Errors
     /// git cannot be asked.
@@ -98,8 +99,8 @@ impl Repo {
         Ok(!self.is_commit(&id)?)
     }
 
-    /// Mends the notes called `name` and their artifacts where a power cut has left a reference as a file
-    /// without an id. Whether any was. Costs no child where none was.
+    /// Mends the notes called `name` and their artifacts where a power cut has left a reference as
+    /// a file without an id. Whether any was. Costs no child where none was.
     ///
     /// # Errors
     /// As [`Repo::mend_ref`].
@@ -115,8 +116,8 @@ impl Repo {
         Ok(any)
     }
 
-    /// Mends a reference, if it is broken: it gets the latest of its earlier values that is whole, else it
-    /// is removed. Whether it was changed.
+    /// Mends a reference, if it is broken: it gets the latest of its earlier values that is whole,
+    /// else it is removed. Whether it was changed.
     ///
     /// # Errors
     /// What git or the system says.
@@ -168,8 +169,8 @@ impl Repo {
         Ok(true)
     }
 
-    /// Gives a reference whose file holds no id another value, or none, as git would: whoever has its lock
-    /// may rename that over it.
+    /// Gives a reference whose file holds no id another value, or none, as git would: whoever has
+    /// its lock may rename that over it.
     fn replace_file(&self, name: &str, id: Option<&str>) -> Result<(), Failure> {
         let path = self.common_dir.join(name);
         let lock = self.common_dir.join(format!("{name}.lock"));
@@ -223,7 +224,8 @@ impl Repo {
         found
     }
 
-    /// Commits that no reference leads to and that were made for the salvage `name`, the latest first.
+    /// Commits that no reference leads to and that were made for the salvage `name`, the latest
+    /// first.
     fn unreached(&self, name: &str) -> Result<Vec<String>, Failure> {
         let Some(wanted) = Salvage::read(name, "") else { return Ok(Vec::new()) };
         let mut git = self.git();
@@ -296,8 +298,8 @@ impl Repo {
         self.common_dir.join(name).symlink_metadata().is_ok_and(|meta| meta.is_file())
     }
 
-    /// Whether all is there that these commits lead to; where it is said, without what their parents lead
-    /// to. Two git children.
+    /// Whether all is there that these commits lead to; where it is said, without what their
+    /// parents lead to. Two git children.
     ///
     /// # Errors
     /// Something cannot be read, and is not known to be gone.

@@ -1,4 +1,5 @@
-//! What is checked out, as a claim records it: at hardly any cost, since it is on the way of every claim.
+//! What is checked out, as a claim records it: at hardly any cost, since it is on the way of every
+//! claim.
 
 use std::fs::OpenOptions;
 use std::io::Read as _;
@@ -19,11 +20,12 @@ use crate::record::Checkout;
 const MAX_REF_BYTES: usize = 128;
 
 impl Repo {
-    /// The branch and the commit that are checked out; what cannot be told is left out, as nobody is
-    /// kept from working by it.
+    /// The branch and the commit that are checked out; what cannot be told is left out, as nobody
+    /// is kept from working by it.
     ///
-    /// `HEAD` was read when the repository was found; a loose reference is one file more, and gix looks
-    /// for any other. Where references are no files, one git child is asked, or two on an unborn branch.
+    /// `HEAD` was read when the repository was found; a loose reference is one file more, and gix
+    /// looks for any other. Where references are no files, one git child is asked, or two on an
+    /// unborn branch.
     #[must_use]
     pub fn checkout(&self) -> Checkout {
         if !self.gix_sees_refs {
@@ -45,7 +47,8 @@ impl Repo {
         Checkout { branch: Some(short(target)), commit }
     }
 
-    /// The id in the file of the reference `name`, if it is a branch that has one, and one of its own.
+    /// The id in the file of the reference `name`, if it is a branch that has one, and one of its
+    /// own.
     fn loose(&self, name: &BStr) -> Option<String> {
         // Others may belong to the worktree alone; and no name leads out of the directory.
         let branch =

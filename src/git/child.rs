@@ -57,8 +57,8 @@ pub(super) fn stdout(command: &mut Command) -> Result<Vec<u8>, Failure> {
     if output.status.success() { Ok(output.stdout) } else { Err(complaint(command, &output)) }
 }
 
-/// What `command` prints, if it ends well within `limit`; `None` otherwise. No more than `most` bytes of
-/// it are read, and what it complains about is not heard.
+/// What `command` prints, if it ends well within `limit`; `None` otherwise. No more than `most`
+/// bytes of it are read, and what it complains about is not heard.
 pub(super) fn within(
     command: &mut Command,
     limit: Duration,

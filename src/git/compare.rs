@@ -23,8 +23,8 @@ pub struct Differing {
 }
 
 impl Repo {
-    /// The first `most` paths in which the trees (or commits) `one` and `other` differ, by their ids
-    /// in hexadecimal. One `git diff` child, which is not heard out where that is a long list.
+    /// The first `most` paths in which the trees (or commits) `one` and `other` differ, by their
+    /// ids in hexadecimal. One `git diff` child, which is not heard out where that is a long list.
     ///
     /// # Errors
     /// [`FailureKind::Git`] for what is no id, or an object that is not there.
@@ -58,9 +58,9 @@ impl Repo {
         Ok(Differing { paths, more: cut || all.next().is_some() })
     }
 
-    /// Whether `commit` contains `ancestor`, both ids in hexadecimal: it is that commit, or one that
-    /// came after it. A commit that is not there is contained in none. One `git merge-base` child,
-    /// or none where they are the same.
+    /// Whether `commit` contains `ancestor`, both ids in hexadecimal: it is that commit, or one
+    /// that came after it. A commit that is not there is contained in none. One `git merge-base`
+    /// child, or none where they are the same.
     ///
     /// # Errors
     /// [`FailureKind::Git`] for what is no id; or git cannot be run.

@@ -159,8 +159,8 @@ impl Config {
         self.raw(key, |_| true).iter().map(ToString::to_string).collect()
     }
 
-    /// The middle parts of the keys that begin with `section`, as `origin` in `remote.origin.url`, each
-    /// once, in the order in which they are set.
+    /// The middle parts of the keys that begin with `section`, as `origin` in `remote.origin.url`,
+    /// each once, in the order in which they are set.
     #[must_use]
     pub fn subsections(&self, section: &str) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
@@ -209,8 +209,8 @@ impl Config {
         section.meta().path.as_deref()
     }
 
-    /// Every value of `key` in the repository's own files, as a path, lowest precedence first; an empty
-    /// one counts as none.
+    /// Every value of `key` in the repository's own files, as a path, lowest precedence first; an
+    /// empty one counts as none.
     #[must_use]
     pub fn repository_paths(&self, key: &str) -> Vec<PathBuf> {
         let own = self.raw(key, |meta| meta.source.kind() == Kind::Repository);
@@ -287,7 +287,8 @@ fn options() -> init::Options<'static> {
     init::Options { lossy: true, ..Default::default() }
 }
 
-/// The files that no repository owns, lowest precedence first (`config.c`, `do_git_config_sequence`).
+/// The files that no repository owns, lowest precedence first (`config.c`,
+/// `do_git_config_sequence`).
 fn outside(env: &Env) -> Result<Vec<(PathBuf, Source)>, Failure> {
     let mut files = Vec::with_capacity(3);
     if !env.flag("GIT_CONFIG_NOSYSTEM")? {

@@ -37,7 +37,7 @@ pub(super) enum How {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct GitDir {
     /// Its canonical path.
-    pub git_dir: PathBuf,
+    pub path: PathBuf,
     /// The canonical path of the directory with what all its worktrees share.
     pub common_dir: PathBuf,
     /// Whether the common directory was named, by a `commondir` file or `GIT_COMMON_DIR`.
@@ -109,7 +109,7 @@ impl GitDir {
     }
 
     fn by_file(mut self) -> Self {
-        self.named.clone_from(&self.git_dir);
+        self.named.clone_from(&self.path);
         self
     }
 
@@ -171,8 +171,8 @@ fn canonical_entry(path: &Path) -> io::Result<PathBuf> {
     if path.symlink_metadata()?.is_symlink() { path.canonicalize() } else { Ok(path.to_owned()) }
 }
 
-/// Whether `dir`, which `canonical` resolves, is a git directory (`is_git_directory`): a sane `HEAD`,
-/// and objects and references where its common directory says.
+/// Whether `dir`, which `canonical` resolves, is a git directory (`is_git_directory`): a sane
+/// `HEAD`, and objects and references where its common directory says.
 fn git_directory(
     dir: &Path,
     canonical: impl FnOnce(&Path) -> io::Result<PathBuf>,
@@ -205,7 +205,7 @@ fn git_directory(
         return Ok(None);
     }
     Ok(Some(GitDir {
-        git_dir,
+        path: git_dir,
         common_dir,
         has_common,
         named: dir.to_owned(),

@@ -1,12 +1,12 @@
-//! What the small files of a git directory hold: `.git`, `commondir`, `HEAD`. Bytes in, a meaning out:
-//! nothing here looks at the disk.
+//! What the small files of a git directory hold: `.git`, `commondir`, `HEAD`. Bytes in, a meaning
+//! out: nothing here looks at the disk.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-/// The path that a `.git` file names, relative to its directory or absolute (`read_gitfile_gently`);
-/// `None` if the file is not of that form.
+/// The path that a `.git` file names, relative to its directory or absolute
+/// (`read_gitfile_gently`); `None` if the file is not of that form.
 #[must_use]
 pub fn gitfile(content: &[u8]) -> Option<&Path> {
     let target = content.strip_prefix(b"gitdir: ").map(line)?;

@@ -1,9 +1,9 @@
 //! What git writes for us, made durable before it is said.
 //!
-//! git syncs no reference unless it is told to (`core.fsync`, since 2.36), loose objects neither, and
-//! never a directory. So objects are synced here, whichever git wrote them, before a reference leads to
-//! them; and the reference afterwards, with the directories that it is in. At no moment does the disk have
-//! a reference whose objects it has not.
+//! git syncs no reference unless it is told to (`core.fsync`, since 2.36), loose objects neither,
+//! and never a directory. So objects are synced here, whichever git wrote them, before a reference
+//! leads to them; and the reference afterwards, with the directories that it is in. At no moment
+//! does the disk have a reference whose objects it has not.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -18,8 +18,8 @@ use super::child;
 use super::repo::Repo;
 use crate::error::{Failure, FailureKind};
 
-/// Makes git sync what it writes before that gets its name, whatever the user has set. A git before 2.36
-/// knows none of it.
+/// Makes git sync what it writes before that gets its name, whatever the user has set. A git before
+/// 2.36 knows none of it.
 const SETTINGS: [&str; 4] =
     ["-c", "core.fsync=committed,reference", "-c", "core.fsyncMethod=fsync"];
 
@@ -46,7 +46,8 @@ impl Repo {
         self.objects().join(directory).join(name)
     }
 
-    /// Syncs these objects, each with the directories that it is in. Of packs git itself syncs the files.
+    /// Syncs these objects, each with the directories that it is in. Of packs git itself syncs the
+    /// files.
     ///
     /// # Errors
     /// What the system says.
@@ -69,8 +70,8 @@ impl Repo {
         directories.iter().try_for_each(|directory| sync(directory).map(drop))
     }
 
-    /// Removes the files of those objects that a power cut has left empty: git takes such a file for the
-    /// object, and does not write it again.
+    /// Removes the files of those objects that a power cut has left empty: git takes such a file
+    /// for the object, and does not write it again.
     ///
     /// # Errors
     /// What the system says.
@@ -83,8 +84,8 @@ impl Repo {
         Ok(())
     }
 
-    /// Syncs the objects that the commits `new` lead to and the commits `old` do not: who wrote them need
-    /// not have synced them. One git child.
+    /// Syncs the objects that the commits `new` lead to and the commits `old` do not: who wrote
+    /// them need not have synced them. One git child.
     ///
     /// # Errors
     /// What git or the system says.

@@ -8,7 +8,8 @@ use crate::error::{Failure, FailureKind};
 
 /// Variables that bind a process to one repository, worktree or index, or change what a pathspec
 /// means (`git rev-parse --local-env-vars`, less configuration and object directories). git exports
-/// some of them to hooks; a child that is told its repository on the command line must not see them.
+/// some of them to hooks; a child that is told its repository on the command line must not see
+/// them.
 pub(super) const LOCAL: &[&str] = &[
     "GIT_DIR",
     "GIT_WORK_TREE",
@@ -91,7 +92,8 @@ impl Env {
         self.get(name).filter(|value| !value.is_empty()).map(PathBuf::from)
     }
 
-    /// The value of `name` as git reads a boolean variable; what is not a boolean counts as not set.
+    /// The value of `name` as git reads a boolean variable; what is not a boolean counts as not
+    /// set.
     pub(super) fn boolean(&self, name: &str) -> Option<bool> {
         let value = self.get(name)?.to_str()?;
         let is = |words: &[&str]| words.iter().any(|word| word.eq_ignore_ascii_case(value));
@@ -104,7 +106,8 @@ impl Env {
         value.parse::<i64>().ok().map(|number| number != 0)
     }
 
-    /// As [`Env::boolean`], and false if it is not set; what is not a boolean is an error, as in git.
+    /// As [`Env::boolean`], and false if it is not set; what is not a boolean is an error, as in
+    /// git.
     pub(super) fn flag(&self, name: &str) -> Result<bool, Failure> {
         let Some(value) = self.get(name) else { return Ok(false) };
         self.boolean(name).ok_or_else(|| {

@@ -1,4 +1,5 @@
-//! `<common dir>/info/exclude`: what keeps `git stash -u`, `git clean` and `git add -A` off the store.
+//! `<common dir>/info/exclude`: what keeps `git stash -u`, `git clean` and `git add -A` off the
+//! store.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -18,8 +19,8 @@ impl Repo {
     /// repository.
     ///
     /// # Errors
-    /// [`FailureKind::Tampered`] if `info` or the file is a link (or no file at all) and the line is
-    /// missing; otherwise what the system says.
+    /// [`FailureKind::Tampered`] if `info` or the file is a link (or no file at all) and the line
+    /// is missing; otherwise what the system says.
     pub fn exclude(&self, pattern: &str) -> Result<bool, Failure> {
         let path = self.common_dir.join("info/exclude");
         let content = match std::fs::read(&path) {

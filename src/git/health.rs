@@ -11,7 +11,8 @@ use crate::error::Failure;
 
 /// A lock this old is not of a git that is at work on references.
 const LEFT: Duration = Duration::from_secs(60);
-/// How far before the boot it must have been made to count as made before it: boot times are computed.
+/// How far before the boot it must have been made to count as made before it: boot times are
+/// computed.
 const SLACK: SignedDuration = SignedDuration::from_secs(2);
 
 impl Repo {
@@ -68,8 +69,8 @@ impl Repo {
 }
 
 impl Repo {
-    /// Removes `lock`, if it is one on a reference of ours that was made before this machine was booted:
-    /// whoever made it is gone. Whether it was removed.
+    /// Removes `lock`, if it is one on a reference of ours that was made before this machine was
+    /// booted: whoever made it is gone. Whether it was removed.
     ///
     /// # Errors
     /// What the system says.

@@ -18,7 +18,8 @@ pub(super) struct Seen<'a> {
 }
 
 /// Whether gix reads the section as git does: it follows `include` only in lower case, does not
-/// fold the case of `[section.Sub]`, which git still does, and passes over an include without a path.
+/// fold the case of `[section.Sub]`, which git still does, and passes over an include without a
+/// path.
 pub(super) fn is_understood(section: &SectionRef<'_>, seen: Seen<'_>) -> bool {
     if section.header().is_legacy() {
         return false;
@@ -56,7 +57,7 @@ fn include(section: &SectionRef<'_>) -> Option<&'static str> {
 /// the path that it was named by, which begins with what the shell calls the current directory
 /// (`include_by_gitdir`, `strbuf_add_absolute_path`).
 pub(super) fn has_one_name(found: &GitDir, env: &Env, cwd: &Path) -> bool {
-    let plain = found.named == found.git_dir
+    let plain = found.named == found.path
         && !found.named.components().any(|part| matches!(part, Component::ParentDir));
     let another =
         |pwd: PathBuf| pwd != cwd && pwd.canonicalize().is_ok_and(|canonical| canonical == cwd);

@@ -79,8 +79,8 @@ impl Layout {
             let path = dir.join("config.worktree");
             if extra { config::read(&path, Source::Worktree) } else { Ok(None) }
         };
-        let worktree_config = read(&found.git_dir)?;
-        let linked = found.git_dir != found.common_dir;
+        let worktree_config = read(&found.path)?;
+        let linked = found.path != found.common_dir;
         let main = if linked {
             Shape::of(local, read(&found.common_dir)?.as_ref())
         } else {
@@ -105,8 +105,7 @@ impl Layout {
     /// stops for some of its commands and places.
     pub(super) fn is_worktree_lost(&self, found: &GitDir, env: &Env) -> bool {
         let applies = self.here.bare != Some(true) && env.get("GIT_WORK_TREE").is_none();
-        let lost =
-            |path: &PathBuf| path.as_os_str().is_empty() || !found.git_dir.join(path).is_dir();
+        let lost = |path: &PathBuf| path.as_os_str().is_empty() || !found.path.join(path).is_dir();
         applies && self.here.worktree.as_ref().is_some_and(lost)
     }
 
@@ -125,7 +124,7 @@ impl Layout {
             return None;
         }
         if let Some(recorded) = &self.here.worktree {
-            return Some(canonical(found.git_dir.join(recorded)));
+            return Some(canonical(found.path.join(recorded)));
         }
         match &found.how {
             How::Named if env.boolean("GIT_IMPLICIT_WORK_TREE") == Some(false) => None,

@@ -5,15 +5,17 @@
 //! may cost one.
 //!
 //! The walk to the repository is git's own (`setup.c`), written out here rather than taken from
-//! `gix::discover`: that goes past a broken `.git` file into the repository around it, names a wrong
-//! worktree for a linked worktree of a submodule and for `--separate-git-dir`, and opens the object
-//! database, which `status` never reads. gix parses configuration and reads references and objects;
-//! a repository that it cannot serve is asked of git (`git rev-parse`, `git config --list`).
+//! `gix::discover`: that goes past a broken `.git` file into the repository around it, names a
+//! wrong worktree for a linked worktree of a submodule and for `--separate-git-dir`, and opens the
+//! object database, which `status` never reads. gix parses configuration and reads references and
+//! objects; a repository that it cannot serve is asked of git (`git rev-parse`, `git config
+//! --list`).
 //!
 //! Nothing here reads the process environment: variables come in through a function, once
-//! ([`Env`](struct@Env)), and children get exactly those. Nothing but `hooks` and `notes setup` writes git configuration, and
-//! nothing but [`notes`] and [`salvage`] objects and references. What is written is synced before it is
-//! said (`durable`); what a power cut left all the same is mended (`broken`).
+//! ([`Env`](struct@Env)), and children get exactly those. Nothing but `hooks` and `notes setup`
+//! writes git configuration, and nothing but [`notes`] and [`salvage`] objects and references. What
+//! is written is synced before it is said (`durable`); what a power cut left all the same is mended
+//! (`broken`).
 
 mod broken;
 mod checkout;

@@ -26,9 +26,9 @@ pub(super) fn all_ours<'a>(paths: impl IntoIterator<Item = &'a Path>, env: &Env)
     metas.all(|meta| is_ours(&meta, env))
 }
 
-/// Whether `safe.directory` allows `path` (canonical): an exact path, `<directory>/*` for everything
-/// below it, `.` for `cwd`, or `*`; an empty value forgets what was said before. Only settings that
-/// no repository can make are asked.
+/// Whether `safe.directory` allows `path` (canonical): an exact path, `<directory>/*` for
+/// everything below it, `.` for `cwd`, or `*`; an empty value forgets what was said before. Only
+/// settings that no repository can make are asked.
 pub(super) fn is_declared_safe(config: &Config, path: &Path, cwd: &Path) -> bool {
     let mut safe = false;
     for value in config.protected("safe.directory") {

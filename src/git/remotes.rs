@@ -1,8 +1,9 @@
-//! The remotes that are known here: where pushes to them go, and which branch each has as its default.
+//! The remotes that are known here: where pushes to them go, and which branch each has as its
+//! default.
 //!
-//! Two addresses are the same if they are one text after `url.<base>.insteadOf`, or name one directory or
-//! one place on one server in the ways that cannot mean another. Addresses that only may be the same are
-//! not: whoever asks must then be careful.
+//! Two addresses are the same if they are one text after `url.<base>.insteadOf`, or name one
+//! directory or one place on one server in the ways that cannot mean another. Addresses that only
+//! may be the same are not: whoever asks must then be careful.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -96,8 +97,8 @@ fn rewritten(rewrites: &[(String, String)], address: &str) -> Option<String> {
 }
 
 impl Repo {
-    /// What is known of where a push to `remote` (a name, or an address) goes: to `address`, if git has
-    /// said so, else where it would go. Two git children where gix does not see the references.
+    /// What is known of where a push to `remote` (a name, or an address) goes: to `address`, if git
+    /// has said so, else where it would go. Two git children where gix does not see the references.
     ///
     /// # Errors
     /// What git said when it failed.
@@ -156,9 +157,9 @@ impl Repo {
         (!branch.is_empty()).then(|| branch.to_owned())
     }
 
-    /// The default branch of each remote as it is known here (`refs/remotes/<remote>/HEAD`); `None` if it
-    /// is not, or if what that leads to is not there any more. No child, unless gix does not see the
-    /// references.
+    /// The default branch of each remote as it is known here (`refs/remotes/<remote>/HEAD`); `None`
+    /// if it is not, or if what that leads to is not there any more. No child, unless gix does not
+    /// see the references.
     fn remote_heads(&self, names: &[&str]) -> Result<Vec<Option<String>>, Failure> {
         let head = |name: &str| format!("{REMOTES}{name}/HEAD");
         let branch = |name: &str, target: &str| {

@@ -40,8 +40,9 @@ pub struct Repo {
 }
 
 impl Repo {
-    /// Finds the repository of `cwd` (as `getcwd` gives it: absolute, and without links) as git would
-    /// with the variables that `vars` returns; `None` outside of any. No child process, unless gix cannot serve the repository.
+    /// Finds the repository of `cwd` (as `getcwd` gives it: absolute, and without links) as git
+    /// would with the variables that `vars` returns; `None` outside of any. No child process,
+    /// unless gix cannot serve the repository.
     ///
     /// # Errors
     /// [`FailureKind::NotARepository`] where git stops rather than go on looking (`GIT_DIR` or a
@@ -72,19 +73,19 @@ impl Repo {
                 (Layout::read(&found, &shape)?, config, Some(asked))
             }
         };
-        if found.how == How::Inside && config.protects_bare() && !is_implicit(&found.git_dir) {
+        if found.how == How::Inside && config.protects_bare() && !is_implicit(&found.path) {
             // Refused by `safe.bareRepository`; git says it best.
             ask(&env, cwd)?;
         }
         let mut worktree = layout.worktree(&found, cwd, &env);
-        let GitDir { mut git_dir, mut common_dir, head, .. } = found.clone();
+        let GitDir { path: mut git_dir, mut common_dir, head, .. } = found.clone();
         let gix_sees_refs =
             layout.ref_files && asked.is_none() && env.get("GIT_COMMON_DIR").is_none();
         if let Some(asked) = asked {
             (git_dir, common_dir, worktree) = (asked.git_dir, asked.common_dir, asked.worktree);
         }
         let mut main_worktree = layout.main_worktree(&GitDir {
-            git_dir: git_dir.clone(),
+            path: git_dir.clone(),
             common_dir: common_dir.clone(),
             ..found
         });
@@ -185,8 +186,8 @@ impl Repo {
         Self::discover(root, &vars)
     }
 
-    /// The branch that is checked out, by what `HEAD` held when the repository was found; `None` if it is
-    /// detached, or not a file.
+    /// The branch that is checked out, by what `HEAD` held when the repository was found; `None` if
+    /// it is detached, or not a file.
     #[must_use]
     pub fn branch(&self) -> Option<String> {
         let name = self.head.strip_prefix(b"ref: ")?.trim_ascii().strip_prefix(b"refs/heads/")?;
@@ -247,9 +248,9 @@ fn check_owner(found: &GitDir, env: &Env, cwd: &Path) -> Result<(), Failure> {
         How::Named => return Ok(()),
         How::DotGit(root) => {
             let gitfile = root.join(".git");
-            (root, owner::all_ours([gitfile.as_path(), root, &found.git_dir], env))
+            (root, owner::all_ours([gitfile.as_path(), root, &found.path], env))
         }
-        How::Inside => (&found.git_dir, owner::all_ours([found.git_dir.as_path()], env)),
+        How::Inside => (&found.path, owner::all_ours([found.path.as_path()], env)),
     };
     if ours || owner::is_declared_safe(&Config::global(env)?, subject, cwd) {
         return Ok(());
@@ -266,7 +267,7 @@ fn open(found: &GitDir, env: &Env, cwd: &Path) -> Result<(Layout, Config), Failu
     let local = Local {
         file,
         worktree: layout.worktree_config.take(),
-        git_dir: &found.git_dir,
+        git_dir: &found.path,
         head: found.head_target(),
         head_is_file: layout.ref_files,
         has_one_name: &|| includes::has_one_name(found, env, cwd),

@@ -30,8 +30,8 @@ pub type Commit = (String, String);
 
 impl Repo {
     /// The commit that `rev` means (default: what is checked out) with its tree, the branch that is
-    /// checked out, and the worktree. `dirty` is left open: it costs a child process of its own, see
-    /// [`Repo::uncommitted`].
+    /// checked out, and the worktree. `dirty` is left open: it costs a child process of its own,
+    /// see [`Repo::uncommitted`].
     ///
     /// On an unborn branch there is no commit and no tree. gix answers for `HEAD`, object ids and
     /// names of references; anything else, and every repository whose references are not files,
@@ -78,9 +78,9 @@ impl Repo {
         self.commit(self.open_gix().as_ref(), rev)
     }
 
-    /// The commit and the tree that each of these object ids, in hexadecimal, leads to; `None` for what
-    /// leads to no commit, or is not there. The repository is opened once, and all that gix does not find
-    /// costs one child.
+    /// The commit and the tree that each of these object ids, in hexadecimal, leads to; `None` for
+    /// what leads to no commit, or is not there. The repository is opened once, and all that gix
+    /// does not find costs one child.
     ///
     /// # Errors
     /// What git said when it failed.
@@ -127,8 +127,8 @@ impl Repo {
         }
     }
 
-    /// Whether each of `commits`, by its id in hexadecimal, is in this clone; `None` where that cannot be
-    /// known. No child, and nothing is fetched.
+    /// Whether each of `commits`, by its id in hexadecimal, is in this clone; `None` where that
+    /// cannot be known. No child, and nothing is fetched.
     #[must_use]
     pub fn has_commits(&self, commits: &[&str]) -> Vec<Option<bool>> {
         let gix = OnceCell::new();
@@ -144,7 +144,8 @@ impl Repo {
         commits.iter().map(has).collect()
     }
 
-    /// Whether the object has a file of its own in this clone. One that a power cut left empty is none.
+    /// Whether the object has a file of its own in this clone. One that a power cut left empty is
+    /// none.
     fn is_loose(&self, id: ObjectId) -> bool {
         let id = id.to_hex().to_string();
         let (folder, file) = id.split_at(2);
@@ -152,8 +153,8 @@ impl Repo {
         path.metadata().is_ok_and(|found| found.is_file() && found.len() > 0)
     }
 
-    /// The content of the blob `id`, in hexadecimal; `None` if there is no such blob. One child where
-    /// gix cannot read the repository.
+    /// The content of the blob `id`, in hexadecimal; `None` if there is no such blob. One child
+    /// where gix cannot read the repository.
     ///
     /// # Errors
     /// git cannot be asked.
@@ -168,15 +169,15 @@ impl Repo {
         Ok(output.status.success().then_some(output.stdout))
     }
 
-    /// What differs in the calling worktree from its `HEAD`, untracked files included, leaving out the
-    /// absolute paths `ignore` and everything below them (the store and the artifact, which `complete`
-    /// itself puts there), and what git does not track and `is_aside` (relative to the worktree; a
-    /// directory stands for all that is in it); of the paths the first `most`. Nothing without a
-    /// worktree.
+    /// What differs in the calling worktree from its `HEAD`, untracked files included, leaving out
+    /// the absolute paths `ignore` and everything below them (the store and the artifact, which
+    /// `complete` itself puts there), and what git does not track and `is_aside` (relative to the
+    /// worktree; a directory stands for all that is in it); of the paths the first `most`. Nothing
+    /// without a worktree.
     ///
-    /// Exactly one `git status` child, which may take no longer than `time`. The paths are left out by
-    /// git, not from its output: an untracked directory is listed as a whole, and only git can tell what
-    /// else is in it.
+    /// Exactly one `git status` child, which may take no longer than `time`. The paths are left out
+    /// by git, not from its output: an untracked directory is listed as a whole, and only git can
+    /// tell what else is in it.
     ///
     /// # Errors
     /// What git said when it failed; [`FailureKind::Busy`] if it took too long.

@@ -1,8 +1,8 @@
 //! Where a worktree is now that a claim's record names.
 //!
 //! A record is foreign: a path in it is compared and never opened. What is opened is what git's own
-//! administration lists, and only if it leads back here. A worktree's own git directory keeps its name
-//! when `git worktree move` gives the worktree another path, so that name is looked for first.
+//! administration lists, and only if it leads back here. A worktree's own git directory keeps its
+//! name when `git worktree move` gives the worktree another path, so that name is looked for first.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _};
@@ -54,7 +54,8 @@ impl Worktree {
 pub enum Place {
     /// It is there.
     There(Worktree),
-    /// It is a worktree of this repository, and its directory is not there: removed, or not mounted.
+    /// It is a worktree of this repository, and its directory is not there: removed, or not
+    /// mounted.
     Gone,
     /// It is no worktree of this repository, or none any more.
     Foreign,
@@ -68,8 +69,8 @@ pub struct Worktrees {
 }
 
 impl Worktrees {
-    /// Where the worktree that is `recorded` is by now, if that is known and differs from what stands
-    /// in the record. One file is read; whether it is there is not asked.
+    /// Where the worktree that is `recorded` is by now, if that is known and differs from what
+    /// stands in the record. One file is read; whether it is there is not asked.
     #[must_use]
     pub fn moved(&self, recorded: &Recorded<'_>) -> Option<String> {
         let found = self.administered(recorded)?;
@@ -145,8 +146,8 @@ impl Repo {
         Worktrees { common_dir: self.common_dir().to_owned(), main }
     }
 
-    /// The git directory of the calling worktree, which tells it from all others wherever it is moved;
-    /// `None` where there is no worktree.
+    /// The git directory of the calling worktree, which tells it from all others wherever it is
+    /// moved; `None` where there is no worktree.
     #[must_use]
     pub fn worktree_git_dir(&self) -> Option<String> {
         self.worktree().map(|_| self.git_dir().to_string_lossy().into_owned())
@@ -208,8 +209,8 @@ fn listed(administration: &Worktrees) -> Vec<Worktree> {
     main.into_iter().chain(linked).collect()
 }
 
-/// Whether the worktree leads to this repository and to nowhere else, and belongs to somebody who is
-/// trusted, as when a repository is found.
+/// Whether the worktree leads to this repository and to nowhere else, and belongs to somebody who
+/// is trusted, as when a repository is found.
 fn is_ours(repo: &Repo, worktree: &Worktree) -> bool {
     let Worktree { root, git_dir } = worktree;
     let dot_git = root.join(".git");

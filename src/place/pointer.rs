@@ -40,8 +40,8 @@ pub(super) fn read(common_dir: &Path) -> Result<Option<PathBuf>, Failure> {
     Ok(Some(common_dir.join(store)))
 }
 
-/// The path that the content of a pointer is, relative to the common directory or absolute; `None` if
-/// it is not one line of 1 to 4096 bytes.
+/// The path that the content of a pointer is, relative to the common directory or absolute; `None`
+/// if it is not one line of 1 to 4096 bytes.
 #[must_use]
 pub fn parse(content: &[u8]) -> Option<&Path> {
     let line = content.strip_suffix(b"\n").unwrap_or(content);
@@ -126,7 +126,8 @@ fn read_bytes(common_dir: &Path) -> Result<Vec<u8>, Errno> {
     Ok(content)
 }
 
-/// `<common dir>/conductor`, which must not be a link; the common directory's own path is canonical.
+/// `<common dir>/conductor`, which must not be a link; the common directory's own path is
+/// canonical.
 fn open_directory(common_dir: &Path) -> Result<OwnedFd, Errno> {
     openat(rustix::fs::CWD, common_dir.join(DIRECTORY), OPEN_DIRECTORY, Mode::empty())
 }

@@ -72,8 +72,8 @@ impl Attempt {
     }
 }
 
-/// `past/due.<T>`: what the owner T of an ended claim had not committed is to be saved. It goes when
-/// that has been done, or tried and told of.
+/// `past/due.<T>`: what the owner T of an ended claim had not committed is to be saved. It goes
+/// when that has been done, or tried and told of.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Due {
     /// Version of the writer.

@@ -3,9 +3,9 @@
 /// The longest word that is compared; a longer one was not mistyped.
 const MAX_CHARS: usize = 64;
 
-/// Of `known` the word that is nearest to `word`, if it is near enough to have been meant: a third of
-/// its letters may differ, upper and lower case, `-` and `_` aside. The first of several that are as
-/// near.
+/// Of `known` the word that is nearest to `word`, if it is near enough to have been meant: a third
+/// of its letters may differ, upper and lower case, `-` and `_` aside. The first of several that
+/// are as near.
 #[must_use]
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = letters(word)?;

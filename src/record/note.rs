@@ -184,8 +184,8 @@ pub fn appended(text: &[u8], line: &str) -> Vec<u8> {
     all
 }
 
-/// What two texts say together: one of them if it has all lines of the other, else all lines sorted,
-/// without doubles and blank ones, as git's `cat_sort_uniq` makes it.
+/// What two texts say together: one of them if it has all lines of the other, else all lines
+/// sorted, without doubles and blank ones, as git's `cat_sort_uniq` makes it.
 #[must_use]
 pub fn united(one: &[u8], other: &[u8]) -> Vec<u8> {
     let lines = |text| -> BTreeSet<Vec<u8>> {

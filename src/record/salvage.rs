@@ -1,8 +1,8 @@
-//! What a dead owner left, as it is kept in git: a commit on a reference of its own, whose message tells
-//! where it is from.
+//! What a dead owner left, as it is kept in git: a commit on a reference of its own, whose message
+//! tells where it is from.
 //!
-//! The message is for people who find the commit, and its trailers for [`Salvage::read`]. Somebody else may
-//! have put another commit there: whatever is missing reads as absent.
+//! The message is for people who find the commit, and its trailers for [`Salvage::read`]. Somebody
+//! else may have put another commit there: whatever is missing reads as absent.
 
 use std::fmt::Write as _;
 
@@ -96,7 +96,8 @@ impl Salvage {
         text
     }
 
-    /// What stands on `reference`, whose commit has this `message`; `None` for a reference of another form.
+    /// What stands on `reference`, whose commit has this `message`; `None` for a reference of
+    /// another form.
     #[must_use]
     pub fn read(reference: &str, message: &str) -> Option<Self> {
         let name = reference.strip_prefix(REFS)?;

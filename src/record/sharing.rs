@@ -19,8 +19,8 @@ impl Sharing {
     /// The group, and everybody for reading.
     pub const EVERYBODY: Self = Self::Also(0o664);
 
-    /// Reads the value of `core.sharedRepository` as far as it is no boolean; `None` for what is no value
-    /// of it.
+    /// Reads the value of `core.sharedRepository` as far as it is no boolean; `None` for what is no
+    /// value of it.
     #[must_use]
     pub fn parse(value: &str) -> Option<Self> {
         match value {

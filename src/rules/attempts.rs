@@ -1,9 +1,9 @@
 //! Attempts: which claims count as failed, how many may, and when a phase is exhausted. Pure.
 //!
 //! An attempt is a claim. It has failed when it ended without a completion by somebody's doing: its
-//! owner gave it up, another took it over, or it was freed. Who goes on with what is its own has not
-//! ended anything: not by renewing, not from a new process, not from another terminal of the same
-//! person. A completion with the verdict `fail` is a completion.
+//! owner gave it up, another took it over, or it was freed. Who goes on with what is its own has
+//! not ended anything: not by renewing, not from a new process, not from another terminal of the
+//! same person. A completion with the verdict `fail` is a completion.
 
 use super::board::{Board, LiveClaim, State};
 use super::graph::PhaseId;
@@ -21,8 +21,8 @@ pub const UNSTUCK: &str = "unstuck";
 /// How an attempt is about to end: its owner is gone, and still has the phase.
 pub const GONE: &str = "gone";
 
-/// How the claim `hold` ends as an attempt when `change` is carried out for `request`; `None` if that
-/// is no failure, or no end.
+/// How the claim `hold` ends as an attempt when `change` is carried out for `request`; `None` if
+/// that is no failure, or no end.
 #[must_use]
 pub fn ends_as(
     request: &Request,
@@ -38,8 +38,8 @@ pub fn ends_as(
     }
 }
 
-/// Whether a claim that is taken over fails by that: it is another's, and not of the same person, who
-/// has only moved to another terminal.
+/// Whether a claim that is taken over fails by that: it is another's, and not of the same person,
+/// who has only moved to another terminal.
 fn loses(hold: &LiveClaim, me: &Me) -> bool {
     let moved =
         hold.claim.person && me.person && hold.claim.user.is_some() && hold.claim.user == me.user;
@@ -53,8 +53,8 @@ pub fn leaves_work(hold: &LiveClaim, me: &Me) -> bool {
     hold.life == Life::Dead && (loses(hold, me) || !is_here(me, &hold.claim))
 }
 
-/// Whether what the owner of `hold` left is to be saved when `change` is carried out for `request`: its
-/// process is gone, and where it worked is known.
+/// Whether what the owner of `hold` left is to be saved when `change` is carried out for `request`:
+/// its process is gone, and where it worked is known.
 #[must_use]
 pub fn owes(request: &Request, change: Change, hold: &LiveClaim, me: &Me) -> bool {
     let left = match (request, change) {
@@ -77,8 +77,8 @@ pub fn failed(board: &Board, id: PhaseId) -> u64 {
     (board.past(id).len() as u64).saturating_sub(board.reset_attempts(id))
 }
 
-/// Why `id` cannot be claimed any more, if that is so: as many attempts have failed as may. Where it
-/// is held that one counts as well, as it would have failed if the phase were to be claimed.
+/// Why `id` cannot be claimed any more, if that is so: as many attempts have failed as may. Where
+/// it is held that one counts as well, as it would have failed if the phase were to be claimed.
 #[must_use]
 pub fn exhausted(board: &Board, id: PhaseId, facts: Facts<'_>) -> Option<Refusal> {
     let limit = limit(board, id, facts)?;
@@ -96,8 +96,8 @@ pub fn exhausted(board: &Board, id: PhaseId, facts: Facts<'_>) -> Option<Refusal
     })
 }
 
-/// Why the claim `hold` of `id`, which its owner has left, cannot be taken over by the asker, if that is so: it would
-/// be one attempt too many that failed.
+/// Why the claim `hold` of `id`, which its owner has left, cannot be taken over by the asker, if
+/// that is so: it would be one attempt too many that failed.
 pub(super) fn spent(
     board: &Board,
     id: PhaseId,

@@ -22,12 +22,14 @@ pub struct LiveClaim {
     pub heard: Option<Timestamp>,
     /// From when on its silence counts ([`super::identity::quiet_since`]); `None` if nothing tells.
     pub quiet_since: Option<Timestamp>,
-    /// Whether the lock has an old layout: no rename can take it over, and only `unstuck` ends the claim.
+    /// Whether the lock has an old layout: no rename can take it over, and only `unstuck` ends the
+    /// claim.
     pub legacy_lock: bool,
 }
 
 impl LiveClaim {
-    /// Whether anyone may reclaim: the owner is provably dead, and has been silent for `stale_after`.
+    /// Whether anyone may reclaim: the owner is provably dead, and has been silent for
+    /// `stale_after`.
     #[must_use]
     pub fn is_stale(&self, now: Timestamp, stale_after: SignedDuration) -> bool {
         self.life == Life::Dead && is_silent(self.quiet_since, now, stale_after)
@@ -39,8 +41,8 @@ impl LiveClaim {
         self.quiet_since?.checked_add(stale_after).ok()
     }
 
-    /// Whether it may be taken over, or freed, by who asks for just that: the owner is provably dead;
-    /// or no process can prove that it lives, and it has been silent for `stale_after`.
+    /// Whether it may be taken over, or freed, by who asks for just that: the owner is provably
+    /// dead; or no process can prove that it lives, and it has been silent for `stale_after`.
     #[must_use]
     pub fn is_left(&self, now: Timestamp, stale_after: SignedDuration) -> bool {
         self.life == Life::Dead
@@ -155,8 +157,8 @@ impl Board {
         self.reset_attempts[id.index()] = count;
     }
 
-    /// Whether the process of who completed `id` lives. Dead, as long as nobody has looked: then who
-    /// goes by the completer's name counts as the completer, started again.
+    /// Whether the process of who completed `id` lives. Dead, as long as nobody has looked: then
+    /// who goes by the completer's name counts as the completer, started again.
     #[must_use]
     pub fn completer(&self, id: PhaseId) -> Life {
         self.seen_completer(id).unwrap_or(Life::Dead)

@@ -150,7 +150,8 @@ pub(super) fn check_dependencies(board: &Board, id: PhaseId) -> Result<(), Refus
     })
 }
 
-/// `not_by`: whoever completed the one must not own the other, by name, recorded process and session.
+/// `not_by`: whoever completed the one must not own the other, by name, recorded process and
+/// session.
 ///
 /// # Errors
 /// `four_eyes`.
@@ -198,8 +199,8 @@ fn complete(
     }
 }
 
-/// Whether the asker completed `id`: the completer's claim would be the asker's. Who completed it may
-/// have been started again since; but another process of its name that lives is another agent.
+/// Whether the asker completed `id`: the completer's claim would be the asker's. Who completed it
+/// may have been started again since; but another process of its name that lives is another agent.
 pub(super) fn completed_by(me: &Me, done: &Done, completer: Life) -> bool {
     relation(me, &done.claim(), completer).is_mine()
 }
@@ -244,7 +245,8 @@ fn abort(board: &Board, id: PhaseId, facts: Facts<'_>) -> Result<Change, Refusal
     }
 }
 
-/// Whether the asker's last attempt at `id`, as far as a name tells whose it was, was ended by another.
+/// Whether the asker's last attempt at `id`, as far as a name tells whose it was, was ended by
+/// another.
 fn was_freed(board: &Board, id: PhaseId, me: &Me) -> bool {
     let mine = board.past(id).iter().rev().find(|attempt| attempt.agent == me.name);
     mine.is_some_and(|attempt| attempt.how != super::attempts::ABORT && attempt.by != me.name)
@@ -275,8 +277,8 @@ pub fn mine(board: &Board, facts: Facts<'_>) -> Vec<PhaseId> {
     board.graph.ids().filter(held).collect()
 }
 
-/// Whether the asker knows of this sprint: it began it, or has claimed or completed something in it.
-/// Then a former sprint's claims say nothing about what it may do here.
+/// Whether the asker knows of this sprint: it began it, or has claimed or completed something in
+/// it. Then a former sprint's claims say nothing about what it may do here.
 #[must_use]
 pub fn takes_part(board: &Board, me: &Me) -> bool {
     let own = |id: PhaseId| match board.state(id) {
@@ -310,8 +312,8 @@ pub fn may_end(board: &Board, facts: Facts<'_>, starting: bool) -> Result<(), Re
     if claims.is_empty() { Ok(()) } else { Err(Refusal::LiveClaims { claims, starting }) }
 }
 
-/// Whether the asker may put a new sprint in the place of this one. A sprint of which some phases are
-/// done and others are not is for who took part in it, and for people, to end.
+/// Whether the asker may put a new sprint in the place of this one. A sprint of which some phases
+/// are done and others are not is for who took part in it, and for people, to end.
 ///
 /// # Errors
 /// How far it is, and whose it is.

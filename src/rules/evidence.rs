@@ -1,5 +1,5 @@
-//! Whether what is kept of a completion still says what was recorded. Pure; hashes, objects of git and
-//! records come in as values.
+//! Whether what is kept of a completion still says what was recorded. Pure; hashes, objects of git
+//! and records come in as values.
 
 use serde::Serialize;
 

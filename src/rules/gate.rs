@@ -1,12 +1,12 @@
-//! The gate: who may pass it, and what counts as evidence. Pure: the content that goes out, and whether
-//! pins are unchanged, come in as values.
+//! The gate: who may pass it, and what counts as evidence. Pure: the content that goes out, and
+//! whether pins are unchanged, come in as values.
 //!
-//! One phase guards the gate (`ship`, unless a setting names another). While the phase is claimed, its
-//! owner may pass. Once it is done, the commit that it was completed at may. Its direct dependencies are
-//! the evidence: each must have passed on the content that goes out.
+//! One phase guards the gate (`ship`, unless a setting names another). While the phase is claimed,
+//! its owner may pass. Once it is done, the commit that it was completed at may. Its direct
+//! dependencies are the evidence: each must have passed on the content that goes out.
 //!
-//! If the guarding phase fails, or any phase that it depends on, directly or not, the gate closes. The end
-//! of the sprint does not open it again; a later sprint that passes does.
+//! If the guarding phase fails, or any phase that it depends on, directly or not, the gate closes.
+//! The end of the sprint does not open it again; a later sprint that passes does.
 
 use serde::Serialize;
 
@@ -154,8 +154,8 @@ pub fn passage(
     Ok((right, Some(id)))
 }
 
-/// What a sprint says of the gate once it is over: why `phase` did not pass, or that it did. `None` if
-/// it did not come so far, or has no such phase.
+/// What a sprint says of the gate once it is over: why `phase` did not pass, or that it did. `None`
+/// if it did not come so far, or has no such phase.
 #[must_use]
 pub fn verdict(board: &Board, phase: &str) -> Option<Result<(), GateDenied>> {
     let id = board.graph.find(phase)?;
@@ -224,8 +224,8 @@ fn was_done(done: &Done, question: &Question<'_>) -> Result<(), GateDenied> {
     })
 }
 
-/// The direct dependencies of `id` without evidence for all of `contents`. Evidence means: it has passed,
-/// its pin is unchanged, and it was completed in a clean worktree, on the same tree.
+/// The direct dependencies of `id` without evidence for all of `contents`. Evidence means: it has
+/// passed, its pin is unchanged, and it was completed in a clean worktree, on the same tree.
 #[must_use]
 pub fn gaps(
     board: &Board,
@@ -305,8 +305,8 @@ pub struct CheckedBy {
     pub dirty: Option<bool>,
 }
 
-/// What is known of what may go out once `id` is done; `None` while not all that it directly depends on
-/// has passed, or where that is nothing.
+/// What is known of what may go out once `id` is done; `None` while not all that it directly
+/// depends on has passed, or where that is nothing.
 #[must_use]
 pub fn checked(board: &Board, id: PhaseId) -> Option<Checked> {
     let mut by = Vec::new();

@@ -142,7 +142,8 @@ pub enum GraphError {
     Reserved(String, Option<String>),
     /// Two phases of one name, or of two names that a case-insensitive file system would merge.
     Duplicate(String),
-    /// A dependency that is not in the graph: phase, dependency, and the one that was probably meant.
+    /// A dependency that is not in the graph: phase, dependency, and the one that was probably
+    /// meant.
     Dangling(String, String, Option<String>),
     /// A phase that depends on itself.
     SelfDependency(String),
@@ -436,7 +437,8 @@ impl Graph {
         }
     }
 
-    /// Depth-first; on meeting a phase that is still being visited, the path from there is the cycle.
+    /// Depth-first; on meeting a phase that is still being visited, the path from there is the
+    /// cycle.
     fn check_acyclic(&self) -> Result<(), GraphError> {
         #[derive(Clone, Copy, PartialEq)]
         enum Mark {

@@ -1,4 +1,5 @@
-//! Whose claim is it: compares the asker with a claim's record. Pure; who lives comes in as a value.
+//! Whose claim is it: compares the asker with a claim's record. Pure; who lives comes in as a
+//! value.
 //!
 //! The rule (what counts as *mine*, *dead* and *stale*) is one page; it is here and
 //! nowhere else.
@@ -14,7 +15,8 @@ pub enum Life {
     Alive,
     /// It is provably gone.
     Dead,
-    /// It cannot be known (another host, another pid namespace, no process recorded). Counts as alive.
+    /// It cannot be known (another host, another pid namespace, no process recorded). Counts as
+    /// alive.
     Unknown,
 }
 
@@ -27,8 +29,8 @@ pub struct Me {
     pub explicit: bool,
     /// The agent's session id, when one was detected.
     pub session: Option<String>,
-    /// Whether that names the agent (a thread, a job), so that another id is another agent also below
-    /// the same process; else the process decides, and the id may change while it lives.
+    /// Whether that names the agent (a thread, a job), so that another id is another agent also
+    /// below the same process; else the process decides, and the id may change while it lives.
     pub stable: bool,
     /// The process that lives as long as the agent; `None` when only short-lived ones were found.
     pub process: Option<Process>,
@@ -133,7 +135,8 @@ pub fn relation(me: &Me, claim: &Claim, life: Life) -> Relation {
     };
     if !me.explicit && claim.v > 0 {
         let present = if me.stable || claim.stable {
-            // Another id is another agent, and so is one that is missing: nothing shows it is this one.
+            // Another id is another agent, and so is one that is missing: nothing shows it is this
+            // one.
             session && (same || above)
         } else {
             (same && is_below(me, claim.via.as_ref())) || same_terminal(me, claim)
@@ -162,14 +165,14 @@ fn apart(me: &Me, session: Option<&String>, stable: bool) -> bool {
     (me.stable || stable) && both(me.session.as_ref(), session, |mine, theirs| mine != theirs)
 }
 
-/// Whether the script that claimed is above this command. It is known to run: the record of one that
-/// has ended is dropped when the claim is read.
+/// Whether the script that claimed is above this command. It is known to run: the record of one
+/// that has ended is dropped when the claim is read.
 fn is_below(me: &Me, script: Option<&Process>) -> bool {
     script.is_none_or(|script| me.ancestors.iter().any(|ancestor| same_process(ancestor, script)))
 }
 
-/// Whether the asker is the person who claimed, in the same session of the same terminal. It is only
-/// known of whom no process can be seen.
+/// Whether the asker is the person who claimed, in the same session of the same terminal. It is
+/// only known of whom no process can be seen.
 fn same_terminal(me: &Me, claim: &Claim) -> bool {
     let same = |mine: &Terminal, theirs: &Terminal| {
         mine.session == theirs.session
@@ -223,8 +226,9 @@ pub fn age(now: Timestamp, then: Timestamp) -> SignedDuration {
 /// How far in the future a time is nonsense, rather than of a clock that was set back since.
 const NONSENSE: SignedDuration = SignedDuration::from_hours(24);
 
-/// A time that a record gives, as far as it can be believed `now`: a little in the future, of a clock
-/// that was set back, it counts as now; far in the future it would keep everybody waiting for ever.
+/// A time that a record gives, as far as it can be believed `now`: a little in the future, of a
+/// clock that was set back, it counts as now; far in the future it would keep everybody waiting for
+/// ever.
 #[must_use]
 pub fn believed(now: Timestamp, then: Timestamp) -> Option<Timestamp> {
     (then.duration_since(now) <= NONSENSE).then(|| then.min(now))
@@ -241,8 +245,8 @@ pub struct Signs {
     pub slept: SignedDuration,
 }
 
-/// From when on the silence of a claim's owner counts: the latest of its claim, its renewal, when it
-/// was last seen, and this boot; later by as long as the machine slept. `None` if nothing tells.
+/// From when on the silence of a claim's owner counts: the latest of its claim, its renewal, when
+/// it was last seen, and this boot; later by as long as the machine slept. `None` if nothing tells.
 #[must_use]
 pub fn quiet_since(claim: &Claim, signs: Signs, now: Timestamp) -> Option<Timestamp> {
     let times = [claim.claimed_at, claim.renewed_at, signs.seen];
@@ -252,8 +256,8 @@ pub fn quiet_since(claim: &Claim, signs: Signs, now: Timestamp) -> Option<Timest
     Some(since.checked_add(signs.slept).unwrap_or(since))
 }
 
-/// Whether an owner whose silence counts from `since` has been silent for `stale_after`. One of whom
-/// nothing tells has.
+/// Whether an owner whose silence counts from `since` has been silent for `stale_after`. One of
+/// whom nothing tells has.
 #[must_use]
 pub fn is_silent(since: Option<Timestamp>, now: Timestamp, stale_after: SignedDuration) -> bool {
     since.is_none_or(|since| age(now, since) >= stale_after)

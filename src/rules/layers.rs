@@ -1,4 +1,5 @@
-//! The phase graph in layers, for who draws it: each phase stands below all that it depends on. Pure.
+//! The phase graph in layers, for who draws it: each phase stands below all that it depends on.
+//! Pure.
 
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
@@ -92,7 +93,7 @@ pub fn way(
     })
 }
 
-/// What `id` depends on, without what goes without saying: what another of these depends on already.
+/// The direct dependencies of `id` after transitive reduction.
 #[must_use]
 pub fn reduced(graph: &Graph, id: PhaseId) -> Vec<PhaseId> {
     let deps = &graph.phase(id).depends_on;

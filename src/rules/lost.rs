@@ -34,8 +34,8 @@ pub struct Loss {
     pub salvage: Option<String>,
 }
 
-/// What the asker has lost and is to be told of, in the board's order. Known as far as the attempts at
-/// the phases were read.
+/// What the asker has lost and is to be told of, in the board's order. Known as far as the attempts
+/// at the phases were read.
 #[must_use]
 pub fn lost(board: &Board, me: &Me, now: Timestamp) -> Vec<Loss> {
     // Most boards have seen nobody lose anything: then nobody's records are compared.

@@ -1,7 +1,7 @@
 //! The gate by records in git notes alone, where there is no store: in a clone, on a server. Pure.
 //!
-//! A record shows no more than that somebody who could push notes wrote it. What counts is the tree: a
-//! record is of whatever commit has the content that it was done at.
+//! A record shows no more than that somebody who could push notes wrote it. What counts is the
+//! tree: a record is of whatever commit has the content that it was done at.
 
 use std::collections::BTreeSet;
 
@@ -110,9 +110,8 @@ fn gap(note: &Note, why: EvidenceProblem, going_out: &Content) -> MissingEvidenc
 mod tests {
     use super::*;
 
-    /// `sprint phase verdict tree [dirty]`, in the order of completion; a commit is called after its
-    /// tree. `ship` depends on `build`, that on `plan`, and that, as
-    /// no graph does, on `ship`.
+    /// `sprint phase verdict tree [dirty]`, in the order of completion; a commit is called after
+    /// its tree. `ship` depends on `build`, that on `plan`, and that, as no graph does, on `ship`.
     fn notes(lines: &[&str]) -> Notes {
         let mut notes = Notes::default();
         for (n, line) in lines.iter().enumerate() {

@@ -1,5 +1,5 @@
-//! The other agents, as an answer tells of them: who holds a phase, who was seen, and what is left for
-//! the asker beside them.
+//! The other agents, as an answer tells of them: who holds a phase, who was seen, and what is left
+//! for the asker beside them.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -180,7 +180,7 @@ pub struct Prospect {
     /// The phase to take over, and its dead owner.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dead: Option<ClaimedPhase>,
-    /// When anything last happened on the board: a claim, a sign of life, a completion, an end of an
-    /// attempt.
+    /// When anything last happened on the board: a claim, a sign of life, a completion, an end of
+    /// an attempt.
     pub last_change: Option<Timestamp>,
 }

@@ -87,7 +87,8 @@ fn is_barred(board: &Board, id: PhaseId, agent: &str) -> bool {
     })
 }
 
-/// Whether nobody can be shown to be another than who did what `id` checks: its completer is unknown.
+/// Whether nobody can be shown to be another than who did what `id` checks: its completer is
+/// unknown.
 fn is_barred_to_all(board: &Board, id: PhaseId) -> bool {
     board.graph.phase(id).not_by.iter().any(|other| match board.state(*other) {
         State::Done(done) => done.agent.is_empty(),

@@ -79,8 +79,8 @@ fn is_id(word: &str) -> bool {
 }
 
 impl Protection {
-    /// What the values of `conductor.protect` say, an empty one clearing those before it; `None` if there
-    /// is none of them.
+    /// What the values of `conductor.protect` say, an empty one clearing those before it; `None` if
+    /// there is none of them.
     #[must_use]
     pub fn configured(values: &[String]) -> Option<Self> {
         let since = values.iter().rposition(String::is_empty).map_or(0, |at| at + 1);
@@ -88,8 +88,8 @@ impl Protection {
         (!protects.is_empty()).then(|| Self { sure: protects.clone(), protects, guessed: false })
     }
 
-    /// Without such values: tags, and the default branch. Where that is not known, or nothing is known of
-    /// where the push goes, all that it may be.
+    /// Without such values: tags, and the default branch. Where that is not known, or nothing is
+    /// known of where the push goes, all that it may be.
     #[must_use]
     pub fn of(known: &Known<'_>) -> Self {
         let said = known.said.map(str::to_owned);

@@ -91,7 +91,8 @@ pub enum GateDenied {
         done_at: Option<String>,
         /// The first other commit that goes out; `None` for what is no commit, or a deletion.
         going_out: Option<String>,
-        /// The commit that it was done at, if what is checked out need only be brought forward to it.
+        /// The commit that it was done at, if what is checked out need only be brought forward to
+        /// it.
         #[serde(skip_serializing_if = "Option::is_none")]
         forward: Option<String>,
     },

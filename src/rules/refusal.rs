@@ -174,8 +174,8 @@ pub enum Refusal {
         /// Who is at it.
         #[serde(skip_serializing_if = "Option::is_none")]
         agent: Option<String>,
-        /// The phase among this one and all that it waits for whose owner is dead, and that the asker
-        /// may take over.
+        /// The phase among this one and all that it waits for whose owner is dead, and that the
+        /// asker may take over.
         #[serde(skip_serializing_if = "Option::is_none")]
         dead: Option<Box<ClaimedPhase>>,
     },

@@ -1,4 +1,4 @@
-//! What is asked for one phase, what may come of it, and what a decision needs to know. Pure.
+//! The input and the output of a decision: the request, the facts and the change. Pure.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -7,31 +7,31 @@ use super::identity::Me;
 use super::others::OwnerFacts;
 use crate::record::Verdict;
 
-/// What the asker wants of one phase.
+/// What the asker wants to do with one phase.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
-    /// Own it.
+    /// Become its owner.
     Claim {
         /// Also from a dead owner whose hour is not over, or from my other terminal.
         takeover: bool,
     },
-    /// Hand it in.
+    /// Complete it.
     Complete {
         /// SHA-256 of the artifact, if one is handed in.
         artifact: Option<String>,
-        /// How it ended.
+        /// The verdict.
         verdict: Verdict,
     },
     /// Give it up.
     Abort,
-    /// Free another's.
+    /// Free a phase that another agent owns.
     Unstuck {
         /// Also from an owner who is alive, or may be.
         force: bool,
     },
 }
 
-/// What is to happen to a phase.
+/// The change of a phase that was decided on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Change {
     /// Pending becomes mine.
@@ -42,11 +42,11 @@ pub enum Change {
     TakeOver,
     /// Mine becomes done.
     Complete,
-    /// It is done, by me and with the same artifact: nothing is to change.
+    /// It is done, by me and with the same artifact: nothing changes.
     Confirm,
     /// Claimed becomes pending.
     Free,
-    /// It is pending, as was asked for: nothing is to change.
+    /// It is pending, as the request wants it: nothing changes.
     Nothing,
     /// Pending stays pending; the attempts that failed do not count any more.
     ResetAttempts,
@@ -66,7 +66,7 @@ pub struct Facts<'a> {
 }
 
 impl Facts<'_> {
-    /// Whether who asks for just that may take `hold` over, or free it.
+    /// Whether a request that says so may take `hold` over, or free it.
     #[must_use]
     pub fn is_left(&self, hold: &LiveClaim) -> bool {
         hold.is_left(self.now, self.stale_after)

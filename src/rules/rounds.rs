@@ -88,8 +88,8 @@ mod tests {
     use crate::record::{Done, Sprint};
     use crate::rules::graph::Names;
 
-    /// The default graph, in which `words` are done; `review!` has failed, and of `review?` there is
-    /// no record that can be read.
+    /// The default graph, in which `words` are done; `review!` has failed, and of `review?` there
+    /// is no record that can be read.
     fn board(words: &str) -> Board {
         let entries = spec::default_phases();
         let sprint = serde_json::json!({"sprint_id": "s", "phases": entries.clone()});

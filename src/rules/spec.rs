@@ -66,8 +66,8 @@ pub fn of_config(text: &str) -> Result<Option<Written>, GraphError> {
 
 /// Reads a list such as `think,plan,docs:plan+think`.
 ///
-/// A default phase keeps its default dependencies, contracted over those that are left out; any other
-/// phase is given as `name:dep+dep`, or `name:` for none.
+/// A default phase keeps its default dependencies, contracted over those that are left out; any
+/// other phase is given as `name:dep+dep`, or `name:` for none.
 ///
 /// # Errors
 /// What is wrong with the list or with the graph.

@@ -1,6 +1,6 @@
-//! Reads a phase graph that somebody wrote as JSON. Whoever mistypes a field means something by it: the
-//! order of work, or who must not check what. So nothing is passed over here that is not known, as it
-//! is where a record is read that another version may have written.
+//! Reads a phase graph that somebody wrote as JSON. Whoever mistypes a field means something by it:
+//! the order of work, or who must not check what. So nothing is passed over here that is not known,
+//! as it is where a record is read that another version may have written.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -1,9 +1,9 @@
-//! When what happened in a sprint: how long each phase waited for somebody to claim it, who worked on it
-//! from when to when, and which chain of phases the whole sprint took as long for. Pure: what time it is
-//! comes in.
+//! When what happened in a sprint: how long each phase waited for somebody to claim it, who worked
+//! on it from when to when, and which chain of phases the whole sprint took as long for. Pure: what
+//! time it is comes in.
 //!
-//! Clocks differ, go back, and are not always written down. So no time is taken for granted: what is
-//! unknown is neither waiting nor work, and what ends before it begins took no time.
+//! Clocks differ, go back, and are not always written down. So no time is taken for granted: what
+//! is unknown is neither waiting nor work, and what ends before it begins took no time.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -116,8 +116,8 @@ pub struct Timeline {
     pub tracks: Vec<Track>,
     /// Who took part, the longest first.
     pub agents: Vec<Share>,
-    /// The phases that followed each other and made the sprint take as long as it took: the last one to
-    /// end, before it the one that it waited for longest, and so on. The earliest first.
+    /// The phases that followed each other and made the sprint take as long as it took: the last
+    /// one to end, before it the one that it waited for longest, and so on. The earliest first.
     pub critical: Vec<PhaseId>,
 }
 
@@ -288,7 +288,8 @@ fn work(board: &Board, id: PhaseId, whole: Span) -> Vec<Work> {
     all
 }
 
-/// When the last of what `id` depends on had passed; where that was before the sprint, when it began.
+/// When the last of what `id` depends on had passed; where that was before the sprint, when it
+/// began.
 fn claimable(board: &Board, id: PhaseId, whole: Span) -> Option<Timestamp> {
     let mut since = whole.from;
     for dep in &board.graph.phase(id).depends_on {

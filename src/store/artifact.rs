@@ -1,5 +1,6 @@
-//! What a phase hands over: copied into its directory under the name of its SHA-256, so that what was
-//! handed over can always be shown, and a later change of the original is noticed, never believed.
+//! What a phase hands over: copied into its directory under the name of its SHA-256, so that what
+//! was handed over can always be shown, and a later change of the original is noticed, never
+//! believed.
 //!
 //! Which file may be an artifact is for the commands to say: this module gets an open file.
 
@@ -96,8 +97,8 @@ pub fn too_large(limit: u64) -> String {
 }
 
 impl<W: World> Store<W> {
-    /// Copies `source` into the directory of phase `name`, durably, hashing what is copied: the hash
-    /// is that of the copy, whatever becomes of the original meanwhile.
+    /// Copies `source` into the directory of phase `name`, durably, hashing what is copied: the
+    /// hash is that of the copy, whatever becomes of the original meanwhile.
     ///
     /// # Errors
     /// `bad_artifact` above the limit; or the source cannot be read, or the store not be written.
@@ -149,8 +150,8 @@ impl<W: World> Store<W> {
 }
 
 impl<W: World> Store<W> {
-    /// Whether what was handed over with `done`, the record of phase `name` of `board`, is still what
-    /// it was: its copy is hashed.
+    /// Whether what was handed over with `done`, the record of phase `name` of `board`, is still
+    /// what it was: its copy is hashed.
     ///
     /// # Errors
     /// It cannot be read; or `busy` if the sprint has ended meanwhile.
@@ -180,8 +181,8 @@ impl<W: World> Store<W> {
         hash_of_pin(&dir, done)
     }
 
-    /// What was handed over with `done`, the record of phase `name` of the sprint `sprint_id`, which may
-    /// have ended: all of it, or what has become of it.
+    /// What was handed over with `done`, the record of phase `name` of the sprint `sprint_id`,
+    /// which may have ended: all of it, or what has become of it.
     ///
     /// # Errors
     /// It cannot be read.
@@ -198,8 +199,8 @@ impl<W: World> Store<W> {
 }
 
 impl<W: World<Dir = DiskDir>> Store<W> {
-    /// What was handed over with `done`, as [`Store::read_pin`] gives it, open and with its size: it is not
-    /// held in memory.
+    /// What was handed over with `done`, as [`Store::read_pin`] gives it, open and with its size:
+    /// it is not held in memory.
     ///
     /// # Errors
     /// It cannot be read.
@@ -231,8 +232,8 @@ impl<W: World<Dir = DiskDir>> Store<W> {
     }
 }
 
-/// The pin of `done` in the phase's directory, read into what `begin` makes, if `hash` shows that it is
-/// what was handed over; else what has become of it.
+/// The pin of `done` in the phase's directory, read into what `begin` makes, if `hash` shows that
+/// it is what was handed over; else what has become of it.
 pub(super) fn whole_pin<D: Dir, T>(
     dir: &CheckedDir<D>,
     done: &Done,

@@ -33,8 +33,8 @@ impl Asker {
         Maker { process: self.me.command.clone() }
     }
 
-    /// The mark of what the owner of `claim` left, which this command is to save; `unique` is a name of
-    /// its own.
+    /// The mark of what the owner of `claim` left, which this command is to save; `unique` is a
+    /// name of its own.
     pub(super) fn owes(&self, claim: &Claim, unique: Token, now: Timestamp) -> Due {
         Due {
             v: VERSION,
@@ -47,8 +47,8 @@ impl Asker {
         }
     }
 
-    /// The record of `claim`, which this agent renews now. Of a worktree that was moved it has the path
-    /// of now.
+    /// The record of `claim`, which this agent renews now. Of a worktree that was moved it has the
+    /// path of now.
     pub(super) fn renews(&self, claim: &Claim, now: Timestamp, asleep: Option<u64>) -> Claim {
         let mut renewed = Claim { renewed_at: Some(now), asleep, ..claim.clone() };
         if is_here(&self.me, claim) {

@@ -1,7 +1,7 @@
-//! What a new sprint takes over of another: completions with what was handed over.
+//! Carrying completions, with their pinned artifacts, from an earlier sprint into a new one.
 //!
-//! The new sprint has what it needs in itself, so that it stands when the old one is removed; of the
-//! old one nothing is changed. A copy that is not what was handed over is never taken over.
+//! The new sprint gets its own copies, so the old one can be removed; the old one is not changed. A
+//! pin whose content no longer matches its hash is never carried.
 
 use sha2::{Digest, Sha256};
 
@@ -62,7 +62,8 @@ impl<W: World> Store<W> {
             None => self.last()?.ok_or(Refusal::NoSprint {})?,
         };
         let round = self.take_up(&found, ask);
-        // Of a directory that is being removed nothing seems to be done, or to have been handed over.
+        // Of a directory that is being removed nothing seems to be done, or to have been handed
+        // over.
         Ok(match self.find(&found.sprint.sprint_id)? {
             Some(_) => Some(round?),
             None => None,
@@ -153,8 +154,8 @@ pub(super) fn take_over<W: World>(
     Ok(true)
 }
 
-/// Gives the new directory the pin, as a second name of the same file or, where there can be none, as
-/// a copy.
+/// Gives the new directory the pin, as a second name of the same file or, where there can be none,
+/// as a copy.
 fn link_or_copy<D: Dir>(
     old: &CheckedDir<D>,
     new: &CheckedDir<D>,

@@ -1,14 +1,12 @@
-//! What commands ask of a phase: claim it; and what completing it (`completing`) and ending a
-//! claim (`freeing`) have in common with that.
+//! Claiming a phase, and the loop that every change of a phase runs in.
 //!
-//! Each is the same loop: read what the decision needs, let the rules decide, carry the decision out
-//! by one atomic step, and when that step finds the world changed, begin again. The mutex is held
-//! for one round at a time, and only so that contenders do not waste each other's work.
+//! Each round of the loop reads what the decision needs, lets the rules decide, and carries the
+//! decision out by one atomic step. If the step finds that the store has changed, the next round
+//! begins. A round holds the mutex, which only spares contenders work.
 
 use std::collections::BTreeSet;
 
 use super::Store;
-pub use super::asker::Asker;
 use super::checked_dir::tidy;
 use super::completing::checking;
 use super::layout::LATCH_SECONDS;
@@ -25,6 +23,7 @@ use crate::rules::{
     next::{holding, next},
 };
 
+pub use super::asker::Asker;
 pub use super::completing::{Completed, HandIn, MayComplete};
 pub use super::freeing::Freed;
 
@@ -41,8 +40,8 @@ pub struct Granted {
     pub from: Option<LiveClaim>,
     /// That what that one left is to be saved, and has not been yet.
     pub due: Option<Due>,
-    /// The board as it was when the claim was decided on, as far as it was read; with the attempt that
-    /// this claim ended.
+    /// The board as it was when the claim was decided on, as far as it was read; with the attempt
+    /// that this claim ended.
     pub board: Board,
 }
 
@@ -64,8 +63,8 @@ impl<W: World> Store<W> {
             .into())
     }
 
-    /// Runs `round` under the mutex until it has an answer, for about a second, and another where the mutex
-    /// was waited for in vain.
+    /// Runs `round` under the mutex until it has an answer, for about a second, and another where
+    /// the mutex was waited for in vain.
     pub(super) fn rounds<T>(
         &self,
         mut round: impl FnMut() -> Result<StepOutcome<T>, Stop>,
@@ -144,8 +143,8 @@ impl<W: World> Store<W> {
     /// The phases that the asker could claim now, in the board's order, without those it holds.
     ///
     /// # Errors
-    /// Why there are none. What can be expected of the other agents depends on who of them lives, and
-    /// only then is that looked at.
+    /// Why there are none. What can be expected of the other agents depends on who of them lives,
+    /// and only then is that looked at.
     pub fn next(&self, board: &mut Board, facts: Facts<'_>) -> Result<Vec<PhaseId>, Refusal> {
         next(board, facts).or_else(|_| {
             self.see_completers(board);
@@ -226,8 +225,8 @@ impl<W: World> Store<W> {
                 board.set_past(id, past);
             }
             if change == Change::TakeOver && asker.saves && due.is_none() {
-                // Another may have been killed when it was about to end that claim: who goes on where
-                // it was has everything.
+                // Another may have been killed when it was about to end that claim: who goes on
+                // where it was has everything.
                 tidy(past::settle(&dir, claim));
             }
         }
@@ -235,8 +234,8 @@ impl<W: World> Store<W> {
         Ok(outcome.map(|claim| Granted { phase: name, claim, change, from, due, board }))
     }
 
-    /// Whether the owner of `judged` has been heard again since it was judged: then it is judged anew.
-    /// Touching its record changes no name, so the rename of the owner's would not notice.
+    /// Whether the owner of `judged` has been heard again since it was judged: then it is judged
+    /// anew. Touching its record changes no name, so the rename of the owner's would not notice.
     fn has_spoken(&self, lock: &Lock<W::Dir>, judged: &LiveClaim) -> bool {
         let Lock::Owned { lock, hold, .. } = lock else { return false };
         let seen = self.world.hears(lock, hold);

@@ -1,5 +1,5 @@
-//! [`CheckedDir`]: a directory handle whose errors carry the path and the attempted operation. It retries
-//! `EINTR`, and "it is not there" is an answer rather than an error.
+//! [`CheckedDir`]: a directory handle whose errors carry the path and the attempted operation. It
+//! retries `EINTR`, and "it is not there" is an answer rather than an error.
 //!
 //! Only `ENOENT` means absent. Any other error stops the command.
 
@@ -222,8 +222,8 @@ impl<D: Dir> CheckedDir<D> {
         Ok(Step::Done)
     }
 
-    /// Creates a file that must not exist, of which a kill or an error leaves any part: whoever reads it
-    /// must take a part for none.
+    /// Creates a file that must not exist. A kill or an error may leave a partial file: a reader
+    /// must count that as absent.
     pub(crate) fn create_once(&self, name: &str, content: &[u8]) -> Result<Step, Failure> {
         let mut file = match retry(|| self.dir.create(name, false)) {
             Ok(file) => file,
@@ -274,8 +274,8 @@ impl<D: Dir> CheckedDir<D> {
         self.fail(absent(retry(|| self.dir.read(name, limit))), "read", name)
     }
 
-    /// Reads a file of at most `limit` bytes from its beginning, into what `begin` makes; `None` if it
-    /// is not there.
+    /// Reads a file of at most `limit` bytes from its beginning, into what `begin` makes; `None` if
+    /// it is not there.
     pub(crate) fn read_into<T>(
         &self,
         name: &str,
@@ -356,8 +356,9 @@ impl<D: Dir> CheckedDir<D> {
         Ok(())
     }
 
-    /// Removes all that is in here. A directory in a directory is moved up to here under a number, and
-    /// its turn comes: however deep a tree somebody made, this takes three handles and no stack.
+    /// Removes all that is in here. A directory in a directory is moved up to here under a number,
+    /// and its turn comes: however deep a tree somebody made, this takes three handles and no
+    /// stack.
     fn empty(&self) -> Result<(), Failure> {
         let mut number = 0_u64;
         let mut left = self.list(MAX_ENTRIES)?;

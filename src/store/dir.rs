@@ -1,11 +1,12 @@
 //! The directory operations that the lock protocol stands on, and nothing more.
 //!
-//! [`Dir`] is the seam between the protocol and the world: [`crate::store::disk`] implements it with
-//! real handles that never follow a link, and the model checker implements it in memory, where it
-//! can interleave, kill, fail and cut the power between any two steps. Each method is at most one
-//! system call that other processes can see, unless it says otherwise. Every name is a single path
-//! component (anything else is `EINVAL`); the handle decides what directory it is looked up in, so a path cannot be swapped
-//! underneath, and through a handle of a removed directory nothing can be created (`ENOENT`).
+//! [`Dir`] is the seam between the protocol and the world: [`crate::store::disk`] implements it
+//! with real handles that never follow a link, and the model checker implements it in memory, where
+//! it can interleave, kill, fail and cut the power between any two steps. Each method is at most
+//! one system call that other processes can see, unless it says otherwise. Every name is a single
+//! path component (anything else is `EINVAL`); the handle decides what directory it is looked up
+//! in, so a path cannot be swapped underneath, and through a handle of a removed directory nothing
+//! can be created (`ENOENT`).
 
 use std::io;
 
@@ -25,8 +26,8 @@ pub enum Kind {
 /// One entry of a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Its name. One that is not UTF-8 is listed with a `/` in it, so that it matches nothing of ours;
-    /// the methods of [`Dir`] know it by that.
+    /// Its name. One that is not UTF-8 is listed with a `/` in it, so that it matches nothing of
+    /// ours; the methods of [`Dir`] know it by that.
     pub name: String,
     /// What it is.
     pub kind: Kind,
@@ -84,8 +85,8 @@ pub trait Dir: Sized {
     /// Reads a whole regular file of at most `limit` bytes.
     ///
     /// # Errors
-    /// `ENOENT`; `EFBIG` above the limit; `ELOOP` for a link; `EISDIR` for a directory; `EINVAL` for
-    /// any other kind.
+    /// `ENOENT`; `EFBIG` above the limit; `ELOOP` for a link; `EISDIR` for a directory; `EINVAL`
+    /// for any other kind.
     fn read(&self, name: &str, limit: u64) -> io::Result<Vec<u8>>;
 
     /// Reads as [`Dir::read`] does, piece by piece, for what need not be held as a whole.
@@ -105,7 +106,8 @@ pub trait Dir: Sized {
 
     /// The entries, without `.` and `..`, in no particular order.
     ///
-    /// Not atomic: an entry that is renamed meanwhile may be seen under both names, or under neither.
+    /// Not atomic: an entry that is renamed meanwhile may be seen under both names, or under
+    /// neither.
     ///
     /// # Errors
     /// `EFBIG` above `limit` entries.

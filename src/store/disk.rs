@@ -1,6 +1,6 @@
-//! The real directories: every access goes through a handle and a single component, and none follows
-//! a link. A name cannot be swapped for a link between a check and its use, because there is no
-//! check: the system call itself refuses.
+//! The real directories: every access goes through a handle and a single component, and none
+//! follows a link. A name cannot be swapped for a link between a check and its use, because there
+//! is no check: the system call itself refuses.
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
@@ -64,13 +64,14 @@ fn component(name: &str) -> Result<Cow<'_, OsStr>, Errno> {
     Ok(Cow::Owned(OsString::from_vec(strange.ok_or(Errno::INVAL)?)))
 }
 
-/// Calls `each` with every name in a directory and what its entry says of its kind, until it says no. The position in a
-/// directory belongs to the open file, so it is opened anew.
+/// Calls `each` with every name in a directory and what its entry says of its kind, until it says
+/// no. The position in a directory belongs to the open file, so it is opened anew.
 fn each_entry(
     dir: &OwnedFd,
     each: &mut dyn FnMut(&[u8], FileType) -> io::Result<bool>,
 ) -> io::Result<()> {
-    // The C library's readers take twice as many system calls for the short directories that we have.
+    // The C library's readers take twice as many system calls for the short directories that we
+    // have.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
         let anew = sys::openat(dir, ".", DIRECTORY, Mode::empty())?;
@@ -78,7 +79,8 @@ fn each_entry(
         let mut entries = sys::RawDir::new(anew, &mut space);
         while let Some(entry) = entries.next() {
             let entry = match entry {
-                // The directory has been removed, and has no entries: the C library says so as well.
+                // The directory has been removed, and has no entries: the C library says so as
+                // well.
                 Err(Errno::NOENT) => break,
                 entry => entry?,
             };
@@ -282,8 +284,8 @@ impl Dir for DiskDir {
 
     fn read(&self, name: &str, limit: u64) -> io::Result<Vec<u8>> {
         let (file, stat) = self.open_stat(name, OFlags::RDONLY, Mode::empty())?;
-        // Most records are read in one call: a record is whole when it gets its name, and as long as
-        // it was then. What a script writes in place is read to its end as far as it is there.
+        // Most records are read in one call: a record is whole when it gets its name, and as long
+        // as it was then. What a script writes in place is read to its end as far as it is there.
         let size = u64::try_from(stat.st_size).unwrap_or_default().min(limit);
         let mut content = vec![0; usize::try_from(size).unwrap_or_default() + 1];
         let mut file = File::from(file).take(limit + 1);

@@ -1,5 +1,5 @@
-//! Ending a claim without a completion: an owner gives its phase up, or somebody frees it. Both are
-//! remembered as attempts that failed.
+//! Ending a claim without a completion: the owner gives its phase up, or somebody else frees it. Both
+//! count as failed attempts.
 
 use super::Store;
 use super::asker::Asker;
@@ -114,8 +114,8 @@ impl<W: World> Store<W> {
         Ok(freed)
     }
 
-    /// Frees a phase that its owner left; with `force` also one that its owner did not leave, and one
-    /// at which too many attempts have failed.
+    /// Frees a phase that its owner left; with `force` also one that its owner did not leave, and
+    /// one at which too many attempts have failed.
     ///
     /// # Errors
     /// The rule that says no; or the store cannot be read or written.
@@ -151,8 +151,8 @@ impl<W: World> Store<W> {
         Ok(freed)
     }
 
-    /// Ends a claim, if it is still the one that was judged. A claim that has a name of its own needs
-    /// no second look: it is that name which goes, through the handle that it was seen by.
+    /// Ends a claim, if it is still the one that was judged. A claim that has a name of its own
+    /// needs no second look: it is that name which goes, through the handle that it was seen by.
     fn try_free(
         &self,
         freeing: &Freeing<'_>,

@@ -21,8 +21,8 @@ pub struct Completion {
 }
 
 impl<W: World> Store<W> {
-    /// The completions of all sprints, the present one first. An ended sprint that cannot be read is
-    /// left out; one that ends meanwhile may be told of twice.
+    /// The completions of all sprints, the present one first. An ended sprint that cannot be read
+    /// is left out; one that ends meanwhile may be told of twice.
     ///
     /// # Errors
     /// The present sprint cannot be read.
@@ -42,8 +42,8 @@ impl<W: World> Store<W> {
 }
 
 impl<W: World> Store<W> {
-    /// Gives `each` the board of every sprint, the latest first, without the attempts that are over, and
-    /// holds none of them longer than that. Gives the ids of those that cannot be read.
+    /// Gives `each` the board of every sprint, the latest first, without the attempts that are
+    /// over, and holds none of them longer than that. Gives the ids of those that cannot be read.
     ///
     /// # Errors
     /// The list of sprints cannot be read.
@@ -66,8 +66,8 @@ impl<W: World> Store<W> {
 }
 
 impl<W: World> Store<W> {
-    /// What `pick` takes of the latest sprint of which it takes anything, ended or not. Sprints are read
-    /// one by one, up to that one. An ended one that cannot be read is passed over.
+    /// What `pick` takes of the latest sprint of which it takes anything, ended or not. Sprints are
+    /// read one by one, up to that one. An ended one that cannot be read is passed over.
     ///
     /// # Errors
     /// The list of sprints cannot be read, or what is there cannot be read at this moment.

@@ -86,8 +86,8 @@ fn mark<D: Dir>(dir: CheckedDir<D>, token: &Token, maker: &Maker) -> Result<Latc
     })
 }
 
-/// Looks whether somebody else has marked the latch too: several can find it bare and old. Who marks
-/// looks afterwards, so that of any two at least one sees the other, and gives way.
+/// Looks whether somebody else has marked the latch too: several can find it bare and old. Who
+/// marks looks afterwards, so that of any two at least one sees the other, and gives way.
 fn settle<D: Dir>(
     dir: CheckedDir<D>,
     marker: String,
@@ -177,8 +177,8 @@ fn outlived<W: World>(
 }
 
 /// The markers under which a latch may be given up together with T's claim: T's own, and those that
-/// outlived their makers; each with the file that tells who took it over, if that is there. `None` if
-/// somebody else is about to use the latch.
+/// outlived their makers; each with the file that tells who took it over, if that is there. `None`
+/// if somebody else is about to use the latch.
 pub(crate) fn disposable<W: World>(
     world: &W,
     latch: &CheckedDir<W::Dir>,
@@ -198,8 +198,8 @@ pub(crate) fn disposable<W: World>(
     Ok(Some(found))
 }
 
-/// Whether what nobody knows the maker of is nobody's. Whoever made it and goes on after all looks for
-/// other markers beside its own, and gives way: no safety hangs on the clock.
+/// Whether what nobody knows the maker of is nobody's. Whoever made it and goes on after all looks
+/// for other markers beside its own, and gives way: no safety hangs on the clock.
 fn is_old<W: World>(world: &W, mtime: i64) -> bool {
     is_older(world, mtime, LATCH_SECONDS)
         || (W::DEFENCES.outlive_boot && is_before_boot(world, mtime))
@@ -238,8 +238,8 @@ pub(crate) fn release_markers<D: Dir>(
         if entries.iter().any(|entry| is_marker(&entry.name)) {
             return Ok(());
         }
-        // Of commands that were about to take over what has just gone, or of a script that was killed
-        // before it could move the latch: with its record inside it would stay for ever.
+        // Of commands that were about to take over what has just gone, or of a script that was
+        // killed before it could move the latch: with its record inside it would stay for ever.
         for entry in &entries {
             latch.remove_all(entry)?;
         }

@@ -1,7 +1,8 @@
 //! Every name below a store, and the limits of what the names stand for, once.
 //!
 //! The protocol page (`doc/protocol.md`) describes each name; a test (`tests/it/tidy.rs`) reads the
-//! constants here and holds the page's tables to them. A name that ends in a dot begins a composed one.
+//! constants here and holds the page's tables to them. A name that ends in a dot begins a composed
+//! one.
 
 use std::path::{Path, PathBuf};
 
@@ -103,15 +104,15 @@ pub(crate) const MAX_REMINDERS: usize = 256;
 
 // Ages in seconds.
 
-/// A temporary name of this age is nobody's: no command takes so long between two steps, and one that
-/// was stopped for an hour makes another.
+/// A temporary name of this age is nobody's: no command takes so long between two steps, and one
+/// that was stopped for an hour makes another.
 pub(crate) const TEMPORARY_SECONDS: i64 = 3600;
 /// A state that commands only pass through is left over at this age.
 pub(crate) const PASSING_SECONDS: i64 = 60;
 /// A sprint's directory without a record that is younger than this is being made by a script.
 pub(crate) const MAKING_SECONDS: i64 = 60;
-/// The age at which a latch is taken over when nobody can know whether its maker lives: a script made
-/// it, or another machine.
+/// The age at which a latch is taken over when nobody can know whether its maker lives: a script
+/// made it, or another machine.
 pub(crate) const LATCH_SECONDS: i64 = 60;
 
 /// The directory of the sprint `id`, which has not ended, in the store at `store`.
@@ -141,8 +142,8 @@ pub(crate) fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// The name of the link to the pin. It has the extension of the artifact at `path`, so that a reader
-/// knows what it is.
+/// The name of the link to the pin. It has the extension of the artifact at `path`, so that a
+/// reader knows what it is.
 pub(crate) fn artifact_name(path: &str) -> String {
     let extension = path.rsplit_once('.').map(|(_, extension)| extension);
     let plain =

@@ -1,5 +1,6 @@
-//! The leftovers of killed commands, for `doctor` and `clean`. They block nobody: every command passes over
-//! a temporary name, finishes a committed completion, and takes over the latch of a dead command.
+//! The leftovers of killed commands, for `doctor` and `clean`. They block nobody: every command
+//! passes over a temporary name, finishes a committed completion, and takes over the latch of a
+//! dead command.
 
 use super::Store;
 use super::checked_dir::CheckedDir;
@@ -35,8 +36,8 @@ pub struct Leftover {
 }
 
 impl<W: World> Store<W> {
-    /// The leftovers in the directory of sprints, in the archive and in the current sprint. With `clear`
-    /// the completions are published and the temporary names removed.
+    /// The leftovers in the directory of sprints, in the archive and in the current sprint. With
+    /// `clear` the completions are published and the temporary names removed.
     ///
     /// # Errors
     /// The store cannot be read, or not be written.
@@ -65,8 +66,8 @@ impl<W: World> Store<W> {
         Ok(found)
     }
 
-    /// Finds the temporary names in `dir` that are so old that no command uses them, and removes them if
-    /// `remove`.
+    /// Finds the temporary names in `dir` that are so old that no command uses them, and removes
+    /// them if `remove`.
     fn temporaries(
         &self,
         dir: &CheckedDir<W::Dir>,

@@ -24,7 +24,8 @@ pub struct Plan {
     pub phases: Vec<PhaseEntry>,
     /// What it takes over of the sprint before it, or of another that has ended.
     pub round: Option<Ask>,
-    /// What the sprint is for; a next round is for what the sprint before it was, if it does not say.
+    /// What the sprint is for; a next round is for what the sprint before it was, if it does not
+    /// say.
     pub goal: Option<String>,
     /// Keep the current sprint if it is not finished.
     pub if_none: bool,

@@ -1,7 +1,7 @@
-//! What a phase's directory holds: the lock, the `done` record, and what killed commands left.
+//! The state of a phase, read from its directory: the lock and the `done` record.
 //!
-//! Looking changes nothing and needs no mutex. The lock is looked at before `done`, and `done`
-//! wins: in the other order a phase that is completed in between would be seen as pending.
+//! Reading changes nothing and needs no mutex. The lock is read before `done`, and `done` wins: in
+//! the other order a phase that is completed in between would look pending.
 
 use jiff::Timestamp;
 
@@ -17,7 +17,7 @@ use crate::record::{Claim, Done, Token, VERSION};
 use crate::rules::identity::{self, Signs, believed};
 use crate::rules::{Life, LiveClaim, State};
 
-/// What `lock` was found to be.
+/// What `lock` is.
 #[derive(Debug)]
 pub(crate) enum Lock<D> {
     /// It is not there, or is an empty or ruined directory that holds nobody's claim.
@@ -283,9 +283,9 @@ pub(crate) fn record_gone<D: Dir>(phase: &CheckedDir<D>) -> String {
     format!("'{}' was committed, and its record is gone", phase.path())
 }
 
-/// Clears a lock that holds nobody's claim any more: `last`, its state file, goes last, so that what
-/// a kill leaves still tells what it is. Everything goes through the handle that was judged, so a
-/// lock that was published meanwhile is never touched.
+/// Clears a lock that holds nobody's claim any more: `last`, its state file, goes last, so that
+/// what a kill leaves still tells what it is. Everything goes through the handle that was judged,
+/// so a lock that was published meanwhile is never touched.
 pub(crate) fn clear<W: World>(
     phase: &CheckedDir<W::Dir>,
     lock: &CheckedDir<W::Dir>,

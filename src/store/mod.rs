@@ -3,11 +3,12 @@
 //! Reading order: [`dir`] (the operations that everything stands on), [`world`] (what else is asked
 //! of the outside, and the protocol's defences), `checked_dir` (handles that say what went wrong),
 //! [`layout`] (every name and limit on disk), `latch`, `lock` and `past` (what a phase's directory
-//! holds), `artifact` (what a phase hands over), `phase` (the steps by which it changes hands), `sprints`
-//! (which one is current), [`read`] (the board), `carry` (what one sprint takes over of another),
-//! `publish` (how sprints begin and end), [`history`], `asker` (who asks), `completing`, `freeing` and
-//! [`change`] (what commands ask of a phase), [`lifecycle`] (and of a sprint), [`leftovers`] (what kills
-//! leave). [`disk`] is the real world. This module must not print, and knows neither git nor the command line.
+//! holds), `artifact` (what a phase hands over), `phase` (the steps by which it changes hands),
+//! `sprints` (which one is current), [`read`] (the board), `carry` (what one sprint takes over of
+//! another), `publish` (how sprints begin and end), [`history`], `asker` (who asks), `completing`,
+//! `freeing` and [`change`] (what commands ask of a phase), [`lifecycle`] (and of a sprint),
+//! [`leftovers`] (what kills leave). [`disk`] is the real world. This module must not print, and
+//! knows neither git nor the command line.
 //!
 //! # A phase's directory
 //!
@@ -107,8 +108,8 @@ impl<W: World> Store<W> {
         Ok(self.conductor.get_or_init(|| made))
     }
 
-    /// Acts under the mutex, if there is a store to have one. `waits` says whether it is waited for, and
-    /// does not any more once that was in vain: who has it may have been stopped.
+    /// Acts under the mutex, if there is a store to have one. `waits` says whether it is waited
+    /// for, and does not any more once that was in vain: who has it may have been stopped.
     fn under_mutex<T>(&self, waits: &mut bool, act: impl FnOnce() -> T) -> Result<T, Failure> {
         let Some(conductor) = self.conductor()? else { return Ok(act()) };
         let (value, in_vain) = self.world.under_mutex(conductor, *waits, act);

@@ -1,13 +1,15 @@
-//! The attempts at a phase that ended without a completion: `past/<T>.json`, by the token of the claim.
+//! The attempts at a phase that ended without a completion: `past/<T>.json`, by the token of the
+//! claim.
 //!
-//! A command writes the record *before* the rename that ends the claim, so a kill between the two loses
-//! nothing. Until that rename the record has no meaning: a reader skips the record of the present owner,
-//! and of a claim that was completed after all. The name comes from the claim, so several commands that
-//! end one claim write one record, and the attempt counts once. `past/pardon.<n>` says that the first `n`
-//! attempts do not count any more; the greatest `n` holds.
+//! A command writes the record *before* the rename that ends the claim, so a kill between the two
+//! loses nothing. Until that rename the record has no meaning: a reader skips the record of the
+//! present owner, and of a claim that was completed after all. The name comes from the claim, so
+//! several commands that end one claim write one record, and the attempt counts once.
+//! `past/pardon.<n>` says that the first `n` attempts do not count any more; the greatest `n`
+//! holds.
 //!
-//! Only a limited number of records is read. A record that cannot be understood counts as an attempt and
-//! is not shown.
+//! Only a limited number of records is read. A record that cannot be understood counts as an
+//! attempt and is not shown.
 
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
@@ -98,8 +100,8 @@ fn directory<D: Dir>(phase: &CheckedDir<D>) -> Result<Option<CheckedDir<D>>, Fai
 
 /// Writes down that `claim` ends so. `Gone` when the phase's directory is.
 ///
-/// Another command that ends the same claim may have written it, or have been killed at that: a whole
-/// record takes its place in one step.
+/// Another command that ends the same claim may have written it, or have been killed at that: a
+/// whole record takes its place in one step.
 pub(crate) fn write<W: World>(
     world: &W,
     phase: &CheckedDir<W::Dir>,
@@ -109,8 +111,8 @@ pub(crate) fn write<W: World>(
     let Some(past) = directory(phase)? else { return Ok(Step::Gone) };
     let name = attempt_name(&name_of(claim));
     let record = attempt(claim, end);
-    // What is left after an error is not whole, and nobody's yet. It stays: what stands there then may
-    // be the whole one of another command.
+    // What is left after an error is not whole, and nobody's yet. It stays: what stands there then
+    // may be the whole one of another command.
     match past.create_once(&name, &to_json(&record)?)? {
         Step::Exists => {
             let unique = world.token()?;
@@ -127,7 +129,8 @@ pub(crate) fn write<W: World>(
     }
 }
 
-/// Writes down that what the owner of `due` left is to be saved. `Gone` when the phase's directory is.
+/// Writes down that what the owner of `due` left is to be saved. `Gone` when the phase's directory
+/// is.
 pub(crate) fn owe<W: World>(
     world: &W,
     phase: &CheckedDir<W::Dir>,
@@ -181,14 +184,14 @@ pub(crate) fn reset_attempts<D: Dir>(phase: &CheckedDir<D>, count: u64) -> Resul
     past.create_once(&reset_attempts_name(count), b"")
 }
 
-/// The token that a record is called by; what is no file, or has a name of another form, is none.
+/// The token in the name of a record; `None` if the entry is not a file, or has another name.
 fn token(entry: &Entry) -> Option<Token> {
     let name = entry.name.strip_suffix(JSON).filter(|_| entry.kind == Kind::File);
     name.and_then(Token::parse)
 }
 
-/// The directory to be read, if there is one. What is none is passed over: no board fails for want of
-/// what is only told; who ends a claim, and must write here, fails.
+/// Opens the directory for reading, if there is one. Anything else of that name counts as absent: a
+/// board does not fail for it. A command that ends a claim must write here, and fails.
 pub(crate) fn open<D: Dir>(phase: &CheckedDir<D>) -> Result<Option<CheckedDir<D>>, Failure> {
     match phase.open(PAST) {
         Err(failure) if failure.kind == FailureKind::Tampered => Ok(None),
@@ -226,7 +229,8 @@ pub(crate) fn read<D: Dir>(phase: &CheckedDir<D>, state: &State) -> Result<Past,
     Ok(Past { attempts, reset_attempts, dues })
 }
 
-/// The claim whose record says nothing yet, or never will: the present owner's, and the completed one.
+/// The claim whose record says nothing yet, or never will: the present owner's, and the completed
+/// one.
 fn standing(state: &State) -> Option<Token> {
     match state {
         State::Pending => None,
@@ -245,7 +249,8 @@ fn record<D: Dir>(past: &CheckedDir<D>, token: &Token) -> Result<Attempt, Failur
     }
 }
 
-/// How the claim `token` ended, in a word of [`crate::rules::attempts`]; `None` if no record says so.
+/// How the claim `token` ended, in a word of [`crate::rules::attempts`]; `None` if no record says
+/// so.
 pub(crate) fn ended_as<D: Dir>(
     phase: &CheckedDir<D>,
     token: &Token,

@@ -2,8 +2,8 @@
 //! one of any set of contenders can take; the rest prepares it or cleans up behind it.
 //!
 //! Which step is due is for the rules to say ([`crate::rules::decide()`]); the callers in
-//! [`super::change`] ask them again whenever a step answers [`StepOutcome::Raced`]. What a kill leaves
-//! between any two steps, and what the next command makes of it, is listed at each.
+//! [`super::change`] ask them again whenever a step answers [`StepOutcome::Raced`]. What a kill
+//! leaves between any two steps, and what the next command makes of it, is listed at each.
 
 use super::checked_dir::{CheckedDir, Keep, Step, tidy, to_json};
 use super::dir::Kind;
@@ -69,8 +69,8 @@ pub(crate) struct Ending<'a> {
 }
 
 impl<W: World> Phase<'_, W> {
-    /// Writes down how a claim ends, if it fails by that, and what is to be saved of it; whether there
-    /// still is a phase.
+    /// Writes down how a claim ends, if it fails by that, and what is to be saved of it; whether
+    /// there still is a phase.
     fn note(&self, ending: Option<Ending<'_>>) -> Result<bool, Failure> {
         let Some(Ending { claim, end, due }) = ending else { return Ok(true) };
         let owed = due.map(|due| past::owe(self.world, self.dir, due));
@@ -527,7 +527,7 @@ enum Published {
     Yes,
     /// The phase is another's, or done: the latch stays.
     StandsForAnother,
-    /// A lock of a script or of an old layout is there, or an attempt is over that was not judged: the
-    /// latch goes.
+    /// A lock of a script or of an old layout is there, or an attempt is over that was not judged:
+    /// the latch goes.
     StandsForNobody,
 }

@@ -1,7 +1,8 @@
 //! How a sprint begins, how it ends, and how it is removed.
 //!
-//! A new sprint is published by one rename of a directory that is complete and durable, and only then
-//! is the old one archived: there is never a moment, and no kill leaves one, in which there is none.
+//! One rename publishes a new sprint, whose directory is complete and durable by then. Only after
+//! that the old one is archived. So there is a current sprint at every moment, even if a command is
+//! killed.
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
@@ -103,14 +104,15 @@ impl<W: World> Store<W> {
         Ok(Some(sprint))
     }
 
-    /// Marks the moment of a sprint that is about to be published as given; `false` if another start was
-    /// faster. That start's sprint may have ended and have been removed by now, so that nothing but the
-    /// mark tells.
+    /// Marks the moment of a sprint that is about to be published as given; `false` if another
+    /// start was faster. That start's sprint may have ended and have been removed by now, so that
+    /// nothing but the mark tells.
     fn reserve(&self, conductor: &CheckedDir<W::Dir>, stamp: &str) -> Result<bool, Failure> {
         if conductor.create_once(&last_name(stamp), b"")? != Step::Done {
             return Ok(false);
         }
-        // One that was stopped for so long that its own mark could be removed meanwhile sees a later one.
+        // One that was stopped for so long that its own mark could be removed meanwhile sees a
+        // later one.
         let marks = self.remove_marks(conductor)?;
         Ok(marks.first().is_none_or(|latest| latest.as_str() <= stamp))
     }
@@ -197,8 +199,8 @@ impl<W: World> Store<W> {
         Ok(gone)
     }
 
-    /// Makes a sprint's directory whole and durable, under a name that nobody looks at; `false` if what
-    /// is to be carried is gone.
+    /// Makes a sprint's directory whole and durable, under a name that nobody looks at; `false` if
+    /// what is to be carried is gone.
     fn build(
         &self,
         conductor: &CheckedDir<W::Dir>,
@@ -225,8 +227,8 @@ impl<W: World> Store<W> {
         Ok(true)
     }
 
-    /// Removes the marks that a later one has stood beside for long: whoever reads them while they go
-    /// sees that one. Gives the moments of those there were, the latest first.
+    /// Removes the marks that a later one has stood beside for long: whoever reads them while they
+    /// go sees that one. Gives the moments of those there were, the latest first.
     fn remove_marks(&self, conductor: &CheckedDir<W::Dir>) -> Result<Vec<String>, Failure> {
         let mut marks: Vec<Entry> = conductor.list(MAX_ENTRIES)?;
         marks.retain(|entry| entry.kind == Kind::File && marked(&entry.name).is_some());
@@ -265,8 +267,8 @@ fn marked(name: &str) -> Option<&str> {
     stamp(&format!("000000000000-{moment}")).is_some().then_some(moment)
 }
 
-/// Marks, durably, that there was a sprint `id`, which is about to be removed: its id is given to none
-/// again, nor is an earlier one. A later sprint or mark says so as well.
+/// Marks, durably, that there was a sprint `id`, which is about to be removed: its id is given to
+/// none again, nor is an earlier one. A later sprint or mark says so as well.
 fn mark<D: Dir>(conductor: &CheckedDir<D>, id: &str) -> Result<(), Failure> {
     let Some(own) = stamp(id) else { return Ok(()) };
     if latest_stamp(conductor)?.is_some_and(|(latest, _)| latest.as_str() > own) {
@@ -276,8 +278,8 @@ fn mark<D: Dir>(conductor: &CheckedDir<D>, id: &str) -> Result<(), Failure> {
     conductor.sync()
 }
 
-/// The latest time in the id of any sprint, whoever's it is, and what has that id; or that of a sprint
-/// which was removed, and what marks it.
+/// The latest time in the id of any sprint, whoever's it is, and what has that id; or that of a
+/// sprint which was removed, and what marks it.
 fn latest_stamp<D: Dir>(conductor: &CheckedDir<D>) -> Result<Option<(String, String)>, Failure> {
     let mut latest: Option<(String, String)> = None;
     // In this order: a sprint that is archived between the two looks is seen at least once.

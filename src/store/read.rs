@@ -50,8 +50,8 @@ impl<W: World> Store<W> {
         self.read(&found, None, Attempts::None, None).map(Some)
     }
 
-    /// The board of the sprint `id`, which may have ended; `None` if there is none of this project that
-    /// can be read.
+    /// The board of the sprint `id`, which may have ended; `None` if there is none of this project
+    /// that can be read.
     ///
     /// # Errors
     /// As [`Store::board`].
@@ -60,8 +60,8 @@ impl<W: World> Store<W> {
         self.read(&found, None, Attempts::All, None).map(Some)
     }
 
-    /// The board that a next round would take up again: of the current sprint, else of the last that
-    /// has ended.
+    /// The board that a next round would take up again: of the current sprint, else of the last
+    /// that has ended.
     ///
     /// # Errors
     /// As [`Store::board`].
@@ -70,8 +70,8 @@ impl<W: World> Store<W> {
         self.read(&found, None, Attempts::All, None).map(Some)
     }
 
-    /// Reads what the dependencies of the phase called `name` build on themselves: to claim the phase
-    /// needs only the dependencies.
+    /// Reads what the dependencies of the phase called `name` build on themselves: to claim the
+    /// phase needs only the dependencies.
     ///
     /// # Errors
     /// As [`Store::board`].
@@ -107,9 +107,9 @@ impl<W: World> Store<W> {
         Ok(self.current()?.map(|found| found.path().to_owned()))
     }
 
-    /// Shows `each` the directories in which every change of the current sprint can be seen: that of
-    /// sprints, and of the sprint that of itself, of its phases, and of the locks that there are. What
-    /// is not there yet shows in the one above it.
+    /// Shows `each` the directories in which every change of the current sprint can be seen: that
+    /// of sprints, and of the sprint that of itself, of its phases, and of the locks that there
+    /// are. What is not there yet shows in the one above it.
     ///
     /// # Errors
     /// As [`Store::board`].

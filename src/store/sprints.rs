@@ -124,7 +124,8 @@ impl<W: World> Store<W> {
         Ok(self.current()?.is_some_and(|found| found.sprint.sprint_id == id))
     }
 
-    /// The latest sprints that are over, archived already or not yet; what cannot be read is left out.
+    /// The latest sprints that are over, archived already or not yet; what cannot be read is left
+    /// out.
     pub(crate) fn former(&self, most: usize) -> Result<Vec<OpenSprint<W::Dir>>, Failure> {
         let Some(conductor) = self.conductor()? else { return Ok(Vec::new()) };
         let current = self.current()?.map(|found| found.sprint.sprint_id);
@@ -190,8 +191,8 @@ impl<W: World> Store<W> {
     }
 }
 
-/// What was read; `None` if it is not what it should be. Of a sprint that is over, or is to be, that
-/// must not be in anybody's way.
+/// What was read; `None` if it is not what it should be. Of a sprint that is over, or is to be,
+/// that must not be in anybody's way.
 pub(super) fn readable<T>(read: Result<T, Failure>) -> Result<Option<T>, Failure> {
     match read {
         Ok(value) => Ok(Some(value)),

@@ -28,8 +28,8 @@ pub enum Standing {
 }
 
 impl<W: World> Store<W> {
-    /// How the claim `token` of the phase `name` in the sprint `sprint` stands now. Only that phase is
-    /// read, so that an unreadable record of another one does not matter.
+    /// How the claim `token` of the phase `name` in the sprint `sprint` stands now. Only that phase
+    /// is read, so that an unreadable record of another one does not matter.
     ///
     /// # Errors
     /// The phase cannot be read.

@@ -1,7 +1,7 @@
-//! What an agent was reminded of: an empty file beside its claim, one for each session that was told.
+//! Reminders: an empty file beside a claim for each session that was told of it.
 //!
-//! It is named after the claim's token, so that a new claim is told anew, and lies in the lock, so that it
-//! goes where the claim goes, whichever version clears that. Nothing is decided by it.
+//! The file is named after the claim's token, so a new claim is told again. It lies in the lock, so
+//! it goes when the claim goes, whichever version clears the lock. No decision depends on it.
 
 use super::Store;
 use super::checked_dir::{CheckedDir, Step};
@@ -11,8 +11,8 @@ use super::world::World;
 use crate::error::Failure;
 
 impl<W: World> Store<W> {
-    /// Records that `session` was told about its claims on `phases`, and returns those that are new to
-    /// it. `session` must be safe as a part of a file name.
+    /// Records that `session` was told about its claims on `phases`, and returns those that are new
+    /// to it. `session` must be safe as a part of a file name.
     ///
     /// A claim that has ended meanwhile, and one that has no token (a script's), is left out.
     ///

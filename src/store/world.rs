@@ -16,18 +16,18 @@ pub const TRIES: u32 = 40;
 /// How far in the future, in seconds, a time is nonsense rather than a clock that was set back.
 const NONSENSE_SECONDS: i64 = 24 * 3600;
 
-/// Whether `mtime` (nanoseconds since 1970) is at least so many seconds ago. A time that is a little
-/// in the future is of a clock that was set back, and counts as now; one that is days ahead would keep
-/// everybody waiting for ever, and counts as old.
+/// Whether `mtime` (nanoseconds since 1970) is at least so many seconds ago. A time that is a
+/// little in the future is of a clock that was set back, and counts as now; one that is days ahead
+/// would keep everybody waiting for ever, and counts as old.
 pub(super) fn is_older<W: World>(world: &W, mtime: i64, seconds: i64) -> bool {
     let ago = world.now().as_nanosecond() - i128::from(mtime);
     ago >= i128::from(seconds) * 1_000_000_000
         || ago <= -i128::from(NONSENSE_SECONDS) * 1_000_000_000
 }
 
-/// Whether `mtime` (nanoseconds since 1970) is before this machine was booted: whoever made it here is dead.
-/// A clock that was set since can make this wrong, as it can every age, and so can another machine that
-/// uses the same store: what goes by it must be safe all the same.
+/// Whether `mtime` (nanoseconds since 1970) is before this machine was booted: whoever made it here
+/// is dead. A clock that was set since can make this wrong, as it can every age, and so can another
+/// machine that uses the same store: what goes by it must be safe all the same.
 pub(super) fn is_before_boot<W: World>(world: &W, mtime: i64) -> bool {
     world.booted_at().is_some_and(|boot| i128::from(mtime) < boot.as_nanosecond())
 }
@@ -71,8 +71,9 @@ pub trait World {
     /// When this machine was booted; `None` if it cannot be known.
     fn booted_at(&self) -> Option<Timestamp>;
 
-    /// Acts while holding the mutex. With `waits` it is tried for at most a second, else once, and then
-    /// gone without: it spares work and carries no safety. Also gives whether a second was waited in vain.
+    /// Acts while holding the mutex. With `waits` it is tried for at most a second, else once, and
+    /// then gone without: it spares work and carries no safety. Also gives whether a second was
+    /// waited in vain.
     fn under_mutex<T>(
         &self,
         conductor: &CheckedDir<Self::Dir>,
@@ -80,24 +81,25 @@ pub trait World {
         act: impl FnOnce() -> T,
     ) -> (T, bool);
 
-    /// When the owner of `hold` last ran a command that saw it, by the copy of its record in `lock`.
-    /// If that is the one who asks, the copy is touched: its silence begins anew, and a script takes
-    /// one that is an hour old for abandoned.
+    /// When the owner of `hold` last ran a command that saw it, by the copy of its record in
+    /// `lock`. If that is the one who asks, the copy is touched: its silence begins anew, and a
+    /// script takes one that is an hour old for abandoned.
     fn hears(&self, lock: &CheckedDir<Self::Dir>, hold: &LiveClaim) -> Option<Timestamp>;
 
-    /// For how many seconds this machine has been asleep since its boot; `None` if it cannot be known.
+    /// For how many seconds this machine has been asleep since its boot; `None` if it cannot be
+    /// known.
     fn asleep(&self) -> Option<u64> {
         None
     }
 
-    /// When this machine was booted, if that was after `claim`, as far as can be known: then its owner
-    /// has only had a chance to come back since.
+    /// When this machine was booted, if that was after `claim`, as far as can be known: then its
+    /// owner has only had a chance to come back since.
     fn booted_after(&self, _claim: &Claim) -> Option<Timestamp> {
         self.booted_at()
     }
 
-    /// For how long this machine may have slept since the owner of `claim` was last there: at most for
-    /// as long as since the claim, or where that does not tell, since the boot.
+    /// For how long this machine may have slept since the owner of `claim` was last there: at most
+    /// for as long as since the claim, or where that does not tell, since the boot.
     fn slept(&self, _claim: &Claim) -> SignedDuration {
         SignedDuration::ZERO
     }
@@ -144,23 +146,23 @@ pub struct Defences {
     /// A claim and a completion look whether the sprint is still the current one after they took
     /// effect. Without it they succeed in a sprint that is over.
     pub look_for_currency: bool,
-    /// A claim's end is written down before it comes. Without it a command that is killed in between
-    /// loses the attempt.
+    /// A claim's end is written down before it comes. Without it a command that is killed in
+    /// between loses the attempt.
     pub record_first: bool,
-    /// An owner is silent from when it was last heard, and not from its claim. Without it one that has
-    /// just been restarted is robbed at once.
+    /// An owner's silence counts from when it was last heard, and not from its claim. Without it an
+    /// owner that has just been restarted loses its phase at once.
     pub hear: bool,
-    /// Before a claim is taken over, it is looked whether its owner has been heard since it was judged.
-    /// Without it one that speaks in between is robbed.
+    /// Before a command takes a claim over, it checks whether the owner has been heard since it was
+    /// judged. Without it an owner that is heard in between loses its phase.
     pub hear_again: bool,
-    /// A sprint's moment is marked before it is published, and before it is removed. Without it a start
-    /// takes the id of a sprint that was archived and removed within the same second.
+    /// A sprint's moment is marked before it is published, and before it is removed. Without it a
+    /// start takes the id of a sprint that was archived and removed within the same second.
     pub mark_removed: bool,
-    /// A command waits for the mutex once. Without it one that is stopped while it has both mutex and
-    /// latch makes every other wait for the mutex before each look at the latch.
+    /// A command waits for the mutex once. Without it one that is stopped while it has both mutex
+    /// and latch makes every other wait for the mutex before each look at the latch.
     pub wait_once: bool,
-    /// A latch that cannot be marked is removed by who made it. Without it a command that runs out of
-    /// file handles keeps the phase busy for a minute.
+    /// A latch that cannot be marked is removed by who made it. Without it a command that runs out
+    /// of file handles keeps the phase busy for a minute.
     pub remove_unmarked: bool,
     /// A latch without a marker that is older than this boot is taken over at once. Without it each
     /// power cut in the wrong moment keeps a phase busy for a minute.

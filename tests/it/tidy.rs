@@ -58,8 +58,9 @@ const ASKING: &[(&str, &str)] = &[
     ("main.rs", "env::args_os"),
 ];
 
-/// Beside `ui`, what asks whether it is a terminal, or writes what is no answer to a command: a board that
-/// is drawn again, an artifact that is longer than memory, and what stands for an answer of `run`.
+/// Beside `ui`, what asks whether it is a terminal, or writes what is no answer to a command: a
+/// board that is drawn again, an artifact that is longer than memory, and what stands for an answer
+/// of `run`.
 const WRITING: &[&str] = &[
     "agent/process.rs",
     "commands/output_config.rs",
@@ -274,8 +275,8 @@ impl Names {
         at
     }
 
-    /// Who in `folder` names whom, and in which file. What is deeper counts as the child of the folder
-    /// that it is in, and the folder's own file does not count.
+    /// Who in `folder` names whom, and in which file. What is deeper counts as the child of the
+    /// folder that it is in, and the folder's own file does not count.
     fn edges(&self, folder: &[String]) -> BTreeMap<String, BTreeMap<String, String>> {
         let child = |module: &Module| module.strip_prefix(folder)?.first().cloned();
         let mut edges: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
@@ -369,8 +370,8 @@ fn a_circle_is_seen() {
     assert_eq!(told("// use super::b::B;\nuse other_crate::b;", back), "");
 }
 
-/// The names that `part` of a path is made of, the longest first that fit; `None` if something is left.
-/// Upper-case letters and digits stand for something else.
+/// The names that `part` of a path is made of, the longest first that fit; `None` if something is
+/// left. Upper-case letters and digits stand for something else.
 fn made_of<'a>(part: &str, names: &BTreeSet<&'a str>) -> Option<Vec<&'a str>> {
     let mut used = Vec::new();
     for piece in part.split(|c: char| c.is_ascii_uppercase() || c.is_ascii_digit()) {

@@ -45,14 +45,14 @@ impl Limit {
         self.end.map_or(self.whole, |end| end.saturating_duration_since(Instant::now()))
     }
 
-    /// Runs `command` with `input` to read; one that takes too long is killed, and so are those that it
-    /// has started.
+    /// Runs `command` with `input` to read; one that takes too long is killed, and so are those
+    /// that it has started.
     pub(super) fn run(&self, command: &mut Command, input: &[u8]) -> Result<Output, Failure> {
         self.run_up_to(command, input, usize::MAX)
     }
 
-    /// The same, where no more than `most` bytes of what it prints are wanted: one that prints more is
-    /// ended, and what was read of that is longer.
+    /// The same, where no more than `most` bytes of what it prints are wanted: one that prints more
+    /// is ended, and what was read of that is longer.
     pub(super) fn run_up_to(
         &self,
         command: &mut Command,
@@ -84,8 +84,8 @@ impl Limit {
         Err(self.over(command))
     }
 
-    /// Writes all of `input`, and reads both streams to their ends, or more than `most` of the first;
-    /// `None` if that takes too long.
+    /// Writes all of `input`, and reads both streams to their ends, or more than `most` of the
+    /// first; `None` if that takes too long.
     fn hear(
         &self,
         child: &mut Child,
@@ -139,7 +139,8 @@ impl Limit {
         }
     }
 
-    /// How the child ended; `None` if it goes on although it has closed what it could say something by.
+    /// How the child ended; `None` if it goes on although it has closed what it could say something
+    /// by.
     fn end(&self, child: &mut Child) -> std::io::Result<Option<ExitStatus>> {
         // It mostly ends at once: who asks too late makes every child slow.
         let mut moment = SHORT;

@@ -23,7 +23,8 @@ pub(in crate::git) fn spawn(command: &mut Command) -> Result<Child, Failure> {
 fn spawn_for(command: &mut Command, longest: Duration) -> Result<Child, Failure> {
     let cannot = |error| Failure::io(error, "cannot run 'git'");
     let child = command.spawn().map_err(cannot)?;
-    // Where the system has no handles of processes, or no more threads, it is as it would be without.
+    // Where the system has no handles of processes, or no more threads, it is as it would be
+    // without.
     if let Ok(handle) = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
         let watch = move || {
             let ends = &mut [PollFd::new(&handle, PollFlags::IN)];

@@ -1,8 +1,9 @@
 //! Notes between repositories, and the settings that show, keep, merge and fetch them.
 //!
-//! What a remote has is fetched to `refs/notes/remotes/<remote>/`, never over our own: a fetch that is
-//! forced onto these would lose what was not pushed. Pushes are only ever made on purpose:
-//! `remote.<name>.push` would take the place of `push.default`, and plain `git push` push nothing else.
+//! What a remote has is fetched to `refs/notes/remotes/<remote>/`, never over our own: a fetch that
+//! is forced onto these would lose what was not pushed. Pushes are only ever made on purpose:
+//! `remote.<name>.push` would take the place of `push.default`, and plain `git push` push nothing
+//! else.
 
 use gix::bstr::ByteSlice as _;
 
@@ -43,8 +44,8 @@ impl Repo {
         Ok(true)
     }
 
-    /// Takes one value out of the repository's own configuration, and leaves others of its key. Whether
-    /// it was there. One git child.
+    /// Takes one value out of the repository's own configuration, and leaves others of its key.
+    /// Whether it was there. One git child.
     ///
     /// # Errors
     /// What git said when it failed.
@@ -60,8 +61,8 @@ impl Repo {
         }
     }
 
-    /// What `git fetch` takes to fetch the notes `name` of `remote`, and those of its artifacts. The
-    /// `*` is what keeps a remote without notes from being an error.
+    /// What `git fetch` takes to fetch the notes `name` of `remote`, and those of its artifacts.
+    /// The `*` is what keeps a remote without notes from being an error.
     #[must_use]
     pub fn notes_refspec(&self, remote: &str, name: &Name) -> Option<String> {
         let to = name.of_remote(remote)?;
@@ -105,8 +106,8 @@ impl Repo {
     /// What git said when it failed; also where the remote has gone on meanwhile.
     pub fn push_notes(&self, remote: &str, names: &[&Name]) -> Result<(), Failure> {
         let mut git = durable::synced(self.git());
-        // What is set for pushes of branches: a mirror takes no names, and forces; a server need take
-        // neither signatures nor options.
+        // What is set for pushes of branches: a mirror takes no names, and forces; a server need
+        // take neither signatures nor options.
         git.args(["-c", "push.pushOption="]);
         let mirror = format!("remote.{remote}.mirror");
         if self.config_bool(&mirror)? == Some(true) {
@@ -152,8 +153,8 @@ impl Repo {
         Ok(names.filter(|name| name.as_str().ends_with(&end)).collect())
     }
 
-    /// The commits that `rev` means: one, or those of a range (`A..B`, `A...B`, `^A`), latest first. One
-    /// git child.
+    /// The commits that `rev` means: one, or those of a range (`A..B`, `A...B`, `^A`), latest
+    /// first. One git child.
     ///
     /// # Errors
     /// [`FailureKind::Usage`] if it means none.

@@ -1,9 +1,9 @@
 //! git notes, written so that no other writer of ours loses a line.
 //!
 //! A change reads the tip of the reference, makes the objects, and moves the reference only if its
-//! tip is still the one that was read (`git update-ref`, which locks it); else it begins again. Where
-//! a change is of two references they move together or not at all. `git notes` itself compares
-//! nothing: when it runs at the same moment, what it did not see it drops.
+//! tip is still the one that was read (`git update-ref`, which locks it); else it begins again.
+//! Where a change is of two references they move together or not at all. `git notes` itself
+//! compares nothing: when it runs at the same moment, what it did not see it drops.
 
 mod exchange;
 mod objects;
@@ -33,8 +33,8 @@ const ROUNDS: u32 = 1000;
 /// How often a reference is tried that does not move though nobody else has moved it: it is locked.
 /// Each time git itself waits for 100 ms (`core.filesRefLockTimeout`).
 const PATIENCE: u32 = 10;
-/// How often objects that somebody takes away at once (`git gc --prune=now`) are written again, or looked
-/// for again.
+/// How often objects that somebody takes away at once (`git gc --prune=now`) are written again, or
+/// looked for again.
 const PRUNED: u32 = 5;
 
 /// The full name of a reference below `refs/notes/`.
@@ -44,7 +44,8 @@ pub struct Name(String);
 impl Name {
     const BELOW: &'static str = "refs/notes/";
 
-    /// `None` for what is not below `refs/notes/`, or no name by the rules of `git check-ref-format`.
+    /// `None` for what is not below `refs/notes/`, or no name by the rules of `git
+    /// check-ref-format`.
     #[must_use]
     pub fn new(name: &str) -> Option<Self> {
         let short = name.strip_prefix(Self::BELOW)?;
@@ -157,8 +158,8 @@ impl Notes<'_> {
         Ok((blob.to_string(), new))
     }
 
-    /// Tells `each` of the texts of all notes, and the objects that they are on. One that is no text,
-    /// or too long, is left out; gives the number of those.
+    /// Tells `each` of the texts of all notes, and the objects that they are on. One that is no
+    /// text, or too long, is left out; gives the number of those.
     ///
     /// # Errors
     /// The notes cannot be read.
@@ -174,8 +175,8 @@ impl Notes<'_> {
         Ok(odd)
     }
 
-    /// Takes in all notes of the reference `other`: no line of either is lost. Where that one has gone
-    /// on from here it is simply followed.
+    /// Takes in all notes of the reference `other`: no line of either is lost. Where that one has
+    /// gone on from here it is simply followed.
     ///
     /// # Errors
     /// The notes cannot be read.
@@ -258,9 +259,9 @@ impl Repo {
         read(Some(&mut Notes { name, reader, tree, tip: Some(tip), merged: Vec::new() }))
     }
 
-    /// Changes the notes `names` together with `edit`, which is called again when another writer was
-    /// faster. Gives what it gave last. `message` is the commit's; `pause` waits a moment, longer
-    /// with each attempt. Four children, and none of the last two if nothing changes.
+    /// Changes the notes `names` together with `edit`, which is called again when another writer
+    /// was faster. Gives what it gave last. `message` is the commit's; `pause` waits a moment,
+    /// longer with each attempt. Four children, and none of the last two if nothing changes.
     ///
     /// # Errors
     /// What git says; a reference that stays locked is named. Or what `edit` fails with.
@@ -358,9 +359,10 @@ impl Repo {
         Ok((answer, moves, pack))
     }
 
-    /// Writes the objects. While git collects garbage (`gc.pid`) it is as `git fetch` and `git receive-pack`
-    /// do it: one pack that is kept until the references have moved. Each by itself could be taken away
-    /// even after that, by a `git prune` that has looked at the references before.
+    /// Writes the objects. While git collects garbage (`gc.pid`) it is as `git fetch` and `git
+    /// receive-pack` do it: one pack that is kept until the references have moved. Each by itself
+    /// could be taken away even after that, by a `git prune` that has looked at the references
+    /// before.
     fn write(&self, pack: &Pack, hash: gix::hash::Kind) -> Result<Option<Kept>, Failure> {
         self.remove_empty(pack.ids().copied())?;
         if self.common_dir.join("gc.pid").exists() {
@@ -478,7 +480,8 @@ impl Repo {
         Ok(false)
     }
 
-    /// Objects that nothing leads to yet may be taken away at any moment; from now on they are led to.
+    /// Objects that nothing leads to yet may be taken away at any moment; from now on they are led
+    /// to.
     fn write_what_was_pruned(&self, pack: &Pack, hash: gix::hash::Kind) -> Result<(), Failure> {
         for _ in 0..PRUNED {
             if pack.ids().all(|id| self.object_file(id).is_file()) {

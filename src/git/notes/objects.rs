@@ -204,8 +204,9 @@ impl Pack {
         self.objects.keys()
     }
 
-    /// Writes them, each by itself; or, with `packs`, as one pack in that directory, which stays there
-    /// as long as the answer is held. `git` is a child of the repository that has no arguments yet.
+    /// Writes them, each by itself; or, with `packs`, as one pack in that directory, which stays
+    /// there as long as the answer is held. `git` is a child of the repository that has no
+    /// arguments yet.
     pub(super) fn write(
         &self,
         mut git: Command,
@@ -234,8 +235,8 @@ impl Pack {
         Ok(kept)
     }
 
-    /// The pack (gitformat-pack): each object as it is, since git compresses it again. Gives the hash that
-    /// it ends with, and is called after.
+    /// The pack (gitformat-pack): each object as it is, since git compresses it again. Gives the
+    /// hash that it ends with, and is called after.
     fn stream(&self, to: ChildStdin, hash: gix::hash::Kind) -> std::io::Result<ObjectId> {
         let mut out = Hashed { to, hasher: gix::hash::hasher(hash) };
         let count = u32::try_from(self.objects.len()).unwrap_or(u32::MAX);
@@ -287,7 +288,8 @@ impl Hashed {
     }
 }
 
-/// An object's head in a pack: its kind in three bits, and its size, seven bits a byte but the first.
+/// An object's head in a pack: its kind in three bits, and its size, seven bits a byte but the
+/// first.
 fn head(kind: Kind, size: usize) -> Vec<u8> {
     let kind: u8 = match kind {
         Kind::Commit => 1,

@@ -1,5 +1,5 @@
-//! Notes in a partial clone, whose objects are fetched when they are needed, each by itself: all that a
-//! command is going to read is fetched at once.
+//! Notes in a partial clone, whose objects are fetched when they are needed, each by itself: all
+//! that a command is going to read is fetched at once.
 
 use gix::bstr::ByteSlice as _;
 use gix::hash::ObjectId;
@@ -31,9 +31,9 @@ impl Repo {
         remotes
     }
 
-    /// Fetches what is missing of the notes `name` at the commit `tip`; of artifacts their trees alone,
-    /// since these are told from each other by their ids. No child unless the clone is partial, one if
-    /// nothing is missing.
+    /// Fetches what is missing of the notes `name` at the commit `tip`; of artifacts their trees
+    /// alone, since these are told from each other by their ids. No child unless the clone is
+    /// partial, one if nothing is missing.
     ///
     /// # Errors
     /// What git said when it failed; what is here can be read all the same.

@@ -2,8 +2,8 @@
 //! make, read no further than it would read them.
 //!
 //! In memory the notes are leaves of a tree that branches by hexadecimal digits; a directory that
-//! nobody has looked into is one leaf. A branch begins where two leaves share a digit. A node whose 16
-//! places are all branches or such directories has many notes below it, and so gets a level of
+//! nobody has looked into is one leaf. A branch begins where two leaves share a digit. A node whose
+//! 16 places are all branches or such directories has many notes below it, and so gets a level of
 //! directories, of two digits each.
 
 use std::collections::BTreeMap;
@@ -290,9 +290,9 @@ impl Tree {
         Ok((id, self.pack))
     }
 
-    /// Tells `each` of everything below the node at `path`, in git's order of reading. A directory is
-    /// told as a whole where git would leave it, which it does not below `fanout` levels of them, unless
-    /// `whole` asks for every note.
+    /// Tells `each` of everything below the node at `path`, in git's order of reading. A directory
+    /// is told as a whole where git would leave it, which it does not below `fanout` levels of
+    /// them, unless `whole` asks for every note.
     fn walk(
         &mut self,
         reader: &mut Reader,

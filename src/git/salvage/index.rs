@@ -1,5 +1,5 @@
-//! The content of a worktree as a tree, without touching that worktree: an index of our own, which begins
-//! as a copy of the worktree's.
+//! The content of a worktree as a tree, without touching that worktree: an index of our own, which
+//! begins as a copy of the worktree's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -28,9 +28,9 @@ const LEFT: Duration = Duration::from_secs(3600);
 /// What our directories are called.
 const PREFIX: &str = "salvage.";
 
-/// Settings under which git runs nothing of the repository's own that is not needed to read files, and
-/// writes nothing but objects and our index. What a file is in git is still as `.gitattributes` and the
-/// user's filters have it, as with any `git add` there.
+/// Settings under which git runs nothing of the repository's own that is not needed to read files,
+/// and writes nothing but objects and our index. What a file is in git is still as `.gitattributes`
+/// and the user's filters have it, as with any `git add` there.
 const SETTINGS: &[&str] = &[
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
@@ -244,8 +244,8 @@ impl<'a> Index<'a> {
     }
 }
 
-/// Copies an index with its time: by that git knows which files may have been changed in the moment in
-/// which it was written, and looks at these.
+/// Copies an index with its time: by that git knows which files may have been changed in the moment
+/// in which it was written, and looks at these.
 fn copy(mut from: File, to: &Path) -> std::io::Result<()> {
     let meta = from.metadata()?;
     if !meta.is_file() {
@@ -256,7 +256,8 @@ fn copy(mut from: File, to: &Path) -> std::io::Result<()> {
     to.set_times(FileTimes::new().set_modified(meta.modified()?))
 }
 
-/// Whether a directory on the way from `root` to `path` is a link: git passes over what is behind it.
+/// Whether a directory on the way from `root` to `path` is a link: git passes over what is behind
+/// it.
 fn is_behind_link(root: &Path, path: &Path, known: &mut BTreeMap<PathBuf, bool>) -> bool {
     let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) else { return false };
     if let Some(known) = known.get(dir) {

@@ -5,8 +5,8 @@
 //! ignored files are left out, and so are the store and repositories in the worktree; links and
 //! executable bits are kept. A conflict is kept as it stands in the file.
 //!
-//! Filters that the user's configuration has for `.gitattributes` run, as with any `git add`; hooks do
-//! not, and nothing refreshes, collects or signs. Objects go where git puts them.
+//! Filters that the user's configuration has for `.gitattributes` run, as with any `git add`; hooks
+//! do not, and nothing refreshes, collects or signs. Objects go where git puts them.
 
 mod index;
 mod refs;
@@ -29,8 +29,8 @@ pub use self::refs::Differing;
 
 /// What is to be saved, and how.
 pub struct Order<'a> {
-    /// What is known of it: the sprint, the phase, whose it is, and where and at which commit that owner
-    /// claimed.
+    /// What is known of it: the sprint, the phase, whose it is, and where and at which commit that
+    /// owner claimed.
     pub salvage: Salvage,
     /// The worktree's own git directory, and when it was recorded, if that is known.
     pub git_dir: Option<(&'a str, Option<Timestamp>)>,
@@ -76,8 +76,8 @@ struct Head {
 }
 
 impl Repo {
-    /// Saves what is not committed in the worktree that `order` names, if that is one of this repository's.
-    /// About ten git children.
+    /// Saves what is not committed in the worktree that `order` names, if that is one of this
+    /// repository's. About ten git children.
     ///
     /// # Errors
     /// There is too much of it; or what git says. Nothing is kept then.
@@ -153,7 +153,8 @@ impl Repo {
     }
 }
 
-/// What is checked out; on an unborn branch no commit and the empty tree, of the kind that `tree` is.
+/// What is checked out; on an unborn branch no commit and the empty tree, of the kind that `tree`
+/// is.
 fn head(index: &Index<'_>, tree: &str) -> Result<Head, Failure> {
     let mut git = index.git();
     git.args(["rev-parse", "HEAD^{commit}", "HEAD^{tree}", "--symbolic-full-name", "HEAD"]);

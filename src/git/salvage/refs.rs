@@ -33,8 +33,8 @@ pub struct Differing {
 }
 
 impl Repo {
-    /// What is kept, the latest first: all of it, or of one phase of one sprint. One git child, and more
-    /// where something cannot be read, which is left out.
+    /// What is kept, the latest first: all of it, or of one phase of one sprint. One git child, and
+    /// more where something cannot be read, which is left out.
     ///
     /// # Errors
     /// What git says.
@@ -150,7 +150,8 @@ impl Repo {
         Err(Failure::new(FailureKind::Busy, "others are saving the same all the time"))
     }
 
-    /// The highest number that a reference of this phase has, whether it can be read or not. One git child.
+    /// The highest number that a reference of this phase has, whether it can be read or not. One
+    /// git child.
     fn highest(&self, sprint: &str, phase: &str, time: &Limit) -> Result<u64, Failure> {
         let below = format!("{REFS}{sprint}/{phase}");
         let mut git = self.git();
@@ -180,8 +181,8 @@ impl Repo {
         self.sync_refs(references.iter().map(String::as_str))
     }
 
-    /// What was kept as `salvage`, against what was checked out; a patch of up to `most` bytes. Two git
-    /// children, which run nothing that the configuration names for showing differences.
+    /// What was kept as `salvage`, against what was checked out; a patch of up to `most` bytes. Two
+    /// git children, which run nothing that the configuration names for showing differences.
     ///
     /// # Errors
     /// What git says.

@@ -120,8 +120,8 @@ fn without_an_unfinished_sprint() {
     assert_eq!(answer(Some(&board("build")), false, &["a1"], false), "no: unknown_phase");
 }
 
-/// In every state of `plan`, `build`, `ship` and what follows: a failure of the guarding phase, or of
-/// anything that it waits for, shuts the gate, and the sprint's end does not open it.
+/// In every state of `plan`, `build`, `ship` and what follows: a failure of the guarding phase, or
+/// of anything that it waits for, shuts the gate, and the sprint's end does not open it.
 #[test]
 fn no_failure_opens_the_gate() {
     let failed = Done { verdict: Verdict::Fail, ..passed(at("a1")) };
@@ -225,7 +225,7 @@ fn what_is_evidence() {
         let required = weigh(Policy::Require, "ship", gaps.clone());
         assert_eq!(required.is_err(), !gaps.is_empty());
     }
-    // What is no commit is nothing that anything was shown of.
+    // A target that is not a commit has no evidence.
     let board = shipping(claimed(ANN), false);
     let ship = board.graph.find("ship").unwrap();
     let gaps = gaps(&board, ship, &[Content::default()], |_| Pin::None);
