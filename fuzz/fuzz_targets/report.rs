@@ -21,7 +21,8 @@ use git_conductor::commands::report::{Overview, Page, Told};
 use git_conductor::commands::salvage::{self, Dropped, Fate, Kept, UnknownSalvage};
 use git_conductor::commands::show::{Original, Shown};
 use git_conductor::commands::start::Begun;
-use git_conductor::commands::unstuck::Unstuck;
+use git_conductor::commands::status::{Open, Short};
+use git_conductor::commands::unstuck::{AllUnstuck, Unstuck};
 use git_conductor::commands::verify::{Checked, Verification, Verified};
 use git_conductor::error::{Caller, Failure, FailureKind, Stop};
 use git_conductor::git::Uncommitted;
@@ -157,6 +158,9 @@ fn answers(board: &Board, me: &Me, now: Timestamp) -> Vec<Case> {
     };
     let project = PathBuf::from(&board.sprint.project);
     let mut all = of_all(&view, now);
+    for answer in [ok(Open(copy(&view))), ok(Short(Some(copy(&view))))] {
+        all.push(Case { kind: Kind::Table, ..answer });
+    }
     all.extend([
         Case { kind: Kind::Table, ..ok(view) },
         ok(Begun {
@@ -192,16 +196,20 @@ fn answers(board: &Board, me: &Me, now: Timestamp) -> Vec<Case> {
     all
 }
 
-/// What is told of the sprint as a whole.
-fn of_all(view: &View, now: Timestamp) -> Vec<Case> {
-    let view = || View {
+fn copy(view: &View) -> View {
+    View {
         board: view.board.clone(),
         me: view.me.clone(),
         stale_after: view.stale_after,
         max_attempts: view.max_attempts,
         changed: view.changed.clone(),
         lost: Vec::new(),
-    };
+    }
+}
+
+/// What is told of the sprint as a whole.
+fn of_all(view: &View, now: Timestamp) -> Vec<Case> {
+    let view = || copy(view);
     let mut all = Vec::new();
     for form in [Form::Text, Form::Mermaid, Form::Dot] {
         let kind = if form == Form::Text { Kind::Table } else { Kind::Plain };
@@ -330,7 +338,7 @@ fn outcomes(board: &Board, id: PhaseId) -> Vec<Case> {
                     finish: finish(board, id),
                 }),
                 ok(Aborted(vec![freed.clone()])),
-                ok(Unstuck { freed, left, made_up: Vec::new() }),
+                ok(AllUnstuck(vec![Unstuck { freed, left, made_up: Vec::new() }])),
                 ok(Kept(kept.clone())),
                 ok(look),
                 ok(Dropped(kept)),

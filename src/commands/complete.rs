@@ -25,7 +25,7 @@ use crate::store::change::{Completed, HandIn, MayComplete};
 use crate::ui::text::safe;
 
 /// An artifact is no longer than this, in bytes, unless `conductor.maxArtifact` says otherwise.
-const MAX_ARTIFACT: u64 = 64 * 1024 * 1024;
+const MAX_ARTIFACT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Hand a phase in; what waits for it opens
 ///
@@ -318,7 +318,7 @@ fn take(
         Some(text) => context::parse_size(&text).ok_or_else(|| {
             context.bad_setting("conductor.maxArtifact", "give bytes, or a size such as 64m")
         })?,
-        None => MAX_ARTIFACT,
+        None => MAX_ARTIFACT_BYTES,
     };
     let refuse = |why: String| BadArtifact {
         phase: phase.to_owned(),

@@ -15,8 +15,8 @@ use clap::{Arg, ArgMatches, Command, FromArgMatches as _};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, complete};
 
 use super::Global;
+use super::candidates::{self, Candidate, Wanted};
 use super::command;
-use super::offers::{self, Offer, Wanted};
 use super::options::Options;
 use crate::error;
 use crate::ui::Printed;
@@ -111,7 +111,7 @@ fn live(known: Command, typed: &ArgMatches) -> Command {
 /// `arg` of `command`, with what it offers.
 fn offering(arg: Arg, command: &str, asker: &Global, open: Wanted) -> Arg {
     let who = asker.clone();
-    let phases = |wanted| values(move || offers::phases(&who, wanted).unwrap_or_default());
+    let phases = |wanted| values(move || candidates::phases(&who, wanted).unwrap_or_default());
     // A path is for the shell to complete, which knows its `~` and its quotes.
     let order =
         |order| ArgValueCompleter::new(move |_: &OsStr| vec![CompletionCandidate::new(order)]);
@@ -124,20 +124,20 @@ fn offering(arg: Arg, command: &str, asker: &Global, open: Wanted) -> Arg {
         ("start", "from") => phases(Wanted::Last),
         ("start", "resume") => {
             let asker = asker.clone();
-            values(move || offers::ended(&asker).unwrap_or_default())
+            values(move || candidates::ended(&asker).unwrap_or_default())
         }
         ("start", "carry") => {
             let asker = asker.clone();
             ArgValueCompleter::new(move |typed: &OsStr| carried(&asker, typed))
         }
-        ("salvage", "name" | "names") => values(|| offers::salvaged().unwrap_or_default()),
+        ("salvage", "name" | "names") => values(|| candidates::salvaged().unwrap_or_default()),
         (_, "sprint") => {
             let asker = asker.clone();
-            values(move || offers::sprints(&asker).unwrap_or_default())
+            values(move || candidates::sprints(&asker).unwrap_or_default())
         }
         (_, "agent" | "by") => {
             let asker = asker.clone();
-            values(move || offers::agents(&asker).unwrap_or_default())
+            values(move || candidates::agents(&asker).unwrap_or_default())
         }
         ("start", "phases") => ArgValueCompleter::new(graph),
         _ if hint == ValueHint::DirPath => order(DIRECTORIES),
@@ -149,7 +149,7 @@ fn offering(arg: Arg, command: &str, asker: &Global, open: Wanted) -> Arg {
 
 /// A list of phases, or a file that has one.
 fn graph(typed: &OsStr) -> Vec<CompletionCandidate> {
-    let offers = typed.to_str().map(offers::list).unwrap_or_default();
+    let offers = typed.to_str().map(candidates::list).unwrap_or_default();
     if offers.is_empty() {
         return vec![CompletionCandidate::new(FILES)];
     }
@@ -161,21 +161,21 @@ fn graph(typed: &OsStr) -> Vec<CompletionCandidate> {
 /// A list of phases that can be carried.
 fn carried(asker: &Global, typed: &OsStr) -> Vec<CompletionCandidate> {
     let Some(typed) = typed.to_str() else { return Vec::new() };
-    let offers = offers::carried(asker, typed).unwrap_or_default().into_iter().map(candidate);
+    let offers = candidates::carried(asker, typed).unwrap_or_default().into_iter().map(candidate);
     std::iter::once(CompletionCandidate::new(LIST)).chain(offers).collect()
 }
 
 /// Completes with those of the offers that begin as what is typed.
-fn values(offers: impl Fn() -> Vec<Offer> + Send + Sync + 'static) -> ArgValueCompleter {
+fn values(offers: impl Fn() -> Vec<Candidate> + Send + Sync + 'static) -> ArgValueCompleter {
     ArgValueCompleter::new(move |typed: &OsStr| {
         let offers = offers().into_iter();
         let begins =
-            |offer: &Offer| typed.to_str().is_some_and(|typed| offer.word.starts_with(typed));
+            |offer: &Candidate| typed.to_str().is_some_and(|typed| offer.word.starts_with(typed));
         offers.filter(begins).map(candidate).collect()
     })
 }
 
-fn candidate(offer: Offer) -> CompletionCandidate {
+fn candidate(offer: Candidate) -> CompletionCandidate {
     CompletionCandidate::new(offer.word).help(Some(StyledStr::from(offer.about)))
 }
 

@@ -55,7 +55,7 @@ pub struct Context {
     pub store: Store<RealWorld>,
     /// Who asks.
     pub asker: Asker,
-    /// The stores beside the repository's own, where all are asked ([`Need::Own`]): those that its
+    /// The stores beside the repository's own, where all are asked ([`StoreAccess::Own`]): those that its
     /// settings take the place of, and the one that the user names.
     pub others: Vec<Store<RealWorld>>,
     /// git's configuration outside of a repository.
@@ -68,7 +68,7 @@ pub struct Context {
 
 /// Whether the store must exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
+pub enum StoreAccess {
     /// A store that the pointer names and that is gone is a failure.
     Store,
     /// It is made if it is gone.
@@ -132,7 +132,7 @@ impl Context {
     /// # Errors
     /// Not in a repository and no explicit store; a store that is gone or another user's; a name
     /// or a process that was given and is none.
-    pub fn open(global: &Global, need: Need) -> Result<Self, Failure> {
+    pub fn open(global: &Global, need: StoreAccess) -> Result<Self, Failure> {
         let (cwd, repo) = repository()?;
         Self::within(global, need, &cwd, repo)
     }
@@ -143,18 +143,22 @@ impl Context {
     /// As [`Context::open`].
     pub fn within(
         global: &Global,
-        need: Need,
+        need: StoreAccess,
         cwd: &Path,
         repo: Option<Repo>,
     ) -> Result<Self, Failure> {
         let given = global.store.as_deref();
         let place = match (need, &repo) {
-            (Need::Own, Some(repo)) => place::find_own(repo, &variable)?,
-            (Need::Store | Need::Own, _) => place::find(given, &variable, cwd, repo.as_ref())?,
-            (Need::Nothing, _) => place::find_for_start(given, &variable, cwd, repo.as_ref())?,
+            (StoreAccess::Own, Some(repo)) => place::find_own(repo, &variable)?,
+            (StoreAccess::Store | StoreAccess::Own, _) => {
+                place::find(given, &variable, cwd, repo.as_ref())?
+            }
+            (StoreAccess::Nothing, _) => {
+                place::find_for_start(given, &variable, cwd, repo.as_ref())?
+            }
         };
         let others = match (need, &repo) {
-            (Need::Own, Some(repo)) => {
+            (StoreAccess::Own, Some(repo)) => {
                 let mut others = place::behind_own(repo, &variable)?;
                 others.push(place::find(given, &variable, cwd, Some(repo))?);
                 others

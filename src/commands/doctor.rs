@@ -13,7 +13,7 @@ use std::path::Path;
 
 use jiff::SignedDuration;
 
-use super::context::{self, Need};
+use super::context::{self, StoreAccess};
 use super::session::{Answered, Run, Session};
 use super::world::Mutex;
 use super::{Context, Global, hooks, install, skill, start, status};
@@ -31,13 +31,13 @@ const OLDEST_GIT: (u32, u32) = (2, 31);
 /// Clocks that differ by more than this make ages wrong.
 const SKEW: SignedDuration = SignedDuration::from_secs(5);
 
-/// Look for what keeps claims or the gate from being relied on
+/// Check the repository and the store for problems
 ///
 /// Checks git, the repository, the store and what it lies on, the sprint, what
 /// killed commands left, hooks, and locks of git's, and prints a line for each: ok,
 /// note, warning or problem. Exits with 1 if there is a problem. Nothing is
-/// changed without --fix, which keeps git off the store, publishes completions
-/// that a kill interrupted, and removes what is left of others. --race lets
+/// changed without --fix, which excludes the store from git, publishes completions
+/// that a kill interrupted, and removes the leftovers of others. --race lets
 /// processes claim the same phases at once, in a store of their own that goes
 /// afterwards.
 #[derive(Debug, Clone, clap::Args)]
@@ -46,7 +46,7 @@ const SKEW: SignedDuration = SignedDuration::from_secs(5);
     after_help = "Examples:\n  git conductor doctor\n  git conductor doctor --fix\n  git conductor doctor --race"
 )]
 pub(super) struct DoctorArgs {
-    /// Mend what is safe: what keeps git off, what kills left
+    /// Fix what is safe: exclude the store from git, remove leftovers
     #[arg(long)]
     fix: bool,
     /// Also race processes for phases on this file system
@@ -105,7 +105,7 @@ fn examine(global: &Global, request: &DoctorArgs) -> Result<Vec<Finding>, Stop> 
             if let Some(repo) = &repo {
                 found.repository(repo);
             }
-            let context = Context::within(global, Need::Store, &cwd, repo.clone());
+            let context = Context::within(global, StoreAccess::Store, &cwd, repo.clone());
             Some((repo, context))
         }
         Err(failure) if nowhere(&failure) => return Err(failure.into()),

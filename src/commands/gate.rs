@@ -19,9 +19,9 @@ use crate::store::Store;
 /// The phase that guards, unless `conductor.guardPhase` says otherwise.
 pub(super) const PHASE: &str = "ship";
 /// So many of the paths that differ are shown.
-const PATHS: usize = 20;
+const MAX_PATHS: usize = 20;
 /// Trees are compared for so many of the gaps; it costs a child each.
-const COMPARED: usize = 4;
+const MAX_COMPARED: usize = 4;
 
 /// The gate is open.
 #[derive(Debug)]
@@ -144,7 +144,7 @@ fn bridged(gaps: &[MissingEvidence], checked: Option<&Checked>) -> Vec<String> {
     };
     let mut commits: Vec<String> = Vec::new();
     for commit in checked.by.iter().filter_map(|by| by.commit.clone()) {
-        if !commits.contains(&commit) && commits.len() < COMPARED {
+        if !commits.contains(&commit) && commits.len() < MAX_COMPARED {
             commits.push(commit);
         }
     }
@@ -208,7 +208,7 @@ pub(super) fn content(repo: &Repo, rev: Option<&str>) -> Result<Content, Failure
 /// Asks the gate of each store.
 ///
 /// # Errors
-/// Why it is shut; or what the system says.
+/// Why it is closed; or what the system says.
 pub(super) fn ask(
     context: &Context,
     phase: Option<&str>,
@@ -368,9 +368,9 @@ fn compare(repo: &Repo, gaps: &mut [MissingEvidence]) {
         let found = known.iter().position(|(compared, _)| compared == trees);
         let at = match found {
             Some(at) => at,
-            None if known.len() == COMPARED => continue,
+            None if known.len() == MAX_COMPARED => continue,
             None => {
-                let differing = repo.differing(&trees.0, &trees.1, PATHS).unwrap_or_default();
+                let differing = repo.differing(&trees.0, &trees.1, MAX_PATHS).unwrap_or_default();
                 known.push((trees.clone(), differing));
                 known.len() - 1
             }

@@ -1,6 +1,6 @@
 //! `guard`: ask the gate, by hand or as git's pre-push hook.
 
-use super::context::Need;
+use super::context::StoreAccess;
 use super::session::{Answered, Run, Session};
 use super::{gate, push};
 
@@ -9,15 +9,15 @@ use super::{gate, push};
 /// The gate is one phase: PHASE, else conductor.guardPhase, else ship. It is
 /// open to whoever holds that phase. Once the phase is done, it is open for the
 /// commit that it was done at. Without an unfinished sprint it is open, unless
-/// conductor.requireSprint is true. It is shut where the sprint has no such
+/// conductor.requireSprint is true. It is closed where the sprint has no such
 /// phase, or cannot be read, and where that phase or anything that it waits for
 /// has failed: also once the sprint is over, until a later one has passed there.
 ///
 /// Each phase that the gate's phase directly depends on must be evidence: it
 /// passed, in a clean worktree, what it handed over is unchanged, and it was done
-/// at the very content that goes out. What is not is warned of; conductor.evidence
-/// (off, warn, require) changes that. Where what was checked is ahead of what is
-/// checked out, the command that goes there is said.
+/// at the very content that goes out. Missing evidence is a warning;
+/// conductor.evidence (off, warn, require) changes that. Where what was checked is
+/// ahead of what is checked out, it prints the command that goes there.
 ///
 /// With --notes it is answered from records in git notes alone, as in a clone on a
 /// server: yes if the latest record of PHASE at the content of REV is a pass. Such
@@ -56,7 +56,7 @@ impl Run for GuardArgs {
         let opened = if self.notes {
             gate::by_notes(phase, commit)?
         } else {
-            gate::guard(&session.open(Need::Own)?, phase, commit)?
+            gate::guard(&session.open(StoreAccess::Own)?, phase, commit)?
         };
         Ok(Box::new(opened))
     }

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 pub use self::block::LINE;
 use self::block::SHEBANG;
 pub(super) use self::look::{leaves_to_file, look};
-use super::context::Need;
+use super::context::StoreAccess;
 use super::session::{Answered, Run, Session};
 use super::{Context, context, start};
 use crate::error::{Failure, FailureKind, Message, Refuses, Stop};
@@ -32,12 +32,12 @@ use crate::ui::text::safe;
 /// What git calls the hook.
 const EVENT: &str = "pre-push";
 /// A hook is no longer than this, in bytes.
-const LONGEST: u64 = 1024 * 1024;
+const MAX_HOOK_BYTES: u64 = 1024 * 1024;
 
 /// Make git's pre-push hook ask the gate
 ///
 /// Once installed, a push to a reference that conductor.protect names is refused
-/// while the gate is shut. Without such patterns these are all tags, and the
+/// while the gate is closed. Without such patterns these are all tags, and the
 /// remote's default branch, as refs/remotes/REMOTE/HEAD has it, or as the remote
 /// says; where neither is known, init.defaultBranch, main and master.
 ///
@@ -63,7 +63,7 @@ pub(super) struct HooksArgs {
 impl Run for HooksArgs {
     /// Installs, shows or removes the hook.
     fn run(self, session: &mut Session) -> Answered {
-        Ok(Box::new(hooks(&session.open(Need::Nothing)?, self.action)?))
+        Ok(Box::new(hooks(&session.open(StoreAccess::Nothing)?, self.action)?))
     }
 }
 
@@ -239,7 +239,7 @@ fn read(path: &Path) -> Result<Option<String>, Failure> {
     }
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(fail)?;
-    file.take(LONGEST).read_to_end(&mut bytes).map_err(fail)?;
+    file.take(MAX_HOOK_BYTES).read_to_end(&mut bytes).map_err(fail)?;
     Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
@@ -249,7 +249,7 @@ fn install(repo: &Repo, path: &Path) -> Result<bool, Stop> {
     let in_file = install_block(repo, path, &program);
     let in_file = match in_file {
         // What the configuration does needs no file.
-        Err(Stop::Refused(_)) if configured => false,
+        Err(Stop::Declined(_)) if configured => false,
         in_file => in_file?,
     };
     // A line of somebody's own is enough where all worktrees have it, and would ask a second time.
@@ -400,7 +400,7 @@ fn obstacle(repo: &Repo, path: &Path) -> Result<Option<Obstacle>, Failure> {
     if !meta.is_file() {
         return Ok(Some(Obstacle::Link));
     }
-    if text.as_deref().is_some_and(|text| !is_shell(text)) || meta.len() >= LONGEST {
+    if text.as_deref().is_some_and(|text| !is_shell(text)) || meta.len() >= MAX_HOOK_BYTES {
         return Ok(Some(Obstacle::NoShell));
     }
     Ok((!is_executable(path)).then_some(Obstacle::Idle))

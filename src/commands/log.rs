@@ -22,12 +22,12 @@ use crate::ui::text::{moment, safe, zone};
 use crate::ui::{Answer, Format, Messages};
 
 /// So much is read at a time, in bytes.
-const BLOCK: usize = 64 * 1024;
+const BLOCK_BYTES: usize = 64 * 1024;
 /// A line is no longer than this, in bytes; a longer one is passed over.
-const LONGEST: usize = 64 * 1024;
+const MAX_LINE_BYTES: usize = 64 * 1024;
 
 /// Only so much of the log is looked at, from its end: a million events.
-const MOST: u64 = 256 * 1024 * 1024;
+const MAX_LOG_BYTES: u64 = 256 * 1024 * 1024;
 
 /// A column grows with what stands in it up to this many columns.
 const MAX_COLUMN: usize = 24;
@@ -197,7 +197,7 @@ fn fits(event: &Event, request: &LogArgs, now: Timestamp) -> bool {
 
 /// Gives `each` the lines of the first `length` bytes of `file`, the last one first, as long as it wants
 /// more; `None` for a line that is too long. What is appended meanwhile is not seen. Whether it came to
-/// the beginning, before there were more than [`MOST`].
+/// the beginning, before there were more than [`MAX_LOG_BYTES`].
 fn backwards(
     file: &File,
     length: u64,
@@ -208,10 +208,10 @@ fn backwards(
     let mut too_long = false;
     let mut end = length;
     while end > 0 {
-        if length - end >= MOST {
+        if length - end >= MAX_LOG_BYTES {
             return Ok(false);
         }
-        let size = usize::try_from(end).unwrap_or(BLOCK).min(BLOCK);
+        let size = usize::try_from(end).unwrap_or(BLOCK_BYTES).min(BLOCK_BYTES);
         let start = end - size as u64;
         let mut block = vec![0; size];
         file.read_exact_at(&mut block, start)?;
@@ -221,7 +221,7 @@ fn backwards(
         }
         let mut pieces = block.rsplit(|byte| *byte == b'\n');
         let last = pieces.next().unwrap_or_default();
-        too_long |= last.len() + rest.len() > LONGEST;
+        too_long |= last.len() + rest.len() > MAX_LINE_BYTES;
         rest = if too_long { Vec::new() } else { [last, &rest].concat() };
         for piece in pieces {
             let line = std::mem::replace(&mut rest, piece.to_vec());
@@ -260,7 +260,7 @@ mod tests {
         assert_eq!(lines(b"a\nb\n"), [Some("b".into()), Some("a".into())]);
         assert_eq!(lines(b"\na\n\nb"), [Some("b".into()), Some("a".into())]);
         // Lines of every length around that of a block.
-        for length in [BLOCK - 2, BLOCK - 1, BLOCK, BLOCK / 2, 7] {
+        for length in [BLOCK_BYTES - 2, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES / 2, 7] {
             let text: String = (0..5).map(|n| n.to_string().repeat(length) + "\n").collect();
             let found = lines(text.as_bytes());
             let wanted: Vec<_> = (0..5).rev().map(|n| Some(n.to_string().repeat(length))).collect();
@@ -271,9 +271,9 @@ mod tests {
     #[test]
     fn only_the_end_of_a_long_log_is_looked_at() {
         let file = tempfile::tempfile().unwrap();
-        file.write_all_at(b"\nlast\n", 3 * MOST).unwrap();
+        file.write_all_at(b"\nlast\n", 3 * MAX_LOG_BYTES).unwrap();
         let mut found = Vec::new();
-        let read = backwards(&file, 3 * MOST + 6, |line| {
+        let read = backwards(&file, 3 * MAX_LOG_BYTES + 6, |line| {
             found.push(line.map(<[u8]>::to_vec));
             true
         });
@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_line_without_end_is_passed_over() {
-        let long = "x".repeat(3 * BLOCK + 5);
+        let long = "x".repeat(3 * BLOCK_BYTES + 5);
         for text in [format!("a\n{long}\nb\n"), format!("a\n{long}\nb")] {
             assert_eq!(lines(text.as_bytes()), [Some("b".into()), None, Some("a".into())]);
         }

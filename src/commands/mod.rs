@@ -3,6 +3,7 @@
 pub mod abort;
 pub mod archive;
 pub mod batch;
+mod candidates;
 pub mod claim;
 pub mod clean;
 mod command_line;
@@ -22,7 +23,6 @@ pub mod install;
 pub mod log;
 pub mod next;
 pub mod notes;
-mod offers;
 mod options;
 mod output_config;
 mod patience;
@@ -109,7 +109,7 @@ commands! {
     Guard(guard::GuardArgs),
     /// Make git's pre-push hook ask the gate
     Hooks(hooks::HooksArgs),
-    /// Look for what keeps claims or the gate from being relied on
+    /// Check the repository and the store for problems
     Doctor(doctor::DoctorArgs),
     /// Put manual pages and completions where they are found
     Install(install::InstallArgs),

@@ -28,12 +28,12 @@ use crate::ui::{Answer, Format, Messages, board};
 pub(super) struct NextArgs {
     /// All of it, not only the first
     #[arg(long, conflicts_with = "claim")]
-    pub all: bool,
+    all: bool,
     /// Claim it in the same step, so that nobody else gets it
     #[arg(long)]
-    pub claim: bool,
+    claim: bool,
     #[command(flatten)]
-    pub waiting: WaitOptions,
+    waiting: WaitOptions,
 }
 
 impl Run for NextArgs {

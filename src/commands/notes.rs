@@ -27,13 +27,13 @@ use crate::store::change::Completed;
 use crate::store::history::Completion;
 
 /// A push is tried again so often when the remote has gone on meanwhile.
-const PUSHES: u32 = 10;
+const MAX_PUSHES: u32 = 10;
 
 /// Of fewer commits than these each is looked for by itself.
-const FEW: usize = 100;
+const FEW_COMMITS: usize = 100;
 
 /// Artifacts of so many bytes are written at once, and any single one that is larger.
-const PIECE: u64 = 64 * 1024 * 1024;
+const PIECE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Show, write, exchange or set up records in git notes
 ///
@@ -208,7 +208,7 @@ fn show(rev: Option<&str>) -> Result<Records, Failure> {
         (None, _) => Ok(0),
         (Some(notes), None) => notes.texts(&mut take),
         // Each is looked for by itself, unless that is more work than to look at all.
-        (Some(notes), Some(commits)) if commits.len() < FEW => {
+        (Some(notes), Some(commits)) if commits.len() < FEW_COMMITS => {
             for commit in commits {
                 if let Some(text) = notes.text(commit)? {
                     take(commit, &text);
@@ -297,7 +297,7 @@ pub(super) fn sync(context: &Context, remote: Option<&str>) -> Result<Synced, Fa
     // git fetches nothing beside a reference that a power cut has left empty.
     repo.mend_notes(&name)?;
     let mut all = Synced::default();
-    for attempt in 0..PUSHES {
+    for attempt in 0..MAX_PUSHES {
         if let Some(remote) = remote {
             repo.fetch_notes(remote, &name)?;
         }
@@ -322,7 +322,7 @@ pub(super) fn sync(context: &Context, remote: Option<&str>) -> Result<Synced, Fa
             Err(failure) => {
                 let before = fetched_tips(&repo, remote, &name)?;
                 repo.fetch_notes(remote, &name)?;
-                if attempt + 1 == PUSHES || fetched_tips(&repo, remote, &name)? == before {
+                if attempt + 1 == MAX_PUSHES || fetched_tips(&repo, remote, &name)? == before {
                     return Err(failure);
                 }
                 context.store.world().pause(attempt);
@@ -339,7 +339,7 @@ fn in_pieces(completions: &[Completion]) -> Vec<&[Completion]> {
     let (mut begin, mut size) = (0, 0_u64);
     for (n, completion) in completions.iter().enumerate() {
         size = size.saturating_add(completion.done.artifact_size.unwrap_or_default());
-        if size > PIECE && n > begin {
+        if size > PIECE_BYTES && n > begin {
             pieces.push(&completions[begin..n]);
             (begin, size) = (n, completion.done.artifact_size.unwrap_or_default());
         }

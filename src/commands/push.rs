@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::context::{self, Need};
+use super::context::{self, StoreAccess};
 use super::gate::{self, Opened, Outgoing};
 use super::protection::protection;
 use super::{Context, Global, hooks};
@@ -22,7 +22,7 @@ use crate::ui::phrases::names;
 use crate::ui::{Answer, Format, Messages};
 
 /// No more than so many bytes are read of what git says; that is some 400,000 references.
-const MOST: u64 = 64 * 1024 * 1024;
+const MAX_INPUT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A push may go on.
 #[derive(Debug, Default)]
@@ -114,7 +114,7 @@ fn try_push(
     }
     let outgoing = outgoing(&repo, &guarded)?;
     let refs: Vec<String> = names(&guarded);
-    let context = Context::within(global, Need::Own, &cwd, Some(repo))?;
+    let context = Context::within(global, StoreAccess::Own, &cwd, Some(repo))?;
     match gate::ask(&context, None, &outgoing) {
         Ok(opened) => Ok(Pushed { refs, opened: Some(opened) }),
         Err(Stop::Refused(why)) => {
@@ -127,7 +127,7 @@ fn try_push(
 
 /// Whether the gate lets everything out, whoever asks: then nobody need be asked for a default branch.
 fn is_open_to_all(global: &Global, cwd: &Path, repo: &Repo) -> bool {
-    let context = Context::within(global, Need::Own, cwd, Some(repo.clone())).ok();
+    let context = Context::within(global, StoreAccess::Own, cwd, Some(repo.clone())).ok();
     let opened = context.and_then(|context| gate::ask(&context, None, &Outgoing::default()).ok());
     opened.is_some_and(|opened| opened.passage == GateAllowed::NoSprint)
 }
@@ -139,11 +139,11 @@ fn updates() -> Result<Vec<Update>, Failure> {
         return Err(Failure::new(FailureKind::Usage, text).hint("git conductor guard -h"));
     }
     let mut input = Vec::new();
-    let read = std::io::stdin().take(MOST).read_to_end(&mut input);
+    let read = std::io::stdin().take(MAX_INPUT_BYTES).read_to_end(&mut input);
     read.map_err(|error| Failure::io(error, "cannot read standard input"))?;
     let not_understood =
         |line: &str| Failure::new(FailureKind::Git, format!("cannot understand '{line}' from git"));
-    if input.len() as u64 == MOST {
+    if input.len() as u64 == MAX_INPUT_BYTES {
         return Err(Failure::new(FailureKind::Git, "git pushes more than can be looked at"));
     }
     let input = String::from_utf8_lossy(&input);

@@ -19,9 +19,9 @@ use crate::rules::{Board, PhaseId, State};
 use crate::ui::text::{list, safe};
 
 /// So many of the paths that are not committed are named.
-const PATHS: usize = 3;
+const MAX_PATHS: usize = 3;
 /// So many entries of a directory that git does not track are looked at.
-const ENTRIES: usize = 256;
+const MAX_ENTRIES: usize = 256;
 
 /// What a completion says of the repository, beside what it records.
 #[derive(Debug, Clone, Default)]
@@ -105,10 +105,10 @@ pub(super) fn look(context: &Context, question: &Question<'_>) -> Result<(Snapsh
         let kept = OnceCell::new();
         let is_aside = |path: &Path| {
             let kept = kept.get_or_init(|| artifacts(context));
-            let mut left = ENTRIES;
+            let mut left = MAX_ENTRIES;
             !kept.is_empty() && holds_only(&root.join(path), kept, &mut left)
         };
-        match there.uncommitted(&ignore, &is_aside, PATHS, &context.git_limit()?) {
+        match there.uncommitted(&ignore, &is_aside, MAX_PATHS, &context.git_limit()?) {
             Ok(found) => {
                 at.dirty = Some(found.count > 0);
                 sight.uncommitted = Some(found);

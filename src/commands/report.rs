@@ -30,8 +30,8 @@ pub enum Page {
 /// Prints Markdown, or with --html a page of HTML that needs nothing else: what the
 /// sprint was for, each phase with its owner, attempts, evidence and verdict, what
 /// waited for what, when each phase waited for somebody and when it was worked on,
-/// how long each agent worked, and the chain of phases that the sprint took as long
-/// for. What has not ended is told up to now.
+/// how long each agent worked, and the chain of phases that determined how long the
+/// sprint took. Unfinished work counts until now.
 ///
 /// With --all it is a list of all sprints in the store. Those that cannot be read
 /// are named, and left out.

@@ -34,13 +34,13 @@ use crate::ui::text::safe;
 pub use crate::git::salvage::Differing;
 
 /// How much is saved, if `conductor.maxSalvage` does not say: in bytes, of all files together.
-const MAX_SALVAGE: u64 = 1024 * 1024 * 1024;
+const MAX_SALVAGE_BYTES: u64 = 1024 * 1024 * 1024;
 /// The setting that says it.
-const LIMIT: &str = "conductor.maxSalvage";
+const MAX_SALVAGE_SETTING: &str = "conductor.maxSalvage";
 /// So long a command may be saving that cannot be seen.
 const SAVING: SignedDuration = SignedDuration::from_mins(10);
 /// A patch of more bytes is not shown, but how to see it.
-const PATCH: u64 = 1024 * 1024;
+const MAX_PATCH_BYTES: u64 = 1024 * 1024;
 
 /// Look at what dead owners had not committed, or drop it
 ///
@@ -288,11 +288,14 @@ fn try_save(
     due: Option<&Due>,
     killed: &[String],
 ) -> Result<(Salvage, Fate), Failure> {
-    let limit = match context.config(LIMIT) {
+    let limit = match context.config(MAX_SALVAGE_SETTING) {
         Some(text) => context::parse_size(&text).ok_or_else(|| {
-            context.bad_setting(LIMIT, "give bytes, or a size such as 64m, or 0 to save nothing")
+            context.bad_setting(
+                MAX_SALVAGE_SETTING,
+                "give bytes, or a size such as 64m, or 0 to save nothing",
+            )
         })?,
-        None => MAX_SALVAGE,
+        None => MAX_SALVAGE_BYTES,
     };
     let Some(repo) = context.repo.as_ref().filter(|_| limit > 0) else {
         return Ok((salvage, Fate::Off));
@@ -341,7 +344,7 @@ fn show(name: Option<&str>) -> Result<Look, Stop> {
         None => kept.first().ok_or_else(|| unknown(&kept, None))?,
     };
     let salvage = salvage.clone();
-    let differing = repo.salvaged(&salvage, PATCH)?;
+    let differing = repo.salvaged(&salvage, MAX_PATCH_BYTES)?;
     Ok(Look { salvage, differing })
 }
 

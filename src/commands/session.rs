@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::context::{Context, Global, Need};
+use super::context::{Context, Global, StoreAccess};
 use super::options::Options;
 use super::output_config::{OutputConfig, width_of_stderr};
 use super::patience::Patience;
@@ -71,7 +71,7 @@ impl Session {
     }
 
     /// Opens what a command needs.
-    pub(super) fn open(&mut self, need: Need) -> Result<Context, Failure> {
+    pub(super) fn open(&mut self, need: StoreAccess) -> Result<Context, Failure> {
         let context = Context::open(&self.global, need)?;
         let unread = context.unread();
         self.output = OutputConfig::of(&context);
@@ -82,12 +82,12 @@ impl Session {
 
     /// Opens the store that is there.
     pub(super) fn store(&mut self) -> Result<Context, Failure> {
-        self.open(Need::Store)
+        self.open(StoreAccess::Store)
     }
 
     /// Learns how to print, for a command that goes on without a store.
     pub(super) fn look(&mut self) {
-        self.open(Need::Nothing).ok();
+        self.open(StoreAccess::Nothing).ok();
     }
 
     /// Warns of something before the answer's own messages.
@@ -129,7 +129,7 @@ impl Session {
     /// counts as alive, and the refusal may be wrong.
     fn admit(&self, stop: Stop) -> Stop {
         match (stop, self.unread.as_ref().and_then(|unread| unread())) {
-            (Stop::Refused(_), Some(failure)) => Stop::Failed(failure),
+            (Stop::Refused(_) | Stop::Declined(_), Some(failure)) => Stop::Failed(failure),
             (stop, _) => stop,
         }
     }

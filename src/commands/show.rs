@@ -20,7 +20,7 @@ use crate::store::layout::pin_path;
 use crate::store::read::find_phase;
 
 /// Of an artifact that is longer, in bytes, only the facts are shown.
-const SHORT: u64 = 64 * 1024;
+const MAX_SHOWN_BYTES: u64 = 64 * 1024;
 
 /// Show all that is known of a phase, and what was handed over with it
 ///
@@ -174,7 +174,7 @@ fn show(context: &Context, board: Board, id: PhaseId) -> Result<Shown, Failure> 
     let board = &facts.view.board;
     let sprint = &board.sprint.sprint_id;
     if let State::Done(done) = board.state(id) {
-        if done.artifact_size.is_some_and(|size| size <= SHORT) {
+        if done.artifact_size.is_some_and(|size| size <= MAX_SHOWN_BYTES) {
             // Read once: what is shown is what was hashed.
             match context.store.read_pin(sprint, &name, done)? {
                 Ok(bytes) => {

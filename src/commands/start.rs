@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::context::Need;
+use super::context::StoreAccess;
 use super::session::{Answered, Run, Session};
 use super::{Context, salvage};
 use crate::error::{Failure, FailureKind, Hint, Stop};
@@ -20,7 +20,7 @@ use crate::ui::text::safe;
 use crate::ui::{Answer, Format, Messages, rounds};
 
 /// A graph is no longer than this, in bytes.
-const LONGEST: u64 = 1024 * 1024;
+const MAX_GRAPH_BYTES: u64 = 1024 * 1024;
 
 /// Begin a sprint, and archive the one before it
 ///
@@ -73,7 +73,7 @@ pub(super) struct StartArgs {
 impl Run for StartArgs {
     /// Starts a sprint, and archives the one before it.
     fn run(self, session: &mut Session) -> Answered {
-        Ok(Box::new(start(&session.open(Need::Nothing)?, self)?))
+        Ok(Box::new(start(&session.open(StoreAccess::Nothing)?, self)?))
     }
 }
 
@@ -233,7 +233,7 @@ fn given(text: &str) -> Result<Written, Failure> {
     let parsed = if text == "-" {
         let mut input = String::new();
         std::io::stdin()
-            .take(LONGEST)
+            .take(MAX_GRAPH_BYTES)
             .read_to_string(&mut input)
             .map_err(|error| Failure::io(error, "cannot read the phases from standard input"))?;
         if begins_json(&input) { spec::parse_json(&input) } else { list(input.trim()) }
@@ -266,7 +266,7 @@ fn read(path: &std::path::Path) -> Result<String, Failure> {
     let fail = |error| Failure::io(error, format!("cannot read '{}'", path.display()));
     let mut text = String::new();
     let file = std::fs::File::open(path).map_err(fail)?;
-    file.take(LONGEST).read_to_string(&mut text).map_err(fail)?;
+    file.take(MAX_GRAPH_BYTES).read_to_string(&mut text).map_err(fail)?;
     Ok(text)
 }
 

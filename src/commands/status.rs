@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use serde_json::{Value, json};
 
-use super::context::Need;
+use super::context::StoreAccess;
 use super::output_config::draws_on_stdout;
 use super::session::{Answered, Run, Session, setting_warning};
 use super::{Context, salvage, worktrees};
@@ -25,15 +25,26 @@ use crate::ui::{self, Answer, Format, Messages, table};
 /// a terminal in place, elsewhere once more, after an empty line or, with --json,
 /// as one more line. Nothing is polled. The end of a sprint does not end it, the
 /// next one is shown then.
+///
+/// With --open it leaves out what is done and has passed, also of JSON. With --short
+/// it is one line for a prompt or a status line: how many phases are done, who is at
+/// what, what is ready; nothing without a sprint. A name with ! after it is of an
+/// owner whose process is gone, one with ? of an owner who may be.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(
     verbatim_doc_comment,
-    after_help = "Examples:\n  git conductor status --json\n  git conductor status --watch"
+    after_help = "Examples:\n  git conductor status --json\n  git conductor status --open\n  git conductor status --watch"
 )]
 pub(super) struct StatusArgs {
     /// Show it anew whenever it changes
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["open", "short"])]
     watch: bool,
+    /// Leave out what is done and has passed
+    #[arg(long)]
+    open: bool,
+    /// In one line, for a prompt or a status line
+    #[arg(long)]
+    short: bool,
 }
 
 impl Run for StatusArgs {
@@ -45,11 +56,16 @@ impl Run for StatusArgs {
             drop(context);
             let format = session.format();
             let mut screen = screen::screen(format, draws_on_stdout(), warning);
-            let open = || Context::open(&session.global, Need::Store);
+            let open = || Context::open(&session.global, StoreAccess::Store);
             return Ok(Box::new(watch::watch(&open, &mut *screen)?));
         }
+        let found = context.store.board()?;
+        if self.short && !session.json() {
+            return Ok(Box::new(Short(found.map(|found| view(&context, found)))));
+        }
         session.warn(warning);
-        Ok(match context.store.board()? {
+        Ok(match found {
+            Some(found) if self.open => Box::new(Open(board(session, &context, found))),
             Some(found) => Box::new(board(session, &context, found)),
             None => Box::new(NoSprint),
         })
@@ -81,17 +97,55 @@ impl Answer for NoSprint {
 
 impl Answer for View {
     fn text(&self, format: Format, messages: &mut Messages) -> String {
-        if let Some(loss) = self.lost.first() {
-            messages.hint(&ui::board::lost_advice(loss));
-        }
-        if let Some(hint) = ui::board::hint(self, format.now) {
-            messages.hint(&hint);
-        }
-        table::table(self, format.now, format.out, format.width)
+        hints(self, format, messages);
+        table::table(self, table::Shown::All, format)
     }
 
     fn json(&self, format: Format) -> Value {
         ui::board::json(self, format.now)
+    }
+}
+
+/// The board without what is done and has passed.
+#[derive(Debug)]
+pub struct Open(pub View);
+
+impl Answer for Open {
+    fn text(&self, format: Format, messages: &mut Messages) -> String {
+        hints(&self.0, format, messages);
+        table::table(&self.0, table::Shown::Open, format)
+    }
+
+    fn json(&self, format: Format) -> Value {
+        let mut board = ui::board::json(&self.0, format.now);
+        if let Some(phases) = board.get_mut("phases").and_then(Value::as_object_mut) {
+            phases.retain(|_, phase| phase["state"] != "done" || phase["verdict"] == "fail");
+        }
+        board
+    }
+}
+
+/// The board in one line; nothing without a sprint, and never anything beside it.
+#[derive(Debug)]
+pub struct Short(pub Option<View>);
+
+impl Answer for Short {
+    fn text(&self, format: Format, _: &mut Messages) -> String {
+        self.0.as_ref().map(|view| ui::short::line(view, format)).unwrap_or_default()
+    }
+
+    fn json(&self, format: Format) -> Value {
+        self.0.as_ref().map_or_else(|| NoSprint.json(format), |view| view.json(format))
+    }
+}
+
+/// What the asker has lost, and what it could do now.
+fn hints(view: &View, format: Format, messages: &mut Messages) {
+    if let Some(loss) = view.lost.first() {
+        messages.hint(&ui::board::lost_advice(loss));
+    }
+    if let Some(hint) = ui::board::hint(view, format.now) {
+        messages.hint(&hint);
     }
 }
 

@@ -1,10 +1,12 @@
-//! `unstuck`: free a phase that its owner left.
+//! `unstuck`: free a phase that its owner left, or all of them.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::salvage;
 use super::session::{Answered, Run, Session};
+use super::{Context, salvage};
+use crate::error::Stop;
 use crate::record::VERSION;
+use crate::rules::{Life, Refusal, State};
 use crate::store::change::Freed;
 use crate::ui::text::safe;
 use crate::ui::{Answer, Format, Messages, attempts};
@@ -13,25 +15,61 @@ use crate::ui::{Answer, Format, Messages, attempts};
 ///
 /// It is refused while the owner is alive or may be. Whatever the former owner
 /// does to the phase later is refused.
+///
+/// With --all, frees every phase whose owner's process is provably gone, and leaves
+/// all others as they are.
 #[derive(Debug, Clone, clap::Args)]
-#[command(verbatim_doc_comment, after_help = "Examples:\n  git conductor unstuck build")]
+#[command(
+    verbatim_doc_comment,
+    after_help = "Examples:\n  git conductor unstuck build\n  git conductor unstuck --all"
+)]
 pub(super) struct UnstuckArgs {
     /// The phase
-    pub phase: String,
+    #[arg(required_unless_present = "all")]
+    phase: Option<String>,
+    /// Every phase whose owner is provably gone
+    #[arg(long, conflicts_with_all = ["phase", "force"])]
+    all: bool,
     /// Also from an owner that may be alive, and after too many attempts
     #[arg(long)]
-    pub force: bool,
+    force: bool,
 }
 
 impl Run for UnstuckArgs {
-    /// Frees the phase.
+    /// Frees the phase, or all whose owners are gone.
     fn run(self, session: &mut Session) -> Answered {
         let context = session.store()?;
-        let freed = context.store.unstuck(&context.asker, &self.phase, self.force)?;
-        let made_up = salvage::made_up(&context, &freed.dues, &freed.sprint_id, &self.phase);
-        let left = salvage::for_freed(&context, &freed);
-        Ok(Box::new(Unstuck { freed, left, made_up }))
+        Ok(match self.phase {
+            Some(phase) => Box::new(unstuck(&context, &phase, self.force)?),
+            None => Box::new(all(&context)?),
+        })
     }
+}
+
+fn unstuck(context: &Context, phase: &str, force: bool) -> Result<Unstuck, Stop> {
+    let freed = context.store.unstuck(&context.asker, phase, force)?;
+    let made_up = salvage::made_up(context, &freed.dues, &freed.sprint_id, phase);
+    let left = salvage::for_freed(context, &freed);
+    Ok(Unstuck { freed, left, made_up })
+}
+
+/// Frees every phase whose owner is provably gone. Where another was faster with one, that one is as the
+/// other has left it.
+fn all(context: &Context) -> Result<AllUnstuck, Stop> {
+    let board = context.store.board()?.ok_or(Refusal::NoSprint {})?;
+    let is_left = |id: &_| match board.state(*id) {
+        State::Claimed(claim) => claim.life == Life::Dead,
+        State::Pending | State::Done(_) => false,
+    };
+    let mut all = Vec::new();
+    for id in board.graph.ids().filter(is_left) {
+        match unstuck(context, &board.graph.phase(id).name, false) {
+            Ok(unstuck) if unstuck.freed.hold.is_some() => all.push(unstuck),
+            Ok(_) | Err(Stop::Refused(_)) => {}
+            Err(stop) => return Err(stop),
+        }
+    }
+    Ok(AllUnstuck(all))
 }
 
 /// A phase was freed.
@@ -45,8 +83,8 @@ pub struct Unstuck {
     pub made_up: Vec<salvage::Left>,
 }
 
-impl Answer for Unstuck {
-    fn text(&self, _: Format, messages: &mut Messages) -> String {
+impl Unstuck {
+    fn messages(&self, messages: &mut Messages) {
         let freed = &self.freed;
         match &freed.hold {
             Some(hold) => messages.line(&format!(
@@ -58,19 +96,50 @@ impl Answer for Unstuck {
         }
         attempts::freed(freed, messages);
         salvage::freed_text(self.left.as_ref(), &self.made_up, messages);
-        "OK\n".to_owned()
     }
 
-    fn json(&self, _: Format) -> Value {
+    fn facts(&self) -> Map<String, Value> {
         let freed = &self.freed;
-        json!({
-            "v": VERSION, "ok": true,
+        let mut facts = json!({
             "phase": freed.phase,
             "freed_from": freed.hold.as_ref().map(|hold| &hold.claim.agent),
             "salvaged": salvage::left_json(self.left.as_ref()),
             "made_up": salvage::made_up_json(&self.made_up),
             "exhausted": freed.exhausted.is_some(),
             "forgiven": freed.reset_attempts,
-        })
+        });
+        facts.as_object_mut().map(std::mem::take).unwrap_or_default()
+    }
+}
+
+impl Answer for Unstuck {
+    fn text(&self, _: Format, messages: &mut Messages) -> String {
+        self.messages(messages);
+        "OK\n".to_owned()
+    }
+
+    fn json(&self, _: Format) -> Value {
+        let mut value = json!({"v": VERSION, "ok": true});
+        value.as_object_mut().into_iter().for_each(|object| object.extend(self.facts()));
+        value
+    }
+}
+
+/// All phases whose owners were gone were freed, in the board's order.
+#[derive(Debug)]
+pub struct AllUnstuck(pub Vec<Unstuck>);
+
+impl Answer for AllUnstuck {
+    fn text(&self, _: Format, messages: &mut Messages) -> String {
+        if self.0.is_empty() {
+            messages.line("no phase is held by an owner that is gone");
+        }
+        self.0.iter().for_each(|unstuck| unstuck.messages(messages));
+        "OK\n".to_owned()
+    }
+
+    fn json(&self, _: Format) -> Value {
+        let freed: Vec<_> = self.0.iter().map(Unstuck::facts).collect();
+        json!({"v": VERSION, "ok": true, "freed": freed})
     }
 }

@@ -165,7 +165,7 @@ mod tests {
             ("end", &["c", "far"]),
             ("next", &["end", "far"]),
         ]);
-        // One way for all that leads to a phase; what goes without saying has none.
+        // One way for all that leads to a phase; an edge that the reduction removed has none.
         assert_eq!(spots(&graph), ["a far", "b (end)", "c (end)", "end", "next"]);
     }
 

@@ -215,7 +215,7 @@ pub enum Refusal {
         #[serde(skip)]
         handover: Handover,
     },
-    /// The gate is shut.
+    /// The gate is closed.
     GateDenied {
         /// The phase that guards.
         phase: String,

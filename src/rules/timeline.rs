@@ -1,5 +1,5 @@
 //! When what happened in a sprint: how long each phase waited for somebody to claim it, who worked
-//! on it from when to when, and which chain of phases the whole sprint took as long for. Pure: what
+//! on it from when to when, and which chain of phases determined how long the sprint took. Pure: what
 //! time it is comes in.
 //!
 //! Clocks differ, go back, and are not always written down. So no time is taken for granted: what

@@ -2,7 +2,7 @@
 //! gone. Pure.
 
 use super::attempts::{is_exhausted, spent};
-use super::board::{Board, LiveClaim, Standing, State};
+use super::board::{Board, LiveClaim, State};
 use super::decide::is_mine;
 use super::graph::PhaseId;
 use super::identity::{Life, is_silent};
@@ -45,10 +45,10 @@ fn held(hold: &LiveClaim, facts: Facts<'_>) -> Option<Trouble> {
     }
 }
 
-/// Whether nobody is at work on an unfinished sprint, and nothing can be claimed that was not left.
+/// Whether work on `id` goes on, or can be begun without taking it from somebody.
 #[must_use]
-pub fn is_stuck(board: &Board, facts: Facts<'_>) -> bool {
-    let goes_on = |id: PhaseId| match board.state(id) {
+pub fn goes_on(board: &Board, id: PhaseId, facts: Facts<'_>) -> bool {
+    match board.state(id) {
         State::Pending => board.is_ready(id) && !is_exhausted(board, id, facts),
         State::Claimed(hold) => match hold.life {
             Life::Dead => {
@@ -59,6 +59,5 @@ pub fn is_stuck(board: &Board, facts: Facts<'_>) -> bool {
             Life::Alive | Life::Unknown => !facts.is_left(hold) || is_mine(facts.me, hold),
         },
         State::Done(_) => false,
-    };
-    board.standing() == Standing::Active && !board.graph.ids().any(goes_on)
+    }
 }

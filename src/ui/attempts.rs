@@ -16,11 +16,11 @@ use crate::rules::reasons::Last;
 use crate::store::change::{Freed, Granted};
 
 /// So many attempts are told of, the latest ones.
-const SHOWN: usize = 3;
+const MAX_SHOWN: usize = 3;
 /// So many are in the answer for programs, the latest ones too.
-const LISTED: usize = 10;
+const MAX_LISTED: usize = 10;
 /// So many characters of a reason stand in one line.
-const REASON: usize = 300;
+const MAX_REASON_CHARS: usize = 300;
 
 /// What an agent is told where only a person can go on.
 pub(crate) const STOP: Hint = Hint::fixed(
@@ -51,7 +51,7 @@ fn ended(now: Timestamp, last: &Last, by: Option<&str>) -> String {
         _ => format!("{who_} had it{ago}"),
     };
     if !reason.is_empty() {
-        let mut short: String = reason.chars().take(REASON).collect();
+        let mut short: String = reason.chars().take(MAX_REASON_CHARS).collect();
         if short.len() < reason.len() {
             short.push('…');
         }
@@ -87,7 +87,7 @@ pub(crate) fn past(granted: &Granted) -> Value {
         })
     };
     let past = of(granted);
-    past[past.len().saturating_sub(LISTED)..].iter().map(one).collect()
+    past[past.len().saturating_sub(MAX_LISTED)..].iter().map(one).collect()
 }
 
 /// What the next owner is told of those before it. One that it took over itself is told of already.
@@ -95,7 +95,7 @@ pub(crate) fn earlier(granted: &Granted, now: Timestamp, messages: &mut Messages
     let past = of(granted);
     let took = granted.from.as_ref().is_some_and(|hold| hold.claim.agent != granted.claim.agent);
     let known = if took { past.len().saturating_sub(1) } else { past.len() };
-    let mut latest = past[..known].iter().rev().take(SHOWN);
+    let mut latest = past[..known].iter().rev().take(MAX_SHOWN);
     let tell = |attempt: &Attempt| ended(now, &Last::from(attempt), Some(&attempt.by));
     let Some(first) = latest.next() else { return };
     let before = if took { "before that, " } else { "" };
@@ -108,8 +108,8 @@ pub(crate) fn earlier(granted: &Granted, now: Timestamp, messages: &mut Messages
     for attempt in latest {
         messages.line(&format!("  before that, {}", tell(attempt)));
     }
-    if known > SHOWN {
-        messages.line(&format!("  and {} before these", times((known - SHOWN) as u64)));
+    if known > MAX_SHOWN {
+        messages.line(&format!("  and {} before these", times((known - MAX_SHOWN) as u64)));
     }
 }
 

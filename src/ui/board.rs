@@ -10,87 +10,19 @@ use super::phrases::{ago, known, who};
 use super::text::{Paint, safe};
 use crate::error::Hint;
 use crate::record::{VERSION, Verdict};
-use crate::rules::identity::relation;
 use crate::rules::lost::Loss;
 use crate::rules::next::next;
 use crate::rules::others::Alive;
-use crate::rules::rows::View;
-use crate::rules::trouble::{Trouble, trouble};
-use crate::rules::{Board, Facts, Life, LiveClaim, PhaseId, State, attempts, decide};
+use crate::rules::rows::{BoardRow, BoardRows, RowState, View};
+use crate::rules::{Board, PhaseId, State, attempts, decide};
 
-/// Where a phase is as the table shows it: the states of the rules, with what can be seen of them.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Look {
-    Pending,
-    /// Pending, and too many attempts at it failed.
-    Exhausted,
-    Ready,
-    Claimed,
-    /// Claimed, and nothing shows that its owner is still there.
-    Silent,
-    /// Claimed, and its owner's process is gone.
-    Left,
-    Stale,
-    Done,
-    Failed,
+/// The word for where a phase is, coloured.
+pub(crate) fn painted(state: RowState, paint: Paint) -> String {
+    state.paint(paint, state.word())
 }
 
-pub(crate) fn facts(view: &View, now: Timestamp) -> Facts<'_> {
-    let View { me, stale_after, max_attempts, .. } = view;
-    Facts { me, now, stale_after: *stale_after, max_attempts: *max_attempts }
-}
-
-fn is_ready(view: &View, id: PhaseId, now: Timestamp) -> bool {
-    view.board.is_ready(id) && !attempts::is_exhausted(&view.board, id, facts(view, now))
-}
-
-/// The word for where a phase is.
-pub(crate) fn word(view: &View, id: PhaseId, now: Timestamp) -> &'static str {
-    look(view, id, now).word()
-}
-
-/// The same, coloured.
-pub(crate) fn painted(view: &View, id: PhaseId, now: Timestamp, paint: Paint) -> String {
-    let look = look(view, id, now);
-    look.paint(paint, look.word())
-}
-
-/// Whether a claim is the asker's.
-pub(crate) fn is_mine(view: &View, hold: &LiveClaim) -> bool {
-    relation(&view.me, &hold.claim, hold.life).is_mine()
-}
-
-pub(crate) fn look(view: &View, id: PhaseId, now: Timestamp) -> Look {
-    look_in(view, id, now, trouble(&view.board, id, facts(view, now)))
-}
-
-/// The same where it is known what is wrong with the phase.
-pub(crate) fn look_in(view: &View, id: PhaseId, now: Timestamp, trouble: Option<Trouble>) -> Look {
-    match (view.board.state(id), trouble) {
-        (State::Pending, Some(_)) => Look::Exhausted,
-        (State::Pending, None) if view.board.is_ready(id) => Look::Ready,
-        (State::Pending, None) => Look::Pending,
-        (State::Claimed(hold), _) if hold.is_stale(now, view.stale_after) => Look::Stale,
-        (State::Claimed(hold), _) if hold.life == Life::Dead => Look::Left,
-        (State::Claimed(_), Some(_)) => Look::Silent,
-        (State::Claimed(_), None) => Look::Claimed,
-        (State::Done(_), Some(_)) => Look::Failed,
-        (State::Done(_), None) => Look::Done,
-    }
-}
-
-impl Look {
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::Pending | Self::Exhausted => "pending",
-            Self::Ready => "ready",
-            Self::Claimed | Self::Silent | Self::Left => "claimed",
-            Self::Stale => "stale",
-            Self::Done => "done",
-            Self::Failed => "failed",
-        }
-    }
-
+/// How a state looks on a terminal.
+impl RowState {
     /// A sign that tells them apart without colours, on every terminal.
     pub(crate) const fn sign(self) -> char {
         match self {
@@ -124,16 +56,10 @@ pub(crate) fn agent(board: &Board, id: PhaseId) -> String {
     }
 }
 
-/// Whether the four-eyes rule lets the asker own `id`, by what is done by now.
-pub(crate) fn is_for_asker(view: &View, id: PhaseId) -> bool {
-    decide::check_four_eyes(&view.board, id, &view.me).is_ok()
-}
-
 /// The phases that the asker holds, by name.
-pub(crate) fn mine(view: &View, now: Timestamp) -> Vec<&str> {
-    let facts = facts(view, now);
-    let held = decide::mine(&view.board, facts);
-    held.into_iter().map(|id| view.board.graph.phase(id).name.as_str()).collect()
+pub(crate) fn mine<'a>(view: &'a View, rows: &BoardRows) -> Vec<&'a str> {
+    let held = rows.iter().filter(|row| row.is_mine);
+    held.map(|row| view.board.graph.phase(row.id).name.as_str()).collect()
 }
 
 /// `'build': 'bob' took it over 5m ago`
@@ -162,11 +88,11 @@ pub(crate) fn lost_advice(loss: &Loss) -> Hint {
 
 /// What the asker could do now, for the hint below the table.
 pub(crate) fn hint(view: &View, now: Timestamp) -> Option<String> {
-    if let Some(mine) = mine(view, now).first() {
-        let id = view.board.graph.find(mine)?;
-        return Some(advice::go_on(mine, view.board.graph.phase(id).handover()));
+    let facts = view.facts(now);
+    if let Some(mine) = decide::mine(&view.board, facts).first() {
+        let phase = view.board.graph.phase(*mine);
+        return Some(advice::go_on(&phase.name, phase.handover()));
     }
-    let facts = facts(view, now);
     next(&view.board, facts).is_ok().then(|| "git conductor next --claim".to_owned())
 }
 
@@ -186,16 +112,16 @@ pub(crate) struct Phase<'a> {
     more: Map<String, Value>,
 }
 
-pub(crate) fn phase(view: &View, id: PhaseId, now: Timestamp) -> Phase<'_> {
-    let board = &view.board;
+pub(crate) fn phase<'a>(view: &'a View, row: &BoardRow) -> Phase<'a> {
+    let (board, id) = (&view.board, row.id);
     let mut phase = Phase {
         state: "pending",
         agent: "",
         at: None,
-        ready: is_ready(view, id, now),
-        stale: look(view, id, now) == Look::Stale,
+        ready: row.is_ready,
+        stale: row.state == RowState::Stale,
         attempts: board.past(id).len(),
-        exhausted: attempts::is_exhausted(board, id, facts(view, now)),
+        exhausted: row.is_exhausted,
         verdict: None,
         waits_for: Vec::new(),
         more: Map::new(),
@@ -203,9 +129,9 @@ pub(crate) fn phase(view: &View, id: PhaseId, now: Timestamp) -> Phase<'_> {
     let mut put = |key: &str, value: Value| phase.more.insert(key.to_owned(), value);
     match board.state(id) {
         State::Pending => {
-            let name = |dep| board.graph.phase(dep).name.as_str();
-            phase.waits_for = board.waits_for(id).into_iter().map(name).collect();
-            put("for_you", json!(is_for_asker(view, id)));
+            let name = |dep: &PhaseId| board.graph.phase(*dep).name.as_str();
+            phase.waits_for = row.waits_for.iter().map(name).collect();
+            put("for_you", json!(row.is_for_asker));
         }
         State::Claimed(hold) => {
             phase.state = "claimed";
@@ -213,7 +139,7 @@ pub(crate) fn phase(view: &View, id: PhaseId, now: Timestamp) -> Phase<'_> {
             phase.at = hold.claim.claimed_at;
             put("alive", json!(Alive::from(hold.life)));
             put("heard", json!(hold.heard));
-            put("yours", json!(relation(&view.me, &hold.claim, hold.life).is_mine()));
+            put("yours", json!(row.is_mine));
             put("worktree", json!(hold.claim.worktree));
             if hold.claim.is_unproven() {
                 put("shared", json!(true));
@@ -241,9 +167,10 @@ pub(crate) fn phase(view: &View, id: PhaseId, now: Timestamp) -> Phase<'_> {
 /// The board in JSON, phases in the graph's order.
 pub(crate) fn json(view: &View, now: Timestamp) -> Value {
     let board = &view.board;
+    let rows = view.rows(now);
     let mut phases = Map::new();
-    for id in board.graph.ids() {
-        phases.insert(board.graph.phase(id).name.clone(), json!(phase(view, id, now)));
+    for row in rows.iter() {
+        phases.insert(board.graph.phase(row.id).name.clone(), json!(phase(view, row)));
     }
     json!({
         "v": VERSION,
@@ -255,7 +182,7 @@ pub(crate) fn json(view: &View, now: Timestamp) -> Value {
         "you": {
             "agent": view.me.name,
             "explicit": view.me.explicit,
-            "holds": mine(view, now),
+            "holds": mine(view, &rows),
             "lost": view.lost,
         },
     })

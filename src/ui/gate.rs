@@ -1,4 +1,4 @@
-//! What is said of the gate: why it is shut, and what is no evidence for what goes out.
+//! What is said of the gate: why it is closed, and what is no evidence for what goes out.
 
 use jiff::Timestamp;
 
@@ -88,10 +88,10 @@ fn paths(gap: &MissingEvidence) -> String {
     format!(" in {}", list(&shown))
 }
 
-/// Why the gate is shut.
-pub(crate) fn shut(phase: &str, why: &GateDenied, now: Timestamp) -> Message {
+/// Why the gate is closed.
+pub(crate) fn denied(phase: &str, why: &GateDenied, now: Timestamp) -> Message {
     let phase = &*safe(phase);
-    let said = |text: String| format!("the gate is shut: {text}");
+    let said = |text: String| format!("the gate is closed: {text}");
     match why {
         GateDenied::NoSprint {} => message(
             said("there is no unfinished sprint, and nothing goes out of here without one".into()),
@@ -105,7 +105,7 @@ pub(crate) fn shut(phase: &str, why: &GateDenied, now: Timestamp) -> Message {
             NOTHING,
         ),
         GateDenied::NoPhase { phases } => message(
-            said(format!("'{phase}' guards what goes out, and this sprint has no such phase")),
+            said(format!("this sprint has no '{phase}' phase (conductor.guardPhase)")),
             {
                 let hint =
                     format!("nothing goes out in this sprint, whose phases are {}", names(phases));
@@ -179,7 +179,7 @@ pub(crate) fn shut(phase: &str, why: &GateDenied, now: Timestamp) -> Message {
 }
 
 fn unclaimed(phase: &str, waits_for: &[Wait]) -> Message {
-    let text = format!("the gate is shut: nobody holds '{phase}'");
+    let text = format!("the gate is closed: nobody holds '{phase}'");
     if waits_for.is_empty() {
         let hint = "only its owner lets anything out; if that is your work, claim it first";
         return message(text, hint, &["claim", phase]);
@@ -197,7 +197,7 @@ fn unclaimed(phase: &str, waits_for: &[Wait]) -> Message {
 }
 
 fn claimed(phase: &str, holder: &OwnerFacts, now: Timestamp) -> Message {
-    let text = format!("the gate is shut: '{phase}' is not yours: {}", owner(now, holder));
+    let text = format!("the gate is closed: '{phase}' is not yours: {}", owner(now, holder));
     match holder.alive {
         Alive::No => message(
             text,
@@ -226,7 +226,7 @@ fn other_commit(
         |commit| format!("{} goes out", short(commit)),
     );
     message(
-        format!("the gate is shut: {} completed '{phase}' at {at}, and {what}", who(agent)),
+        format!("the gate is closed: {} completed '{phase}' at {at}, and {what}", who(agent)),
         Hint::fixed(
             "that commit may go out, and nothing else in this sprint: \
              if there is more, tell your human, and stop",
@@ -245,7 +245,7 @@ fn no_record(
 ) -> Message {
     let what = going_out.map_or_else(|| "no commit".to_owned(), short);
     let mut text =
-        format!("the gate is shut: no record says that '{phase}' was completed at {what}");
+        format!("the gate is closed: no record says that '{phase}' was completed at {what}");
     if let Some(commit) = done_at {
         text = format!("{text}; {} completed it at {}", who(agent), short(commit));
     }

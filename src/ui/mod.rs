@@ -18,6 +18,7 @@ pub mod output;
 pub mod phrases;
 pub mod refusals;
 pub mod rounds;
+pub mod short;
 pub mod stop;
 pub mod table;
 pub mod text;

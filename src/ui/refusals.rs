@@ -60,7 +60,7 @@ pub(crate) fn sentence(refusal: &Refusal, now: Timestamp) -> Message {
         }
         Refusal::Holding { phase, since, handover } => holding(now, phase, *since, *handover),
         Refusal::Push { refs, guessed, why } => push(refs, *guessed, why, now),
-        Refusal::GateDenied { phase, why } => gate::shut(phase, why, now),
+        Refusal::GateDenied { phase, why } => gate::denied(phase, why, now),
         Refusal::UnknownSprint { sprint } => rounds::unknown_sprint(sprint),
         Refusal::CannotCarry { phase, why, needs, from } => {
             rounds::cannot_carry(phase, *why, needs, from.as_deref())

@@ -6,17 +6,18 @@ use std::borrow::Cow;
 use jiff::{SignedDuration, Timestamp};
 
 use super::attempts::times;
-use super::board::{self, Look, agent, facts, is_for_asker, look_in};
+use super::board::{self, agent};
 use super::columns::{columns, fit, fitted, padded};
+use super::format::Format;
 use super::text::{Paint, age, safe, wrapped};
-use super::trouble::{self, Troubles};
+use super::trouble;
 use crate::record::Done;
-use crate::rules::rows::View;
+use crate::rules::rows::{BoardRow, BoardRows, RowState, View};
 use crate::rules::{Board, Life, LiveClaim, PhaseId, State, attempts, identity};
 
 /// A column grows with what stands in it up to this many columns; what is longer pushes the
 /// rest of its own line only.
-const WIDEST: usize = 24;
+const MAX_COLUMN: usize = 24;
 /// From this width on a terminal has room for what phases are about.
 const ROOMY: usize = 110;
 /// The column of states.
@@ -26,42 +27,52 @@ const GAP: &str = "  ";
 /// A name that is cut to fewer columns says nothing.
 const LEAST: usize = 6;
 /// Of what a phase waits for, fewer than so many are named where not all fit.
-const NAMED: usize = 8;
+const MAX_NAMED: usize = 8;
 
-/// The table: at most `width` columns, if it is to fit a terminal.
-pub(crate) fn table(view: &View, now: Timestamp, paint: Paint, width: Option<usize>) -> String {
+/// Which phases are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// All of them.
+    All,
+    /// Those with something left to do.
+    Open,
+}
+
+/// The table: it fits the terminal, if it is for one.
+pub(crate) fn table(view: &View, shown: Shown, format: Format) -> String {
+    let Format { now, out: paint, width, .. } = format;
     let broken = |line: String| match width {
         Some(room) => wrapped(&line, room).into_iter().map(|it| fitted(it, width)).collect(),
         None => vec![line],
     };
-    let troubles = Troubles::of(view, now);
-    let mut lines = vec![trouble::headline(view, &troubles, now, paint, width)];
+    let all = view.rows(now);
+    let mut lines = vec![trouble::headline(view, &all, now, paint, width)];
     let goal = view.board.sprint.goal.as_ref();
     lines.extend(goal.map(|goal| fitted(format!("goal   {}", safe(goal)), width)));
-    let row = |id| Row::of(view, id, now, &troubles, width.is_some());
-    let rows: Vec<Row<'_>> = view.board.graph.ids().map(row).collect();
+    let row = |row| Row::of(view, row, now, width.is_some());
+    let is_shown = |row: &&BoardRow| shown == Shown::All || row.is_open();
+    let rows: Vec<Row<'_>> = all.iter().filter(is_shown).map(row).collect();
     let columns = Columns::of(&rows, width);
     for row in rows {
         lines.push(columns.row(&view.board, row, paint));
     }
-    lines.extend(trouble::lines(view, &troubles, now, paint, width));
-    lines.extend(broken(you(view, now)));
+    lines.extend(trouble::lines(view, &all, now, paint, width));
+    lines.extend(broken(you(view, &all)));
     for loss in &view.lost {
         lines.extend(broken(format!("you lost {}", board::lost_line(loss, now))));
     }
     lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
 }
 
-fn you(view: &View, now: Timestamp) -> String {
-    let mine = board::mine(view, now);
+fn you(view: &View, rows: &BoardRows) -> String {
+    let mine = board::mine(view, rows);
     let holds = if mine.is_empty() { "nothing".to_owned() } else { mine.join(", ") };
     format!("you are {} and hold {holds}", safe(&view.me.name))
 }
 
 /// What a row shows, before it is known how wide its cells are.
 struct Row<'a> {
-    id: PhaseId,
-    look: Look,
+    row: &'a BoardRow,
     name: &'a str,
     /// Nothing where nobody has it.
     agent: String,
@@ -71,22 +82,16 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn of(
-        view: &'a View,
-        id: PhaseId,
-        now: Timestamp,
-        troubles: &Troubles,
-        is_terminal: bool,
-    ) -> Self {
-        let look = look_in(view, id, now, troubles.with(id));
+    fn of(view: &'a View, row: &'a BoardRow, now: Timestamp, is_terminal: bool) -> Self {
+        let id = row.id;
         let detail = match view.board.state(id) {
-            State::Pending => pending(view, id, now, is_terminal),
-            State::Claimed(hold) => claimed(view, hold, look, now),
+            State::Pending => pending(view, row, is_terminal),
+            State::Claimed(hold) => claimed(row, hold, now),
             State::Done(done) => of_done(done, view.changed.contains(&id), is_terminal),
         };
         let least = if is_terminal { columns(&fullest(detail.clone(), 0)) } else { 0 };
         let name = &view.board.graph.phase(id).name;
-        Self { id, look, name, agent: agent(&view.board, id), detail, least }
+        Self { row, name, agent: agent(&view.board, id), detail, least }
     }
 }
 
@@ -101,7 +106,7 @@ struct Columns {
 impl Columns {
     fn of(rows: &[Row<'_>], width: Option<usize>) -> Self {
         let widest = |of: fn(&Row<'_>) -> usize| {
-            rows.iter().map(of).filter(|&length| length <= WIDEST).max().unwrap_or(0)
+            rows.iter().map(of).filter(|&length| length <= MAX_COLUMN).max().unwrap_or(0)
         };
         let mut name = widest(|row| columns(row.name));
         let mut agent = widest(|row| columns(&row.agent));
@@ -138,8 +143,11 @@ impl Columns {
 
     fn row(&self, board: &Board, row: Row<'_>, paint: Paint) -> String {
         // Longer names are cut where the line does not fit otherwise, that of the agent first.
-        let limits =
-            [[WIDEST, WIDEST], [WIDEST, self.agent.max(1)], [self.name.max(1), self.agent.max(1)]];
+        let limits = [
+            [MAX_COLUMN, MAX_COLUMN],
+            [MAX_COLUMN, self.agent.max(1)],
+            [self.name.max(1), self.agent.max(1)],
+        ];
         let room = |(name, who): &(String, String)| match self.width {
             Some(width) => {
                 let gap = if who.is_empty() { 0 } else { GAP.len() };
@@ -156,7 +164,7 @@ impl Columns {
             before = self.before(&row, limit);
         }
         let text = fullest(row.detail, room(&before));
-        self.painted(board, (row.id, row.look), &before, &text, paint)
+        self.painted(board, row.row, &before, &text, paint)
     }
 
     /// The row of these cells, with the sign and the word of the state in its colour if they are
@@ -164,23 +172,24 @@ impl Columns {
     fn painted(
         &self,
         board: &Board,
-        (id, look): (PhaseId, Look),
+        row: &BoardRow,
         (name, who): &(String, String),
         detail: &str,
         paint: Paint,
     ) -> String {
-        let (sign, word) = (look.sign().to_string(), look.word());
+        let (sign, word) = (row.state.sign().to_string(), row.state.word());
         let gap = if who.is_empty() { "" } else { GAP };
         let mut line = format!("{sign} {name}{GAP}{word:STATE$}{gap}{who}{GAP}{detail}");
         line.truncate(line.trim_end().len());
-        let line = fitted(with_about(line, board, id, self.width), self.width);
+        let line = fitted(with_about(line, board, row.id, self.width), self.width);
         if !paint.on {
             return line;
         }
         let at = sign.len() + 1 + name.len() + GAP.len();
         match (line.get(sign.len()..at), line.get(at..)) {
             (Some(between), Some(rest)) if rest.starts_with(word) => {
-                let (sign, state) = (look.paint(paint, &sign), look.paint(paint, word));
+                let state = row.state;
+                let (sign, state) = (state.paint(paint, &sign), state.paint(paint, word));
                 format!("{sign}{between}{state}{}", &rest[word.len()..])
             }
             _ => line,
@@ -246,15 +255,15 @@ fn fullest(mut parts: Vec<Part>, room: usize) -> String {
     }
 }
 
-fn pending(view: &View, id: PhaseId, now: Timestamp, is_terminal: bool) -> Vec<Part> {
+fn pending(view: &View, row: &BoardRow, is_terminal: bool) -> Vec<Part> {
     let board = &view.board;
-    let failed = attempts::failed(board, id);
+    let failed = attempts::failed(board, row.id);
     let mut parts = Vec::new();
-    parts.extend(waiting(board, id, is_terminal));
-    if !is_for_asker(view, id) {
+    parts.extend(waiting(board, row, is_terminal));
+    if !row.is_for_asker {
         parts.push(part(0, "for another agent, not you"));
     }
-    if attempts::is_exhausted(board, id, facts(view, now)) {
+    if row.is_exhausted {
         let text = format!("exhausted after {}", times(failed));
         parts.push(Part { shorter: vec!["exhausted".to_owned()], ..part(0, text) });
     } else if failed > 0 {
@@ -263,9 +272,9 @@ fn pending(view: &View, id: PhaseId, now: Timestamp, is_terminal: bool) -> Vec<P
     parts
 }
 
-fn waiting(board: &Board, id: PhaseId, is_terminal: bool) -> Option<Part> {
+fn waiting(board: &Board, row: &BoardRow, is_terminal: bool) -> Option<Part> {
     let waits: Vec<&str> =
-        board.waits_for(id).into_iter().map(|dep| board.graph.phase(dep).name.as_str()).collect();
+        row.waits_for.iter().map(|dep| board.graph.phase(*dep).name.as_str()).collect();
     let more = |named: usize| {
         format!("waits for {} and {} more", waits[..named].join(", "), waits.len() - named)
     };
@@ -273,7 +282,7 @@ fn waiting(board: &Board, id: PhaseId, is_terminal: bool) -> Option<Part> {
         0 => return None,
         count if is_terminal && count > 1 => {
             let least = format!("waits for {count} phases");
-            std::iter::once(least).chain((1..count.min(NAMED)).map(more)).collect()
+            std::iter::once(least).chain((1..count.min(MAX_NAMED)).map(more)).collect()
         }
         _ => Vec::new(),
     };
@@ -283,7 +292,7 @@ fn waiting(board: &Board, id: PhaseId, is_terminal: bool) -> Option<Part> {
 /// Of a claim that is younger, it goes without saying when its owner was last heard.
 const A_MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
-fn claimed(view: &View, hold: &LiveClaim, look: Look, now: Timestamp) -> Vec<Part> {
+fn claimed(row: &BoardRow, hold: &LiveClaim, now: Timestamp) -> Vec<Part> {
     let mut parts = Vec::new();
     if let Some(then) = hold.claim.claimed_at {
         parts.push(part(3, age(now, then)));
@@ -299,10 +308,10 @@ fn claimed(view: &View, hold: &LiveClaim, look: Look, now: Timestamp) -> Vec<Par
     }
     let is_new = hold.claim.claimed_at.is_some_and(|then| identity::age(now, then) < A_MINUTE);
     if let Some(then) = hold.heard.filter(|_| !is_new) {
-        let why = u8::from(look != Look::Silent) * 4;
+        let why = u8::from(row.state != RowState::Silent) * 4;
         parts.push(part(why, format!("heard {} ago", age(now, then))));
     }
-    if board::is_mine(view, hold) {
+    if row.is_mine {
         parts.push(part(1, "yours"));
     }
     parts

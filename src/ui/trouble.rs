@@ -6,61 +6,36 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use super::attempts::times;
-use super::board::facts;
 use super::columns::{columns, fit, fitted};
 use super::phrases::who;
 use super::text::{Paint, age, list, safe, wrapped};
-use crate::rules::rows::View;
-use crate::rules::trouble::{Trouble, is_stuck, trouble};
+use crate::rules::rows::{BoardRows, View};
+use crate::rules::trouble::Trouble;
 use crate::rules::{
     Board, Life, LiveClaim, PhaseId, Request, Standing, State, attempts, decide, identity,
 };
 
 /// So many phases are told of.
-const MOST: usize = 6;
+const MAX_TOLD: usize = 6;
 /// So many phases are named that wait for one.
-const NAMED: usize = 3;
+const MAX_NAMED: usize = 3;
 /// What begins a line, and what stands below it.
 const STUCK: &str = "stuck  ";
 
-/// All that is wrong with a sprint, worked out once for whoever tells of it.
-pub(crate) struct Troubles {
-    standing: Standing,
-    is_stuck: bool,
-    /// In the board's order.
-    phases: Vec<(PhaseId, Trouble)>,
+/// How many phases have a trouble of this kind.
+fn count(rows: &BoardRows, kind: Trouble) -> usize {
+    // Who held a phase when the sprint ended holds it up no more.
+    let is_over = rows.standing == Standing::Archived && kind != Trouble::Failed;
+    if is_over { 0 } else { rows.troubles().filter(|(_, it)| *it == kind).count() }
 }
 
-impl Troubles {
-    pub(crate) fn of(view: &View, now: Timestamp) -> Self {
-        let facts = facts(view, now);
-        let of = |id| trouble(&view.board, id, facts).map(|it| (id, it));
-        Self {
-            standing: view.board.standing(),
-            is_stuck: is_stuck(&view.board, facts),
-            phases: view.board.graph.ids().filter_map(of).collect(),
-        }
-    }
-
-    /// What is wrong with `id`, if anything is.
-    pub(crate) fn with(&self, id: PhaseId) -> Option<Trouble> {
-        self.phases.iter().find(|(of, _)| *of == id).map(|(_, trouble)| *trouble)
-    }
-
-    /// How many phases have a trouble of this kind.
-    fn count(&self, kind: Trouble) -> usize {
-        // Who held a phase when the sprint ended holds it up no more.
-        let is_over = self.standing == Standing::Archived && kind != Trouble::Failed;
-        if is_over { 0 } else { self.phases.iter().filter(|(_, it)| *it == kind).count() }
-    }
-
-    fn word(&self) -> &'static str {
-        match self.standing {
-            Standing::Active if self.is_stuck => "stuck",
-            Standing::Active => "active",
-            Standing::Finished => "finished",
-            Standing::Archived => "archived",
-        }
+/// The word for how the sprint stands.
+pub(crate) fn word(rows: &BoardRows) -> &'static str {
+    match rows.standing {
+        Standing::Active if rows.is_stuck() => "stuck",
+        Standing::Active => "active",
+        Standing::Finished => "finished",
+        Standing::Archived => "archived",
     }
 }
 
@@ -68,7 +43,7 @@ impl Troubles {
 /// terminal is narrow.
 pub(crate) fn headline(
     view: &View,
-    troubles: &Troubles,
+    rows: &BoardRows,
     now: Timestamp,
     paint: Paint,
     width: Option<usize>,
@@ -77,7 +52,7 @@ pub(crate) fn headline(
     let id = &board.sprint.sprint_id;
     let stamp = id.split_once('-').map_or(id.as_str(), |(_, stamp)| stamp);
     let sprint = format!("sprint {}  ", safe(stamp));
-    let standing = troubles.word();
+    let standing = word(rows);
     let since = board.sprint.started_at.map(|then| format!(" {}", age(now, then)));
     let since = since.unwrap_or_default();
     let done = format!("  {} of {} done", board.done_count(), board.graph.count());
@@ -89,7 +64,7 @@ pub(crate) fn headline(
     ];
     let mut counted = String::new();
     for (kind, word) in kinds {
-        let count = troubles.count(kind);
+        let count = count(rows, kind);
         let many = if count > 1 && word.ends_with("owner") { "s" } else { "" };
         if count > 0 {
             _ = write!(counted, ", {count} {word}{many}");
@@ -117,12 +92,12 @@ pub(crate) fn headline(
 /// What is stuck and why, and below it what helps. A terminal breaks no command.
 pub(crate) fn lines(
     view: &View,
-    troubles: &Troubles,
+    rows: &BoardRows,
     now: Timestamp,
     paint: Paint,
     width: Option<usize>,
 ) -> Vec<String> {
-    if troubles.standing == Standing::Archived {
+    if rows.standing == Standing::Archived {
         return Vec::new();
     }
     let mut out = Vec::new();
@@ -145,15 +120,16 @@ pub(crate) fn lines(
             out.push(fitted(line, width));
         }
     };
-    if troubles.is_stuck {
+    if rows.is_stuck() {
         messages("nothing is ready, and nobody is at work", None);
     }
-    for (id, trouble) in troubles.phases.iter().take(MOST) {
+    let troubles: Vec<_> = rows.troubles().collect();
+    for (id, trouble) in troubles.iter().take(MAX_TOLD) {
         let (text, command) = told(view, *id, *trouble, now);
         messages(&text, command.map(|command| format!("git conductor {command}")));
     }
-    if troubles.phases.len() > MOST {
-        messages(&format!("and {} more phases", troubles.phases.len() - MOST), None);
+    if troubles.len() > MAX_TOLD {
+        messages(&format!("and {} more phases", troubles.len() - MAX_TOLD), None);
     }
     out
 }
@@ -196,9 +172,9 @@ fn behind(board: &Board, id: PhaseId) -> String {
     };
     let all: Vec<PhaseId> = board.graph.ids().filter(waits).collect();
     let mut names: Vec<String> =
-        all.iter().take(NAMED).map(|id| format!("'{}'", board.graph.phase(*id).name)).collect();
-    if all.len() > NAMED {
-        names.push(format!("{} more", all.len() - NAMED));
+        all.iter().take(MAX_NAMED).map(|id| format!("'{}'", board.graph.phase(*id).name)).collect();
+    if all.len() > MAX_NAMED {
+        names.push(format!("{} more", all.len() - MAX_NAMED));
     }
     match names.len() {
         0 => String::new(),
@@ -227,7 +203,7 @@ fn owner(name: &str, hold: &LiveClaim, now: Timestamp) -> String {
 /// The command with which the asker goes on with a phase that was left, or lets others do so.
 fn helps(view: &View, id: PhaseId, now: Timestamp) -> String {
     let name = &view.board.graph.phase(id).name;
-    let may = |request| decide(&view.board, id, &request, facts(view, now)).is_ok();
+    let may = |request| decide(&view.board, id, &request, view.facts(now)).is_ok();
     if may(Request::Claim { takeover: false }) {
         format!("claim {name}")
     } else if may(Request::Claim { takeover: true }) {

@@ -5,9 +5,9 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::drive::{Agent, Answer, BINARY};
+use crate::fixture::ageless;
+use crate::process_driver::{Agent, Answer, BINARY};
 use crate::sandbox::Sandbox;
-use crate::scene::ageless;
 
 /// `ship` needs a review that whoever built may not do.
 const GRAPH: &str = r#"[{"name":"build"},{"name":"docs"},

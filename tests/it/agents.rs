@@ -5,8 +5,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::drive::{Agent, independent};
 use crate::fake::{Fake, answers, called, looping};
+use crate::process_driver::{Agent, independent};
 use crate::sandbox::Sandbox;
 
 fn repository() -> Sandbox {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::drive::{Agent, Answer, backdate, independent, sha256};
+use crate::process_driver::{Agent, Answer, backdate, independent, sha256};
 use crate::sandbox::Sandbox;
 
 struct Bench {

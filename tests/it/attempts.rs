@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::drive::{Agent, Answer};
+use crate::process_driver::{Agent, Answer};
 use crate::sandbox::Sandbox;
 
 /// A sprint of `build`, in a repository where nobody waits for the hour.

@@ -1,7 +1,7 @@
 //! Whose words: a person at a terminal is never told to tell "your human"; whoever works for one is.
 
-use crate::drive::BINARY;
 use crate::namespace::{PIDS, inside};
+use crate::process_driver::BINARY;
 use crate::sandbox::Sandbox;
 use crate::terminal::Terminal;
 

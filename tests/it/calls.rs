@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::fake::answers;
-use crate::scene::{Scene, wanting};
+use crate::fixture::{Scene, wanting};
 
 fn executable(scene: &Scene, name: &str, text: &str) {
     let path = scene.sandbox.write(name, text);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::scene::Scene;
+use crate::fixture::Scene;
 
 const PAGE: &str = include_str!("../../doc/protocol.md");
 /// Three tokens.

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::json;
 
-use crate::drive::{Agent, Answer, BINARY, backdate, independent};
+use crate::process_driver::{Agent, Answer, BINARY, backdate, independent};
 use crate::sandbox::Sandbox;
 
 /// A repository in which dead owners are reclaimed at once.

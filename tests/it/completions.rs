@@ -9,8 +9,8 @@ use std::process::{Command, Output};
 
 use serde_json::json;
 
-use crate::drive::BINARY;
-use crate::scene::{Scene, wanting};
+use crate::fixture::{Scene, wanting};
+use crate::process_driver::BINARY;
 
 const COMPLETIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/completions");
 

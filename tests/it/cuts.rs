@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::drive::{Agent, Answer, BINARY, Random, backdate, sha256};
 use crate::kills::can_trace;
+use crate::process_driver::{Agent, Answer, BINARY, Random, backdate, sha256};
 use crate::sandbox::Sandbox;
 
 /// What is traced: what changes files, and what is needed to know where a relative path leads.

@@ -4,7 +4,7 @@ use std::process::Output;
 
 use serde_json::json;
 
-use crate::scene::Scene;
+use crate::fixture::Scene;
 
 /// A repository with the hook, a bare remote `origin` whose default branch `trunk` is known, and a
 /// sprint whose `ship` nobody holds.
@@ -190,7 +190,7 @@ fn a_dangling_head_is_not_trusted() {
             let format =
                 scene.sandbox.try_git(".", ["init", "-q", "--ref-format=reftable", "other"]);
             if !format.status.success() {
-                return crate::scene::wanting("reftable");
+                return crate::fixture::wanting("reftable");
             }
             scene.sandbox.git("other", ["remote", "add", "origin", "../remote.git"]);
             scene.sandbox.git("other", ["fetch", "-q", "origin"]);

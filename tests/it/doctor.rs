@@ -4,10 +4,10 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::drive::{BINARY, backdate};
+use crate::fixture::{Scene, ago};
 use crate::hostile::witness;
+use crate::process_driver::{BINARY, backdate};
 use crate::sandbox::Sandbox;
-use crate::scene::{Scene, ago};
 
 /// A sprint of two phases, the first of them handed in with an artifact.
 fn scene() -> Scene {
@@ -247,7 +247,7 @@ fn a_store_that_cannot_be_written() {
     };
     let output = run(&mut scene);
     let Ok(said) = serde_json::from_slice::<Value>(&output.stdout) else {
-        return crate::scene::wanting("a mount namespace");
+        return crate::fixture::wanting("a mount namespace");
     };
     let (level, text) = one(&said, "writable");
     assert!(level == "problem" && text.contains("Read-only"), "{text}");

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::fixture::Scene;
 use crate::rounds::reviewed;
-use crate::scene::Scene;
 
 /// What `verify` finds of `phase`.
 fn found(scene: &mut Scene, phase: &str) -> Vec<String> {
@@ -90,7 +90,7 @@ fn an_artifact_is_printed_piece_by_piece() {
     let mut printed = |more: &str| {
         let command = scene.command("bob", "repo", &["show", "build", "--artifact"]);
         let mut limited = scene.sandbox.command("repo", "sh");
-        limited.args(["-c", "ulimit -v 22000; exec \"$@\"", "sh", crate::drive::BINARY]);
+        limited.args(["-c", "ulimit -v 22000; exec \"$@\"", "sh", crate::process_driver::BINARY]);
         // `git conductor` is two words of it.
         limited.args(command.get_args().skip(1)).args((!more.is_empty()).then_some(more));
         limited.output().unwrap()

@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::drive::Answer;
+use crate::fixture::Scene;
 use crate::notes::{completes, noting, records, whole};
-use crate::scene::Scene;
+use crate::process_driver::Answer;
 
 /// `repo` and a clone `other` over one bare remote; both record what is completed.
 fn two(phases: &str) -> Scene {

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use crate::drive::{independent, sha256};
+use crate::fixture::Scene;
 use crate::notes::{completes, noting, whole, with_input};
-use crate::scene::Scene;
+use crate::process_driver::{independent, sha256};
 
 /// Ids of objects that are not there: `count` of them, each beginning with one of `prefixes`.
 fn keys(count: usize, prefixes: &[&str]) -> Vec<String> {
@@ -167,7 +167,7 @@ fn a_tree_without_end_is_given_up() {
     let commit = scene.sandbox.git_says("repo", ["commit-tree", "-m", "x", &tree]);
     scene.sandbox.git("repo", ["update-ref", "refs/notes/conductor", &commit]);
     let said = scene.asks("ann", "repo", &["guard", "--notes", "--json"]);
-    let said = crate::drive::Answer::of(&said);
+    let said = crate::process_driver::Answer::of(&said);
     assert_eq!(said.said(), (Some(128), "git"), "{said:?}");
     assert!(said.err.contains("too many trees"), "{said:?}");
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 
 use crate::fake::Fake;
-use crate::scene::{Scene, ago};
+use crate::fixture::{Scene, ago};
 
 #[test]
 fn the_hour_counts_from_the_last_sign_of_life() {

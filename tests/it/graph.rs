@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::scene::Scene;
+use crate::fixture::Scene;
 
 /// Text that means something in some language or to a terminal.
 const HOSTILE: &str = "<script>alert(\"x\")</script> ]]> --> %%{init}%% \\N \\\" &amp; #quot; `'\u{1b}[31m\u{202e}\n--- \"]; n9 -> n8";

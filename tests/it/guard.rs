@@ -6,10 +6,10 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
-use crate::drive::{Agent, Answer, sha256};
 use crate::fake::answer;
+use crate::fixture::Scene;
+use crate::process_driver::{Agent, Answer, sha256};
 use crate::sandbox::Sandbox;
-use crate::scene::Scene;
 
 /// A sprint whose `build` and `review` bob has done, with artifacts, and whose `ship` ann holds.
 fn scene() -> Scene {

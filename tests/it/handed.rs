@@ -5,10 +5,10 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::drive::{Answer, with_options};
 use crate::fake::answer;
+use crate::fixture::Scene;
+use crate::process_driver::{Answer, with_options};
 use crate::sandbox::Sandbox;
-use crate::scene::Scene;
 
 /// A repository with the linked worktree `wt`, in which ann holds `build`.
 fn scene() -> Scene {

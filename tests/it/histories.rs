@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::drive::{Agent, Answer, BINARY, Random, backdate, without_mutex};
-use crate::linear::{Event, Op, Said, State, linearize};
+use crate::linearizability::{Event, Op, Said, State, linearize};
+use crate::process_driver::{Agent, Answer, BINARY, Random, backdate, without_mutex};
 use crate::sandbox::Sandbox;
 
 const AGENTS: usize = 6;

@@ -6,8 +6,8 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
+use crate::fixture::Scene;
 use crate::sandbox::Sandbox;
-use crate::scene::Scene;
 
 const HOOK: &str = "repo/.git/hooks/pre-push";
 

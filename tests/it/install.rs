@@ -7,10 +7,10 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use crate::drive::BINARY;
 use crate::fake::answer;
+use crate::fixture::wanting;
+use crate::process_driver::BINARY;
 use crate::sandbox::Sandbox;
-use crate::scene::wanting;
 
 /// A home in which the program is where `cargo install` puts it.
 fn cargo_installed() -> Sandbox {

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::drive::{Agent, Answer, BINARY, backdate, independent, sha256};
+use crate::process_driver::{Agent, Answer, BINARY, backdate, independent, sha256};
 use crate::sandbox::Sandbox;
 
 /// System calls that change what others see, and the one that ends a command.

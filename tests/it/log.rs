@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use serde_json::Value;
 
-use crate::scene::Scene;
+use crate::fixture::Scene;
 
 fn scene() -> Scene {
     let mut scene = Scene::new();

@@ -3,7 +3,7 @@
 
 use std::process::{Child, Command};
 
-use crate::scene::skipped;
+use crate::fixture::skipped;
 
 /// Where a test that has been run again finds that out.
 const INSIDE: &str = "CONDUCTOR_TEST_INSIDE";

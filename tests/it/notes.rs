@@ -6,8 +6,8 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
-use crate::drive::{Answer, independent};
-use crate::scene::Scene;
+use crate::fixture::Scene;
+use crate::process_driver::{Answer, independent};
 
 /// A scene whose completions are recorded.
 pub(crate) fn noting(phases: &str) -> Scene {
@@ -485,7 +485,7 @@ fn records_of_a_commit_and_of_a_range() {
         scene.sandbox.git("repo", ["commit", "-q", "--allow-empty", "-m", phase]);
     }
     let phases = |scene: &mut Scene, args: &[&str]| -> Vec<String> {
-        let said = scene.said("ann", &[&["notes"], args].concat());
+        let said = scene.said("ann", &[&["notes", "show"], args].concat());
         let records = said["records"].as_array().unwrap().iter();
         records.map(|record| record["phase"].as_str().unwrap().to_owned()).collect()
     };
@@ -495,12 +495,12 @@ fn records_of_a_commit_and_of_a_range() {
     assert_eq!(phases(&mut scene, &["HEAD~2..HEAD"]), ["c"]);
     assert_eq!(phases(&mut scene, &["HEAD~3..main"]), ["b", "c"]);
     for rev in ["nowhere", "--all", "-x", "a..b", "", "HEAD:file"] {
-        let said = Answer::of(&scene.asks("ann", "repo", &["notes", "--json", "--", rev]));
+        let said = Answer::of(&scene.asks("ann", "repo", &["notes", "show", "--json", "--", rev]));
         assert_eq!(said.said(), (Some(129), "usage"), "{rev}: {said:?}");
     }
     for args in [
         &["notes", "--remove"][..],
-        &["notes", "HEAD", "--remote", "x"],
+        &["notes", "show", "HEAD", "--remote", "x"],
         &["notes", "sync", "--remote", "x"],
     ] {
         let said = Answer::of(&scene.asks("ann", "repo", &[args, &["--json"]].concat()));

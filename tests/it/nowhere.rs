@@ -5,8 +5,8 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use crate::drive::BINARY;
-use crate::scene::{Scene, wanting};
+use crate::fixture::{Scene, wanting};
+use crate::process_driver::BINARY;
 
 /// All that need to know where they are; `doctor` looks on.
 const COMMANDS: &[&[&str]] = &[

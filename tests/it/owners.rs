@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::fake::{Fake, answer, answers};
+use crate::fixture::{Scene, skipped, wanting};
 use crate::namespace::{PIDS, allowed, inside, unshared};
-use crate::scene::{Scene, skipped, wanting};
 
 /// A detected agent's command, whose process is given.
 fn detected(scene: &Scene, pid: &str, args: &[&str]) -> Command {

@@ -7,8 +7,8 @@ use std::process::Command;
 
 use git_conductor::error::EXIT_CODES;
 
+use crate::fixture::wanting;
 use crate::generated::{Files, ROOT, definitions, examples};
-use crate::scene::wanting;
 use crate::tables::{ANY, FILES, OTHER, PAGES, Page, Row, SETTINGS, VARIABLES};
 use crate::troff::{block, blocks, escaped, inline, sections, tagged};
 

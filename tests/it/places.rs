@@ -10,7 +10,7 @@ use git_conductor::error::{Failure, FailureKind};
 use git_conductor::place::{self, Origin, Place};
 use git_conductor::store::layout::CONDUCTOR;
 
-use crate::drive::Agent;
+use crate::process_driver::Agent;
 use crate::sandbox::{Sandbox, kind};
 
 pub(crate) fn find(sandbox: &Sandbox, dir: impl AsRef<Path>) -> Result<Place, Failure> {

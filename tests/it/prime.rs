@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::scene::Scene;
+use crate::fixture::Scene;
 
 fn said(scene: &mut Scene, name: &str, dir: &str, args: &[&str]) -> String {
     let output = scene.asks(name, dir, args);

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::json;
 
 use crate::fake::Fake;
-use crate::scene::{Scene, wanting};
+use crate::fixture::{Scene, wanting};
 
 /// A repository with the hook, a bare remote `origin` whose default branch is known, and a sprint
 /// whose `ship` can be claimed.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use crate::drive::{Agent, Answer, Barrier, independent, without_mutex};
+use crate::process_driver::{Agent, Answer, Barrier, independent, without_mutex};
 use crate::sandbox::Sandbox;
 
 const CONTENDERS: usize = 16;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use crate::fixture::Scene;
 use crate::rounds::reviewed;
-use crate::scene::Scene;
 
 /// `think` and `build` are done with artifacts, `review` has failed, `ship` waits; and it has ended for
 /// another sprint. The scene, and its id.
@@ -278,10 +278,10 @@ fn an_id_is_never_given_again() {
         names.filter(|name| name.starts_with(".last.")).count()
     };
     assert!(marks() > 1);
-    crate::drive::backdate(conductor.join(".last.20991231-235959"), 2 * 3600);
+    crate::process_driver::backdate(conductor.join(".last.20991231-235959"), 2 * 3600);
     scene.does("lead", &["clean"]);
     assert_eq!(marks(), 2);
-    crate::drive::backdate(conductor.join(".last.21000101-000000"), 2 * 3600);
+    crate::process_driver::backdate(conductor.join(".last.21000101-000000"), 2 * 3600);
     scene.does("lead", &["clean"]);
     assert_eq!(marks(), 1);
     assert_eq!(scene.board()["sprint_id"], started["sprint_id"]);

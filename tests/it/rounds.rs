@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::scene::Scene;
+use crate::fixture::Scene;
 
 /// `think` and `build` are done with artifacts by ann, `review` has failed by bob.
 pub(crate) fn reviewed() -> Scene {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::drive::{Agent, Answer, BINARY, Barrier};
+use crate::process_driver::{Agent, Answer, BINARY, Barrier};
 use crate::sandbox::Sandbox;
 
 struct Bench {

@@ -10,8 +10,8 @@ use git_conductor::git::salvage::{Left, Order};
 use git_conductor::record::salvage::Salvage;
 use serde_json::{Value, json};
 
-use crate::drive::{Agent, Answer, backdate};
 use crate::handed::mkfifo;
+use crate::process_driver::{Agent, Answer, backdate};
 use crate::sandbox::Sandbox;
 
 /// A repository with a linked worktree `wt` on the branch `work`, and a sprint of `build`.
@@ -320,7 +320,7 @@ fn what_is_committed_is_only_told() {
         bench.write("wt/.nanostack/x", "a store is no work");
     });
     let next = Agent::new("next");
-    let mut command = bench.sandbox.command("repo", crate::drive::BINARY);
+    let mut command = bench.sandbox.command("repo", crate::process_driver::BINARY);
     let output =
         command.args(["claim", "build", "--takeover"]).args(next.options()).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
@@ -592,7 +592,7 @@ fn what_a_killed_command_was_to_save_is_made_up_for() {
     // People are told.
     let (bench_, me) = bench();
     killed(&bench_, &|_| ());
-    let mut command = bench_.sandbox.command("repo", crate::drive::BINARY);
+    let mut command = bench_.sandbox.command("repo", crate::process_driver::BINARY);
     let output = command.args(["claim", "build"]).args(me.options()).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("was to save what 'dead' left of 'build' was killed"), "{said}");
@@ -1055,7 +1055,8 @@ fn what_others_put_there_harms_nobody() {
     assert_eq!(names, ["a/b/1"]);
     assert_eq!(list.json["salvage"][0]["files"], Value::Null);
     for args in [&["salvage"][..], &["salvage", "show"], &["salvage", "drop", "--all"]] {
-        let output = sandbox.command("repo", crate::drive::BINARY).args(args).output().unwrap();
+        let output =
+            sandbox.command("repo", crate::process_driver::BINARY).args(args).output().unwrap();
         let text = [output.stdout, output.stderr].concat();
         assert!(!text.contains(&0x1b) && !text.contains(&7), "{args:?}");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&text));

@@ -7,7 +7,7 @@ use std::process::Output;
 
 use serde_json::json;
 
-use crate::drive::{Agent, Answer, backdate};
+use crate::process_driver::{Agent, Answer, backdate};
 use crate::sandbox::Sandbox;
 
 /// `old.sh start PHASE…`, `old.sh claim|complete|abort PHASE`; `$ME` is who, `$LIVES` its process.

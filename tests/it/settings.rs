@@ -6,10 +6,10 @@ use std::os::unix::fs::chown;
 use git_conductor::error::FailureKind;
 
 use crate::checkout::{is_dirty, snapshot_agrees};
-use crate::drive::Agent;
+use crate::fixture::skipped;
 use crate::places::{all_reach, find};
+use crate::process_driver::Agent;
 use crate::sandbox::{Sandbox, kind};
-use crate::scene::skipped;
 
 #[test]
 fn git_hands_its_own_settings_on() {

@@ -6,8 +6,8 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
+use crate::fixture::wanting;
 use crate::sandbox::Sandbox;
-use crate::scene::wanting;
 
 /// Two users, and the group that both are in.
 const USERS: [&str; 2] = ["61234", "61235"];

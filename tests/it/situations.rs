@@ -5,7 +5,7 @@ mod answers;
 
 use serde_json::json;
 
-use crate::scene::{Scene, ago};
+use crate::fixture::{Scene, ago};
 pub(crate) use answers::{ANSWERS, RUNS};
 
 /// Something that happened, and what an agent then asks.
@@ -73,6 +73,16 @@ fn left_behind(scene: &mut Scene) {
     held_by_dead(scene);
     scene.sandbox.write("repo/half.rs", "fn half() {}\n");
     scene.does("lead", &["unstuck", "build"]);
+}
+
+/// Two owners are gone, one is at work, and one phase is open.
+fn left_behind_by_two(scene: &mut Scene) {
+    scene.sprint("build:,docs:,qa:,ship:");
+    scene.does("claude-1", &["claim", "build"]);
+    scene.does("claude-1", &["claim", "docs"]);
+    scene.does("codex-1", &["claim", "qa"]);
+    scene.sandbox.write("repo/half.rs", "fn half() {}\n");
+    scene.dies("claude-1");
 }
 
 /// It may be the asker, in a sandbox that cannot be looked into.

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use crate::fixture::Scene;
 use crate::generated::definitions;
-use crate::scene::Scene;
 use crate::snapshots::refusal_codes;
 use git_conductor::error::EXIT_CODES;
 
@@ -35,7 +35,7 @@ const ACTIONS: &[(&[&str], &str)] = &[
     (&["dirty"], "you still own the phase: commit your work, then complete it again"),
     (
         &["failed", "other_commit", "no_evidence", "no_record", "no_notes"],
-        "the gate is shut: do not ship; do what its hint says",
+        "the gate is closed: do not ship; do what its hint says",
     ),
     (
         &["exhausted", "cannot_carry", "cannot_resume", "pin_changed", "pin_gone"],

@@ -10,8 +10,8 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
-use crate::drive::with_options;
-use crate::scene::{Scene, ageless, ago, promptly, skipped, wanting};
+use crate::fixture::{Scene, ageless, ago, promptly, skipped, wanting};
+use crate::process_driver::with_options;
 use crate::situations::{ANSWERS, FAILURES, REFUSALS, RUNS, Situation};
 use git_conductor::error::{EXIT_CODES, Failure, FailureKind, Stop};
 use git_conductor::ui::{self, Format};

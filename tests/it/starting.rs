@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::drive::{Agent, Answer};
+use crate::process_driver::{Agent, Answer};
 use crate::sandbox::Sandbox;
 
 fn repository() -> (Sandbox, Agent) {

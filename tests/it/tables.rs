@@ -111,7 +111,7 @@ pub(crate) const SETTINGS: &[Row] = &[
     row(
         "`conductor.protect`",
         "the remote's default branch, and tags",
-        "what a push asks the gate for: patterns of names, one a value",
+        "ref patterns guarded on push; may be given several times",
         Whom::These(&["guard", "hooks"]),
     ),
     row(

@@ -6,7 +6,7 @@ use std::process::{Child, Output, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::scene::Scene;
+use crate::fixture::Scene;
 
 /// What an agent does, in its own words.
 const SCRIPTS: &[(&str, &str)] = &[

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::fake::{Fake, answer, called, looping};
-use crate::scene::Scene;
+use crate::fixture::Scene;
 
 /// Variables by which two agents below one process are told apart.
 const IDS: &[&[&str]] = &[

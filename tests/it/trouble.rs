@@ -1,6 +1,6 @@
 //! What keeps a sprint from going on is on its board: what, why, and the command that helps.
 
-use crate::scene::{Scene, ageless};
+use crate::fixture::{Scene, ageless};
 
 const PHASES: &str = r#"[{"name": "think", "depends_on": []},
     {"name": "review", "depends_on": ["think"]}, {"name": "qa", "depends_on": ["think"]},

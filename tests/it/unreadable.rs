@@ -4,8 +4,8 @@
 
 use std::path::Path;
 
-use crate::drive::{Agent, Answer, BINARY};
 use crate::kills::can_trace;
+use crate::process_driver::{Agent, Answer, BINARY};
 use crate::sandbox::Sandbox;
 use crate::terminal::LONG;
 

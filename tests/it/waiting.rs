@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use crate::drive::{Agent, Answer, BINARY};
+use crate::process_driver::{Agent, Answer, BINARY};
 use crate::sandbox::Sandbox;
 
 /// Far longer than anything here takes, in seconds.

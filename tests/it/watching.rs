@@ -13,9 +13,9 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::drive::{Agent, BINARY};
+use crate::fixture::{Scene, ago};
+use crate::process_driver::{Agent, BINARY};
 use crate::sandbox::Sandbox;
-use crate::scene::{Scene, ago};
 use crate::terminal::{LONG, Terminal, Watcher, pieces, resize};
 
 fn scene(phases: &str) -> (Sandbox, Agent) {

@@ -8,8 +8,8 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::fake::{Fake, called, looping};
+use crate::fixture::{Scene, wanting};
 use crate::namespace::{PIDS, inside};
-use crate::scene::{Scene, wanting};
 
 /// What stands between an agent and its command: `$C` is the command.
 const WRAPPED: &[&str] = &[

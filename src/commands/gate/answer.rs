@@ -1,4 +1,4 @@
-//! What is said of the gate: why it is open or shut, and what is no evidence for what goes out.
+//! What is said of the gate: why it is open or closed, and what is no evidence for what goes out.
 
 use serde_json::{Value, json};
 

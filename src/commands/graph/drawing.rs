@@ -11,20 +11,26 @@ use serde_json::{Value, json};
 use super::Form;
 use crate::record::VERSION;
 use crate::rules::layers::{layers, levels};
-use crate::rules::rows::View;
+use crate::rules::rows::{RowState, View};
 use crate::rules::{Graph, PhaseId};
 use crate::ui::Format;
-use crate::ui::board::{self, Look, look, look_in};
+use crate::ui::board;
 use crate::ui::columns::{columns, fit, padded};
 use crate::ui::text::{Paint, safe};
-use crate::ui::trouble::{self, Troubles};
+use crate::ui::trouble;
 
 /// The column of names grows up to this many columns.
-const WIDEST: usize = 32;
+const MAX_COLUMN: usize = 32;
 
 /// Every state that a phase can be seen in.
-const LOOKS: &[Look] =
-    &[Look::Pending, Look::Ready, Look::Claimed, Look::Stale, Look::Done, Look::Failed];
+const LOOKS: &[RowState] = &[
+    RowState::Pending,
+    RowState::Ready,
+    RowState::Claimed,
+    RowState::Stale,
+    RowState::Done,
+    RowState::Failed,
+];
 
 pub(in crate::commands) fn text(view: &View, form: Form, format: Format) -> String {
     match form {
@@ -39,8 +45,8 @@ fn layered(view: &View, format: Format) -> String {
     let graph = &view.board.graph;
     let Format { width, now, out: paint, .. } = format;
     let fitted = |line: &str| width.map_or_else(|| line.to_owned(), |width| fit(line, width));
-    let troubles = Troubles::of(view, now);
-    let mut out = trouble::headline(view, &troubles, now, paint, width);
+    let rows = view.rows(now);
+    let mut out = trouble::headline(view, &rows, now, paint, width);
     out.push('\n');
     if let Some(goal) = &view.board.sprint.goal {
         _ = writeln!(out, "{}", fitted(&format!("goal   {}", safe(goal))));
@@ -48,18 +54,18 @@ fn layered(view: &View, format: Format) -> String {
     let layers = layers(graph);
     let digits = layers.len().to_string().len();
     let lengths = graph.ids().map(|id| columns(&graph.phase(id).name));
-    let widest = lengths.filter(|length| *length <= WIDEST).max().unwrap_or(0);
+    let widest = lengths.filter(|length| *length <= MAX_COLUMN).max().unwrap_or(0);
     for (number, layer) in layers.iter().enumerate() {
         for (at, id) in layer.iter().enumerate() {
             let number = if at == 0 { (number + 1).to_string() } else { String::new() };
             let name = padded(&graph.phase(*id).name, widest);
-            let look = look_in(view, *id, now, troubles.with(*id));
-            let before = format!("{number:>digits$} {} {name}  ", look.sign());
+            let state = rows.row(*id).state;
+            let before = format!("{number:>digits$} {} {name}  ", state.sign());
             let taken = columns(&before) + 7;
             let needs = needs(graph, *id, width.map(|width| width.saturating_sub(taken)));
-            let line = format!("{before}{:7}{needs}", look.word());
+            let line = format!("{before}{:7}{needs}", state.word());
             let line = fitted(line.trim_end());
-            out.push_str(&coloured(&line, &before, digits + 1, look, paint));
+            out.push_str(&coloured(&line, &before, digits + 1, state, paint));
             out.push('\n');
         }
     }
@@ -82,14 +88,14 @@ fn needs(graph: &Graph, id: PhaseId, room: Option<usize>) -> String {
 }
 
 /// Colours the sign, which stands at `at`, and the word in a line, if they have not been cut off.
-fn coloured(line: &str, before: &str, at: usize, look: Look, paint: Paint) -> String {
-    let word = look.word();
+fn coloured(line: &str, before: &str, at: usize, state: RowState, paint: Paint) -> String {
+    let word = state.word();
     match line.strip_prefix(before).and_then(|rest| rest.strip_prefix(word)) {
         Some(rest) => {
             let (number, name) = before.split_at(at);
-            let sign = look.sign().to_string();
-            let name = name.strip_prefix(look.sign()).unwrap_or(name);
-            let (sign, word) = (look.paint(paint, &sign), look.paint(paint, word));
+            let sign = state.sign().to_string();
+            let name = name.strip_prefix(state.sign()).unwrap_or(name);
+            let (sign, word) = (state.paint(paint, &sign), state.paint(paint, word));
             format!("{number}{sign}{name}{word}{rest}")
         }
         None => line.to_owned(),
@@ -97,11 +103,11 @@ fn coloured(line: &str, before: &str, at: usize, look: Look, paint: Paint) -> St
 }
 
 /// The lines of a label: the name, and where the phase is with whose it is.
-fn label(view: &View, id: PhaseId, look: Look) -> [String; 2] {
+fn label(view: &View, id: PhaseId, state: RowState) -> [String; 2] {
     let name = safe(&view.board.graph.phase(id).name).into_owned();
     let agent = board::agent(&view.board, id);
     let by = if agent.is_empty() { String::new() } else { format!(" by {agent}") };
-    [name, format!("{}{by}", look.word())]
+    [name, format!("{}{by}", state.word())]
 }
 
 fn edges(graph: &Graph) -> impl Iterator<Item = (usize, usize)> + '_ {
@@ -117,17 +123,17 @@ fn mermaid(view: &View, now: Timestamp) -> String {
         _ = write!(out, "---\ntitle: \"{}\"\n---\n", yaml(&safe(goal)));
     }
     out.push_str("flowchart TD\n");
-    for id in graph.ids() {
-        let look = look(view, id, now);
-        let [name, state] = label(view, id, look).map(|line| entities(&line));
-        _ = writeln!(out, "    n{}[\"{name}<br/>{state}\"]:::{}", id.index(), look.word());
+    for row in view.rows(now).iter() {
+        let (id, state) = (row.id, row.state);
+        let [name, below] = label(view, id, state).map(|line| entities(&line));
+        _ = writeln!(out, "    n{}[\"{name}<br/>{below}\"]:::{}", id.index(), state.word());
     }
     for (from, to) in edges(graph) {
         _ = writeln!(out, "    n{from} --> n{to}");
     }
-    for look in LOOKS {
-        let [fill, line, ink] = colours(*look);
-        let word = look.word();
+    for state in LOOKS {
+        let [fill, line, ink] = colours(*state);
+        let word = state.word();
         _ = writeln!(out, "    classDef {word} fill:{fill},stroke:{line},color:{ink}");
     }
     out
@@ -166,15 +172,15 @@ fn dot(view: &View, now: Timestamp) -> String {
         _ = writeln!(out, "    label=\"{}\";\n    labelloc=t;", quoted(&safe(goal)));
     }
     out.push_str("    node [shape=box, style=\"rounded,filled\", fontname=\"sans-serif\"];\n");
-    for id in graph.ids() {
-        let look = look(view, id, now);
-        let [name, state] = label(view, id, look).map(|line| quoted(&line));
-        let [fill, line, ink] = colours(look);
+    for row in view.rows(now).iter() {
+        let (id, state) = (row.id, row.state);
+        let [name, below] = label(view, id, state).map(|line| quoted(&line));
+        let [fill, line, ink] = colours(state);
         _ = writeln!(
             out,
-            "    n{} [label=\"{name}\\n{state}\", class=\"{}\", fillcolor=\"{fill}\", color=\"{line}\", fontcolor=\"{ink}\"];",
+            "    n{} [label=\"{name}\\n{below}\", class=\"{}\", fillcolor=\"{fill}\", color=\"{line}\", fontcolor=\"{ink}\"];",
             id.index(),
-            look.word()
+            state.word()
         );
     }
     for (from, to) in edges(graph) {
@@ -191,14 +197,14 @@ fn quoted(text: &str) -> String {
 }
 
 /// Fill, line and text of a phase; each pair of text and fill has a contrast of 7 at least.
-const fn colours(look: Look) -> [&'static str; 3] {
-    match look {
-        Look::Pending | Look::Exhausted => ["#f2f2f2", "#767676", "#333333"],
-        Look::Ready => ["#ffffff", "#1a7f37", "#0b4a1d"],
-        Look::Claimed | Look::Silent | Look::Left => ["#ddf4ff", "#0969da", "#0a3069"],
-        Look::Stale => ["#fff8c5", "#9a6700", "#4d2d00"],
-        Look::Done => ["#dafbe1", "#1a7f37", "#0b4a1d"],
-        Look::Failed => ["#ffebe9", "#cf222e", "#82071e"],
+const fn colours(state: RowState) -> [&'static str; 3] {
+    match state {
+        RowState::Pending | RowState::Exhausted => ["#f2f2f2", "#767676", "#333333"],
+        RowState::Ready => ["#ffffff", "#1a7f37", "#0b4a1d"],
+        RowState::Claimed | RowState::Silent | RowState::Left => ["#ddf4ff", "#0969da", "#0a3069"],
+        RowState::Stale => ["#fff8c5", "#9a6700", "#4d2d00"],
+        RowState::Done => ["#dafbe1", "#1a7f37", "#0b4a1d"],
+        RowState::Failed => ["#ffebe9", "#cf222e", "#82071e"],
     }
 }
 
@@ -207,6 +213,7 @@ pub(super) fn json(view: &View, now: Timestamp) -> Value {
     let board = &view.board;
     let graph = &board.graph;
     let levels = levels(graph);
+    let rows = view.rows(now);
     let node = |id: PhaseId| {
         let mut node = json!({
             "id": format!("n{}", id.index()),
@@ -214,7 +221,7 @@ pub(super) fn json(view: &View, now: Timestamp) -> Value {
             "level": levels[id.index()] + 1,
         });
         if let (Some(node), Ok(Value::Object(phase))) =
-            (node.as_object_mut(), serde_json::to_value(board::phase(view, id, now)))
+            (node.as_object_mut(), serde_json::to_value(board::phase(view, rows.row(id))))
         {
             node.extend(phase);
         }

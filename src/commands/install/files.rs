@@ -16,9 +16,9 @@ const MARK: &str = "Put here by 'git conductor install', which '--uninstall' und
 const SKILL: &str =
     "<!-- Put here by 'git conductor skill install', which 'skill uninstall' undoes. -->";
 /// A file of ours is no longer than this, in bytes.
-const LONGEST: u64 = 1024 * 1024;
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// At most this many entries are read of a directory.
-const MANY: usize = 1_000_000;
+const MAX_NAMES: usize = 1_000_000;
 
 /// What became of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -75,7 +75,7 @@ pub(in crate::commands) fn read(path: &Path) -> Result<There, Failure> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let flags = i32::try_from(flags.bits()).unwrap_or_default();
     match path.symlink_metadata() {
-        Ok(meta) if meta.is_file() && meta.len() <= LONGEST => {}
+        Ok(meta) if meta.is_file() && meta.len() <= MAX_FILE_BYTES => {}
         Ok(_) => return Ok(There::Foreign),
         Err(error) if is_absent(&error) => return Ok(There::Nothing),
         Err(error) => return Err(fail(error)),
@@ -89,7 +89,7 @@ pub(in crate::commands) fn read(path: &Path) -> Result<There, Failure> {
         Err(error) => return Err(fail(error)),
     };
     let mut bytes = Vec::new();
-    file.take(LONGEST).read_to_end(&mut bytes).map_err(fail)?;
+    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).map_err(fail)?;
     Ok(String::from_utf8(bytes).ok().map_or(There::Foreign, There::Ours))
 }
 
@@ -106,7 +106,7 @@ pub(in crate::commands) fn ours(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
         Err(error) => return Err(fail(error)),
     };
     let mut found = Vec::new();
-    for entry in entries.take(MANY) {
+    for entry in entries.take(MAX_NAMES) {
         let path = entry.map_err(fail)?.path();
         let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
         let plain = name.trim_start_matches('_').replace('_', "-");

@@ -46,28 +46,28 @@ struct Limits {
     path: usize,
 }
 
-const MOST: Limits =
+const FULL: Limits =
     Limits { inputs: 3, about: 200, goal: 100, exits: true, holds: 3, name: 48, path: 150 };
 
 /// From the most that is told to the least: what fits first is taken. What an agent can ask for again
 /// goes first; what it holds and what comes next stay.
 const LIMITS: &[Limits] = &[
-    MOST,
-    Limits { inputs: 2, path: 100, name: 32, ..MOST },
-    Limits { inputs: 1, path: 80, name: 24, ..MOST },
-    Limits { inputs: 0, path: 80, name: 24, ..MOST },
-    Limits { inputs: 0, about: 80, path: 80, name: 24, ..MOST },
-    Limits { inputs: 0, about: 0, path: 80, name: 24, ..MOST },
-    Limits { inputs: 0, about: 0, goal: 40, path: 80, name: 24, ..MOST },
-    Limits { inputs: 0, about: 0, goal: 0, path: 80, name: 24, ..MOST },
+    FULL,
+    Limits { inputs: 2, path: 100, name: 32, ..FULL },
+    Limits { inputs: 1, path: 80, name: 24, ..FULL },
+    Limits { inputs: 0, path: 80, name: 24, ..FULL },
+    Limits { inputs: 0, about: 80, path: 80, name: 24, ..FULL },
+    Limits { inputs: 0, about: 0, path: 80, name: 24, ..FULL },
+    Limits { inputs: 0, about: 0, goal: 40, path: 80, name: 24, ..FULL },
+    Limits { inputs: 0, about: 0, goal: 0, path: 80, name: 24, ..FULL },
     Limits { inputs: 0, about: 0, goal: 0, exits: false, holds: 3, path: 0, name: 24 },
     Limits { inputs: 0, about: 0, goal: 0, exits: false, holds: 1, path: 0, name: 20 },
 ];
 
 /// At most so many bytes. A token has three at least in such text, so these are less than 300.
-const LONGEST: usize = 890;
+const MAX_BYTES: usize = 890;
 /// Of the advice where nothing can be claimed, so many characters.
-const ADVICE: usize = 240;
+const MAX_ADVICE_CHARS: usize = 240;
 
 /// What somebody wrote: as data, on one line, and no longer than `most` characters.
 fn quoted(text: &str, most: usize) -> String {
@@ -116,7 +116,7 @@ fn next_line(primer: &Primer, now: Timestamp) -> String {
     let hint = primer.nothing.as_ref().and_then(|nothing| {
         let hint = sentence(nothing, now).hints.into_iter().next()?;
         let hint = hint.for_agent();
-        let short: String = hint.chars().take(ADVICE).collect();
+        let short: String = hint.chars().take(MAX_ADVICE_CHARS).collect();
         Some(if short.len() < hint.len() { format!("{short}…") } else { short })
     });
     match (hint, next(primer, now)) {
@@ -133,7 +133,7 @@ pub(super) fn text(primer: Option<&Primer>, now: Timestamp) -> String {
     let mut out = String::new();
     for limits in LIMITS {
         out = within(primer, limits, now);
-        if out.len() <= LONGEST {
+        if out.len() <= MAX_BYTES {
             break;
         }
     }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::input::Input;
 use super::{Primer, look, shell, subagent};
 use crate::agent::{self, Given, Machine, Vars};
-use crate::commands::context::{self, Need};
+use crate::commands::context::{self, StoreAccess};
 use crate::commands::skill::Reader;
 use crate::commands::{Context, Global, gate};
 use crate::git::Repo;
@@ -103,9 +103,9 @@ fn with_session(global: &Global, reader: Option<Reader>, input: &Input) -> Globa
 fn open(global: &Global, input: &Input) -> Option<Context> {
     let told = input.cwd().and_then(|cwd| {
         let repo = Repo::discover(cwd, &context::variable).ok().flatten()?;
-        Context::within(global, Need::Store, cwd, Some(repo)).ok()
+        Context::within(global, StoreAccess::Store, cwd, Some(repo)).ok()
     });
-    told.or_else(|| Context::open(global, Need::Store).ok())
+    told.or_else(|| Context::open(global, StoreAccess::Store).ok())
 }
 
 fn active(context: &Context) -> Option<Board> {

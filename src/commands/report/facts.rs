@@ -5,16 +5,17 @@ use serde_json::{Value, json};
 
 use super::{Overview, Told};
 use crate::record::{Done, VERSION, Verdict};
+use crate::rules::rows::{BoardRow, BoardRows, RowState};
 use crate::rules::timeline::{End, Share, Span, Summary, Track, Work};
 use crate::rules::{Board, Life, LiveClaim, PhaseId, Standing, State};
-use crate::ui::board::{self, Look};
+use crate::ui::board;
 use crate::ui::table;
 use crate::ui::text::{duration, moment, safe, zone};
 
 /// What the table of phases says of one.
 pub(super) struct Row<'a> {
     pub(super) name: &'a str,
-    pub(super) look: Look,
+    pub(super) state: RowState,
     pub(super) owner: String,
     pub(super) attempts: usize,
     pub(super) waited: String,
@@ -35,7 +36,8 @@ pub(super) fn abouts(told: &Told) -> Vec<(&str, String)> {
     graph.ids().filter_map(about).collect()
 }
 
-fn row(told: &Told, id: PhaseId, now: Timestamp) -> Row<'_> {
+fn row<'a>(told: &'a Told, row: &BoardRow) -> Row<'a> {
+    let id = row.id;
     let board = &told.view.board;
     let track = &told.line.tracks[id.index()];
     let done = match board.state(id) {
@@ -44,7 +46,7 @@ fn row(told: &Told, id: PhaseId, now: Timestamp) -> Row<'_> {
     };
     Row {
         name: &board.graph.phase(id).name,
-        look: board::look(&told.view, id, now),
+        state: row.state,
         owner: board::agent(board, id),
         attempts: track.work.len(),
         waited: some_time(track.waited()),
@@ -59,8 +61,8 @@ fn row(told: &Told, id: PhaseId, now: Timestamp) -> Row<'_> {
     }
 }
 
-pub(super) fn rows(told: &Told, now: Timestamp) -> Vec<Row<'_>> {
-    told.view.board.graph.ids().map(|id| row(told, id, now)).collect()
+pub(super) fn rows<'a>(told: &'a Told, rows: &BoardRows) -> Vec<Row<'a>> {
+    rows.iter().map(|it| row(told, it)).collect()
 }
 
 /// Nothing for hardly any time.
@@ -231,6 +233,7 @@ fn milliseconds(time: SignedDuration) -> i64 {
 
 pub(super) fn json(told: &Told, now: Timestamp) -> Value {
     let (board, line) = (&told.view.board, &told.line);
+    let rows = told.view.rows(now);
     let phase = |id: PhaseId| {
         let track = &line.tracks[id.index()];
         let span = |span: &Span| json!({"from": span.from, "to": span.to});
@@ -246,7 +249,7 @@ pub(super) fn json(told: &Told, now: Timestamp) -> Value {
         };
         let mut value = json!({"phase": board.graph.phase(id).name});
         if let (Some(object), Ok(Value::Object(phase))) =
-            (value.as_object_mut(), serde_json::to_value(board::phase(&told.view, id, now)))
+            (value.as_object_mut(), serde_json::to_value(board::phase(&told.view, rows.row(id))))
         {
             object.extend(phase);
             object.insert("about".to_owned(), json!(board.graph.phase(id).about));

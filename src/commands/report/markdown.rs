@@ -58,7 +58,7 @@ pub(super) fn one(told: &Told, now: Timestamp) -> String {
         let name = escaped(row.name);
         vec![
             if row.critical { format!("**{name}**") } else { name },
-            row.look.word().to_owned(),
+            row.state.word().to_owned(),
             escaped(&row.owner),
             row.attempts.to_string(),
             row.waited,
@@ -67,7 +67,7 @@ pub(super) fn one(told: &Told, now: Timestamp) -> String {
             escaped(&row.evidence),
         ]
     };
-    out += &table(&head, rows(told, now).into_iter().map(cells));
+    out += &table(&head, rows(told, &told.view.rows(now)).into_iter().map(cells));
 
     for (number, (name, about)) in abouts(told).into_iter().enumerate() {
         let gap = if number == 0 { "\n" } else { "" };

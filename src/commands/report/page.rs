@@ -41,6 +41,7 @@ pub(super) fn one(told: &Told, now: Timestamp) -> String {
     let goal = board.sprint.goal.as_deref().map(str::trim).filter(|goal| !goal.is_empty());
     let name = format!("Sprint {}", safe(stamp(&board.sprint.sprint_id)));
     let title = goal.map_or_else(|| name.clone(), |goal| safe(goal).into_owned());
+    let all = told.view.rows(now);
     let body = html! {
         header {
             h1 { (title) }
@@ -50,12 +51,12 @@ pub(super) fn one(told: &Told, now: Timestamp) -> String {
         }
         section aria-labelledby="phases" {
             h2 #phases { "Phases" }
-            (phases(&rows(told, now), &abouts(told)))
+            (phases(&rows(told, &all), &abouts(told)))
         }
         section aria-labelledby="graph" {
             h2 #graph { "What waits for what" }
-            div.scroll tabindex="0" role="region" aria-labelledby="graph" { (picture(told, now)) }
-            p.note { "Thick lines are the critical path. What goes without saying is left out: what waits for a phase also waits for all that comes before that." }
+            div.scroll tabindex="0" role="region" aria-labelledby="graph" { (picture(told, &all)) }
+            p.note { "Thick lines are the critical path. Edges that follow from others are left out: what waits for a phase also waits for all that comes before that." }
         }
         section aria-labelledby="time" {
             h2 #time { "Timeline" }
@@ -103,7 +104,7 @@ fn phases(rows: &[Row<'_>], abouts: &[(&str, String)]) -> Markup {
             tbody role="rowgroup" { @for row in rows { tr role="row" {
                 th role="rowheader" scope="row" { span.name { (row.name) } (mark(row.critical)) }
                 td.wide role="cell" data-label="State" {
-                    span.state.(class(row.look)) { span aria-hidden="true" { (glyph(row.look)) } " " (row.look.word()) }
+                    span.state.(class(row.state)) { span aria-hidden="true" { (glyph(row.state)) } " " (row.state.word()) }
                 }
                 (wide("Owner", &row.owner))
                 (cell("Attempts", &row.attempts.to_string()))

@@ -4,13 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::Told;
 use crate::rules::layers::{Spot, levels, reduced, untangled, way};
+use crate::rules::rows::{BoardRows, RowState};
 use crate::rules::{Graph, PhaseId};
-use crate::ui::board::{self, Look};
+use crate::ui::board;
 use crate::ui::columns::{columns, fit};
 use crate::ui::text::safe;
 
@@ -125,7 +125,7 @@ fn drawn(layout: &Layout, edges: impl Iterator<Item = [PhaseId; 2]>) -> BTreeSet
 }
 
 /// The picture of the graph.
-pub(super) fn picture(told: &Told, now: Timestamp) -> Markup {
+pub(super) fn picture(told: &Told, rows: &BoardRows) -> Markup {
     let board = &told.view.board;
     let graph = &board.graph;
     let layout = Layout::of(graph);
@@ -146,25 +146,25 @@ pub(super) fn picture(told: &Told, now: Timestamp) -> Markup {
             path.edge d=(edges(false)) {}
             path.edge.critical d=(edges(true)) {}
             @for id in graph.ids() {
-                (node(told, id, layout.at[id.index()], now))
+                (node(told, rows, id, layout.at[id.index()]))
             }
         }
     }
 }
 
-fn node(told: &Told, id: PhaseId, (x, y): (usize, usize), now: Timestamp) -> Markup {
+fn node(told: &Told, rows: &BoardRows, id: PhaseId, (x, y): (usize, usize)) -> Markup {
     let board = &told.view.board;
     let name = safe(&board.graph.phase(id).name);
-    let look = board::look(&told.view, id, now);
+    let state = rows.row(id).state;
     let agent = board::agent(board, id);
     let by = if agent.is_empty() { agent } else { format!(" · {agent}") };
-    let below = format!("{} {}{by}", glyph(look), look.word());
+    let below = format!("{} {}{by}", glyph(state), state.word());
     let critical = told.line.critical.contains(&id);
     let lines = broken(&name);
     let top = if lines.len() > 1 { 20 } else { 28 };
     html! {
-        g.node.(class(look)).critical[critical] {
-            title { (name) ": " (look.word()) (by) }
+        g.node.(class(state)).critical[critical] {
+            title { (name) ": " (state.word()) (by) }
             rect x=(x) y=(y) width=(WIDTH) height=(HEIGHT) rx="6" {}
             @for (n, line) in lines.iter().enumerate() {
                 text.name x=(x + 10) y=(y + top + 16 * n) { (line) }
@@ -188,27 +188,27 @@ fn broken(name: &str) -> Vec<String> {
 }
 
 /// A sign for where a phase is, for who does not see colours.
-pub(super) const fn glyph(look: Look) -> &'static str {
-    match look {
-        Look::Pending => "–",
-        Look::Ready => "○",
-        Look::Claimed => "▶",
-        Look::Silent => "?",
-        Look::Left | Look::Stale => "!",
-        Look::Done => "✓",
-        Look::Exhausted | Look::Failed => "✗",
+pub(super) const fn glyph(state: RowState) -> &'static str {
+    match state {
+        RowState::Pending => "–",
+        RowState::Ready => "○",
+        RowState::Claimed => "▶",
+        RowState::Silent => "?",
+        RowState::Left | RowState::Stale => "!",
+        RowState::Done => "✓",
+        RowState::Exhausted | RowState::Failed => "✗",
     }
 }
 
 /// The class of the page's style for where a phase is.
-pub(super) const fn class(look: Look) -> &'static str {
-    match look {
-        Look::Pending => "is-pending",
-        Look::Ready => "is-ready",
-        Look::Claimed => "is-claimed",
-        Look::Silent | Look::Left | Look::Stale => "is-stale",
-        Look::Done => "is-done",
-        Look::Exhausted | Look::Failed => "is-failed",
+pub(super) const fn class(state: RowState) -> &'static str {
+    match state {
+        RowState::Pending => "is-pending",
+        RowState::Ready => "is-ready",
+        RowState::Claimed => "is-claimed",
+        RowState::Silent | RowState::Left | RowState::Stale => "is-stale",
+        RowState::Done => "is-done",
+        RowState::Exhausted | RowState::Failed => "is-failed",
     }
 }
 

@@ -130,6 +130,8 @@ struct Watch {
     is_cancelled: bool,
     /// Whether TSTP was passed on since it was last continued.
     is_to_stop: bool,
+    /// Whether it was continued since it last stopped the others of its job.
+    is_continued: bool,
     is_lost: bool,
     /// Whether the stopping of what is left was asked for.
     stops: Option<Scope>,
@@ -159,6 +161,7 @@ impl Watch {
             heard: None,
             is_cancelled: false,
             is_to_stop: false,
+            is_continued: false,
             is_lost: false,
             stops: None,
             end: None,
@@ -360,12 +363,19 @@ impl Watch {
             self.send(SIGCONT);
             return;
         }
+        self.is_continued = false;
         kill_current_process_group(Signal::TSTP).ok();
-        emulate_default_handler(SIGTSTP).ok();
+        // The others are stopped, and whoever watches them may have continued the job by now: nobody would
+        // continue this process once more.
+        self.pass_on();
+        if !self.is_continued {
+            emulate_default_handler(SIGTSTP).ok();
+        }
     }
 
     /// This process was continued, and so is the command.
     fn go_on(&mut self) {
+        self.is_continued = true;
         if self.terminal.is_some() {
             self.give_terminal();
         }

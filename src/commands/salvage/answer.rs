@@ -44,7 +44,7 @@ impl Answer for Dropped {
 }
 
 /// So many of those that were saved before are told of.
-const SHOWN: usize = 3;
+const MAX_SHOWN: usize = 3;
 
 fn plural(count: u64, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
@@ -142,7 +142,7 @@ pub(in crate::commands) fn before_text(
     now: Timestamp,
     messages: &mut Messages,
 ) {
-    for salvage in before.iter().take(SHOWN) {
+    for salvage in before.iter().take(MAX_SHOWN) {
         let ago = salvage.at.map(|at| format!(", {} ago", age(now, at)));
         messages.line(&format!(
             "saved before: '{}/{}', what {} had not committed{}",
@@ -152,8 +152,8 @@ pub(in crate::commands) fn before_text(
             ago.unwrap_or_default()
         ));
     }
-    if before.len() > SHOWN {
-        messages.line(&format!("and {} more", before.len() - SHOWN));
+    if before.len() > MAX_SHOWN {
+        messages.line(&format!("and {} more", before.len() - MAX_SHOWN));
     }
     if let Some(salvage) = before.first() {
         let name = format!("{}/{}", salvage.phase, salvage.number);

@@ -11,7 +11,7 @@ use crate::rules::gate::Pin;
 use crate::rules::graph::Concurrency;
 use crate::rules::identity::heard;
 use crate::rules::others::Alive;
-use crate::rules::rows::View;
+use crate::rules::rows::{BoardRow, RowState};
 use crate::rules::{Life, LiveClaim, PhaseId, State};
 use crate::ui::columns::padded;
 use crate::ui::phrases::known;
@@ -61,13 +61,13 @@ fn shown_text(shown: &Shown, format: Format) -> String {
     facts.maybe("about", phase.about.as_deref());
     match board.state(*id) {
         State::Pending => {}
-        State::Claimed(hold) => claimed(&mut facts, view, hold, now),
+        State::Claimed(hold) => claimed(&mut facts, &view.row(*id, now), hold, now),
         State::Done(done) => finished(&mut facts, shown, done, now),
     }
     let names = |ids: &[PhaseId]| {
         let one = |id: &PhaseId| {
             let name = &board.graph.phase(*id).name;
-            format!("{name} ({})", board::word(view, *id, now))
+            format!("{name} ({})", view.row(*id, now).state.word())
         };
         ids.iter().map(one).collect::<Vec<_>>().join(", ")
     };
@@ -92,7 +92,8 @@ fn shown_text(shown: &Shown, format: Format) -> String {
     for attempt in board.past(*id) {
         facts.put("attempt", attempt_text(attempt, now));
     }
-    let mut out = format!("{}  {}\n", phase.name, board::painted(view, *id, now, format.out));
+    let mut out =
+        format!("{}  {}\n", phase.name, board::painted(view.row(*id, now).state, format.out));
     for (name, value) in facts.rows {
         _ = writeln!(out, "  {}  {value}", padded(name, 10));
     }
@@ -124,14 +125,14 @@ fn entry(shown: &Shown) -> Option<&crate::record::PhaseEntry> {
     shown.view.board.sprint.phases.get(shown.id.index())
 }
 
-fn claimed(facts: &mut Facts, view: &View, hold: &LiveClaim, now: Timestamp) {
+fn claimed(facts: &mut Facts, row: &BoardRow, hold: &LiveClaim, now: Timestamp) {
     let claim = &hold.claim;
     let life = match hold.life {
         Life::Alive => "alive",
         Life::Dead => "its process is gone",
         Life::Unknown => "its process is out of sight",
     };
-    let yours = board::is_mine(view, hold);
+    let yours = row.is_mine;
     facts.put("owner", format!("{}, {}", known(&claim.agent), if yours { "you" } else { life }));
     if let Some(at) = claim.claimed_at {
         facts.put("claimed", moment(now, at));
@@ -218,7 +219,8 @@ fn shown_json(shown: &Shown, now: Timestamp) -> Value {
     let phase = board.graph.phase(*id);
     let name = |id: &PhaseId| board.graph.phase(*id).name.clone();
     let states = |ids: &[PhaseId]| -> Vec<Value> {
-        let one = |id: &PhaseId| json!({"phase": name(id), "state": board::word(view, *id, now)});
+        let one =
+            |id: &PhaseId| json!({"phase": name(id), "state": view.row(*id, now).state.word()});
         ids.iter().map(one).collect()
     };
     let mut value = json!({
@@ -237,10 +239,10 @@ fn shown_json(shown: &Shown, now: Timestamp) -> Value {
         State::Pending => json!({"state": "pending", "ready": board.is_ready(*id)}),
         State::Claimed(hold) => json!({
             "state": "claimed",
-            "stale": board::word(view, *id, now) == "stale",
+            "stale": view.row(*id, now).state == RowState::Stale,
             "agent": hold.claim.agent,
             "alive": Alive::from(hold.life),
-            "yours": board::is_mine(view, hold),
+            "yours": view.row(*id, now).is_mine,
             "claimed_at": hold.claim.claimed_at,
             "heard": heard(&hold.claim),
             "worktree": hold.claim.worktree,

@@ -14,8 +14,8 @@ use serde_json::Value;
 use super::Case;
 use super::plant::{Ground, unescape};
 use super::scenery::{Scenery, Seen, witness};
-use crate::drive::BINARY;
-use crate::scene::skipped;
+use crate::fixture::skipped;
+use crate::process_driver::BINARY;
 
 /// A command that is tried on every store.
 pub(super) struct Tried {

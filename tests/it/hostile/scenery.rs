@@ -11,9 +11,9 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::drive::Agent;
+use crate::fixture::ago;
+use crate::process_driver::Agent;
 use crate::sandbox::Sandbox;
-use crate::scene::ago;
 use crate::tree::Tree;
 
 /// Which phase the commands are about, and who asks.
@@ -118,7 +118,7 @@ impl Scenery {
             ("{held}", token("held")),
             ("{stale}", token("stale")),
             ("{holder}", holder.pid().to_string()),
-            ("{sha}", crate::drive::sha256("{}")),
+            ("{sha}", crate::process_driver::sha256("{}")),
             ("{other}", other.pid().to_string()),
             ("{now}", ago(0)),
             ("{uid}", rustix::process::geteuid().as_raw().to_string()),

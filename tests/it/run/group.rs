@@ -9,8 +9,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use super::{Bench, ended, lives, signal};
-use crate::drive::{Agent, Answer, Random};
 use crate::kills::can_trace;
+use crate::process_driver::{Agent, Answer, Random};
 use crate::terminal::LONG;
 
 /// Waits until none of the processes is there whose numbers these files have.

@@ -7,7 +7,7 @@ use rustix::process::{Pid, getpgid};
 use rustix::termios::{LocalModes, tcgetattr, tcgetpgrp};
 
 use super::Bench;
-use crate::drive::BINARY;
+use crate::process_driver::BINARY;
 use crate::terminal::{LONG, Terminal};
 
 impl Terminal {
@@ -135,11 +135,12 @@ fn it_is_stopped_and_goes_on_as_any_job() {
 fn in_the_background_it_works_on() {
     let mut bench = Bench::new("build:");
     let mut shell = Terminal::shell(&mut bench);
-    let work = "echo rea\"\"dy; while [ ! -e go ]; do sleep 0.01; done; echo > worked";
+    // It begins no process meanwhile: a shell that is stopped while it does so cannot be stopped.
+    let work = "mkfifo gate; echo rea\"\"dy; read line < gate; echo > worked";
     shell.line(&format!("git conductor run build -- sh -c '{work}'"), "ready");
     shell.after("\x1a", "Stopped");
     shell.is_back();
-    shell.line("touch go; bg", "completed 'build'");
+    shell.line("bg; echo > gate", "completed 'build'");
     assert!(bench.sandbox.join("repo/worked").exists());
     // And one that was begun there may be brought here.
     bench.sandbox.run("repo", &bench.lead, &["start", "--force", "--phases", "build:"]).ok();

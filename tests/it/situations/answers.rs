@@ -2,8 +2,9 @@
 
 use super::{
     Situation, all_done, buildable, built, built_badly, case, exhausted, fresh, handed_over,
-    held_by_dead, held_by_me, held_by_other, in_layers, installed, later_commit, left_behind,
-    nothing, pushing_to, recorded, shippable, shipping, spent, with_remote, within,
+    held_by_dead, held_by_me, held_by_other, held_by_unknown, in_layers, installed, later_commit,
+    left_behind, left_behind_by_two, nothing, pushing_to, recorded, shippable, shipping, spent,
+    with_remote, within,
 };
 
 /// What goes well.
@@ -102,6 +103,11 @@ pub(crate) const ANSWERS: &[Situation] = &[
     case("ok-unstuck-spent", &["unstuck", "build"], spent),
     case("ok-unstuck-forgiven", &["unstuck", "build", "--force"], exhausted),
     case("ok-unstuck-nobody", &["unstuck", "build"], buildable),
+    case("ok-unstuck-all", &["unstuck", "--all"], left_behind_by_two),
+    case("ok-unstuck-all-none", &["unstuck", "--all"], held_by_unknown),
+    case("ok-status-open", &["status", "--open"], in_layers),
+    case("ok-status-short", &["status", "--short"], in_layers),
+    case("ok-status-short-none", &["status", "--short"], nothing),
     case("ok-batch", &["batch"], |scene| scene.does("lead", &["start"])),
     case("ok-archive", &["archive"], built),
     case("ok-start-resume", &["start", "--resume", "20201122-091502"], |scene| {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::scene::Scene;
+use crate::fixture::Scene;
 use crate::situations::{ANSWERS, FAILURES, REFUSALS, Situation};
 
 /// The commands of this program in a hint: the whole of it, or what stands in quotes.

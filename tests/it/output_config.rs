@@ -5,7 +5,7 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use crate::scene::{Scene, ageless, wanting};
+use crate::fixture::{Scene, ageless, wanting};
 
 /// A sprint of which `ann` holds a phase.
 fn scene() -> Scene {

@@ -4,9 +4,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use crate::drive::{Agent, BINARY};
+use crate::fixture::skipped;
+use crate::process_driver::{Agent, BINARY};
 use crate::sandbox::Sandbox;
-use crate::scene::skipped;
 
 const KEY: &str = "conductor.x";
 

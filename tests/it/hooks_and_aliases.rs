@@ -9,10 +9,10 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
-use crate::drive::{Agent, BINARY};
+use crate::fixture::skipped;
 use crate::places::all_reach;
+use crate::process_driver::{Agent, BINARY};
 use crate::sandbox::Sandbox;
-use crate::scene::skipped;
 
 /// A repository with a linked worktree, a sprint, and hooks that write what they see to `seen`.
 fn hooked(hooks: &[&str]) -> Sandbox {

@@ -13,8 +13,8 @@ use git_conductor::rules::Life;
 use serde_json::{Value, json};
 
 use crate::fake::{Fake, answer, answers, called, looping};
+use crate::fixture::{Scene, skipped};
 use crate::namespace::{PIDS, ROOT, allowed, inside, numbered, unshared};
-use crate::scene::{Scene, skipped};
 
 /// A shell's answer; it runs `script` from a file, so that it lasts as an agent does.
 fn shell(scene: &Scene, script: &str) -> Command {
@@ -48,7 +48,7 @@ fn agent_numbered(scene: &Scene, name: &str, pid: u32) -> Fake {
 
 #[test]
 fn a_number_that_is_used_again() {
-    if !inside("apart::a_number_that_is_used_again", PIDS) {
+    if !inside("identity_namespaces::a_number_that_is_used_again", PIDS) {
         return;
     }
     let mut scene = Scene::with_phases(8);
@@ -108,7 +108,7 @@ fn twins(pid: u32) -> Option<(Process, Process, Child)> {
 
 #[test]
 fn two_of_one_number_and_one_clock_tick() {
-    if !inside("apart::two_of_one_number_and_one_clock_tick", PIDS) {
+    if !inside("identity_namespaces::two_of_one_number_and_one_clock_tick", PIDS) {
         return;
     }
     let mut scene = Scene::with_phases(8);

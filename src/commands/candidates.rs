@@ -4,21 +4,22 @@
 //! A board can come from anywhere, and what is offered here a shell puts on a command line: only
 //! [plain](is_plain) words are.
 
-use super::context::Need;
+use super::context::StoreAccess;
 use super::{Context, Global};
 use crate::error::Failure;
 use crate::record::salvage::Salvage;
-use crate::rules::{Board, Change, Life, Request, State, attempts, decide, rounds, spec};
+use crate::rules::rows::{BoardRow, BoardRows};
+use crate::rules::{Board, Change, Life, Request, State, decide, rounds, spec};
 
 /// Names of agents are no longer, in bytes; longer ones are not offered.
-const LONGEST: usize = 128;
+const MAX_WORD_BYTES: usize = 128;
 
 /// So many sprints are offered.
-const SPRINTS: usize = 50;
+const MAX_SPRINTS: usize = 50;
 
 /// A word for the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Offer {
+pub(super) struct Candidate {
     /// The word; see [`is_plain`].
     pub word: String,
     /// What it stands for, in a few plain words.
@@ -48,7 +49,7 @@ pub(super) enum Wanted {
 #[must_use]
 pub(super) fn is_plain(word: &str) -> bool {
     let inner = |b: u8| b.is_ascii_alphanumeric() || b"-_./@+".contains(&b);
-    word.len() <= LONGEST
+    word.len() <= MAX_WORD_BYTES
         && word.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric())
         && word.bytes().all(inner)
 }
@@ -57,8 +58,8 @@ pub(super) fn is_plain(word: &str) -> bool {
 ///
 /// # Errors
 /// As [`Context::open`]; the store cannot be read.
-pub(super) fn phases(global: &Global, wanted: Wanted) -> Result<Vec<Offer>, Failure> {
-    let context = Context::open(global, Need::Store)?;
+pub(super) fn phases(global: &Global, wanted: Wanted) -> Result<Vec<Candidate>, Failure> {
+    let context = Context::open(global, StoreAccess::Store)?;
     context.store.world().only_look();
     let board = match wanted {
         Wanted::Last => context.store.last_board()?,
@@ -68,6 +69,7 @@ pub(super) fn phases(global: &Global, wanted: Wanted) -> Result<Vec<Offer>, Fail
     };
     let Some(board) = board else { return Ok(Vec::new()) };
     let facts = context.asker.facts(context.now());
+    let rows = BoardRows::of(&board, facts);
     let fits = |id| {
         let would = |request| decide(&board, id, &request, facts).ok();
         match wanted {
@@ -76,8 +78,7 @@ pub(super) fn phases(global: &Global, wanted: Wanted) -> Result<Vec<Offer>, Fail
             }
             Wanted::Mine => would(Request::Abort) == Some(Change::Free),
             Wanted::Claimed => {
-                matches!(board.state(id), State::Claimed(_))
-                    || attempts::is_exhausted(&board, id, facts)
+                matches!(board.state(id), State::Claimed(_)) || rows.row(id).is_exhausted
             }
             Wanted::All | Wanted::Last => true,
         }
@@ -85,18 +86,17 @@ pub(super) fn phases(global: &Global, wanted: Wanted) -> Result<Vec<Offer>, Fail
     let fitting = board.graph.ids().filter(|id| fits(*id));
     let offer = |id| {
         let name = &board.graph.phase(id).name;
-        is_plain(name).then(|| Offer { word: name.clone(), about: about(&board, id, facts) })
+        is_plain(name).then(|| Candidate { word: name.clone(), about: about(&board, rows.row(id)) })
     };
     Ok(fitting.filter_map(offer).collect())
 }
 
 /// Where a phase is, and whose it is, where that can be said in plain words.
-fn about(board: &Board, id: crate::rules::PhaseId, facts: crate::rules::Facts<'_>) -> String {
+fn about(board: &Board, row: &BoardRow) -> String {
     let by = |agent: &str| if is_plain(agent) { format!(" by {agent}") } else { String::new() };
-    match board.state(id) {
-        State::Pending if attempts::is_exhausted(board, id, facts) => "exhausted".to_owned(),
-        State::Pending if board.is_ready(id) => "ready".to_owned(),
-        State::Pending => "pending".to_owned(),
+    match board.state(row.id) {
+        State::Pending if row.is_exhausted => "exhausted".to_owned(),
+        State::Pending => row.state.word().to_owned(),
         State::Claimed(hold) if hold.life == Life::Dead => {
             format!("claimed{}, process gone", by(&hold.claim.agent))
         }
@@ -109,11 +109,11 @@ fn about(board: &Board, id: crate::rules::PhaseId, facts: crate::rules::Facts<'_
 ///
 /// # Errors
 /// As [`phases`].
-pub(super) fn agents(global: &Global) -> Result<Vec<Offer>, Failure> {
-    let context = Context::open(global, Need::Store)?;
+pub(super) fn agents(global: &Global) -> Result<Vec<Candidate>, Failure> {
+    let context = Context::open(global, StoreAccess::Store)?;
     context.store.world().only_look();
     let Some(board) = context.store.board()? else { return Ok(Vec::new()) };
-    let mut offers: Vec<Offer> = Vec::new();
+    let mut offers: Vec<Candidate> = Vec::new();
     for id in board.graph.ids() {
         let (agent, what) = match board.state(id) {
             State::Pending => continue,
@@ -122,7 +122,7 @@ pub(super) fn agents(global: &Global) -> Result<Vec<Offer>, Failure> {
         };
         let phase = &board.graph.phase(id).name;
         if is_plain(agent) && is_plain(phase) && offers.iter().all(|offer| offer.word != *agent) {
-            offers.push(Offer { word: agent.clone(), about: format!("{what} {phase}") });
+            offers.push(Candidate { word: agent.clone(), about: format!("{what} {phase}") });
         }
     }
     Ok(offers)
@@ -132,21 +132,22 @@ pub(super) fn agents(global: &Global) -> Result<Vec<Offer>, Failure> {
 ///
 /// # Errors
 /// As [`phases`].
-pub(super) fn carried(global: &Global, typed: &str) -> Result<Vec<Offer>, Failure> {
+pub(super) fn carried(global: &Global, typed: &str) -> Result<Vec<Candidate>, Failure> {
     let (before, _) = typed.rsplit_once(',').unwrap_or(("", typed));
     let start = if before.is_empty() { 0 } else { before.len() + 1 };
     if !typed.split(',').all(|name| name.is_empty() || is_plain(name)) {
         return Ok(Vec::new());
     }
-    let context = Context::open(global, Need::Store)?;
+    let context = Context::open(global, StoreAccess::Store)?;
     let Some(board) = context.store.last_board()? else { return Ok(Vec::new()) };
-    let facts = context.asker.facts(context.now());
+    let rows = BoardRows::of(&board, context.asker.facts(context.now()));
     let Ok(ids) = rounds::carried(&board, &rounds::Ask::default()) else { return Ok(Vec::new()) };
     let offers = ids.into_iter().filter_map(|id| {
         let name = &board.graph.phase(id).name;
         let new = is_plain(name) && before.split(',').all(|other| other != name);
         let word = format!("{}{name}", &typed[..start]);
-        (new && word.starts_with(typed)).then(|| Offer { word, about: about(&board, id, facts) })
+        (new && word.starts_with(typed))
+            .then(|| Candidate { word, about: about(&board, rows.row(id)) })
     });
     Ok(offers.collect())
 }
@@ -155,23 +156,23 @@ pub(super) fn carried(global: &Global, typed: &str) -> Result<Vec<Offer>, Failur
 ///
 /// # Errors
 /// Not in a repository; or what git says.
-pub(super) fn salvaged() -> Result<Vec<Offer>, Failure> {
+pub(super) fn salvaged() -> Result<Vec<Candidate>, Failure> {
     let kept = super::context::need_repository()?.salvages(None)?;
     let offer = |salvage: &Salvage| {
         let word = salvage.short_name();
         let by =
             if is_plain(&salvage.agent) { format!(" of {}", salvage.agent) } else { String::new() };
-        is_plain(&word).then(|| Offer { word, about: format!("saved work{by}") })
+        is_plain(&word).then(|| Candidate { word, about: format!("saved work{by}") })
     };
-    Ok(kept.iter().filter_map(offer).take(SPRINTS).collect())
+    Ok(kept.iter().filter_map(offer).take(MAX_SPRINTS).collect())
 }
 
 /// The sprints that the store has, ended or not, the latest first.
 ///
 /// # Errors
 /// As [`phases`].
-pub(super) fn sprints(global: &Global) -> Result<Vec<Offer>, Failure> {
-    let context = Context::open(global, Need::Store)?;
+pub(super) fn sprints(global: &Global) -> Result<Vec<Candidate>, Failure> {
+    let context = Context::open(global, StoreAccess::Store)?;
     Ok(by_time(context.store.sprints()?, "a sprint"))
 }
 
@@ -179,8 +180,8 @@ pub(super) fn sprints(global: &Global) -> Result<Vec<Offer>, Failure> {
 ///
 /// # Errors
 /// As [`phases`].
-pub(super) fn ended(global: &Global) -> Result<Vec<Offer>, Failure> {
-    let context = Context::open(global, Need::Store)?;
+pub(super) fn ended(global: &Global) -> Result<Vec<Candidate>, Failure> {
+    let context = Context::open(global, StoreAccess::Store)?;
     context.store.world().only_look();
     let current = context.store.states()?.map(|board| board.sprint.sprint_id);
     let mut ids = context.store.sprints()?;
@@ -189,26 +190,26 @@ pub(super) fn ended(global: &Global) -> Result<Vec<Offer>, Failure> {
 }
 
 /// Sprints, by the time in their ids.
-fn by_time(ids: Vec<String>, about: &str) -> Vec<Offer> {
+fn by_time(ids: Vec<String>, about: &str) -> Vec<Candidate> {
     let stamp = |id: String| Some(id.split_once('-')?.1.to_owned());
-    let offer = |word| Offer { word, about: about.to_owned() };
-    let words = ids.into_iter().take(SPRINTS).filter_map(stamp).filter(|word| is_plain(word));
+    let offer = |word| Candidate { word, about: about.to_owned() };
+    let words = ids.into_iter().take(MAX_SPRINTS).filter_map(stamp).filter(|word| is_plain(word));
     words.map(offer).collect()
 }
 
 /// How the list `typed` after `--phases` could go on: a phase of the default graph that is not in it
 /// yet, or, for what a phase of the user's own depends on, one that is.
 #[must_use]
-pub(super) fn list(typed: &str) -> Vec<Offer> {
+pub(super) fn list(typed: &str) -> Vec<Candidate> {
     let (before, item) = typed.rsplit_once(',').unwrap_or(("", typed));
     let others = before.split(',').map(|item| item.split(':').next().unwrap_or_default().trim());
     let others: Vec<&str> = others.filter(|name| is_plain(name)).collect();
     let start = typed.len() - item.len();
-    let offer = |start: usize, name: &str, about: &str| Offer {
+    let offer = |start: usize, name: &str, about: &str| Candidate {
         word: format!("{}{name}", &typed[..start]),
         about: about.to_owned(),
     };
-    let mut offers: Vec<Offer> = match item.rfind([':', '+']).filter(|_| item.contains(':')) {
+    let mut offers: Vec<Candidate> = match item.rfind([':', '+']).filter(|_| item.contains(':')) {
         Some(at) => {
             let start = start + at + 1;
             others.iter().map(|name| offer(start, name, "it depends on this")).collect()

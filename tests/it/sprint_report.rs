@@ -3,7 +3,7 @@
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, ago, promptly};
+use crate::fixture::{Scene, ago, promptly};
 
 /// Text that means something in HTML, Markdown or to a terminal.
 const HOSTILE: &str = "<script>alert(\"x\")</script> ]]> --> <img src=x onerror=a()> | `x` **b** [l](http://e) ![i](j) &amp; '</style></title> \u{1b}[31m\u{202e}\n# h\n```";

@@ -8,10 +8,10 @@ use std::path::Path;
 
 use git_conductor::error::FailureKind;
 
-use crate::drive::{Agent, BINARY};
+use crate::fixture::skipped;
 use crate::places::{agrees_with_git, all_reach, store};
+use crate::process_driver::{Agent, BINARY};
 use crate::sandbox::{Sandbox, kind};
-use crate::scene::skipped;
 
 /// In `dir` git stops, and so does every command, with 128; or neither does, and they agree on where
 /// they are. Gives whether they stop.

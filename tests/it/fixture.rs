@@ -8,8 +8,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::drive::{independent, with_options};
 use crate::fake::answer;
+use crate::process_driver::{independent, with_options};
 use crate::sandbox::Sandbox;
 use crate::tree::Tree;
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::drive::Agent;
+use crate::process_driver::Agent;
 use crate::sandbox::Sandbox;
 
 fn repository() -> (Sandbox, Agent) {
@@ -142,7 +142,7 @@ fn what_is_in_the_way_of_every_sprint_is_named() {
     let name = "aaaaaaaaaaaa-99991231-235959";
     let in_the_way = sandbox.join("repo/.nanostack/conductor").join(name);
     fs::create_dir(&in_the_way).unwrap();
-    crate::drive::backdate(&in_the_way, 120);
+    crate::process_driver::backdate(&in_the_way, 120);
     for args in [&["status"][..], &["start", "--force"]] {
         let answer = sandbox.run("repo", &me, args);
         assert_eq!(answer.said(), (Some(128), "unreadable"), "{answer:?}");
