@@ -7,9 +7,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::world::RealWorld;
-use crate::agent::{self, Given, Machine, Unread, Vars};
 use crate::error::{Failure, FailureKind};
 use crate::git::{Config, Env, GO_THERE, Limit, Repo};
+use crate::host::agent::{self, Given, Machine, Unread, Vars};
 use crate::place::{self, Place};
 use crate::record::Checkout;
 use crate::record::sharing::Sharing;

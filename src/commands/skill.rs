@@ -20,8 +20,8 @@ use super::context::{need_repository, text};
 use super::install::Change;
 use super::install::files::{self, There};
 use super::session::{Answered, Run, Session};
-use crate::agent::{self, Machine, Vars};
 use crate::error::{Failure, FailureKind, Hint, Message, Refuses, Stop};
+use crate::host::agent::{self, Machine, Vars};
 use crate::ui::phrases::names;
 use crate::ui::text::safe;
 

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::agent::{self, Machine, Unread};
 use crate::error::{Failure, FailureKind};
+use crate::host::agent::{self, Machine, Unread};
 use crate::record::sharing::Sharing;
 use crate::record::{Claim, Event, Process, Token};
 use crate::rules::{Life, LiveClaim, Me, identity};

@@ -13,9 +13,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["record", "rules", "error"]),
     ("git", &["record", "error"]),
     ("place", &["error", "store", "git"]),
-    ("agent", &["record", "rules", "error"]),
+    ("host", &["record", "rules", "error", "store"]),
     ("ui", &["record", "rules", "error", "store"]),
-    ("commands", &["record", "rules", "error", "store", "git", "place", "agent", "ui"]),
+    ("commands", &["record", "rules", "error", "store", "git", "place", "host", "ui"]),
     ("lib", &[]),
     ("main", &[]),
 ];
@@ -37,7 +37,7 @@ const ASKING: &[(&str, &str)] = &[
     ("commands/output_config.rs", "Timestamp::now"),
     ("commands/command_line.rs", "Timestamp::now"),
     // `Vars::from_process`.
-    ("agent/mod.rs", "env::var"),
+    ("host/agent/mod.rs", "env::var"),
     // The store's real world.
     ("commands/world.rs", "Timestamp::now"),
     ("commands/world.rs", "Instant::now"),
@@ -61,7 +61,7 @@ const ASKING: &[(&str, &str)] = &[
 /// Beside `ui`, what asks whether it is a terminal, or writes what is no answer to a command: a board that
 /// is drawn again, an artifact that is longer than memory, and what stands for an answer of `run`.
 const WRITING: &[&str] = &[
-    "agent/process.rs",
+    "host/agent/process.rs",
     "commands/output_config.rs",
     "commands/run/answer.rs",
     "commands/run/terminal.rs",

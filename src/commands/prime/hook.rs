@@ -10,11 +10,11 @@ use serde_json::{Map, Value};
 
 use super::input::Input;
 use super::{Primer, look, shell, subagent};
-use crate::agent::{self, Given, Machine, Vars};
 use crate::commands::context::{self, Need};
 use crate::commands::skill::Reader;
 use crate::commands::{Context, Global, gate};
 use crate::git::Repo;
+use crate::host::agent::{self, Given, Machine, Vars};
 use crate::rules::{Board, Me, Standing, decide};
 use crate::store::change::Asker;
 

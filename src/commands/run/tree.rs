@@ -14,7 +14,7 @@ use rustix::process::{
     kill_process_group, pidfd_open, pidfd_send_signal, setpgid, wait,
 };
 
-use crate::agent::process::{System, Table as _};
+use crate::host::agent::process::{System, Table as _};
 
 /// How long what is asked to end may take for that, before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
@@ -257,7 +257,7 @@ fn below() -> Option<Vec<Process>> {
         let pid: i64 = entry.ok()?.file_name().to_str()?.parse().ok()?;
         table.entry(pid)
     });
-    let all: Vec<crate::agent::process::Entry> = entries.collect();
+    let all: Vec<crate::host::agent::process::Entry> = entries.collect();
     let mut known = vec![own];
     let mut next = 0;
     while let Some(parent) = known.get(next).copied() {
