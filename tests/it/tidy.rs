@@ -38,10 +38,10 @@ const ASKING: &[(&str, &str)] = &[
     ("commands/command_line.rs", "Timestamp::now"),
     // `Vars::from_process`.
     ("host/agent/mod.rs", "env::var"),
-    // The store's real world.
-    ("commands/world.rs", "Timestamp::now"),
-    ("commands/world.rs", "Instant::now"),
-    ("commands/world.rs", "getrandom::"),
+    // What the store asks of the outside.
+    ("host/system.rs", "Timestamp::now"),
+    ("host/system.rs", "Instant::now"),
+    ("host/system.rs", "getrandom::"),
     // How long git has taken.
     ("git/child/limit.rs", "Instant::now"),
     // How long it has been waited for.
@@ -50,7 +50,7 @@ const ASKING: &[(&str, &str)] = &[
     ("commands/prime/input.rs", "Instant::now"),
     // How long ago a signal came, and how long what is to end has had for that.
     ("commands/run/watch.rs", "Instant::now"),
-    ("commands/run/tree.rs", "Instant::now"),
+    ("host/descendants.rs", "Instant::now"),
     // The program that it begins as its own supervisor.
     ("commands/run/watch.rs", "env::current_exe"),
     // A temporary file's name.
@@ -61,12 +61,12 @@ const ASKING: &[(&str, &str)] = &[
 /// Beside `ui`, what asks whether it is a terminal, or writes what is no answer to a command: a board that
 /// is drawn again, an artifact that is longer than memory, and what stands for an answer of `run`.
 const WRITING: &[&str] = &[
-    "host/agent/process.rs",
     "commands/output_config.rs",
     "commands/run/answer.rs",
-    "commands/run/terminal.rs",
     "commands/show/content.rs",
     "commands/status/screen.rs",
+    "host/agent/process.rs",
+    "host/terminal.rs",
 ];
 
 struct Source {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::process::{Entry, System, Table, Unread};
+use super::process::{Entry, Processes, Table, Unread};
 use crate::error::Failure;
 use crate::record::Process;
 
@@ -30,7 +30,7 @@ pub struct Machine {
     /// The user (real uid) that this command runs as.
     pub user: u32,
     /// Its process table, as this command sees it.
-    pub table: System,
+    pub table: Processes,
 }
 
 impl Machine {
@@ -38,7 +38,7 @@ impl Machine {
     /// cannot be read, and then [`Machine::failure`] says why.
     #[must_use]
     pub fn read() -> Self {
-        let table = System::read();
+        let table = Processes::read();
         let unread = table.unread();
         let pid_ns = inode(unread, "/proc/self/ns/pid");
         let time_ns = inode(unread, "/proc/self/ns/time");

@@ -1,6 +1,6 @@
 //! The process table: who is above this command, what a process was started as, whether it is there.
 //!
-//! [`Table`] is the seam; [`System`] is the real one. On Linux it reads `/proc/<pid>/stat` once per
+//! [`Table`] is the seam; [`Processes`] is the real one. On Linux it reads `/proc/<pid>/stat` once per
 //! process that is asked for and `/proc/<pid>/cmdline` only on demand. Where there is no `/proc`, or
 //! the mounted one shows another pid namespace (where our number means a stranger), it knows no more
 //! than `getppid`, `kill(pid, 0)`, pidfds, and outside of Linux `getsid`.
@@ -103,7 +103,7 @@ pub trait Table {
 
 /// The running system's process table.
 #[derive(Debug, Clone, Default)]
-pub struct System {
+pub struct Processes {
     own: Entry,
     /// Whether `/proc` is there and shows our own pid namespace.
     proc: bool,
@@ -182,7 +182,7 @@ fn is_hidden(errno: Errno) -> bool {
     hidden.contains(&errno)
 }
 
-impl System {
+impl Processes {
     /// Reads this command's own entry, and from it whether `/proc` can be believed.
     #[must_use]
     pub fn read() -> Self {
@@ -208,7 +208,7 @@ impl System {
     }
 }
 
-impl Table for System {
+impl Table for Processes {
     fn own(&self) -> Entry {
         self.own.clone()
     }
@@ -371,7 +371,7 @@ mod tests {
 
     #[test]
     fn groups_are_never_signalled() {
-        let system = System::read();
+        let system = Processes::read();
         for pid in [0, -1, i64::MIN, i64::MAX, 1 << 32, (1 << 32) + 1] {
             assert_eq!(system.exists(pid), None);
             assert_eq!(system.entry(pid), None);

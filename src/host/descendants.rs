@@ -14,7 +14,7 @@ use rustix::process::{
     kill_process_group, pidfd_open, pidfd_send_signal, setpgid, wait,
 };
 
-use crate::host::agent::process::{System, Table as _};
+use super::agent::process::{Processes, Table as _};
 
 /// How long what is asked to end may take for that, before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
@@ -24,7 +24,7 @@ const DYING: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_millis(50);
 
 /// Gets the orphans below this process from now on, instead of the first process of the system.
-pub(super) fn adopt_orphans() {
+pub(crate) fn adopt_orphans() {
     #[cfg(target_os = "linux")]
     // Without, they are not found: what is stopped is the process group then.
     rustix::process::set_child_subreaper(Some(getpid())).ok();
@@ -32,20 +32,20 @@ pub(super) fn adopt_orphans() {
 
 /// Is called as this program, and not by the link that it was begun by: whoever looks who is above the
 /// command shall know it.
-pub(super) fn take_name() {
+pub(crate) fn take_name() {
     #[cfg(target_os = "linux")]
     rustix::thread::set_name(c"git-conductor").ok();
 }
 
 /// Is continued, if it was stopped, when its parent ends.
-pub(super) fn wake_with_parent() {
+pub(crate) fn wake_with_parent() {
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(Signal::CONT)).ok();
 }
 
 /// How far what is to be stopped reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scope {
+pub(crate) enum Scope {
     /// The command's process group.
     Group,
     /// All that it has begun.
@@ -53,7 +53,7 @@ pub(super) enum Scope {
 }
 
 /// How the stopping goes on.
-pub(super) enum Progress {
+pub(crate) enum Progress {
     /// Nothing is left.
     Gone,
     /// These cannot be stopped.
@@ -73,7 +73,7 @@ enum Stage {
 }
 
 /// What is being stopped: below this process.
-pub(super) struct Stopping {
+pub(crate) struct Stopping {
     scope: Scope,
     group: Pid,
     /// A group that this process, which is in that one, can go to.
@@ -84,15 +84,15 @@ pub(super) struct Stopping {
 }
 
 /// What the end or the stop of children tells.
-pub(super) struct Reaped {
+pub(crate) struct Reaped {
     /// Of the command itself.
-    pub(super) of_command: Vec<WaitStatus>,
+    pub(crate) of_command: Vec<WaitStatus>,
     /// Whether there is no child any more.
-    pub(super) childless: bool,
+    pub(crate) childless: bool,
 }
 
 /// Collects the children that have ended, orphans among them.
-pub(super) fn reap(command: Option<Pid>) -> Reaped {
+pub(crate) fn reap(command: Option<Pid>) -> Reaped {
     let mut of_command = Vec::new();
     let childless = loop {
         match wait(WaitOptions::NOHANG | WaitOptions::UNTRACED) {
@@ -108,21 +108,21 @@ pub(super) fn reap(command: Option<Pid>) -> Reaped {
 impl Stopping {
     /// Begins to stop `scope`, as far as it is below this process. `group` is the command's; if this process
     /// is in it itself, it can go `elsewhere`.
-    pub(super) fn new(scope: Scope, group: Pid, elsewhere: Option<Pid>) -> Self {
+    pub(crate) fn new(scope: Scope, group: Pid, elsewhere: Option<Pid>) -> Self {
         Self { scope, group, elsewhere, stage: Stage::Begun, until: Instant::now() + GRACE }
     }
 
     /// The same without asking first.
-    pub(super) fn at_once(self) -> Self {
+    pub(crate) fn at_once(self) -> Self {
         Self { until: Instant::now(), ..self }
     }
 
-    pub(super) const fn scope(&self) -> Scope {
+    pub(crate) const fn scope(&self) -> Scope {
         self.scope
     }
 
     /// Does what is to be done now. `childless` says that nothing is left for sure.
-    pub(super) fn step(&mut self, childless: bool) -> Progress {
+    pub(crate) fn step(&mut self, childless: bool) -> Progress {
         if childless {
             return Progress::Gone;
         }
@@ -231,7 +231,7 @@ impl Process {
     }
 
     fn is_there(&self) -> bool {
-        let entry = System::read().entry(i64::from(self.pid.as_raw_pid()));
+        let entry = Processes::read().entry(i64::from(self.pid.as_raw_pid()));
         // It is given to this process when its parent ends.
         let own = i64::from(getpid().as_raw_pid());
         entry.is_some_and(|it| !it.ended && (it.ppid == self.parent || it.ppid == own))
@@ -249,7 +249,7 @@ impl Process {
 
 /// The processes below this one that have not ended; `None` where they cannot be seen.
 fn below() -> Option<Vec<Process>> {
-    let table = System::read();
+    let table = Processes::read();
     let own = i64::from(getpid().as_raw_pid());
     // As its own `/proc` shows it, or not at all.
     table.entry(own).filter(|entry| entry.start.is_some())?;
@@ -257,7 +257,7 @@ fn below() -> Option<Vec<Process>> {
         let pid: i64 = entry.ok()?.file_name().to_str()?.parse().ok()?;
         table.entry(pid)
     });
-    let all: Vec<crate::host::agent::process::Entry> = entries.collect();
+    let all: Vec<super::agent::process::Entry> = entries.collect();
     let mut known = vec![own];
     let mut next = 0;
     while let Some(parent) = known.get(next).copied() {
@@ -273,8 +273,8 @@ fn below() -> Option<Vec<Process>> {
 }
 
 /// Whether `pid` is below this process.
-pub(super) fn is_below(pid: Pid) -> bool {
-    let table = System::read();
+pub(crate) fn is_below(pid: Pid) -> bool {
+    let table = Processes::read();
     let own = i64::from(getpid().as_raw_pid());
     let mut pid = i64::from(pid.as_raw_pid());
     // The table may change while it is read: no circle is walked for ever.
@@ -290,7 +290,7 @@ pub(super) fn is_below(pid: Pid) -> bool {
 
 /// The process group of `pid`, or of this process; `None` where it is gone, or is led from outside of the
 /// pid namespace.
-pub(super) fn group_of(pid: Option<Pid>) -> Option<Pid> {
+pub(crate) fn group_of(pid: Option<Pid>) -> Option<Pid> {
     let group = unistd::getpgid(pid.map(raw)).ok()?;
     Some(group.as_raw()).filter(|group| *group > 0).and_then(Pid::from_raw)
 }
@@ -301,10 +301,10 @@ fn raw(pid: Pid) -> unistd::Pid {
 
 /// Whether nobody would continue this process's group if it were stopped: none of those above it is in
 /// another group of the same session.
-pub(super) fn is_orphaned() -> bool {
+pub(crate) fn is_orphaned() -> bool {
     let session = unistd::getsid(None).ok();
     let group = unistd::getpgid(None).ok();
-    let table = System::read();
+    let table = Processes::read();
     let mut above = getppid();
     while let Some(pid) = above {
         if session.is_none() || unistd::getsid(Some(raw(pid))).ok() != session {

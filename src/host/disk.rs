@@ -36,7 +36,7 @@ const KINDS: &[(u64, &str, bool)] = &[
 
 /// The kind of the file system that `path` is on, and whether it may be shared with other machines;
 /// `None` where that cannot be told.
-pub(super) fn kind(path: &Path) -> Option<(String, bool)> {
+pub(crate) fn kind(path: &Path) -> Option<(String, bool)> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
         // Its type is another one on every architecture; the upper half is never used.
@@ -59,7 +59,7 @@ pub(super) fn kind(path: &Path) -> Option<(String, bool)> {
 ///
 /// # Errors
 /// The directory cannot be written.
-pub(super) fn write(path: &Path) -> io::Result<Option<Timestamp>> {
+pub(crate) fn write(path: &Path) -> io::Result<Option<Timestamp>> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
         let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
