@@ -8,8 +8,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::error::{Failure, FailureKind};
 use crate::git::{Config, Env, GO_THERE, Limit, Repo};
-use crate::host::agent::{self, Given, Machine, Unread, Vars};
+use crate::host::agent::{self, Given};
+use crate::host::machine::Machine;
+use crate::host::process::Unread;
+use crate::host::program;
 use crate::host::system::System;
+use crate::host::vars::Vars;
 use crate::place::{self, Place};
 use crate::record::Checkout;
 use crate::record::sharing::Sharing;
@@ -103,8 +107,7 @@ fn nowhere(error: std::io::Error) -> Failure {
         return Failure::io(error, "cannot tell the current directory").hint(GO_THERE);
     }
     // The kernel knows what it was called; elsewhere the shell does.
-    let was =
-        std::fs::read_link("/proc/self/cwd").ok().or_else(|| variable("PWD").map(PathBuf::from));
+    let was = program::current_directory().or_else(|| variable("PWD").map(PathBuf::from));
     let was = was.map(|path| path.display().to_string()).unwrap_or_default();
     let was = was.strip_suffix(" (deleted)").unwrap_or(&was);
     let named = if was.is_empty() { String::new() } else { format!(" '{was}'") };

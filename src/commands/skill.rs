@@ -21,7 +21,9 @@ use super::install::Change;
 use super::install::files::{self, There};
 use super::session::{Answered, Run, Session};
 use crate::error::{Failure, FailureKind, Hint, Message, Refuses, Stop};
-use crate::host::agent::{self, Machine, Vars};
+use crate::host::agent;
+use crate::host::machine::Machine;
+use crate::host::vars::Vars;
 use crate::ui::phrases::names;
 use crate::ui::text::safe;
 

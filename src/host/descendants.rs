@@ -1,8 +1,7 @@
 //! The processes that a command has begun: which there are, and how they are stopped.
 //!
-//! What only Linux has is here: that a process is given the orphans below it (`PR_SET_CHILD_SUBREAPER`), by
-//! which what left the process group is still found, and that one is woken when its parent ends. Another
-//! system does without: then only the process group is known.
+//! Where orphans can be adopted and processes be seen, what left the process group is still found. Elsewhere
+//! only the process group is known.
 
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -10,11 +9,13 @@ use std::time::{Duration, Instant};
 use nix::unistd;
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, getpid, getppid, kill_process,
-    kill_process_group, pidfd_open, pidfd_send_signal, setpgid, wait,
+    Pid, Signal, WaitOptions, WaitStatus, getpid, getppid, kill_process, kill_process_group,
+    setpgid, wait,
 };
 
-use super::agent::process::{Processes, Table as _};
+use super::platform::Control as _;
+use super::process::Table as _;
+use super::{Current, Processes};
 
 /// How long what is asked to end may take for that, before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
@@ -25,22 +26,12 @@ const AGAIN: Duration = Duration::from_millis(50);
 
 /// Gets the orphans below this process from now on, instead of the first process of the system.
 pub(crate) fn adopt_orphans() {
-    #[cfg(target_os = "linux")]
-    // Without, they are not found: what is stopped is the process group then.
-    rustix::process::set_child_subreaper(Some(getpid())).ok();
-}
-
-/// Is called as this program, and not by the link that it was begun by: whoever looks who is above the
-/// command shall know it.
-pub(crate) fn take_name() {
-    #[cfg(target_os = "linux")]
-    rustix::thread::set_name(c"git-conductor").ok();
+    Current::adopt_orphans();
 }
 
 /// Is continued, if it was stopped, when its parent ends.
 pub(crate) fn wake_with_parent() {
-    #[cfg(target_os = "linux")]
-    rustix::process::set_parent_process_death_signal(Some(Signal::CONT)).ok();
+    Current::wake_with_parent();
 }
 
 /// How far what is to be stopped reaches.
@@ -225,7 +216,7 @@ struct Process {
 impl Process {
     /// A handle of it; `None` if there is none to be had, or it is gone.
     fn handle(&self) -> Option<OwnedFd> {
-        let handle = pidfd_open(self.pid, PidfdFlags::empty()).ok()?;
+        let handle = Current::handle(self.pid).ok()?;
         // Its number may be another's by now.
         self.is_there().then_some(handle)
     }
@@ -238,8 +229,8 @@ impl Process {
     }
 
     fn signal(&self, signal: Signal) {
-        match pidfd_open(self.pid, PidfdFlags::empty()) {
-            Ok(handle) if self.is_there() => _ = pidfd_send_signal(handle, signal).ok(),
+        match Current::handle(self.pid) {
+            Ok(handle) if self.is_there() => _ = Current::signal(&handle, signal).ok(),
             Ok(_) | Err(Errno::SRCH) => {}
             // A kernel without, or no more files.
             Err(_) => _ = kill_process(self.pid, signal).ok(),
@@ -249,15 +240,8 @@ impl Process {
 
 /// The processes below this one that have not ended; `None` where they cannot be seen.
 fn below() -> Option<Vec<Process>> {
-    let table = Processes::read();
+    let all = Processes::read().all()?;
     let own = i64::from(getpid().as_raw_pid());
-    // As its own `/proc` shows it, or not at all.
-    table.entry(own).filter(|entry| entry.start.is_some())?;
-    let entries = std::fs::read_dir("/proc").ok()?.filter_map(|entry| {
-        let pid: i64 = entry.ok()?.file_name().to_str()?.parse().ok()?;
-        table.entry(pid)
-    });
-    let all: Vec<super::agent::process::Entry> = entries.collect();
     let mut known = vec![own];
     let mut next = 0;
     while let Some(parent) = known.get(next).copied() {

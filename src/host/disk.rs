@@ -5,53 +5,14 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use rustix::fs::{self as sys, Access, AtFlags, Mode, OFlags};
-use rustix::io::Errno;
 
-/// The file systems whose names people know, by the number that Linux gives them (`statfs(2)`), and
-/// whether other machines may be writing to the same files.
-const KINDS: &[(u64, &str, bool)] = &[
-    (0xef53, "ext4", false),
-    (0x5846_5342, "xfs", false),
-    (0x9123_683e, "btrfs", false),
-    (0x2fc1_2fc1, "zfs", false),
-    (0xf2f5_2010, "f2fs", false),
-    (0x0102_1994, "tmpfs", false),
-    (0x794c_7630, "overlayfs", false),
-    (0x0000_4d44, "vfat", false),
-    (0x2011_bab0, "exfat", false),
-    (0x5346_544e, "ntfs", false),
-    (0xf15f, "ecryptfs", false),
-    (0x6969, "nfs", true),
-    (0xff53_4d42, "cifs", true),
-    (0xfe53_4d42, "smb2", true),
-    (0x517b, "smb", true),
-    (0x0102_1997, "9p", true),
-    (0x6573_5546, "fuse", true),
-    (0x00c3_6400, "ceph", true),
-    (0x5346_414f, "afs", true),
-    (0x0bd0_0bd0, "lustre", true),
-    (0x0116_1970, "gfs2", true),
-    (0x7461_636f, "ocfs2", true),
-];
+use super::Current;
+use super::platform::FileSystems as _;
 
 /// The kind of the file system that `path` is on, and whether it may be shared with other machines;
 /// `None` where that cannot be told.
 pub(crate) fn kind(path: &Path) -> Option<(String, bool)> {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    {
-        // Its type is another one on every architecture; the upper half is never used.
-        let number = sys::statfs(path).ok()?.f_type.cast_unsigned() & 0xffff_ffff;
-        let known = KINDS.iter().find(|(known, ..)| *known == number);
-        Some(known.map_or_else(
-            || (format!("of kind {number:#x}"), false),
-            |(_, name, shared)| ((*name).to_owned(), *shared),
-        ))
-    }
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    {
-        _ = (path, KINDS);
-        None
-    }
+    Current::kind(path)
 }
 
 /// Writes a byte to a file without a name in the directory `path`, and gives that file's time: the
@@ -60,19 +21,8 @@ pub(crate) fn kind(path: &Path) -> Option<(String, bool)> {
 /// # Errors
 /// The directory cannot be written.
 pub(crate) fn write(path: &Path) -> io::Result<Option<Timestamp>> {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    {
-        let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
-        match sys::open(path, flags, Mode::from_raw_mode(0o600)) {
-            Ok(file) => {
-                rustix::io::write(&file, b"\n")?;
-                let stat = sys::fstat(&file)?;
-                let nanos = i32::try_from(stat.st_mtime_nsec).unwrap_or_default();
-                return Ok(Timestamp::new(stat.st_mtime, nanos).ok());
-            }
-            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {}
-            Err(error) => return Err(error.into()),
-        }
+    if let Some(time) = Current::write_unnamed(path)? {
+        return Ok(Some(time));
     }
     let dir = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let dir = sys::open(path, dir, Mode::empty())?;
@@ -90,6 +40,5 @@ mod tests {
         assert!(kind(&dir).is_some_and(|(name, _)| !name.is_empty()));
         assert!(write(&dir).is_ok());
         assert!(write(&dir.join("no such directory")).is_err());
-        assert_eq!(kind(std::path::Path::new("/proc")), Some(("of kind 0x9fa0".to_owned(), false)));
     }
 }

@@ -7,12 +7,17 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+pub(crate) use signal_hook::consts;
 use signal_hook::consts::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH, SIGXFSZ};
+use signal_hook::flag;
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 pub(crate) use signal_hook::iterator::exfiltrator::origin::Origin;
-use signal_hook::{flag, low_level};
+pub(crate) use signal_hook::low_level::siginfo::Cause;
+pub(crate) use signal_hook::low_level::{emulate_default_handler, signal_name};
 
+use super::Current;
+use super::platform::Control as _;
 use crate::error::{Failure, FailureKind};
 
 /// What a terminal is tidied up for. SIGQUIT ends a command that does not come to look.
@@ -42,7 +47,7 @@ impl Signals {
 
     /// Catches these from now on. A signal that is ignored stays so, as for a command under nohup.
     pub(crate) fn catch_these(signals: impl IntoIterator<Item = i32>) -> std::io::Result<Self> {
-        let ignored = ignored();
+        let ignored = Current::ignored_signals();
         let caught = signals.into_iter().filter(|signal| ignored & (1 << (signal - 1)) == 0);
         let (read, write) = UnixStream::pair()?;
         let wakes = read.try_clone()?;
@@ -66,12 +71,12 @@ impl Signals {
                 SIGWINCH | SIGCONT | SIGCHLD | SIGXFSZ => {}
                 SIGTSTP => {
                     tidy(Leave::ForNow);
-                    low_level::emulate_default_handler(SIGTSTP).ok();
+                    emulate_default_handler(SIGTSTP).ok();
                 }
                 ends => {
                     tidy(Leave::ForGood);
                     // By the signal itself: a shell, or git, that waits for this process shall know.
-                    low_level::emulate_default_handler(ends).ok();
+                    emulate_default_handler(ends).ok();
                     return Err(Failure::new(FailureKind::Io, "interrupted"));
                 }
             }
@@ -84,14 +89,6 @@ impl AsFd for Signals {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.wakes.as_fd()
     }
-}
-
-/// The signals that this process ignores, as it was told by who began it: a bit each, the lowest for
-/// signal 1.
-pub(crate) fn ignored() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 /// Lets a write beyond the limit of a file's size (`ulimit -f`) fail, as one to a full disk does,

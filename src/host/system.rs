@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::agent::{self, Machine, Unread};
+use super::agent;
+use super::machine::{Machine, booted_at};
+use super::process::Unread;
 use crate::error::{Failure, FailureKind};
 use crate::record::sharing::Sharing;
 use crate::record::{Claim, Event, Process, Token};
@@ -254,7 +256,7 @@ impl World for System {
     }
 
     fn booted_at(&self) -> Option<Timestamp> {
-        agent::booted_at(&self.machine)
+        booted_at(&self.machine)
     }
 
     fn under_mutex<T>(

@@ -1,43 +1,30 @@
 //! Wakes a command that waits: when a file of the sprint changes, when a process ends, when it is time.
 //!
-//! inotify and pidfds where they are to be had, in one `poll`. A file system that other machines or a
+//! Events of directories and handles of processes, where the system has them, in one `poll`. A file system that other machines or a
 //! process can change behind the kernel's back gives no events, and neither does a kernel that has no
 //! more watches to give: then it wakes by itself every second or two. Waking too often costs a look;
 //! what a waiter believes it reads from the store.
 
-use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::Pid;
 
+use super::Current;
+use super::platform::{Control as _, DirectoryEvents as _};
 use super::signals::{Leave, Signals};
 use super::system::jitter;
 use crate::error::Failure;
-use crate::store::disk::DiskDir;
 
 /// How often it wakes where nothing wakes it; up to half as long again, so that waiters do not look in
 /// step.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// File systems on which another machine, or a process, can change what no event tells of.
-#[cfg(target_os = "linux")]
-const SILENT: &[u64] = &[
-    0x6969,      // NFS
-    0x517b,      // SMB
-    0xff53_4d42, // CIFS
-    0xfe53_4d42, // SMB2
-    0x0102_1997, // 9P
-    0x6573_5546, // FUSE, virtiofs
-    0x00c3_6400, // Ceph
-    0x5346_414f, // AFS
-    0x786f_4256, // vboxsf
-];
-
 /// What can wake a waiter.
 pub(crate) struct Watcher {
-    /// `None` where there is no inotify to be had.
+    /// The queue of events; `None` if there is none to be had.
     files: Option<OwnedFd>,
     /// Whether something that matters cannot be watched.
     blind: bool,
@@ -64,7 +51,7 @@ pub(crate) enum Woken {
 impl Watcher {
     /// With signals that [`Watcher::obey`] does, if any.
     pub(crate) fn new(signals: Option<Rc<Signals>>) -> Self {
-        let files = inotify::begin();
+        let files = Current::begin();
         let blind = files.is_none();
         Self { files, blind, at_once: false, processes: Vec::new(), signals, hears: false }
     }
@@ -75,17 +62,15 @@ impl Watcher {
     }
 
     /// Wakes from now on when an entry of `dir` comes, goes or is renamed.
-    pub(crate) fn watch(&mut self, dir: &DiskDir) {
-        let watched = self.files.as_ref().is_some_and(|files| {
-            // By the handle: a path could lead somewhere else by now.
-            inotify::add(files, &format!("/proc/self/fd/{}", dir.as_fd().as_raw_fd()), self.hears)
-        });
-        self.blind |= !watched || is_silent(dir);
+    pub(crate) fn watch(&mut self, dir: &impl AsFd) {
+        let dir = dir.as_fd();
+        let watched = self.files.as_ref().is_some_and(|files| Current::add(files, dir, self.hears));
+        self.blind |= !watched || Current::misses_changes(dir);
     }
 
     /// Forgets which directories wake it.
     pub(crate) fn forget_directories(&mut self) {
-        self.files = inotify::begin();
+        self.files = Current::begin();
     }
 
     /// Forgets what has happened so far, and the processes.
@@ -103,7 +88,7 @@ impl Watcher {
     /// process's that is meant, now that a handle of it is held.
     pub(crate) fn watch_process(&mut self, pid: i64, is_it: impl FnOnce() -> bool) {
         let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-        match pid.map(|pid| pidfd_open(pid, PidfdFlags::empty())) {
+        match pid.map(Current::handle) {
             Some(Ok(process)) if is_it() => self.processes.push(process),
             // It has ended, or another has its number by now.
             Some(Ok(_) | Err(rustix::io::Errno::SRCH)) => self.at_once = true,
@@ -204,54 +189,5 @@ impl Watcher {
     /// It should have ended, and could not.
     pub(crate) fn obey(&self, tidy: &mut dyn FnMut(Leave)) -> Result<(), Failure> {
         self.signals.as_ref().map_or(Ok(()), |signals| signals.obey(tidy))
-    }
-}
-
-#[cfg(target_os = "linux")]
-fn is_silent(dir: &DiskDir) -> bool {
-    #[allow(
-        clippy::cast_sign_loss,
-        clippy::unnecessary_cast,
-        reason = "its type is the platform's"
-    )]
-    let of = |stat: rustix::fs::StatFs| SILENT.contains(&(stat.f_type as u64 & 0xffff_ffff));
-    rustix::fs::fstatfs(dir).map_or(true, of)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn is_silent(_: &DiskDir) -> bool {
-    true
-}
-
-#[cfg(target_os = "linux")]
-mod inotify {
-    use std::os::fd::OwnedFd;
-
-    use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
-
-    pub(crate) fn begin() -> Option<OwnedFd> {
-        init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).ok()
-    }
-
-    pub(crate) fn add(files: &OwnedFd, path: &str, hears: bool) -> bool {
-        let changes = WatchFlags::CREATE | WatchFlags::DELETE | WatchFlags::MOVE;
-        // A touch is a change of attributes; one of a single time is a modification.
-        let touched = WatchFlags::ATTRIB | WatchFlags::MODIFY;
-        let changes = if hears { changes | touched } else { changes };
-        let gone = WatchFlags::DELETE_SELF | WatchFlags::MOVE_SELF;
-        add_watch(files, path, changes | gone | WatchFlags::ONLYDIR).is_ok()
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-mod inotify {
-    use std::os::fd::OwnedFd;
-
-    pub(crate) const fn begin() -> Option<OwnedFd> {
-        None
-    }
-
-    pub(crate) const fn add(_: &OwnedFd, _: &str, _: bool) -> bool {
-        false
     }
 }

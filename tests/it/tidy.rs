@@ -37,7 +37,7 @@ const ASKING: &[(&str, &str)] = &[
     ("commands/output_config.rs", "Timestamp::now"),
     ("commands/command_line.rs", "Timestamp::now"),
     // `Vars::from_process`.
-    ("host/agent/mod.rs", "env::var"),
+    ("host/vars.rs", "env::var"),
     // What the store asks of the outside.
     ("host/system.rs", "Timestamp::now"),
     ("host/system.rs", "Instant::now"),
@@ -52,7 +52,7 @@ const ASKING: &[(&str, &str)] = &[
     ("commands/run/watch.rs", "Instant::now"),
     ("host/descendants.rs", "Instant::now"),
     // The program that it begins as its own supervisor.
-    ("commands/run/watch.rs", "env::current_exe"),
+    ("host/program.rs", "env::current_exe"),
     // A temporary file's name.
     ("place/pointer.rs", "getrandom::"),
     ("main.rs", "env::args_os"),
@@ -65,7 +65,7 @@ const WRITING: &[&str] = &[
     "commands/run/answer.rs",
     "commands/show/content.rs",
     "commands/status/screen.rs",
-    "host/agent/process.rs",
+    "host/posix.rs",
     "host/terminal.rs",
 ];
 

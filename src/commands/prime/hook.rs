@@ -14,7 +14,9 @@ use crate::commands::context::{self, Need};
 use crate::commands::skill::Reader;
 use crate::commands::{Context, Global, gate};
 use crate::git::Repo;
-use crate::host::agent::{self, Given, Machine, Vars};
+use crate::host::agent::{self, Given};
+use crate::host::machine::Machine;
+use crate::host::vars::Vars;
 use crate::rules::{Board, Me, Standing, decide};
 use crate::store::change::Asker;
 

@@ -13,15 +13,16 @@ use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::{Pid, WaitStatus, getpid, getppid};
-use signal_hook::consts::{
-    SIGABRT, SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGSYS, SIGTERM, SIGTRAP,
-    SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
-};
 
 use super::wire::{Message, Wire};
 use crate::error;
 use crate::host::descendants::{self, Progress, Scope, Stopping};
+use crate::host::program::take_name;
 use crate::host::signals::Signals;
+use crate::host::signals::consts::{
+    SIGABRT, SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGSYS, SIGTERM, SIGTRAP,
+    SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
+};
 use crate::host::watcher::Watcher;
 
 /// How long it takes at most until it is looked again for an end that was missed.
@@ -43,7 +44,7 @@ pub fn run(words: &[OsString]) -> Option<u8> {
     rustix::net::sockopt::socket_type(&stdin).ok()?;
     let wire = Wire::new(UnixStream::from(stdin));
     let signals = Signals::catch_these(OUTLIVED).ok()?;
-    descendants::take_name();
+    take_name();
     descendants::adopt_orphans();
     descendants::wake_with_parent();
     let elsewhere = getppid().and_then(|parent| descendants::group_of(Some(parent)));

@@ -6,7 +6,6 @@ use std::ffi::OsString;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -15,18 +14,17 @@ use rustix::process::{
     Pid, Signal, WaitOptions, getpid, getppid, kill_current_process_group, kill_process_group,
     waitpid,
 };
-use signal_hook::consts::{
-    SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1,
-    SIGUSR2, SIGWINCH, SIGXFSZ,
-};
-use signal_hook::low_level::emulate_default_handler;
-use signal_hook::low_level::siginfo::Cause;
 
 use super::wire::{Message, Wire};
 use super::{end::End, supervisor};
 use crate::commands::Context;
 use crate::host::descendants::{self, Progress, Scope, Stopping};
-use crate::host::signals::{Origin, Signals};
+use crate::host::program::this_program;
+use crate::host::signals::consts::{
+    SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1,
+    SIGUSR2, SIGWINCH, SIGXFSZ,
+};
+use crate::host::signals::{Cause, Origin, Signals, emulate_default_handler};
 use crate::host::terminal::{Modes, Terminal};
 use crate::host::watcher::Watcher;
 use crate::record::Token;
@@ -70,26 +68,6 @@ impl Ended {
     pub(super) const fn with(end: End) -> Self {
         Self { end, was_stopped: false, left: None, typed: None }
     }
-}
-
-/// This program, to be executed once more: also where its file was replaced.
-fn this_program() -> PathBuf {
-    let own = PathBuf::from("/proc/self/exe");
-    if own.exists() {
-        return own;
-    }
-    std::env::current_exe().unwrap_or_else(|_| started_as())
-}
-
-#[cfg(target_os = "linux")]
-fn started_as() -> PathBuf {
-    use std::os::unix::ffi::OsStringExt as _;
-    OsString::from_vec(rustix::param::linux_execfn().to_bytes().to_vec()).into()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn started_as() -> PathBuf {
-    "git-conductor".into()
 }
 
 /// What begins the supervisor of `words`.

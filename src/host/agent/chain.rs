@@ -13,8 +13,8 @@
 use std::cell::OnceCell;
 
 use super::family::{Family, WORKERS};
-use super::process::{Entry, Table};
 use super::programs::{SHARED, WRAPPERS, is_hook, is_interpreter, is_shell, runs_hook};
+use crate::host::process::{Entry, Table};
 
 /// Ancestors are followed no further than this: far beyond what builds within builds come to, so that
 /// an agent is not missed for being high above.

@@ -3,8 +3,8 @@
 //! Gathered from published detectors and the agents' own sources, late 2026. The table is data: the
 //! documentation lists it, and a new agent is one more row.
 
-use super::Vars;
 use super::name;
+use crate::host::vars::Vars;
 
 /// What a family's session id is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
