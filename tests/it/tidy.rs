@@ -456,6 +456,44 @@ fn each_outside_thing_has_its_place() {
     forbid(&["process::exit"], "destructors remove temporary files", |_| true);
 }
 
+/// Outside of `host`, which they do not know: what has two versions, of which one does for any system.
+const PLATFORM: &[&str] = &[
+    // A git child is killed by a handle, if there are any.
+    "git/child/deadline.rs",
+    // Directories are listed without the C library, where that saves system calls.
+    "store/listing.rs",
+];
+
+#[test]
+fn platform_code_is_in_host() {
+    const WORDS: &[&str] = &[
+        "cfg(target_os",
+        "cfg!(target_os",
+        "target_os =",
+        "/proc/",
+        "pidfd_",
+        "Pidfd",
+        "inotify",
+        "signal_hook",
+        " nix::",
+        "(nix::",
+    ];
+    let is_exempt = |source: &Source| PLATFORM.contains(&source.path.as_str());
+    forbid(WORDS, "platform code stays in host", |source| {
+        source.module() != "host" && !is_exempt(source)
+    });
+    for path in PLATFORM {
+        let sources = sources();
+        let source = sources.iter().find(|source| source.path == *path);
+        assert!(source.is_some_and(|source| source.code.contains("target_os")), "src/{path}");
+    }
+    // In there, only the folders of systems and what chooses one of them ask which system it is.
+    forbid(&["target_os"], "that is for a folder of a system to know", |source| {
+        let folders = ["host/mod.rs", "host/linux/", "host/other/"];
+        source.module() == "host" && !folders.iter().any(|folder| source.path.starts_with(folder))
+    });
+}
+
 #[test]
 fn the_world_is_asked_at_the_edge() {
     const WORDS: &[&str] = &[
