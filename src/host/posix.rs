@@ -15,8 +15,8 @@ pub(super) fn own_number() -> i64 {
 
 /// The process `pid`, which is this one, and its parent. The session is for the system to say.
 pub(super) fn own(pid: i64) -> Entry {
-    let ppid = rustix::process::getppid().map_or(0, |pid| i64::from(pid.as_raw_pid()));
-    Entry { pid, ppid, ..Entry::default() }
+    let parent = rustix::process::getppid().map_or(0, |parent| i64::from(parent.as_raw_pid()));
+    Entry { pid, ppid: parent, ..Entry::default() }
 }
 
 /// A process number that may be given to the kernel: positive, and of the kernel's size.

@@ -173,7 +173,7 @@ impl Watch {
             let left = left.filter(|_| self.watches());
             let others = [self.wire.as_fd(), self.signals.as_fd()];
             match self.watcher.as_ref().filter(|_| self.watches()) {
-                Some(watcher) => looks = watcher.sleep_beside(left, &others),
+                Some(wakes) => looks = wakes.sleep_beside(left, &others),
                 None => Watcher::sleep_for(left, &others),
             }
         }
@@ -238,10 +238,10 @@ impl Watch {
         let Watched { context, sprint, phase, token } = watched;
         let Some(token) = token else { return false };
         let store = &context.store;
-        let watcher = self.watcher.get_or_insert_with(|| Watcher::new(None));
-        watcher.clear();
+        let wakes = self.watcher.get_or_insert_with(|| Watcher::new(None));
+        wakes.clear();
         let standing = store
-            .each_directory_of(phase, &mut |dir| watcher.watch(dir))
+            .each_directory_of(phase, &mut |dir| wakes.watch(dir))
             .and_then(|()| store.standing(sprint, phase, token));
         match standing {
             Ok(Standing::Lost | Standing::Replaced) => {

@@ -141,19 +141,19 @@ fn look(open: &dyn Fn() -> Result<Context, Failure>, watcher: &mut Watcher) -> R
 /// only the directory above tells of, as long as it is open here.
 fn watch_for_store(context: &Context, watcher: &mut Watcher) {
     let boards = context.store_path().join(CONDUCTOR);
-    let mut watched = None;
-    // Once more after each, for what was made before it was watched.
+    let mut nearest = None;
+    // Once more after each, for what was made before it was nearest.
     loop {
         let opened = |path: &std::path::Path| Some((path.to_owned(), DiskDir::open(path).ok()?));
         let Some((path, dir)) = boards.ancestors().find_map(opened) else { return };
-        if watched.as_ref() == Some(&path) {
+        if nearest.as_ref() == Some(&path) {
             return;
         }
         watcher.watch(&dir);
         if let Some(above) = path.parent().and_then(|above| DiskDir::open(above).ok()) {
             watcher.watch(&above);
         }
-        watched = Some(path);
+        nearest = Some(path);
     }
 }
 
