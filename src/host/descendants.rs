@@ -1,7 +1,7 @@
 //! The processes that a command has begun: which there are, and how they are stopped.
 //!
-//! Where orphans can be adopted and processes be seen, what left the process group is still found. Elsewhere
-//! only the process group is known.
+//! Where orphans can be adopted and processes be seen, what left the process group is still found.
+//! Elsewhere only the process group is known.
 
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -97,8 +97,8 @@ pub(crate) fn reap(command: Option<Pid>) -> Reaped {
 }
 
 impl Stopping {
-    /// Begins to stop `scope`, as far as it is below this process. `group` is the command's; if this process
-    /// is in it itself, it can go `elsewhere`.
+    /// Begins to stop `scope`, as far as it is below this process. `group` is the command's; if
+    /// this process is in it itself, it can go `elsewhere`.
     pub(crate) fn new(scope: Scope, group: Pid, elsewhere: Option<Pid>) -> Self {
         Self { scope, group, elsewhere, stage: Stage::Begun, until: Instant::now() + GRACE }
     }
@@ -272,8 +272,8 @@ pub(crate) fn is_below(pid: Pid) -> bool {
     false
 }
 
-/// The process group of `pid`, or of this process; `None` where it is gone, or is led from outside of the
-/// pid namespace.
+/// The process group of `pid`, or of this process; `None` where it is gone, or is led from outside
+/// of the pid namespace.
 pub(crate) fn group_of(pid: Option<Pid>) -> Option<Pid> {
     let group = unistd::getpgid(pid.map(raw)).ok()?;
     Some(group.as_raw()).filter(|group| *group > 0).and_then(Pid::from_raw)
@@ -283,8 +283,8 @@ fn raw(pid: Pid) -> unistd::Pid {
     unistd::Pid::from_raw(pid.as_raw_pid())
 }
 
-/// Whether nobody would continue this process's group if it were stopped: none of those above it is in
-/// another group of the same session.
+/// Whether nobody would continue this process's group if it were stopped: none of those above it is
+/// in another group of the same session.
 pub(crate) fn is_orphaned() -> bool {
     let session = unistd::getsid(None).ok();
     let group = unistd::getpgid(None).ok();

@@ -33,8 +33,8 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Asks the system. A value that does not exist, or that we may not see, is absent. So is one that
-    /// cannot be read, and then [`Machine::failure`] says why.
+    /// Asks the system. A value that does not exist, or that we may not see, is absent. So is one
+    /// that cannot be read, and then [`Machine::failure`] says why.
     #[must_use]
     pub fn read() -> Self {
         let table = Processes::read();
@@ -46,7 +46,8 @@ impl Machine {
         Self { boot, machine, node, pid_ns, time_ns, booted_at, asleep, user, table }
     }
 
-    /// What is there and could not be read, so far: whoever goes on without it takes itself for another.
+    /// What is there and could not be read, so far: whoever goes on without it takes itself for
+    /// another.
     #[must_use]
     pub fn failure(&self) -> Option<Failure> {
         self.table.unread().failure()

@@ -1,8 +1,8 @@
 //! The machine that a command runs on: the only code that differs from one system to another.
 //!
-//! A system is one folder, which answers the traits of `platform`: `linux`, and `other` for every system
-//! without a folder. Nothing else asks which system this is, and nothing outside of here knows how an
-//! answer was found out. To add one, copy `other`, and name it below.
+//! A system is one folder, which answers the traits of `platform`: `linux`, and `other` for every
+//! system without a folder. Nothing else asks which system this is, and nothing outside of here
+//! knows how an answer was found out. To add one, copy `other`, and name it below.
 //!
 //! - [`process`]: the process table, as a trait; `posix`: what every system tells about processes
 //! - [`machine`]: machine, boot and namespaces

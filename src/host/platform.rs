@@ -1,8 +1,8 @@
 //! What a folder for a system has to answer, as a few small traits.
 //!
-//! `linux` answers all of it. `other` stands for every system without a folder of its own: each of its
-//! answers is safe everywhere, and costs no more than a shortcut. [`super::process::Table`] belongs to
-//! these traits; tests put a table of their own in its place.
+//! `linux` answers all of it. `other` stands for every system without a folder of its own: each of
+//! its answers is safe everywhere, and costs no more than a shortcut. [`super::process::Table`]
+//! belongs to these traits; tests put a table of their own in its place.
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -13,8 +13,8 @@ use rustix::process::{Pid, Signal};
 
 use super::process::Unread;
 
-/// What makes a process number mean one process. Absent is what the system does not have, or does not
-/// show.
+/// What makes a process number mean one process. Absent is what the system does not have, or does
+/// not show.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Facts {
     /// An id that is new at every boot.
@@ -45,7 +45,8 @@ pub(super) trait Control {
     /// A handle of the process `pid`, which becomes readable when that ends.
     ///
     /// # Errors
-    /// [`rustix::io::Errno::SRCH`] if there is no such process; any other error if there are no handles.
+    /// [`rustix::io::Errno::SRCH`] if there is no such process; any other error if there are no
+    /// handles.
     fn handle(pid: Pid) -> rustix::io::Result<OwnedFd>;
 
     /// Sends `signal` to the process of a handle.
@@ -60,7 +61,8 @@ pub(super) trait Control {
     /// Continues this process, if it was stopped, when its parent ends.
     fn wake_with_parent();
 
-    /// The signals that this process ignores, as its parent told it: a bit each, the lowest for signal 1.
+    /// The signals that this process ignores, as its parent told it: a bit each, the lowest for
+    /// signal 1.
     fn ignored_signals() -> u64;
 }
 
@@ -69,8 +71,8 @@ pub(super) trait DirectoryEvents {
     /// A queue of events, which becomes readable when there is one; `None` if the system has none.
     fn begin() -> Option<OwnedFd>;
 
-    /// Queues an event when an entry of `dir` comes, goes or is renamed, and with `touched` also when one
-    /// changes; whether it will.
+    /// Queues an event when an entry of `dir` comes, goes or is renamed, and with `touched` also
+    /// when one changes; whether it will.
     fn add(queue: &OwnedFd, dir: BorrowedFd<'_>, touched: bool) -> bool;
 
     /// Whether entries of `dir` may change without an event.
@@ -97,8 +99,8 @@ pub(super) trait FileSystems {
     /// The kind of the file system that `path` is on, and whether other machines may use it too.
     fn kind(path: &Path) -> Option<(String, bool)>;
 
-    /// Writes a byte to a file without a name in the directory `path`, and gives that file's time. `None`
-    /// if there are no such files.
+    /// Writes a byte to a file without a name in the directory `path`, and gives that file's time.
+    /// `None` if there are no such files.
     ///
     /// # Errors
     /// The directory cannot be written.

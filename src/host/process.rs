@@ -63,8 +63,8 @@ pub trait Table {
         None
     }
 
-    /// A number of `pid` that no other process of this boot gets, where the kernel has one: the inode of a
-    /// pidfd (Linux 6.9 and later).
+    /// A number of `pid` that no other process of this boot gets, where the kernel has one: the
+    /// inode of a pidfd (Linux 6.9 and later).
     fn pidfd(&self, pid: i64) -> Option<u64>;
 
     /// Whether `pid` is there at all, a zombie included; `None` when the kernel does not say.
@@ -76,8 +76,8 @@ pub trait Table {
     }
 }
 
-/// The first thing that is there and could not be read, with the system's word for why. Who cannot see for
-/// want of a file handle must not be told that a claim is not its own.
+/// The first thing that is there and could not be read, with the system's word for why. Who cannot
+/// see for want of a file handle must not be told that a claim is not its own.
 #[derive(Debug, Clone, Default)]
 pub struct Unread(Rc<RefCell<Option<(String, Errno)>>>);
 
@@ -108,7 +108,8 @@ impl Unread {
         }
     }
 
-    /// One open, one read, at most the buffer: what the system makes up is only consistent within one read.
+    /// One open, one read, at most the buffer: what the system makes up is only consistent within
+    /// one read.
     pub(super) fn read_once<'b>(&self, path: &str, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
         let read = File::open(path).and_then(|mut file| {
             loop {
@@ -129,8 +130,8 @@ impl Unread {
     }
 }
 
-/// Whether an error means that there is no such thing here, or none that we may see. Sandboxes answer all
-/// of these, and go on answering so.
+/// Whether an error means that there is no such thing here, or none that we may see. Sandboxes
+/// answer all of these, and go on answering so.
 fn is_hidden(errno: Errno) -> bool {
     let hidden = [
         Errno::NOENT,

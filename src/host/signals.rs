@@ -1,5 +1,6 @@
-//! Signals, for the commands that must act before one has its way: a command that has drawn on a terminal
-//! tidies it up first, and one that runs another passes them on. No other command catches any.
+//! Signals, for the commands that must act before one has its way: a command that has drawn on a
+//! terminal tidies it up first, and one that runs another passes them on. No other command catches
+//! any.
 
 use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -60,8 +61,8 @@ impl Signals {
         self.caught.borrow_mut().pending().collect()
     }
 
-    /// Does what they ask for, once `tidy` has tidied the terminal up. Returns if there were none, and
-    /// when it is to go on after it was stopped.
+    /// Does what they ask for, once `tidy` has tidied the terminal up. Returns if there were none,
+    /// and when it is to go on after it was stopped.
     ///
     /// # Errors
     /// It should have ended, and could not.
@@ -75,7 +76,8 @@ impl Signals {
                 }
                 ends => {
                     tidy(Leave::ForGood);
-                    // By the signal itself: a shell, or git, that waits for this process shall know.
+                    // By the signal itself: a shell, or git, that waits for this process shall
+                    // know.
                     emulate_default_handler(ends).ok();
                     return Err(Failure::new(FailureKind::Io, "interrupted"));
                 }

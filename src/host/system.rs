@@ -38,8 +38,8 @@ pub struct System {
     /// Whether nothing is to be changed, not even a time.
     only_looks: Cell<bool>,
     root: OnceCell<DiskDir>,
-    /// Verdicts of this command. An agent that holds many phases is looked at once: whoever was dead
-    /// stays so, and one that dies meanwhile died after the command looked.
+    /// Verdicts of this command. An agent that holds many phases is looked at once: whoever was
+    /// dead stays so, and one that dies meanwhile died after the command looked.
     verdicts: RefCell<Vec<(Process, Life)>>,
 }
 
@@ -64,8 +64,8 @@ impl System {
         }
     }
 
-    /// Changes nothing from now on where the protocol does not ask for it: a key that is pressed in a
-    /// shell is no command of the owner.
+    /// Changes nothing from now on where the protocol does not ask for it: a key that is pressed in
+    /// a shell is no command of the owner.
     pub(crate) fn only_look(&self) {
         self.only_looks.set(true);
     }

@@ -1,8 +1,10 @@
-//! The terminal, which one process group at a time may read: it is handed to the command's, and taken back.
+//! The terminal, which one process group at a time may read: it is handed to the command's, and
+//! taken back.
 //!
-//! What is at the terminal from the first to the last gets it when it begins. Else, as in `run … | less`,
-//! whoever shares this process's group may need it too, and the command gets it when it asks: it is stopped
-//! for reading or setting what it does not have. Where there is no terminal nothing of this is done.
+//! What is at the terminal from the first to the last gets it when it begins. Else, as in `run … |
+//! less`, whoever shares this process's group may need it too, and the command gets it when it
+//! asks: it is stopped for reading or setting what it does not have. Where there is no terminal
+//! nothing of this is done.
 
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -78,8 +80,8 @@ impl Terminal {
         self.is_given
     }
 
-    /// Takes it back from the command's group and from whatever that has handed it to: not from a shell
-    /// that has taken it since.
+    /// Takes it back from the command's group and from whatever that has handed it to: not from a
+    /// shell that has taken it since.
     pub(crate) fn take_back(&mut self, modes: Modes) {
         if !std::mem::take(&mut self.is_given) {
             return;

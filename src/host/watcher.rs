@@ -1,9 +1,10 @@
-//! Wakes a command that waits: when a file of the sprint changes, when a process ends, when it is time.
+//! Wakes a command that waits: when a file of the sprint changes, when a process ends, when it is
+//! time.
 //!
-//! Events of directories and handles of processes, where the system has them, in one `poll`. A file system that other machines or a
-//! process can change behind the kernel's back gives no events, and neither does a kernel that has no
-//! more watches to give: then it wakes by itself every second or two. Waking too often costs a look;
-//! what a waiter believes it reads from the store.
+//! Events of directories and handles of processes, where the system has them, in one `poll`. A file
+//! system that other machines or a process can change behind the kernel's back gives no events, and
+//! neither does a kernel that has no more watches to give: then it wakes by itself every second or
+//! two. Waking too often costs a look; what a waiter believes it reads from the store.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
@@ -18,8 +19,8 @@ use super::signals::{Leave, Signals};
 use super::system::jitter;
 use crate::error::Failure;
 
-/// How often it wakes where nothing wakes it; up to half as long again, so that waiters do not look in
-/// step.
+/// How often it wakes where nothing wakes it; up to half as long again, so that waiters do not look
+/// in step.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What can wake a waiter.

@@ -1,11 +1,11 @@
-//! Kills a child that takes too long, by a handle: its number may be another process's by then. Only some
-//! systems have handles of processes.
+//! Kills a child that takes too long, by a handle: its number may be another process's by then.
+//! Only some systems have handles of processes.
 
 use std::process::Child;
 use std::time::Duration;
 
-/// Kills `child` after so long, unless it has ended. Does nothing if the system has no handles of processes,
-/// or no more threads.
+/// Kills `child` after so long, unless it has ended. Does nothing if the system has no handles of
+/// processes, or no more threads.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn kill_after(child: &Child, longest: Duration) {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};

@@ -26,8 +26,8 @@ pub fn life(machine: &Machine, claim: &Claim) -> Life {
     of_claim(machine, &machine.table, claim)
 }
 
-/// Whether `process` lives, which was recorded without a time (the maker of a latch): on this machine
-/// another boot is enough to know that it is dead.
+/// Whether `process` lives, which was recorded without a time (the maker of a latch): on this
+/// machine another boot is enough to know that it is dead.
 #[must_use]
 pub fn life_of(machine: &Machine, process: &Process) -> Life {
     of_process(machine, &machine.table, process, true)

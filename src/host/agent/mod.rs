@@ -2,8 +2,8 @@
 //!
 //! [`identify`] turns the command line, the variables and the process table into a [`Me`];
 //! [`life()`] says whether the process of a claim lives. What follows from both is a rule, and the
-//! rules live in [`crate::rules::identity`]. Nothing here touches the store or git, changes anything
-//! or sends a signal.
+//! rules live in [`crate::rules::identity`]. Nothing here touches the store or git, changes
+//! anything or sends a signal.
 //!
 //! - [`family`]: the table of known agents
 //! - [`name`]: what a name may be
@@ -48,7 +48,8 @@ pub struct Given {
 }
 
 impl Vars {
-    /// With the session that an agent of a family told by other means, unless its variables tell one.
+    /// With the session that an agent of a family told by other means, unless its variables tell
+    /// one.
     #[must_use]
     pub fn with_session(self, session: Option<&(&'static str, String)>) -> Self {
         let family =
@@ -71,7 +72,8 @@ pub fn calling(vars: &Vars, machine: &Machine, table: &impl Table) -> Option<Str
     }
 }
 
-/// Whether nothing shows that an agent or a job asks; for who is told something where no store was found.
+/// Whether nothing shows that an agent or a job asks; for who is told something where no store was
+/// found.
 #[must_use]
 pub fn is_person() -> bool {
     let (vars, machine) = (Vars::from_process(), Machine::read());
@@ -179,7 +181,8 @@ impl Found {
 }
 
 /// Looks for the process that lives as long as who calls. Environments of others are only read for
-/// those whose session id names them: there a process is the agent's own if it was started with that id.
+/// those whose session id names them: there a process is the agent's own if it was started with
+/// that id.
 fn find<T: Table>(
     table: &T,
     chain: &Chain<'_, T>,
@@ -237,14 +240,15 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// `Ann-Lee-4711`: who, and the process that stays, or the session; without one, the terminal or
-    /// the node.
+    /// `Ann-Lee-4711`: who, and the process that stays, or the session; without one, the terminal
+    /// or the node.
     fn stay(&self, who: &str) -> String {
         let number = self.anchor.map(|entry| entry.pid).or(self.seat.map(|seat| seat.session));
         if let Some(number) = number {
             return format!("{who}-{number}");
         }
-        // Device numbers as the kernel prints them: 136 to 143 are the pseudo-terminals, 4 the consoles.
+        // Device numbers as the kernel prints them: 136 to 143 are the pseudo-terminals, 4 the
+        // consoles.
         let tty = self.tty;
         let (major, minor) = ((tty >> 8) & 0xfff, (tty & 0xff) | ((tty >> 12) & 0xf_ff00));
         match (major, self.machine.node.as_deref().map(|node| name::tidy(node, 63))) {

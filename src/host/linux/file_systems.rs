@@ -10,7 +10,8 @@ use rustix::io::Errno;
 use super::Linux;
 use crate::host::platform::FileSystems;
 
-/// The file systems whose names people know, and whether other machines may be writing to the same files.
+/// The file systems whose names people know, and whether other machines may be writing to the same
+/// files.
 const KINDS: &[(u64, &str, bool)] = &[
     (0xef53, "ext4", false),
     (0x5846_5342, "xfs", false),

@@ -12,8 +12,8 @@ use crate::host::process::Unread;
 const FIRST_TIME_NS: u64 = 0xEFFF_FFFA;
 
 impl Identity for Linux {
-    // A record without a boot id was made in a sandbox that shows no `/proc`, and that may have numbers of
-    // its own as well.
+    // A record without a boot id was made in a sandbox that shows no `/proc`, and that may have
+    // numbers of its own as well.
     const HAS_ONE_TABLE: bool = false;
 
     fn facts(unread: &Unread) -> Facts {

@@ -1,8 +1,8 @@
 //! The process table, read from `/proc`.
 //!
-//! It reads `/proc/<pid>/stat` once per process that is asked for and `/proc/<pid>/cmdline` only on demand.
-//! Where there is no `/proc`, or the mounted one shows another pid namespace (where our number means a
-//! stranger), it knows no more than POSIX and pidfds say.
+//! It reads `/proc/<pid>/stat` once per process that is asked for and `/proc/<pid>/cmdline` only on
+//! demand. Where there is no `/proc`, or the mounted one shows another pid namespace (where our
+//! number means a stranger), it knows no more than POSIX and pidfds say.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -89,8 +89,8 @@ impl Table for Processes {
             let entry = read_stat(&self.unread, &format!("/proc/{pid}/stat"));
             return entry.filter(|entry| entry.pid == pid);
         }
-        // Its session is not asked for: a leader outside of the pid namespace is 0 here, which rustix's
-        // `getsid` takes to be impossible.
+        // Its session is not asked for: a leader outside of the pid namespace is 0 here, which
+        // rustix's `getsid` takes to be impossible.
         (self.exists(pid) == Some(true)).then(|| Entry { pid, ..Entry::default() })
     }
 

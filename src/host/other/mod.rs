@@ -2,8 +2,8 @@
 //!
 //! - `processes`: a process table of numbers
 //!
-//! Waiters look again every second or two, only a process group is stopped, and a claim whose owner ended
-//! counts as alive until its number is free.
+//! Waiters look again every second or two, only a process group is stopped, and a claim whose owner
+//! ended counts as alive until its number is free.
 
 pub(super) mod processes;
 
