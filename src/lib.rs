@@ -10,7 +10,7 @@
 //! | [`store`] | boards as files that change only by atomic steps; the lock protocol |
 //! | [`git`] | the repository: discovery, configuration, snapshots, notes; the only user of gix |
 //! | [`place`] | which store a repository's agents share |
-//! | [`agent`] | who is asking, and whether a process lives |
+//! | [`host`] | the machine: who asks, whether a process lives, clock, signals; the only platform code |
 //! | [`ui`] | what people, agents and programs read; the only writer, which knows no command |
 //! | [`commands`] | a file for each command: its arguments, what it does, its answer |
 //!
@@ -22,11 +22,11 @@
 //! record ← rules ← error ← store ← ui ← commands ← main
 //!                          git
 //!                          store, git ← place
-//!                          agent
+//!                          store ← host
 //! ```
 //!
-//! `store`, `git` and `agent` do not know each other: `commands` bring them together. `place` knows the
-//! names of `store`, and asks `git`. A test
+//! `store` and `git` know neither each other nor `host`: `commands` bring them together. `host` does
+//! what `store` asks of the outside. `place` knows the names of `store`, and asks `git`. A test
 //! (`tests/it/tidy.rs`) reads the `use` lines and holds them to this.
 //!
 //! # What always holds
@@ -44,7 +44,7 @@
 //!   refusal that is true.
 //! - **One sprint.** There is one current sprint, never none between two; no OK is said for one that
 //!   was ended; no two share a directory.
-//! - **Unknown is alive.** A claim is reclaimed only when its process is proven dead ([`agent`]).
+//! - **Unknown is alive.** A claim is reclaimed only when its process is proven dead ([`host::agent`]).
 //! - **An error is no answer.** Only "there is no such name" means absent; any other error stops the
 //!   command without an OK.
 //!
@@ -59,15 +59,15 @@
 //!   for another process longer than about two seconds.
 //! - Commands do not print: they give an answer, and `ui` writes to the standard streams. No foreign byte
 //!   reaches a terminal that is not printable.
-//! - The clock, the environment and random bits are asked for at the edge, in `commands`; the
+//! - The clock, the environment and random bits are asked for at the edge, in `host` and `commands`; the
 //!   exceptions are listed in the test.
 //! - No message tells an agent to force, to call itself something else or to use another store.
 //! - There is no unsafe code, and no `unwrap` outside of tests.
 
-pub mod agent;
 pub mod commands;
 pub mod error;
 pub mod git;
+pub mod host;
 pub mod place;
 pub mod record;
 pub mod rules;

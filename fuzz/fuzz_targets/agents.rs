@@ -7,9 +7,11 @@
 
 use std::collections::BTreeMap;
 
-use git_conductor::agent::process::Entry;
-use git_conductor::agent::{Given, Machine, Table, Vars, identify, name};
 use git_conductor::error::FailureKind;
+use git_conductor::host::agent::{Given, identify, name};
+use git_conductor::host::machine::Machine;
+use git_conductor::host::process::{Entry, Table};
+use git_conductor::host::vars::Vars;
 use git_conductor::rules::Me;
 use git_conductor_fuzz::is_raw;
 use libfuzzer_sys::fuzz_target;

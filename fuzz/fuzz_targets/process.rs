@@ -2,7 +2,7 @@
 //! change what is read of the rest.
 #![no_main]
 
-use git_conductor::agent::process::Entry;
+use git_conductor::host::process::Entry;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -5,7 +5,6 @@
 
 use std::path::PathBuf;
 
-use git_conductor::agent::name;
 use git_conductor::commands::abort::Aborted;
 use git_conductor::commands::archive::Archived;
 use git_conductor::commands::claim::{Claimed, Finish, Picked};
@@ -27,6 +26,7 @@ use git_conductor::commands::verify::{Checked, Verification, Verified};
 use git_conductor::error::{Caller, Failure, FailureKind, Stop};
 use git_conductor::git::Uncommitted;
 use git_conductor::git::notes::Setting;
+use git_conductor::host::agent::name;
 use git_conductor::record::note::{Artifact, Note};
 use git_conductor::record::salvage::Salvage;
 use git_conductor::record::{Attempt, Claim, Done, Sprint, Verdict};

@@ -2,9 +2,9 @@
 //! by nothing but a name.
 #![no_main]
 
-use git_conductor::agent::name::check;
 use git_conductor::commands::prime::input::Input;
 use git_conductor::commands::prime::{shell, subagent};
+use git_conductor::host::agent::name::check;
 use git_conductor::rules::Me;
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};

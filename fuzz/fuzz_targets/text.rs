@@ -2,7 +2,7 @@
 //! escape stays as it is, and JSON still means the same.
 #![no_main]
 
-use git_conductor::agent::name;
+use git_conductor::host::agent::name;
 use git_conductor::ui::text::{list, safe, safe_json};
 use git_conductor_fuzz::is_raw;
 use libfuzzer_sys::fuzz_target;

@@ -6,10 +6,14 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::world::RealWorld;
-use crate::agent::{self, Given, Machine, Unread, Vars};
 use crate::error::{Failure, FailureKind};
 use crate::git::{Config, Env, GO_THERE, Limit, Repo};
+use crate::host::agent::{self, Given};
+use crate::host::machine::Machine;
+use crate::host::process::Unread;
+use crate::host::program;
+use crate::host::system::System;
+use crate::host::vars::Vars;
 use crate::place::{self, Place};
 use crate::record::Checkout;
 use crate::record::sharing::Sharing;
@@ -52,12 +56,12 @@ pub struct Context {
     /// Where the store is.
     pub place: Place,
     /// The store.
-    pub store: Store<RealWorld>,
+    pub store: Store<System>,
     /// Who asks.
     pub asker: Asker,
     /// The stores beside the repository's own, where all are asked ([`StoreAccess::Own`]): those that its
     /// settings take the place of, and the one that the user names.
-    pub others: Vec<Store<RealWorld>>,
+    pub others: Vec<Store<System>>,
     /// git's configuration outside of a repository.
     outside: Option<Config>,
     /// Whether `conductor.staleAfter` makes sense. If not, nothing counts as stale.
@@ -103,8 +107,7 @@ fn nowhere(error: std::io::Error) -> Failure {
         return Failure::io(error, "cannot tell the current directory").hint(GO_THERE);
     }
     // The kernel knows what it was called; elsewhere the shell does.
-    let was =
-        std::fs::read_link("/proc/self/cwd").ok().or_else(|| variable("PWD").map(PathBuf::from));
+    let was = program::current_directory().or_else(|| variable("PWD").map(PathBuf::from));
     let was = was.map(|path| path.display().to_string()).unwrap_or_default();
     let was = was.strip_suffix(" (deleted)").unwrap_or(&was);
     let named = if was.is_empty() { String::new() } else { format!(" '{was}'") };
@@ -197,7 +200,7 @@ impl Context {
         let max_attempts_is_bad = max_attempts == Some(None);
         let sharing = repo.as_ref().map_or(Ok(Sharing::Umask), Repo::sharing)?;
         let mut known = vec![&place.store];
-        let mut more: Vec<Store<RealWorld>> = Vec::new();
+        let mut more: Vec<Store<System>> = Vec::new();
         for other in &others {
             if !known.contains(&&other.store) {
                 known.push(&other.store);
@@ -331,9 +334,9 @@ fn store(
     me: Me,
     stale_after: SignedDuration,
     sharing: Sharing,
-) -> Store<RealWorld> {
+) -> Store<System> {
     let only = place.explicit.then(|| place::project_hash(&place.project));
-    Store::new(RealWorld::new(place.store.clone(), machine, me, stale_after, sharing), only)
+    Store::new(System::new(place.store.clone(), machine, me, stale_after, sharing), only)
 }
 
 /// Reads how many there may be: a number of at least 1.

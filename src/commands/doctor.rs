@@ -5,7 +5,6 @@
 //! and with it only what no running command can miss.
 
 mod answer;
-mod disk;
 mod pushes;
 mod race;
 
@@ -15,10 +14,11 @@ use jiff::SignedDuration;
 
 use super::context::{self, StoreAccess};
 use super::session::{Answered, Run, Session};
-use super::world::Mutex;
 use super::{Context, Global, hooks, install, skill, start, status};
 use crate::error::{Failure, FailureKind, Hint, Stop};
 use crate::git::{self, Broken, Env, Repo};
+use crate::host::disk;
+use crate::host::system::Mutex;
 use crate::place::Origin;
 use crate::record::{Maker, salvage};
 use crate::rules::gate::Pin;

@@ -5,9 +5,9 @@ use std::ffi::OsString;
 use super::command_line::{Cli, command, parse, parse_named};
 use super::run::supervisor;
 use super::session::Session;
-use super::signals::outlive_the_limit_of_files;
 use super::{Command, completion};
 use crate::error;
+use crate::host::signals::outlive_the_limit_of_files;
 
 /// Runs the program: `args` begins with its name. Gives the exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {

@@ -7,10 +7,10 @@ mod answer;
 
 pub(super) use answer::{lacks_text, open_json};
 
-use super::world::RealWorld;
 use super::{Context, context, notes};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::git::{Config, Differing, Repo};
+use crate::host::system::System;
 use crate::rules::gate::{self, Checked, Content, GateAllowed, Pin, Policy, Question};
 use crate::rules::reasons::{EvidenceProblem, GateDenied, MissingEvidence};
 use crate::rules::{Board, PhaseId, Refusal, State};
@@ -270,7 +270,7 @@ struct Looked {
 /// Asks the gate of one store.
 fn look(
     context: &Context,
-    store: &Store<RealWorld>,
+    store: &Store<System>,
     settings: &Settings,
     outgoing: &Outgoing,
 ) -> Result<Looked, Stop> {
@@ -324,11 +324,7 @@ pub(super) fn checked(
 
 /// Without an unfinished sprint the last one that came to the guarding phase, or failed before it, has
 /// the word, archived or not: or else a failure would open the gate as soon as its sprint is over.
-fn before(
-    store: &Store<RealWorld>,
-    board: Option<&Board>,
-    settings: &Settings,
-) -> Result<(), Stop> {
+fn before(store: &Store<System>, board: Option<&Board>, settings: &Settings) -> Result<(), Stop> {
     let phase = &settings.phase;
     // That it has not failed was just seen.
     if board.is_some_and(|board| gate::verdict(board, phase).is_some()) {
@@ -342,11 +338,7 @@ fn before(
 }
 
 /// Hashes what the direct dependencies of `id` handed over.
-fn pins(
-    store: &Store<RealWorld>,
-    board: &Board,
-    id: PhaseId,
-) -> Result<Vec<(PhaseId, Pin)>, Failure> {
+fn pins(store: &Store<System>, board: &Board, id: PhaseId) -> Result<Vec<(PhaseId, Pin)>, Failure> {
     let mut pins = Vec::new();
     for &dep in &board.graph.phase(id).depends_on {
         if let State::Done(done) = board.state(dep) {

@@ -13,7 +13,6 @@ pub mod concurrency;
 pub mod context;
 pub mod doctor;
 mod entry;
-mod events;
 mod gate;
 pub mod graph;
 pub mod guard;
@@ -35,7 +34,6 @@ pub mod run;
 pub mod salvage;
 mod session;
 pub mod show;
-mod signals;
 pub mod skill;
 pub mod start;
 pub mod status;
@@ -44,7 +42,6 @@ pub mod verify;
 pub mod wait;
 mod waiting;
 mod worktrees;
-mod world;
 
 use clap::Subcommand;
 

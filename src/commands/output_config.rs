@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::Context;
 use super::options::{Options, When};
-use crate::agent;
 use crate::error::Caller;
+use crate::host::agent;
 use crate::ui::Format;
 use crate::ui::text::Paint;
 

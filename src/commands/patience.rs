@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::context::parse_duration;
-use super::signals::Signals;
+use crate::host::signals::Signals;
 use crate::ui::waiting::Live;
 
 /// How long to wait, and who watches.

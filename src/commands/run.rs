@@ -8,8 +8,6 @@
 mod answer;
 mod end;
 pub mod supervisor;
-mod terminal;
-mod tree;
 mod watch;
 mod wire;
 
@@ -25,10 +23,10 @@ use super::inputs::Input;
 use super::patience::{Patience, WaitOptions};
 use super::recorded::Dirty;
 use super::session::{Answered, Run, Session};
-use super::signals::Signals;
 use super::{claim, complete, waiting};
-use crate::agent::{NAME_VARIABLES, PID_VARIABLE, TOKEN_VARIABLE};
 use crate::error::{self, Failure, FailureKind, Stop};
+use crate::host::agent::{NAME_VARIABLES, PID_VARIABLE, TOKEN_VARIABLE};
+use crate::host::signals::Signals;
 use crate::place::STORE_VARIABLE;
 use crate::record::{Claim, Done, Verdict};
 use crate::rules::graph::Handover;
@@ -216,7 +214,7 @@ fn waiting_again(mut stop: Stop, phase: &str) -> Stop {
     if let Stop::Refused(refusal) = &mut stop
         && let Refusal::TimedOut { again, .. } = &mut **refusal
     {
-        let words = ["wait", phase, "--for", "claimable", "--timeout", waiting::BEARABLE];
+        let words = ["wait", phase, "--for", "claimable", "--timeout", waiting::SHELL_TIMEOUT_HINT];
         *again = words.map(str::to_owned).to_vec();
     }
     stop

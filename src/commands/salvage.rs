@@ -369,7 +369,7 @@ struct Drop {
 fn drop(request: &Drop) -> Result<Dropped, Stop> {
     let repo = context::need_repository()?;
     let kept = repo.salvages(None)?;
-    let now = super::world::now();
+    let now = crate::host::system::now();
     let mut dropped = match request {
         Drop { all: true, .. } => kept.clone(),
         Drop { names, .. } if names.is_empty() => {

@@ -20,8 +20,10 @@ use super::context::{need_repository, text};
 use super::install::Change;
 use super::install::files::{self, There};
 use super::session::{Answered, Run, Session};
-use crate::agent::{self, Machine, Vars};
 use crate::error::{Failure, FailureKind, Stop};
+use crate::host::agent;
+use crate::host::machine::Machine;
+use crate::host::vars::Vars;
 use foreign::{ForeignFiles, ForeignSettings};
 
 /// What an agent reads; made by `UPDATE=1 cargo test --test it generated`.

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::Context;
-use super::events::Events;
 use super::patience::Patience;
-use super::signals::Signals;
 use crate::error::{Failure, FailureKind, Stop};
+use crate::host::signals::Signals;
+use crate::host::watcher::Watcher;
 use crate::rules::prospect::last_change;
 use crate::rules::waiting::{Goal, Outlook, outlook};
 use crate::rules::{Board, Life, Refusal, State};
@@ -21,11 +21,11 @@ use crate::store::World as _;
 use crate::ui::waiting::Progress;
 
 /// Where one is told how long it lasts, the time is drawn anew so often.
-pub(super) const TICK: Duration = Duration::from_secs(1);
+pub(super) const REDRAW_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a waiter that nobody sees on a terminal says what it waits for.
 const REPEAT: Duration = Duration::from_secs(5 * 60);
 /// How long an agent's shell lets a command run at least; what is hinted at.
-pub(super) const BEARABLE: &str = "90s";
+pub(super) const SHELL_TIMEOUT_HINT: &str = "90s";
 /// The first wait that is hinted at, and the longest, in seconds: few shells of agents allow more.
 const WAITS: (u64, u64) = (90, 10 * 60);
 
@@ -60,14 +60,14 @@ pub(super) fn until<T>(
     let in_place = patience.live.as_ref().is_some_and(|live| live.is_in_place());
     let shown = || if in_place { Signals::catch().map(Rc::new) } else { None };
     let signals = patience.signals.or_else(shown);
-    let tick = if in_place { TICK } else { REPEAT };
+    let tick = if in_place { REDRAW_INTERVAL } else { REPEAT };
     let mut said: Option<Duration> = None;
-    let mut events = Events::new(signals);
+    let mut watcher = Watcher::new(signals);
     let mut live = patience.live;
     loop {
-        events.obey(&mut |_| live.iter_mut().for_each(|live| live.erase()))?;
-        events.clear();
-        let seen = look(context, &mut events, goal, &act);
+        watcher.obey(&mut |_| live.iter_mut().for_each(|live| live.erase()))?;
+        watcher.clear();
+        let seen = look(context, &mut watcher, goal, &act);
         let now = context.now();
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let is_over = left.is_some_and(|left| left.is_zero());
@@ -76,7 +76,7 @@ pub(super) fn until<T>(
             Ok(Look::Later(waiting)) => *waiting,
             // Another command is in the middle of a change, or was killed there.
             Err(Stop::Failed(failure)) if failure.kind == FailureKind::Busy && !is_over => {
-                events.sleep(Some(left.map_or(TICK, |left| left.min(TICK))));
+                watcher.sleep(Some(left.map_or(REDRAW_INTERVAL, |left| left.min(REDRAW_INTERVAL))));
                 continue;
             }
             Err(stop) => return Err(stop),
@@ -99,18 +99,18 @@ pub(super) fn until<T>(
             let next = if in_place { tick } else { next };
             longest = Some(longest.map_or(next, |longest| longest.min(next)));
         }
-        events.sleep(longest);
+        watcher.sleep(longest);
     }
 }
 
 /// Sets the watches, looks at the board, and acts if the time has come.
 fn look<T>(
     context: &Context,
-    events: &mut Events,
+    watcher: &mut Watcher,
     goal: &dyn Fn(&Board) -> Result<Goal, Stop>,
     act: &impl Fn(&Board) -> Result<T, Stop>,
 ) -> Result<Look<T>, Stop> {
-    context.store.each_directory(&mut |dir| events.watch(dir))?;
+    context.store.each_directory(&mut |dir| watcher.watch(dir))?;
     context.store.world().forget_verdicts();
     let mut board = context.store.board()?.ok_or(Refusal::NoSprint {})?;
     let goal = goal(&board)?;
@@ -131,8 +131,8 @@ fn look<T>(
             Err(stop) => return Err(stop),
         },
     };
-    watch_owners(context, events, &board);
-    watch_oneself(context, events)?;
+    watch_owners(context, watcher, &board);
+    watch_oneself(context, watcher)?;
     Ok(Look::Later(Box::new(later)))
 }
 
@@ -162,7 +162,7 @@ pub(super) fn ahead(now: Timestamp, then: Timestamp) -> Duration {
 }
 
 /// Wakes when an agent that is seen alive dies.
-pub(super) fn watch_owners(context: &Context, events: &mut Events, board: &Board) {
+pub(super) fn watch_owners(context: &Context, watcher: &mut Watcher, board: &Board) {
     let world = context.store.world();
     for id in board.graph.ids() {
         let process = match board.state(id) {
@@ -174,12 +174,12 @@ pub(super) fn watch_owners(context: &Context, events: &mut Events, board: &Board
             State::Claimed(_) | State::Done(_) | State::Pending => None,
         };
         let Some(process) = process else { continue };
-        events.watch_process(process.pid, || world.life_of(process) == Life::Alive);
+        watcher.watch_process(process.pid, || world.life_of(process) == Life::Alive);
     }
 }
 
 /// Wakes when the agent that waits dies, and ends where it has: nobody would do the work then.
-fn watch_oneself(context: &Context, events: &mut Events) -> Result<(), Failure> {
+fn watch_oneself(context: &Context, watcher: &mut Watcher) -> Result<(), Failure> {
     let world = context.store.world();
     let Some(me) = context.asker.me.any_process() else { return Ok(()) };
     match world.life_of(me) {
@@ -187,7 +187,7 @@ fn watch_oneself(context: &Context, events: &mut Events) -> Result<(), Failure> 
             let gone = "the agent that was to get the answer is gone";
             return Err(Failure::new(FailureKind::Io, gone));
         }
-        Life::Alive => events.watch_process(me.pid, || world.life_of(me) == Life::Alive),
+        Life::Alive => watcher.watch_process(me.pid, || world.life_of(me) == Life::Alive),
         Life::Unknown => {}
     }
     Ok(())

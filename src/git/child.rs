@@ -1,5 +1,6 @@
 //! Running git itself, without a shell.
 
+mod deadline;
 mod limit;
 mod watchdog;
 

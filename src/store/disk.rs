@@ -7,8 +7,6 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
-#[cfg(any(target_os = "linux", target_os = "android"))]
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
@@ -17,6 +15,7 @@ use rustix::fs::{self as sys, AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::dir::{Dir, Entry, Kind, NewFile, Stat};
+use super::listing::{DIRECTORY, each_entry};
 use crate::record::sharing::Sharing;
 
 /// An open directory of the real file system.
@@ -30,13 +29,6 @@ pub struct DiskDir {
 /// A file being written.
 #[derive(Debug)]
 pub struct DiskFile(File);
-
-/// A directory is listed by so many bytes at a time; one entry has no more than 280.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-const LISTED: usize = 8 * 1024;
-
-const DIRECTORY: OFlags =
-    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// How a name is listed. One that is not UTF-8 gets a `/`, which no name has, and its bytes in
 /// hexadecimal: it matches nothing of ours, and can be removed all the same.
@@ -62,41 +54,6 @@ fn component(name: &str) -> Result<Cow<'_, OsStr>, Errno> {
     let strange =
         bytes.filter(|bytes| std::str::from_utf8(bytes).is_err() && !bytes.contains(&b'/'));
     Ok(Cow::Owned(OsString::from_vec(strange.ok_or(Errno::INVAL)?)))
-}
-
-/// Calls `each` with every name in a directory and what its entry says of its kind, until it says
-/// no. The position in a directory belongs to the open file, so it is opened anew.
-fn each_entry(
-    dir: &OwnedFd,
-    each: &mut dyn FnMut(&[u8], FileType) -> io::Result<bool>,
-) -> io::Result<()> {
-    // The C library's readers take twice as many system calls for the short directories that we
-    // have.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    {
-        let anew = sys::openat(dir, ".", DIRECTORY, Mode::empty())?;
-        let mut space = [const { MaybeUninit::uninit() }; LISTED];
-        let mut entries = sys::RawDir::new(anew, &mut space);
-        while let Some(entry) = entries.next() {
-            let entry = match entry {
-                // The directory has been removed, and has no entries: the C library says so as
-                // well.
-                Err(Errno::NOENT) => break,
-                entry => entry?,
-            };
-            if !each(entry.file_name().to_bytes(), entry.file_type())? {
-                break;
-            }
-        }
-    }
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    for entry in sys::Dir::read_from(dir)? {
-        let entry = entry?;
-        if !each(entry.file_name().to_bytes(), entry.file_type())? {
-            break;
-        }
-    }
-    Ok(())
 }
 
 impl DiskDir {

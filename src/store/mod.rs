@@ -7,8 +7,9 @@
 //! `sprints` (which one is current), [`read`] (the board), `carry` (what one sprint takes over of
 //! another), `publish` (how sprints begin and end), [`history`], `asker` (who asks), `completing`,
 //! `freeing` and [`change`] (what commands ask of a phase), [`lifecycle`] (and of a sprint),
-//! [`leftovers`] (what kills leave). [`disk`] is the real world. This module must not print, and
-//! knows neither git nor the command line.
+//! [`leftovers`] (what kills leave). [`disk`] is the real world, and `listing`
+//! its way to list directories. This module must not print, and knows neither git nor the command
+//! line.
 //!
 //! # A phase's directory
 //!
@@ -45,6 +46,7 @@ mod latch;
 pub mod layout;
 pub mod leftovers;
 pub mod lifecycle;
+mod listing;
 mod lock;
 mod past;
 mod phase;

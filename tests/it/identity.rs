@@ -8,7 +8,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use git_conductor::agent::{Given, Machine, Vars, booted_at, identify, life, life_of};
+use git_conductor::host::agent::{Given, identify, life, life_of};
+use git_conductor::host::machine::{Machine, booted_at};
+use git_conductor::host::vars::Vars;
 use git_conductor::record::{Claim, Process};
 use git_conductor::rules::{Life, identity};
 use jiff::Timestamp;

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use git_conductor::agent::{Machine, life};
+use git_conductor::host::agent::life;
+use git_conductor::host::machine::Machine;
 use git_conductor::record::{Claim, Process};
 use git_conductor::rules::Life;
 use serde_json::{Value, json};

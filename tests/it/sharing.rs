@@ -31,7 +31,7 @@ fn sandbox() -> Option<Sandbox> {
 }
 
 fn rustix_is_root() -> bool {
-    git_conductor::agent::Machine::read().user == 0
+    git_conductor::host::machine::Machine::read().user == 0
 }
 
 /// Runs `script` as a user whose files are nobody else's to see.

@@ -13,9 +13,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["record", "rules", "error"]),
     ("git", &["record", "error"]),
     ("place", &["error", "store", "git"]),
-    ("agent", &["record", "rules", "error"]),
+    ("host", &["record", "rules", "error", "store"]),
     ("ui", &["record", "rules", "error", "store"]),
-    ("commands", &["record", "rules", "error", "store", "git", "place", "agent", "ui"]),
+    ("commands", &["record", "rules", "error", "store", "git", "place", "host", "ui"]),
     ("lib", &[]),
     ("main", &[]),
 ];
@@ -37,11 +37,11 @@ const ASKING: &[(&str, &str)] = &[
     ("commands/output_config.rs", "Timestamp::now"),
     ("commands/command_line.rs", "Timestamp::now"),
     // `Vars::from_process`.
-    ("agent/mod.rs", "env::var"),
-    // The store's real world.
-    ("commands/world.rs", "Timestamp::now"),
-    ("commands/world.rs", "Instant::now"),
-    ("commands/world.rs", "getrandom::"),
+    ("host/vars.rs", "env::var"),
+    // What the store asks of the outside.
+    ("host/system.rs", "Timestamp::now"),
+    ("host/system.rs", "Instant::now"),
+    ("host/system.rs", "getrandom::"),
     // How long git has taken.
     ("git/child/limit.rs", "Instant::now"),
     // How long it has been waited for.
@@ -50,9 +50,9 @@ const ASKING: &[(&str, &str)] = &[
     ("commands/prime/input.rs", "Instant::now"),
     // How long ago a signal came, and how long what is to end has had for that.
     ("commands/run/watch.rs", "Instant::now"),
-    ("commands/run/tree.rs", "Instant::now"),
+    ("host/descendants.rs", "Instant::now"),
     // The program that it begins as its own supervisor.
-    ("commands/run/watch.rs", "env::current_exe"),
+    ("host/program.rs", "env::current_exe"),
     // A temporary file's name.
     ("place/pointer.rs", "getrandom::"),
     ("main.rs", "env::args_os"),
@@ -62,12 +62,12 @@ const ASKING: &[(&str, &str)] = &[
 /// board that is drawn again, an artifact that is longer than memory, and what stands for an answer
 /// of `run`.
 const WRITING: &[&str] = &[
-    "agent/process.rs",
     "commands/output_config.rs",
     "commands/run/answer.rs",
-    "commands/run/terminal.rs",
     "commands/show/content.rs",
     "commands/status/screen.rs",
+    "host/posix.rs",
+    "host/terminal.rs",
 ];
 
 pub(crate) struct Source {
@@ -455,6 +455,44 @@ fn each_outside_thing_has_its_place() {
     );
     forbid(&["println!", "eprintln!", "print!(", "dbg!("], "a closed pipe would panic", |_| true);
     forbid(&["process::exit"], "destructors remove temporary files", |_| true);
+}
+
+/// Outside of `host`, which they do not know: what has two versions, of which one does for any system.
+const PLATFORM: &[&str] = &[
+    // A git child is killed by a handle, if there are any.
+    "git/child/deadline.rs",
+    // Directories are listed without the C library, where that saves system calls.
+    "store/listing.rs",
+];
+
+#[test]
+fn platform_code_is_in_host() {
+    const WORDS: &[&str] = &[
+        "cfg(target_os",
+        "cfg!(target_os",
+        "target_os =",
+        "/proc/",
+        "pidfd_",
+        "Pidfd",
+        "inotify",
+        "signal_hook",
+        " nix::",
+        "(nix::",
+    ];
+    let is_exempt = |source: &Source| PLATFORM.contains(&source.path.as_str());
+    forbid(WORDS, "platform code stays in host", |source| {
+        source.module() != "host" && !is_exempt(source)
+    });
+    for path in PLATFORM {
+        let sources = sources();
+        let source = sources.iter().find(|source| source.path == *path);
+        assert!(source.is_some_and(|source| source.code.contains("target_os")), "src/{path}");
+    }
+    // In there, only the folders of systems and what chooses one of them ask which system it is.
+    forbid(&["target_os"], "that is for a folder of a system to know", |source| {
+        let folders = ["host/mod.rs", "host/linux/", "host/other/"];
+        source.module() == "host" && !folders.iter().any(|folder| source.path.starts_with(folder))
+    });
 }
 
 #[test]

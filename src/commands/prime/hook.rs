@@ -10,11 +10,13 @@ use serde_json::{Map, Value};
 
 use super::input::Input;
 use super::{Primer, look, shell, subagent};
-use crate::agent::{self, Given, Machine, Vars};
 use crate::commands::context::{self, StoreAccess};
 use crate::commands::skill::Reader;
 use crate::commands::{Context, Global, gate};
 use crate::git::Repo;
+use crate::host::agent::{self, Given};
+use crate::host::machine::Machine;
+use crate::host::vars::Vars;
 use crate::rules::{Board, Me, Standing, decide};
 use crate::store::change::Asker;
 

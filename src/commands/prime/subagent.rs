@@ -79,7 +79,7 @@ pub(super) fn as_subagent(me: &Me, name: String) -> Me {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::name::check;
+    use crate::host::agent::name::check;
 
     #[test]
     fn any_id_gives_a_name_and_no_two_the_same() {

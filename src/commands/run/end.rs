@@ -2,8 +2,8 @@
 
 use std::io::ErrorKind;
 
-use signal_hook::consts::{SIGINT, SIGQUIT};
-use signal_hook::low_level::signal_name;
+use crate::host::signals::consts::{SIGINT, SIGQUIT};
+use crate::host::signals::signal_name;
 
 /// Exit code of a command that is there and cannot be run, as shells have it.
 const NOT_RUNNABLE: u8 = 126;

@@ -13,16 +13,17 @@ use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::{Pid, WaitStatus, getpid, getppid};
-use signal_hook::consts::{
+
+use super::wire::{Message, Wire};
+use crate::error;
+use crate::host::descendants::{self, Progress, Scope, Stopping};
+use crate::host::program::take_name;
+use crate::host::signals::Signals;
+use crate::host::signals::consts::{
     SIGABRT, SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGSYS, SIGTERM, SIGTRAP,
     SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
 };
-
-use super::tree::{self, Progress, Scope, Stopping};
-use super::wire::{Message, Wire};
-use crate::commands::events::Events;
-use crate::commands::signals::Signals;
-use crate::error;
+use crate::host::watcher::Watcher;
 
 /// How long it takes at most until it is looked again for an end that was missed.
 const AGAIN: Duration = Duration::from_millis(50);
@@ -43,10 +44,10 @@ pub fn run(words: &[OsString]) -> Option<u8> {
     rustix::net::sockopt::socket_type(&stdin).ok()?;
     let wire = Wire::new(UnixStream::from(stdin));
     let signals = Signals::catch_these(OUTLIVED).ok()?;
-    tree::take_name();
-    tree::adopt_orphans();
-    tree::wake_with_parent();
-    let elsewhere = getppid().and_then(|parent| tree::group_of(Some(parent)));
+    take_name();
+    descendants::adopt_orphans();
+    descendants::wake_with_parent();
+    let elsewhere = getppid().and_then(|parent| descendants::group_of(Some(parent)));
     let Some(stdin) = wire.wait_for_go() else { return Some(error::OK) };
     let (program, args) = words.split_first()?;
     let begun = Command::new(program).args(args).stdin(stdin).spawn();
@@ -78,7 +79,7 @@ impl Supervisor {
         loop {
             // Before it is looked for the children: one that ends after that look wakes this process again.
             self.hear();
-            let reaped = tree::reap(Some(self.command));
+            let reaped = descendants::reap(Some(self.command));
             for status in reaped.of_command {
                 if self.tell(status) {
                     return;
@@ -158,6 +159,6 @@ impl Supervisor {
         let wire = (!is_alone).then(|| self.wire.as_fd());
         let all = wire.into_iter().chain([self.signals.as_fd()]);
         let all: Vec<BorrowedFd<'_>> = all.chain(ends.iter().map(OwnedFd::as_fd)).collect();
-        Events::sleep_for(longest, &all);
+        Watcher::sleep_for(longest, &all);
     }
 }

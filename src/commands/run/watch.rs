@@ -6,7 +6,6 @@ use std::ffi::OsString;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -15,20 +14,19 @@ use rustix::process::{
     Pid, Signal, WaitOptions, getpid, getppid, kill_current_process_group, kill_process_group,
     waitpid,
 };
-use signal_hook::consts::{
-    SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1,
-    SIGUSR2, SIGWINCH, SIGXFSZ,
-};
-use signal_hook::low_level::emulate_default_handler;
-use signal_hook::low_level::siginfo::Cause;
 
-use super::terminal::{Modes, Terminal};
-use super::tree::{self, Progress, Scope, Stopping};
 use super::wire::{Message, Wire};
 use super::{end::End, supervisor};
 use crate::commands::Context;
-use crate::commands::events::Events;
-use crate::commands::signals::{Origin, Signals};
+use crate::host::descendants::{self, Progress, Scope, Stopping};
+use crate::host::program::this_program;
+use crate::host::signals::consts::{
+    SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1,
+    SIGUSR2, SIGWINCH, SIGXFSZ,
+};
+use crate::host::signals::{Cause, Origin, Signals, emulate_default_handler};
+use crate::host::terminal::{Modes, Terminal};
+use crate::host::watcher::Watcher;
 use crate::record::Token;
 use crate::store::standing::Standing;
 
@@ -72,26 +70,6 @@ impl Ended {
     }
 }
 
-/// This program, to be executed once more: also where its file was replaced.
-fn this_program() -> PathBuf {
-    let own = PathBuf::from("/proc/self/exe");
-    if own.exists() {
-        return own;
-    }
-    std::env::current_exe().unwrap_or_else(|_| started_as())
-}
-
-#[cfg(target_os = "linux")]
-fn started_as() -> PathBuf {
-    use std::os::unix::ffi::OsStringExt as _;
-    OsString::from_vec(rustix::param::linux_execfn().to_bytes().to_vec()).into()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn started_as() -> PathBuf {
-    "git-conductor".into()
-}
-
 /// What begins the supervisor of `words`.
 pub(super) fn command(words: &[OsString]) -> Command {
     let mut command = Command::new(this_program());
@@ -115,7 +93,7 @@ pub(super) fn run(
 struct Watch {
     signals: Rc<Signals>,
     /// What wakes it; `None` in the beginning.
-    events: Option<Events>,
+    watcher: Option<Watcher>,
     wire: Wire,
     /// The supervisor, which leads the group.
     group: Pid,
@@ -142,7 +120,7 @@ struct Watch {
 impl Watch {
     /// Begins the supervisor, and lets it begin the command.
     fn begin(signals: &Rc<Signals>, mut command: Command) -> std::io::Result<Self> {
-        tree::adopt_orphans();
+        descendants::adopt_orphans();
         let (ours, theirs) = UnixStream::pair()?;
         command.stdin(Stdio::from(OwnedFd::from(theirs))).process_group(0);
         let supervisor = command.spawn()?;
@@ -151,7 +129,7 @@ impl Watch {
         let group = Pid::from_child(&supervisor);
         let mut watch = Self {
             signals: Rc::clone(signals),
-            events: None,
+            watcher: None,
             wire: Wire::new(ours),
             group,
             terminal: None,
@@ -197,9 +175,9 @@ impl Watch {
             let left = again.map(|at| at.saturating_duration_since(Instant::now()));
             let left = left.filter(|_| self.watches());
             let others = [self.wire.as_fd(), self.signals.as_fd()];
-            match self.events.as_ref().filter(|_| self.watches()) {
-                Some(events) => looks = events.sleep_beside(left, &others),
-                None => Events::sleep_for(left, &others),
+            match self.watcher.as_ref().filter(|_| self.watches()) {
+                Some(wakes) => looks = wakes.sleep_beside(left, &others),
+                None => Watcher::sleep_for(left, &others),
             }
         }
     }
@@ -263,10 +241,10 @@ impl Watch {
         let Watched { context, sprint, phase, token } = watched;
         let Some(token) = token else { return false };
         let store = &context.store;
-        let events = self.events.get_or_insert_with(|| Events::new(None));
-        events.clear();
+        let wakes = self.watcher.get_or_insert_with(|| Watcher::new(None));
+        wakes.clear();
         let standing = store
-            .each_directory_of(phase, &mut |dir| events.watch(dir))
+            .each_directory_of(phase, &mut |dir| wakes.watch(dir))
             .and_then(|()| store.standing(sprint, phase, token));
         match standing {
             Ok(Standing::Lost | Standing::Replaced) => {
@@ -354,7 +332,7 @@ impl Watch {
             return;
         }
         self.take_terminal(Modes::Own);
-        if tree::is_orphaned() {
+        if descendants::is_orphaned() {
             // Nobody would ever continue it. The system does not stop such a group by what is typed, and
             // ends one whose terminal is gone.
             if asks {
@@ -424,7 +402,7 @@ impl Watch {
                 }
                 Progress::Wait(longest, ends) => {
                     let ends: Vec<_> = ends.iter().map(OwnedFd::as_fd).collect();
-                    Events::sleep_for(Some(longest), &ends);
+                    Watcher::sleep_for(Some(longest), &ends);
                 }
             }
         }
@@ -439,7 +417,7 @@ impl Watch {
 
     /// Collects what has ended, and learns how the command has; whether there is no child any more.
     fn reap(&mut self) -> bool {
-        let reaped = tree::reap(self.command);
+        let reaped = descendants::reap(self.command);
         for status in reaped.of_command {
             if let Some(code) = status.exit_status() {
                 self.end = Some(End::Exited(u8::try_from(code).unwrap_or(u8::MAX)));

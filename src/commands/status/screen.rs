@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::watch::Screen;
-use crate::commands::signals::Leave;
+use crate::host::signals::Leave;
 use crate::ui::columns::fit;
 use crate::ui::output::one_line;
 use crate::ui::{Answer, Format, Messages, Printed};

@@ -13,10 +13,10 @@ use serde_json::Value;
 
 use super::{NoSprint, view};
 use crate::commands::Context;
-use crate::commands::events::{Events, Woken};
-use crate::commands::signals::{Leave, Signals};
-use crate::commands::waiting::{TICK, ahead, watch_owners};
+use crate::commands::waiting::{REDRAW_INTERVAL, ahead, watch_owners};
 use crate::error::{self, Failure, FailureKind, Stop};
+use crate::host::signals::{Leave, Signals};
+use crate::host::watcher::{Watcher, Woken};
 use crate::rules::waiting::turns_stale;
 use crate::store::disk::DiskDir;
 use crate::store::layout::CONDUCTOR;
@@ -72,26 +72,28 @@ pub(super) fn watch(
     screen: &mut dyn Screen,
 ) -> Result<Watched, Stop> {
     let signals = if screen.is_live() { Signals::catch().map(Rc::new) } else { None };
-    let mut events = Events::of_owners_too(signals);
+    let mut watcher = Watcher::of_owners_too(signals);
     loop {
-        events.clear();
-        match look(open, &mut events) {
+        watcher.clear();
+        match look(open, &mut watcher) {
             Ok(look) => {
-                match show_until_woken(&look, &events, screen)? {
+                match show_until_woken(&look, &watcher, screen)? {
                     Shown::Changed => {}
                     Shown::Unread(error) => return Ok(Watched(error)),
                 }
                 // Else all that happens beside the store, once there is one, would wake it.
                 if !look.is_there {
-                    events.forget_directories();
+                    watcher.forget_directories();
                 }
             }
             // Another command is in the middle of a change, or was killed there.
             Err(Stop::Failed(failure)) if failure.kind == FailureKind::Busy => {
-                if events.sleep_while_read(Some(TICK), Some(screen.reader())) == Woken::Unread {
+                if watcher.sleep_while_read(Some(REDRAW_INTERVAL), Some(screen.reader()))
+                    == Woken::Unread
+                {
                     return Ok(Watched(None));
                 }
-                events.obey(&mut |leave| screen.leave(leave))?;
+                watcher.obey(&mut |leave| screen.leave(leave))?;
             }
             Err(stop) => return Err(stop),
         }
@@ -110,23 +112,23 @@ struct Look {
 }
 
 /// Sets the watches, and looks at the board.
-fn look(open: &dyn Fn() -> Result<Context, Failure>, events: &mut Events) -> Result<Look, Stop> {
+fn look(open: &dyn Fn() -> Result<Context, Failure>, watcher: &mut Watcher) -> Result<Look, Stop> {
     let context = open()?;
     context.store.world().only_look();
     let mut is_there = false;
     context.store.each_directory(&mut |dir| {
         is_there = true;
-        events.watch(dir);
+        watcher.watch(dir);
     })?;
-    watch_for_store(&context, events);
+    watch_for_store(&context, watcher);
     let mut until = None;
     let seen: Box<dyn Answer> = if let Some(board) = context.store.board()? {
         let view = view(&context, board);
-        watch_owners(&context, events, &view.board);
+        watch_owners(&context, watcher, &view.board);
         until = turns_stale(&view.board, context.now(), view.stale_after);
         if !is_there {
             // It has just begun, and none of its directories is watched.
-            events.wake();
+            watcher.wake();
         }
         Box::new(view)
     } else {
@@ -137,21 +139,21 @@ fn look(open: &dyn Fn() -> Result<Context, Failure>, events: &mut Events) -> Res
 
 /// Wakes when the directory of boards, or what is missing above it, is made; and when it is removed, which
 /// only the directory above tells of, as long as it is open here.
-fn watch_for_store(context: &Context, events: &mut Events) {
+fn watch_for_store(context: &Context, watcher: &mut Watcher) {
     let boards = context.store_path().join(CONDUCTOR);
-    let mut watched = None;
-    // Once more after each, for what was made before it was watched.
+    let mut nearest = None;
+    // Once more after each, for what was made before it was nearest.
     loop {
         let opened = |path: &std::path::Path| Some((path.to_owned(), DiskDir::open(path).ok()?));
         let Some((path, dir)) = boards.ancestors().find_map(opened) else { return };
-        if watched.as_ref() == Some(&path) {
+        if nearest.as_ref() == Some(&path) {
             return;
         }
-        events.watch(&dir);
+        watcher.watch(&dir);
         if let Some(above) = path.parent().and_then(|above| DiskDir::open(above).ok()) {
-            events.watch(&above);
+            watcher.watch(&above);
         }
-        watched = Some(path);
+        nearest = Some(path);
     }
 }
 
@@ -164,7 +166,11 @@ enum Shown {
 }
 
 /// Shows it until there is something else to see.
-fn show_until_woken(look: &Look, events: &Events, screen: &mut dyn Screen) -> Result<Shown, Stop> {
+fn show_until_woken(
+    look: &Look,
+    watcher: &Watcher,
+    screen: &mut dyn Screen,
+) -> Result<Shown, Stop> {
     loop {
         let now = look.context.now();
         match screen.show(&*look.seen, now) {
@@ -172,11 +178,11 @@ fn show_until_woken(look: &Look, events: &Events, screen: &mut dyn Screen) -> Re
             Ok(false) => return Ok(Shown::Unread(None)),
             Err(error) => return Ok(Shown::Unread(Some(error))),
         }
-        let tick = (screen.is_live() && !events.is_blind()).then_some(TICK);
+        let tick = (screen.is_live() && !watcher.is_blind()).then_some(REDRAW_INTERVAL);
         let left = look.until.map(|until| ahead(now, until));
         let longest = [tick, left].into_iter().flatten().min();
-        let woken = events.sleep_while_read(longest, Some(screen.reader()));
-        events.obey(&mut |leave| screen.leave(leave))?;
+        let woken = watcher.sleep_while_read(longest, Some(screen.reader()));
+        watcher.obey(&mut |leave| screen.leave(leave))?;
         let is_over = look.until.is_some_and(|until| look.context.now() >= until);
         match woken {
             Woken::Unread => return Ok(Shown::Unread(None)),

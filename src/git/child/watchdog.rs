@@ -3,9 +3,9 @@
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::Signal;
 
+use super::deadline::kill_after;
 use super::limit::said;
 use crate::error::{Failure, FailureKind};
 
@@ -23,18 +23,7 @@ pub(in crate::git) fn spawn(command: &mut Command) -> Result<Child, Failure> {
 fn spawn_for(command: &mut Command, longest: Duration) -> Result<Child, Failure> {
     let cannot = |error| Failure::io(error, "cannot run 'git'");
     let child = command.spawn().map_err(cannot)?;
-    // Where the system has no handles of processes, or no more threads, it is as it would be
-    // without.
-    if let Ok(handle) = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
-        let watch = move || {
-            let ends = &mut [PollFd::new(&handle, PollFlags::IN)];
-            let longest = Timespec::try_from(longest).ok();
-            if let Ok(0) = poll(ends, longest.as_ref()) {
-                pidfd_send_signal(&handle, Signal::KILL).ok();
-            }
-        };
-        std::thread::Builder::new().spawn(watch).ok();
-    }
+    kill_after(&child, longest);
     Ok(child)
 }
 

@@ -2,13 +2,11 @@
 //!
 //! [`identify`] turns the command line, the variables and the process table into a [`Me`];
 //! [`life()`] says whether the process of a claim lives. What follows from both is a rule, and the
-//! rules live in [`crate::rules::identity`]. Nothing here touches the store or git, changes anything
-//! or sends a signal, and nothing but [`Vars::from_process`] asks for the environment.
+//! rules live in [`crate::rules::identity`]. Nothing here touches the store or git, changes
+//! anything or sends a signal.
 //!
 //! - [`family`]: the table of known agents
 //! - [`name`]: what a name may be
-//! - [`process`]: the process table
-//! - [`machine`]: machine, boot and namespaces
 //! - `chain`: which process above us lives as long as the agent
 //! - `programs`: what stands between an agent and its commands
 //! - `life`: dead, alive or unknown
@@ -16,26 +14,22 @@
 mod chain;
 pub mod family;
 mod life;
-pub mod machine;
 pub mod name;
-pub mod process;
 mod programs;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-
 pub use family::{FAMILIES, Family};
 pub use life::{life, life_of};
-pub use machine::{Machine, booted_at};
-pub use process::{Table, Unread};
 
+use super::machine::Machine;
+use super::process::{Entry, Seat, Table};
+use super::vars::Vars;
 use crate::error::{Failure, FailureKind};
 use crate::record::{Process, Terminal, Token};
 use crate::rules::Me;
 use chain::Chain;
 use family::Detected;
-use process::{Entry, Seat};
 
 /// The variables that give a name, best first.
 pub const NAME_VARIABLES: &[&str] = &["GIT_CONDUCTOR_AGENT", "NANOSTACK_AGENT"];
@@ -53,54 +47,19 @@ pub struct Given {
     pub pid: Option<i64>,
 }
 
-/// The environment variables, taken once.
-#[derive(Debug, Clone, Default)]
-pub struct Vars(BTreeMap<String, String>);
-
 impl Vars {
-    /// This process's variables. A value that is not UTF-8 is kept as far as it can be read.
+    /// With the session that an agent of a family told by other means, unless its variables tell
+    /// one.
     #[must_use]
-    pub fn from_process() -> Self {
-        std::env::vars_os()
-            .filter_map(|(name, value)| {
-                Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
-            })
-            .collect()
-    }
-
-    /// With the session that an agent of a family told by other means, unless its variables tell one.
-    #[must_use]
-    pub fn with_session(mut self, session: Option<&(&'static str, String)>) -> Self {
+    pub fn with_session(self, session: Option<&(&'static str, String)>) -> Self {
         let family =
             |(name, _): &&(&str, String)| FAMILIES.iter().find(|known| known.name == *name);
         if let Some((known, (_, id))) = session.and_then(|told| Some((family(&told)?, told)))
             && let (None, Some(variable)) = (known.session(&self), known.ids.first())
         {
-            self.0.insert((*variable).to_owned(), id.clone());
+            return self.with(variable, id);
         }
         self
-    }
-
-    /// The variables of another process, as the system shows them: each ends with a zero byte.
-    pub(crate) fn parse(bytes: &[u8]) -> Self {
-        let pairs = bytes.split(|byte| *byte == 0).filter_map(|pair| {
-            let (name, value) = pair.split_at(pair.iter().position(|byte| *byte == b'=')?);
-            let name = std::str::from_utf8(name).ok()?;
-            Some((name, String::from_utf8_lossy(&value[1..]).into_owned()))
-        });
-        pairs.collect()
-    }
-
-    /// The variable's value; an empty one counts as not set.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
-    }
-}
-
-impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Vars {
-    fn from_iter<I: IntoIterator<Item = (N, V)>>(iter: I) -> Self {
-        Self(iter.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
 }
 
@@ -113,7 +72,8 @@ pub fn calling(vars: &Vars, machine: &Machine, table: &impl Table) -> Option<Str
     }
 }
 
-/// Whether nothing shows that an agent or a job asks; for who is told something where no store was found.
+/// Whether nothing shows that an agent or a job asks; for who is told something where no store was
+/// found.
 #[must_use]
 pub fn is_person() -> bool {
     let (vars, machine) = (Vars::from_process(), Machine::read());
@@ -221,7 +181,8 @@ impl Found {
 }
 
 /// Looks for the process that lives as long as who calls. Environments of others are only read for
-/// those whose session id names them: there a process is the agent's own if it was started with that id.
+/// those whose session id names them: there a process is the agent's own if it was started with
+/// that id.
 fn find<T: Table>(
     table: &T,
     chain: &Chain<'_, T>,
@@ -279,14 +240,15 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// `Ann-Lee-4711`: who, and the process that stays, or the session; without one, the terminal or
-    /// the node.
+    /// `Ann-Lee-4711`: who, and the process that stays, or the session; without one, the terminal
+    /// or the node.
     fn stay(&self, who: &str) -> String {
         let number = self.anchor.map(|entry| entry.pid).or(self.seat.map(|seat| seat.session));
         if let Some(number) = number {
             return format!("{who}-{number}");
         }
-        // Device numbers as the kernel prints them: 136 to 143 are the pseudo-terminals, 4 the consoles.
+        // Device numbers as the kernel prints them: 136 to 143 are the pseudo-terminals, 4 the
+        // consoles.
         let tty = self.tty;
         let (major, minor) = ((tty >> 8) & 0xfff, (tty & 0xff) | ((tty >> 12) & 0xf_ff00));
         match (major, self.machine.node.as_deref().map(|node| name::tidy(node, 63))) {

@@ -50,7 +50,8 @@ pub fn is_printable(c: char) -> bool {
 /// Checks a name that was given; `origin` says where (`--agent`, a variable).
 ///
 /// # Errors
-/// [`FailureKind::Usage`] if it is not 1 to 128 printable characters, or begins or ends with a blank.
+/// [`FailureKind::Usage`] if it is not 1 to 128 printable characters, or begins or ends with a
+/// blank.
 pub fn check(name: &str, origin: &str) -> Result<(), Failure> {
     let fault = if name.is_empty() {
         "is empty"
@@ -85,8 +86,8 @@ pub(super) fn tidy(text: &str, longest: usize) -> String {
     text.trim_matches(['-', '.']).to_owned()
 }
 
-/// Makes a name's part of what a person is called: letters and digits of any script stay, with the marks
-/// on them; what is between them becomes one `-`.
+/// Makes a name's part of what a person is called: letters and digits of any script stay, with the
+/// marks on them; what is between them becomes one `-`.
 #[must_use]
 pub(super) fn of_person(text: &str, longest: usize) -> String {
     let mut name = String::new();

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::agent::{self, Machine, Unread};
+use super::agent;
+use super::machine::{Machine, booted_at};
+use super::process::Unread;
 use crate::error::{Failure, FailureKind};
 use crate::record::sharing::Sharing;
 use crate::record::{Claim, Event, Process, Token};
@@ -19,12 +21,12 @@ use crate::store::{CheckedDir, World, is_planted};
 
 /// An owner that was heard so lately is not noted again: it may ask many times a second. Where a
 /// claim turns stale sooner than four times that, a quarter of it.
-const SILENCE: SignedDuration = SignedDuration::from_secs(15);
+const HEARTBEAT_INTERVAL: SignedDuration = SignedDuration::from_secs(15);
 /// How long the mutex is tried for.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// One store on this machine's disk.
-pub struct RealWorld {
+pub struct System {
     path: PathBuf,
     machine: Machine,
     /// Who asks, whose own claims are to be heard of.
@@ -36,14 +38,14 @@ pub struct RealWorld {
     /// Whether nothing is to be changed, not even a time.
     only_looks: Cell<bool>,
     root: OnceCell<DiskDir>,
-    /// Verdicts of this command. An agent that holds many phases is looked at once: whoever was dead
-    /// stays so, and one that dies meanwhile died after the command looked.
+    /// Verdicts of this command. An agent that holds many phases is looked at once: whoever was
+    /// dead stays so, and one that dies meanwhile died after the command looked.
     verdicts: RefCell<Vec<(Process, Life)>>,
 }
 
-impl RealWorld {
+impl System {
     /// The store at `path`, which need not exist.
-    pub(super) fn new(
+    pub(crate) fn new(
         path: PathBuf,
         machine: Machine,
         me: Me,
@@ -54,7 +56,7 @@ impl RealWorld {
             path,
             machine,
             me,
-            interval: SILENCE.min(stale_after / 4),
+            interval: HEARTBEAT_INTERVAL.min(stale_after / 4),
             sharing,
             only_looks: Cell::new(false),
             root: OnceCell::new(),
@@ -62,25 +64,25 @@ impl RealWorld {
         }
     }
 
-    /// Changes nothing from now on where the protocol does not ask for it: a key that is pressed in a
-    /// shell is no command of the owner.
-    pub(super) fn only_look(&self) {
+    /// Changes nothing from now on where the protocol does not ask for it: a key that is pressed in
+    /// a shell is no command of the owner.
+    pub(crate) fn only_look(&self) {
         self.only_looks.set(true);
     }
 
     /// Forgets who was seen alive: a command that lasts has to look again.
-    pub(super) fn forget_verdicts(&self) {
+    pub(crate) fn forget_verdicts(&self) {
         self.verdicts.borrow_mut().clear();
         self.machine.table.unread().forget();
     }
 
     /// What could not be read of this machine, by then.
-    pub(super) fn unread(&self) -> Unread {
+    pub(crate) fn unread(&self) -> Unread {
         self.machine.table.unread().clone()
     }
 
     /// The store's path.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -103,7 +105,7 @@ impl RealWorld {
     }
 
     /// The audit log and its length in bytes; `None` if there is none.
-    pub(super) fn open_audit(&self) -> Result<Option<(File, u64)>, Failure> {
+    pub(crate) fn open_audit(&self) -> Result<Option<(File, u64)>, Failure> {
         let Some(root) = self.open_root()? else { return Ok(None) };
         match root.readable(AUDIT) {
             Ok(opened) => Ok(Some(opened)),
@@ -125,13 +127,13 @@ impl RealWorld {
 }
 
 /// What time it is, also where there is no store.
-pub(super) fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Timestamp::now()
 }
 
 /// What the mutex was found to be worth.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Mutex {
+pub(crate) enum Mutex {
     /// Nobody has needed it yet.
     Absent,
     /// It keeps a second one out.
@@ -144,9 +146,9 @@ pub(super) enum Mutex {
     Unusable(String),
 }
 
-impl RealWorld {
+impl System {
     /// Tries the mutex out, without waiting and without making it.
-    pub(super) fn try_mutex(&self) -> Result<Mutex, Failure> {
+    pub(crate) fn try_mutex(&self) -> Result<Mutex, Failure> {
         let Some(conductor) = self.conductor()? else { return Ok(Mutex::Absent) };
         match conductor.dir().stat(GUARD) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Mutex::Absent),
@@ -174,7 +176,7 @@ impl RealWorld {
     }
 }
 
-impl World for RealWorld {
+impl World for System {
     type Dir = DiskDir;
 
     fn conductor(&self) -> Result<Option<CheckedDir<DiskDir>>, Failure> {
@@ -254,7 +256,7 @@ impl World for RealWorld {
     }
 
     fn booted_at(&self) -> Option<Timestamp> {
-        agent::booted_at(&self.machine)
+        booted_at(&self.machine)
     }
 
     fn under_mutex<T>(
@@ -333,7 +335,7 @@ impl World for RealWorld {
 }
 
 /// Up to half of `wait`, so that contenders do not come back in step.
-pub(super) fn jitter(wait: Duration) -> Duration {
+pub(crate) fn jitter(wait: Duration) -> Duration {
     let mut byte = [0; 1];
     // Without random bits contenders are merely in step.
     getrandom::fill(&mut byte).ok();

@@ -1,5 +1,6 @@
-//! Signals, for the commands that must act before one has its way: a command that has drawn on a terminal
-//! tidies it up first, and one that runs another passes them on. No other command catches any.
+//! Signals, for the commands that must act before one has its way: a command that has drawn on a
+//! terminal tidies it up first, and one that runs another passes them on. No other command catches
+//! any.
 
 use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -7,19 +8,24 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+pub(crate) use signal_hook::consts;
 use signal_hook::consts::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH, SIGXFSZ};
+use signal_hook::flag;
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::WithOrigin;
-pub(super) use signal_hook::iterator::exfiltrator::origin::Origin;
-use signal_hook::{flag, low_level};
+pub(crate) use signal_hook::iterator::exfiltrator::origin::Origin;
+pub(crate) use signal_hook::low_level::siginfo::Cause;
+pub(crate) use signal_hook::low_level::{emulate_default_handler, signal_name};
 
+use super::Current;
+use super::platform::Control as _;
 use crate::error::{Failure, FailureKind};
 
 /// What a terminal is tidied up for. SIGQUIT ends a command that does not come to look.
 const OF_TERMINAL: [i32; 5] = [SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGWINCH];
 
 /// Signals that were caught, to be polled for.
-pub(super) struct Signals {
+pub(crate) struct Signals {
     /// Readable once there was one.
     wakes: UnixStream,
     caught: RefCell<SignalDelivery<UnixStream, WithOrigin>>,
@@ -27,7 +33,7 @@ pub(super) struct Signals {
 
 /// What a terminal is tidied up for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Leave {
+pub(crate) enum Leave {
     /// It goes on later.
     ForNow,
     /// It ends.
@@ -36,13 +42,13 @@ pub(super) enum Leave {
 
 impl Signals {
     /// Catches those that concern who draws on a terminal; `None` where that cannot be done.
-    pub(super) fn catch() -> Option<Self> {
+    pub(crate) fn catch() -> Option<Self> {
         Self::catch_these(OF_TERMINAL).ok()
     }
 
     /// Catches these from now on. A signal that is ignored stays so, as for a command under nohup.
-    pub(super) fn catch_these(signals: impl IntoIterator<Item = i32>) -> std::io::Result<Self> {
-        let ignored = ignored();
+    pub(crate) fn catch_these(signals: impl IntoIterator<Item = i32>) -> std::io::Result<Self> {
+        let ignored = Current::ignored_signals();
         let caught = signals.into_iter().filter(|signal| ignored & (1 << (signal - 1)) == 0);
         let (read, write) = UnixStream::pair()?;
         let wakes = read.try_clone()?;
@@ -51,27 +57,28 @@ impl Signals {
     }
 
     /// Those that have come since it was last asked, each with who sent it.
-    pub(super) fn take(&self) -> Vec<Origin> {
+    pub(crate) fn take(&self) -> Vec<Origin> {
         self.caught.borrow_mut().pending().collect()
     }
 
-    /// Does what they ask for, once `tidy` has tidied the terminal up. Returns if there were none, and
-    /// when it is to go on after it was stopped.
+    /// Does what they ask for, once `tidy` has tidied the terminal up. Returns if there were none,
+    /// and when it is to go on after it was stopped.
     ///
     /// # Errors
     /// It should have ended, and could not.
-    pub(super) fn obey(&self, tidy: &mut dyn FnMut(Leave)) -> Result<(), Failure> {
+    pub(crate) fn obey(&self, tidy: &mut dyn FnMut(Leave)) -> Result<(), Failure> {
         for Origin { signal, .. } in self.take() {
             match signal {
                 SIGWINCH | SIGCONT | SIGCHLD | SIGXFSZ => {}
                 SIGTSTP => {
                     tidy(Leave::ForNow);
-                    low_level::emulate_default_handler(SIGTSTP).ok();
+                    emulate_default_handler(SIGTSTP).ok();
                 }
                 ends => {
                     tidy(Leave::ForGood);
-                    // By the signal itself: a shell, or git, that waits for this process shall know.
-                    low_level::emulate_default_handler(ends).ok();
+                    // By the signal itself: a shell, or git, that waits for this process shall
+                    // know.
+                    emulate_default_handler(ends).ok();
                     return Err(Failure::new(FailureKind::Io, "interrupted"));
                 }
             }
@@ -86,17 +93,9 @@ impl AsFd for Signals {
     }
 }
 
-/// The signals that this process ignores, as it was told by who began it: a bit each, the lowest for
-/// signal 1.
-pub(super) fn ignored() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
-}
-
 /// Lets a write beyond the limit of a file's size (`ulimit -f`) fail, as one to a full disk does,
 /// instead of ending this process without a word.
-pub(super) fn outlive_the_limit_of_files() {
+pub(crate) fn outlive_the_limit_of_files() {
     // Where that cannot be done it is as it would be without.
     flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).ok();
 }

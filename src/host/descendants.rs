@@ -1,8 +1,7 @@
 //! The processes that a command has begun: which there are, and how they are stopped.
 //!
-//! What only Linux has is here: that a process is given the orphans below it (`PR_SET_CHILD_SUBREAPER`), by
-//! which what left the process group is still found, and that one is woken when its parent ends. Another
-//! system does without: then only the process group is known.
+//! Where orphans can be adopted and processes be seen, what left the process group is still found.
+//! Elsewhere only the process group is known.
 
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -10,11 +9,13 @@ use std::time::{Duration, Instant};
 use nix::unistd;
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, getpid, getppid, kill_process,
-    kill_process_group, pidfd_open, pidfd_send_signal, setpgid, wait,
+    Pid, Signal, WaitOptions, WaitStatus, getpid, getppid, kill_process, kill_process_group,
+    setpgid, wait,
 };
 
-use crate::agent::process::{System, Table as _};
+use super::platform::Control as _;
+use super::process::Table as _;
+use super::{Current, Processes};
 
 /// How long what is asked to end may take for that, before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
@@ -24,28 +25,18 @@ const DYING: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_millis(50);
 
 /// Gets the orphans below this process from now on, instead of the first process of the system.
-pub(super) fn adopt_orphans() {
-    #[cfg(target_os = "linux")]
-    // Without, they are not found: what is stopped is the process group then.
-    rustix::process::set_child_subreaper(Some(getpid())).ok();
-}
-
-/// Is called as this program, and not by the link that it was begun by: whoever looks who is above the
-/// command shall know it.
-pub(super) fn take_name() {
-    #[cfg(target_os = "linux")]
-    rustix::thread::set_name(c"git-conductor").ok();
+pub(crate) fn adopt_orphans() {
+    Current::adopt_orphans();
 }
 
 /// Is continued, if it was stopped, when its parent ends.
-pub(super) fn wake_with_parent() {
-    #[cfg(target_os = "linux")]
-    rustix::process::set_parent_process_death_signal(Some(Signal::CONT)).ok();
+pub(crate) fn wake_with_parent() {
+    Current::wake_with_parent();
 }
 
 /// How far what is to be stopped reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scope {
+pub(crate) enum Scope {
     /// The command's process group.
     Group,
     /// All that it has begun.
@@ -53,7 +44,7 @@ pub(super) enum Scope {
 }
 
 /// How the stopping goes on.
-pub(super) enum Progress {
+pub(crate) enum Progress {
     /// Nothing is left.
     Gone,
     /// These cannot be stopped.
@@ -73,7 +64,7 @@ enum Stage {
 }
 
 /// What is being stopped: below this process.
-pub(super) struct Stopping {
+pub(crate) struct Stopping {
     scope: Scope,
     group: Pid,
     /// A group that this process, which is in that one, can go to.
@@ -84,15 +75,15 @@ pub(super) struct Stopping {
 }
 
 /// What the end or the stop of children tells.
-pub(super) struct Reaped {
+pub(crate) struct Reaped {
     /// Of the command itself.
-    pub(super) of_command: Vec<WaitStatus>,
+    pub(crate) of_command: Vec<WaitStatus>,
     /// Whether there is no child any more.
-    pub(super) childless: bool,
+    pub(crate) childless: bool,
 }
 
 /// Collects the children that have ended, orphans among them.
-pub(super) fn reap(command: Option<Pid>) -> Reaped {
+pub(crate) fn reap(command: Option<Pid>) -> Reaped {
     let mut of_command = Vec::new();
     let childless = loop {
         match wait(WaitOptions::NOHANG | WaitOptions::UNTRACED) {
@@ -106,23 +97,23 @@ pub(super) fn reap(command: Option<Pid>) -> Reaped {
 }
 
 impl Stopping {
-    /// Begins to stop `scope`, as far as it is below this process. `group` is the command's; if this process
-    /// is in it itself, it can go `elsewhere`.
-    pub(super) fn new(scope: Scope, group: Pid, elsewhere: Option<Pid>) -> Self {
+    /// Begins to stop `scope`, as far as it is below this process. `group` is the command's; if
+    /// this process is in it itself, it can go `elsewhere`.
+    pub(crate) fn new(scope: Scope, group: Pid, elsewhere: Option<Pid>) -> Self {
         Self { scope, group, elsewhere, stage: Stage::Begun, until: Instant::now() + GRACE }
     }
 
     /// The same without asking first.
-    pub(super) fn at_once(self) -> Self {
+    pub(crate) fn at_once(self) -> Self {
         Self { until: Instant::now(), ..self }
     }
 
-    pub(super) const fn scope(&self) -> Scope {
+    pub(crate) const fn scope(&self) -> Scope {
         self.scope
     }
 
     /// Does what is to be done now. `childless` says that nothing is left for sure.
-    pub(super) fn step(&mut self, childless: bool) -> Progress {
+    pub(crate) fn step(&mut self, childless: bool) -> Progress {
         if childless {
             return Progress::Gone;
         }
@@ -225,21 +216,21 @@ struct Process {
 impl Process {
     /// A handle of it; `None` if there is none to be had, or it is gone.
     fn handle(&self) -> Option<OwnedFd> {
-        let handle = pidfd_open(self.pid, PidfdFlags::empty()).ok()?;
+        let handle = Current::handle(self.pid).ok()?;
         // Its number may be another's by now.
         self.is_there().then_some(handle)
     }
 
     fn is_there(&self) -> bool {
-        let entry = System::read().entry(i64::from(self.pid.as_raw_pid()));
+        let entry = Processes::read().entry(i64::from(self.pid.as_raw_pid()));
         // It is given to this process when its parent ends.
         let own = i64::from(getpid().as_raw_pid());
         entry.is_some_and(|it| !it.ended && (it.ppid == self.parent || it.ppid == own))
     }
 
     fn signal(&self, signal: Signal) {
-        match pidfd_open(self.pid, PidfdFlags::empty()) {
-            Ok(handle) if self.is_there() => _ = pidfd_send_signal(handle, signal).ok(),
+        match Current::handle(self.pid) {
+            Ok(handle) if self.is_there() => _ = Current::signal(&handle, signal).ok(),
             Ok(_) | Err(Errno::SRCH) => {}
             // A kernel without, or no more files.
             Err(_) => _ = kill_process(self.pid, signal).ok(),
@@ -249,15 +240,8 @@ impl Process {
 
 /// The processes below this one that have not ended; `None` where they cannot be seen.
 fn below() -> Option<Vec<Process>> {
-    let table = System::read();
+    let all = Processes::read().all()?;
     let own = i64::from(getpid().as_raw_pid());
-    // As its own `/proc` shows it, or not at all.
-    table.entry(own).filter(|entry| entry.start.is_some())?;
-    let entries = std::fs::read_dir("/proc").ok()?.filter_map(|entry| {
-        let pid: i64 = entry.ok()?.file_name().to_str()?.parse().ok()?;
-        table.entry(pid)
-    });
-    let all: Vec<crate::agent::process::Entry> = entries.collect();
     let mut known = vec![own];
     let mut next = 0;
     while let Some(parent) = known.get(next).copied() {
@@ -273,8 +257,8 @@ fn below() -> Option<Vec<Process>> {
 }
 
 /// Whether `pid` is below this process.
-pub(super) fn is_below(pid: Pid) -> bool {
-    let table = System::read();
+pub(crate) fn is_below(pid: Pid) -> bool {
+    let table = Processes::read();
     let own = i64::from(getpid().as_raw_pid());
     let mut pid = i64::from(pid.as_raw_pid());
     // The table may change while it is read: no circle is walked for ever.
@@ -288,9 +272,9 @@ pub(super) fn is_below(pid: Pid) -> bool {
     false
 }
 
-/// The process group of `pid`, or of this process; `None` where it is gone, or is led from outside of the
-/// pid namespace.
-pub(super) fn group_of(pid: Option<Pid>) -> Option<Pid> {
+/// The process group of `pid`, or of this process; `None` where it is gone, or is led from outside
+/// of the pid namespace.
+pub(crate) fn group_of(pid: Option<Pid>) -> Option<Pid> {
     let group = unistd::getpgid(pid.map(raw)).ok()?;
     Some(group.as_raw()).filter(|group| *group > 0).and_then(Pid::from_raw)
 }
@@ -299,12 +283,12 @@ fn raw(pid: Pid) -> unistd::Pid {
     unistd::Pid::from_raw(pid.as_raw_pid())
 }
 
-/// Whether nobody would continue this process's group if it were stopped: none of those above it is in
-/// another group of the same session.
-pub(super) fn is_orphaned() -> bool {
+/// Whether nobody would continue this process's group if it were stopped: none of those above it is
+/// in another group of the same session.
+pub(crate) fn is_orphaned() -> bool {
     let session = unistd::getsid(None).ok();
     let group = unistd::getpgid(None).ok();
-    let table = System::read();
+    let table = Processes::read();
     let mut above = getppid();
     while let Some(pid) = above {
         if session.is_none() || unistd::getsid(Some(raw(pid))).ok() != session {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::process::Entry;
 use super::*;
+use crate::host::process::Entry;
 use crate::rules::{Life, Relation, identity};
 
 /// A process table of `(pid, parent, session, terminal, name, command line)`, the command last.

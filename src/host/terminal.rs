@@ -1,8 +1,10 @@
-//! The terminal, which one process group at a time may read: it is handed to the command's, and taken back.
+//! The terminal, which one process group at a time may read: it is handed to the command's, and
+//! taken back.
 //!
-//! What is at the terminal from the first to the last gets it when it begins. Else, as in `run … | less`,
-//! whoever shares this process's group may need it too, and the command gets it when it asks: it is stopped
-//! for reading or setting what it does not have. Where there is no terminal nothing of this is done.
+//! What is at the terminal from the first to the last gets it when it begins. Else, as in `run … |
+//! less`, whoever shares this process's group may need it too, and the command gets it when it
+//! asks: it is stopped for reading or setting what it does not have. Where there is no terminal
+//! nothing of this is done.
 
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -14,10 +16,10 @@ use rustix::termios::{
     OptionalActions, Termios, isatty, tcgetattr, tcgetpgrp, tcsetattr, tcsetpgrp,
 };
 
-use super::tree::{group_of, is_below};
+use super::descendants::{group_of, is_below};
 
 /// The controlling terminal, and who has it.
-pub(super) struct Terminal {
+pub(crate) struct Terminal {
     file: File,
     /// This process's group.
     own: Pid,
@@ -34,7 +36,7 @@ pub(super) struct Terminal {
 
 /// How the terminal is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Modes {
+pub(crate) enum Modes {
     /// As the command has set it, on purpose.
     Theirs,
     /// As it was before.
@@ -43,7 +45,7 @@ pub(super) enum Modes {
 
 impl Terminal {
     /// The controlling terminal; `None` if there is none. `theirs` is the command's group.
-    pub(super) fn open(theirs: Pid) -> Option<Self> {
+    pub(crate) fn open(theirs: Pid) -> Option<Self> {
         let flags = (OFlags::NOCTTY | OFlags::CLOEXEC).bits().cast_signed();
         let file =
             File::options().read(true).write(true).custom_flags(flags).open("/dev/tty").ok()?;
@@ -60,12 +62,12 @@ impl Terminal {
     }
 
     /// Whether standard input and output are terminals, so that the command is alone with it.
-    pub(super) fn is_all_there_is() -> bool {
+    pub(crate) fn is_all_there_is() -> bool {
         isatty(std::io::stdin()) && isatty(std::io::stdout())
     }
 
     /// Hands it to the command's group, if it is this one's to give.
-    pub(super) fn give(&mut self) -> bool {
+    pub(crate) fn give(&mut self) -> bool {
         if tcgetpgrp(&self.file) != Ok(self.own) {
             return false;
         }
@@ -78,9 +80,9 @@ impl Terminal {
         self.is_given
     }
 
-    /// Takes it back from the command's group and from whatever that has handed it to: not from a shell
-    /// that has taken it since.
-    pub(super) fn take_back(&mut self, modes: Modes) {
+    /// Takes it back from the command's group and from whatever that has handed it to: not from a
+    /// shell that has taken it since.
+    pub(crate) fn take_back(&mut self, modes: Modes) {
         if !std::mem::take(&mut self.is_given) {
             return;
         }
@@ -103,11 +105,11 @@ impl Terminal {
         stop.thread_unblock().ok();
     }
 
-    pub(super) const fn is_given(&self) -> bool {
+    pub(crate) const fn is_given(&self) -> bool {
         self.is_given
     }
 
-    pub(super) const fn was_given(&self) -> bool {
+    pub(crate) const fn was_given(&self) -> bool {
         self.was_given
     }
 }

@@ -1,23 +1,23 @@
 //! The processes above this command, and which of them lives as long as the agent does.
 //!
 //! A tool call is usually `agent → sh -c … → git → git-conductor`, so neither the parent nor the
-//! session leader need be the agent. A known agent is found by its name. For anybody else, session by
-//! session going up: the leader, if it lasts; else the outermost process of that session that does.
-//! A session whose leader is not above us was left behind by its parents: what it hangs on now has
-//! adopted it, as it adopts everybody's, and is not asked.
-//! A script in a session of its own, and whatever runs one command, is what an agent has run, and not
-//! the agent: the search goes on above. Only where nothing else lasts is the outermost script taken.
-//! What serves many agents at once (init, sshd, tmux, cron, a desktop) is never taken, nor anything
-//! above it: two agents that recorded the same process would own each other's claims.
+//! session leader need be the agent. A known agent is found by its name. For anybody else, session
+//! by session going up: the leader, if it lasts; else the outermost process of that session that
+//! does. A session whose leader is not above us was left behind by its parents: what it hangs on
+//! now has adopted it, as it adopts everybody's, and is not asked. A script in a session of its
+//! own, and whatever runs one command, is what an agent has run, and not the agent: the search goes
+//! on above. Only where nothing else lasts is the outermost script taken. What serves many agents
+//! at once (init, sshd, tmux, cron, a desktop) is never taken, nor anything above it: two agents
+//! that recorded the same process would own each other's claims.
 
 use std::cell::OnceCell;
 
 use super::family::{Family, WORKERS};
-use super::process::{Entry, Table};
 use super::programs::{SHARED, WRAPPERS, is_hook, is_interpreter, is_shell, runs_hook};
+use crate::host::process::{Entry, Table};
 
-/// Ancestors are followed no further than this: far beyond what builds within builds come to, so that
-/// an agent is not missed for being high above.
+/// Ancestors are followed no further than this: far beyond what builds within builds come to, so
+/// that an agent is not missed for being high above.
 const HIGHEST: usize = 1024;
 
 /// The inode of the pid namespace that a machine boots with (`PROC_PID_INIT_INO`).
@@ -128,8 +128,8 @@ impl<'t, T: Table> Chain<'t, T> {
         lasting.then_some(Anchor { entry: link.entry, via: None })
     }
 
-    /// Whether the leader of a session lasts. One that runs a script does, unless it is another script
-    /// that has run it: a harness that gives each command a session of its own.
+    /// Whether the leader of a session lasts. One that runs a script does, unless it is another
+    /// script that has run it: a harness that gives each command a session of its own.
     fn leads(&self, own: &[Link], leader: &Link) -> bool {
         match self.span(leader) {
             Span::Lasting => true,
@@ -144,9 +144,9 @@ impl<'t, T: Table> Chain<'t, T> {
         }
     }
 
-    /// The process that lasts as long as the job does that calls, and whether it may be other jobs' as
-    /// well; `carries` says whether a process was started with the job's own id, and `in_steps` whether
-    /// the job's steps are processes of their own.
+    /// The process that lasts as long as the job does that calls, and whether it may be other jobs'
+    /// as well; `carries` says whether a process was started with the job's own id, and `in_steps`
+    /// whether the job's steps are processes of their own.
     pub(super) fn job(
         &self,
         carries: impl Fn(&Entry) -> bool,

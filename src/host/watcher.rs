@@ -1,43 +1,31 @@
-//! Wakes a command that waits: when a file of the sprint changes, when a process ends, when it is time.
+//! Wakes a command that waits: when a file of the sprint changes, when a process ends, when it is
+//! time.
 //!
-//! inotify and pidfds where they are to be had, in one `poll`. A file system that other machines or a
-//! process can change behind the kernel's back gives no events, and neither does a kernel that has no
-//! more watches to give: then it wakes by itself every second or two. Waking too often costs a look;
-//! what a waiter believes it reads from the store.
+//! Events of directories and handles of processes, where the system has them, in one `poll`. A file
+//! system that other machines or a process can change behind the kernel's back gives no events, and
+//! neither does a kernel that has no more watches to give: then it wakes by itself every second or
+//! two. Waking too often costs a look; what a waiter believes it reads from the store.
 
-use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::Pid;
 
+use super::Current;
+use super::platform::{Control as _, DirectoryEvents as _};
 use super::signals::{Leave, Signals};
-use super::world::jitter;
+use super::system::jitter;
 use crate::error::Failure;
-use crate::store::disk::DiskDir;
 
-/// How often it wakes where nothing wakes it; up to half as long again, so that waiters do not look in
-/// step.
-const BLIND: Duration = Duration::from_secs(1);
-
-/// File systems on which another machine, or a process, can change what no event tells of.
-#[cfg(target_os = "linux")]
-const SILENT: &[u64] = &[
-    0x6969,      // NFS
-    0x517b,      // SMB
-    0xff53_4d42, // CIFS
-    0xfe53_4d42, // SMB2
-    0x0102_1997, // 9P
-    0x6573_5546, // FUSE, virtiofs
-    0x00c3_6400, // Ceph
-    0x5346_414f, // AFS
-    0x786f_4256, // vboxsf
-];
+/// How often it wakes where nothing wakes it; up to half as long again, so that waiters do not look
+/// in step.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What can wake a waiter.
-pub(super) struct Events {
-    /// `None` where there is no inotify to be had.
+pub(crate) struct Watcher {
+    /// The queue of events; `None` if there is none to be had.
     files: Option<OwnedFd>,
     /// Whether something that matters cannot be watched.
     blind: bool,
@@ -52,7 +40,7 @@ pub(super) struct Events {
 
 /// Why a sleeper is awake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Woken {
+pub(crate) enum Woken {
     /// Something has happened, or may have.
     Look,
     /// It is time, or there was a signal.
@@ -61,35 +49,33 @@ pub(super) enum Woken {
     Unread,
 }
 
-impl Events {
-    /// With signals that [`Events::obey`] does, if any.
-    pub(super) fn new(signals: Option<Rc<Signals>>) -> Self {
-        let files = inotify::begin();
+impl Watcher {
+    /// With signals that [`Watcher::obey`] does, if any.
+    pub(crate) fn new(signals: Option<Rc<Signals>>) -> Self {
+        let files = Current::begin();
         let blind = files.is_none();
         Self { files, blind, at_once: false, processes: Vec::new(), signals, hears: false }
     }
 
     /// The same for one who shows when an owner was last heard: its files are touched then.
-    pub(super) fn of_owners_too(signals: Option<Rc<Signals>>) -> Self {
+    pub(crate) fn of_owners_too(signals: Option<Rc<Signals>>) -> Self {
         Self { hears: true, ..Self::new(signals) }
     }
 
     /// Wakes from now on when an entry of `dir` comes, goes or is renamed.
-    pub(super) fn watch(&mut self, dir: &DiskDir) {
-        let watched = self.files.as_ref().is_some_and(|files| {
-            // By the handle: a path could lead somewhere else by now.
-            inotify::add(files, &format!("/proc/self/fd/{}", dir.as_fd().as_raw_fd()), self.hears)
-        });
-        self.blind |= !watched || is_silent(dir);
+    pub(crate) fn watch(&mut self, dir: &impl AsFd) {
+        let dir = dir.as_fd();
+        let watched = self.files.as_ref().is_some_and(|files| Current::add(files, dir, self.hears));
+        self.blind |= !watched || Current::misses_changes(dir);
     }
 
     /// Forgets which directories wake it.
-    pub(super) fn forget_directories(&mut self) {
-        self.files = inotify::begin();
+    pub(crate) fn forget_directories(&mut self) {
+        self.files = Current::begin();
     }
 
     /// Forgets what has happened so far, and the processes.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.processes.clear();
         self.blind = self.files.is_none();
         self.at_once = false;
@@ -101,9 +87,9 @@ impl Events {
 
     /// Wakes when the process `pid` ends. `is_it` looks once more whether that number is still the
     /// process's that is meant, now that a handle of it is held.
-    pub(super) fn watch_process(&mut self, pid: i64, is_it: impl FnOnce() -> bool) {
+    pub(crate) fn watch_process(&mut self, pid: i64, is_it: impl FnOnce() -> bool) {
         let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-        match pid.map(|pid| pidfd_open(pid, PidfdFlags::empty())) {
+        match pid.map(Current::handle) {
             Some(Ok(process)) if is_it() => self.processes.push(process),
             // It has ended, or another has its number by now.
             Some(Ok(_) | Err(rustix::io::Errno::SRCH)) => self.at_once = true,
@@ -112,22 +98,22 @@ impl Events {
     }
 
     /// Whether it wakes by itself, because not all that matters would wake it.
-    pub(super) const fn is_blind(&self) -> bool {
+    pub(crate) const fn is_blind(&self) -> bool {
         self.blind
     }
 
     /// Does not sleep: what was seen is out of date.
-    pub(super) const fn wake(&mut self) {
+    pub(crate) const fn wake(&mut self) {
         self.at_once = true;
     }
 
     /// Sleeps until something happens, at most for `longest`.
-    pub(super) fn sleep(&self, longest: Option<Duration>) {
+    pub(crate) fn sleep(&self, longest: Option<Duration>) {
         self.sleep_while_read(longest, None);
     }
 
     /// The same, at most until nobody is left at the other end of `reader`; why it is awake.
-    pub(super) fn sleep_while_read(
+    pub(crate) fn sleep_while_read(
         &self,
         longest: Option<Duration>,
         reader: Option<BorrowedFd<'_>>,
@@ -135,7 +121,7 @@ impl Events {
         if self.at_once {
             return Woken::Look;
         }
-        let blind = self.blind.then(|| BLIND + jitter(BLIND));
+        let blind = self.blind.then(|| POLL_INTERVAL + jitter(POLL_INTERVAL));
         let longest = [longest, blind].into_iter().flatten().min();
         // A time that does not fit is as good as for ever.
         let longest = longest.and_then(|time| Timespec::try_from(time).ok());
@@ -164,7 +150,7 @@ impl Events {
 
     /// Sleeps until something happens, at most for `longest`, or until one of `others` can be read;
     /// whether it is time to look.
-    pub(super) fn sleep_beside(
+    pub(crate) fn sleep_beside(
         &self,
         longest: Option<Duration>,
         others: &[BorrowedFd<'_>],
@@ -172,7 +158,7 @@ impl Events {
         if self.at_once {
             return true;
         }
-        let blind = self.blind.then(|| BLIND + jitter(BLIND));
+        let blind = self.blind.then(|| POLL_INTERVAL + jitter(POLL_INTERVAL));
         let shorter = blind.filter(|blind| longest.is_none_or(|longest| *blind < longest));
         let longest = shorter.or(longest).and_then(|time| Timespec::try_from(time).ok());
         let files = self.files.iter().chain(&self.processes).map(OwnedFd::as_fd);
@@ -190,7 +176,7 @@ impl Events {
     }
 
     /// Sleeps for `longest`, or until one of `fds` can be read or a signal comes.
-    pub(super) fn sleep_for(longest: Option<Duration>, fds: &[BorrowedFd<'_>]) {
+    pub(crate) fn sleep_for(longest: Option<Duration>, fds: &[BorrowedFd<'_>]) {
         let longest = longest.and_then(|time| Timespec::try_from(time).ok());
         let mut fds: Vec<PollFd<'_>> =
             fds.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
@@ -202,56 +188,7 @@ impl Events {
     ///
     /// # Errors
     /// It should have ended, and could not.
-    pub(super) fn obey(&self, tidy: &mut dyn FnMut(Leave)) -> Result<(), Failure> {
+    pub(crate) fn obey(&self, tidy: &mut dyn FnMut(Leave)) -> Result<(), Failure> {
         self.signals.as_ref().map_or(Ok(()), |signals| signals.obey(tidy))
-    }
-}
-
-#[cfg(target_os = "linux")]
-fn is_silent(dir: &DiskDir) -> bool {
-    #[allow(
-        clippy::cast_sign_loss,
-        clippy::unnecessary_cast,
-        reason = "its type is the platform's"
-    )]
-    let of = |stat: rustix::fs::StatFs| SILENT.contains(&(stat.f_type as u64 & 0xffff_ffff));
-    rustix::fs::fstatfs(dir).map_or(true, of)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn is_silent(_: &DiskDir) -> bool {
-    true
-}
-
-#[cfg(target_os = "linux")]
-mod inotify {
-    use std::os::fd::OwnedFd;
-
-    use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
-
-    pub(super) fn begin() -> Option<OwnedFd> {
-        init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).ok()
-    }
-
-    pub(super) fn add(files: &OwnedFd, path: &str, hears: bool) -> bool {
-        let changes = WatchFlags::CREATE | WatchFlags::DELETE | WatchFlags::MOVE;
-        // A touch is a change of attributes; one of a single time is a modification.
-        let touched = WatchFlags::ATTRIB | WatchFlags::MODIFY;
-        let changes = if hears { changes | touched } else { changes };
-        let gone = WatchFlags::DELETE_SELF | WatchFlags::MOVE_SELF;
-        add_watch(files, path, changes | gone | WatchFlags::ONLYDIR).is_ok()
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-mod inotify {
-    use std::os::fd::OwnedFd;
-
-    pub(super) const fn begin() -> Option<OwnedFd> {
-        None
-    }
-
-    pub(super) const fn add(_: &OwnedFd, _: &str, _: bool) -> bool {
-        false
     }
 }

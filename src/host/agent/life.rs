@@ -6,8 +6,10 @@
 
 use jiff::SignedDuration;
 
-use super::machine::Machine;
-use super::process::Table;
+use crate::host::Current;
+use crate::host::machine::Machine;
+use crate::host::platform::Identity as _;
+use crate::host::process::Table;
 use crate::record::{Claim, Process};
 use crate::rules::{Life, identity};
 
@@ -15,9 +17,8 @@ use crate::rules::{Life, identity};
 /// computed, and claims rounded.
 const SLACK: SignedDuration = SignedDuration::from_secs(2);
 
-/// Whether a record without a boot id means one of the process numbers that we see. Where there is a
-/// `/proc` it was made in a sandbox that shows none, and may have numbers of its own as well.
-const ONE_TABLE: bool = !cfg!(any(target_os = "linux", target_os = "android"));
+/// Whether a record without a boot id means one of the process numbers that we see.
+const ONE_TABLE: bool = Current::HAS_ONE_TABLE;
 
 /// Whether the process that `claim` records lives.
 #[must_use]
@@ -25,8 +26,8 @@ pub fn life(machine: &Machine, claim: &Claim) -> Life {
     of_claim(machine, &machine.table, claim)
 }
 
-/// Whether `process` lives, which was recorded without a time (the maker of a latch): on this machine
-/// another boot is enough to know that it is dead.
+/// Whether `process` lives, which was recorded without a time (the maker of a latch): on this
+/// machine another boot is enough to know that it is dead.
 #[must_use]
 pub fn life_of(machine: &Machine, process: &Process) -> Life {
     of_process(machine, &machine.table, process, true)

@@ -3,17 +3,17 @@
 //! Gathered from published detectors and the agents' own sources, late 2026. The table is data: the
 //! documentation lists it, and a new agent is one more row.
 
-use super::Vars;
 use super::name;
+use crate::host::vars::Vars;
 
 /// What a family's session id is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Names {
-    /// The agent itself: a thread, a session or a job that keeps its id for as long as it is at work.
-    /// Another id is another agent, also below the same process.
+    /// The agent itself: a thread, a session or a job that keeps its id for as long as it is at
+    /// work. Another id is another agent, also below the same process.
     Agent,
-    /// Something else, or something that changes while the agent lives: the process decides who it is,
-    /// and the id only knows it again once that process is gone.
+    /// Something else, or something that changes while the agent lives: the process decides who it
+    /// is, and the id only knows it again once that process is gone.
     Other,
 }
 
@@ -53,10 +53,11 @@ pub const NAMED: &[&str] = &["AI_AGENT", "AGENT"];
 /// All families, in the order in which their variables are asked for.
 ///
 /// What the ids are of: `claude` begins a new session at `/clear` and goes on with its work, so its
-/// process decides. `codex` has threads, several of them below one `app-server`, and `opencode` sessions
-/// below one server; `amp` names its thread. `CURSOR_TRACE_ID` is of the editor's terminal, in which
-/// several agents can be at work, and nothing promises that an agent keeps it. A `REPL_ID` is of the
-/// workspace and no id of an agent at all. Where nothing is known the process decides, as it did before.
+/// process decides. `codex` has threads, several of them below one `app-server`, and `opencode`
+/// sessions below one server; `amp` names its thread. `CURSOR_TRACE_ID` is of the editor's
+/// terminal, in which several agents can be at work, and nothing promises that an agent keeps it. A
+/// `REPL_ID` is of the workspace and no id of an agent at all. Where nothing is known the process
+/// decides, as it did before.
 pub const FAMILIES: &[Family] = &[
     row(
         "claude",
@@ -122,8 +123,8 @@ const CI_JOB: &[(&str, &[&str])] = &[
     ("BUILD_TAG", &["NODE_NAME", "EXECUTOR_NUMBER"]),
 ];
 
-/// Jobs whose steps are processes of their own, one after another: that one of these has ended proves
-/// nothing about the job.
+/// Jobs whose steps are processes of their own, one after another: that one of these has ended
+/// proves nothing about the job.
 const IN_STEPS: &[&str] =
     &["GITHUB_RUN_ID", "CIRCLE_WORKFLOW_JOB_ID", "CIRRUS_TASK_ID", "BUILD_TAG"];
 

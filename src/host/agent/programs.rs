@@ -1,5 +1,5 @@
-//! What programs do that stand between an agent and its commands: the lists by which [`super::chain`]
-//! tells them from agents.
+//! What programs do that stand between an agent and its commands: the lists by which
+//! [`super::chain`] tells them from agents.
 
 const SHELLS: &[&str] =
     &["sh", "bash", "dash", "zsh", "ksh", "mksh", "ash", "fish", "busybox", "rbash", "yash", "nu"];
@@ -192,7 +192,8 @@ pub(super) fn is_hook(name: &str) -> bool {
     HOOKS.iter().any(|hook| *hook == name || cut(hook))
 }
 
-/// Whether a word of a command line is a hook's file: one that is called so, or in a folder of hooks.
+/// Whether a word of a command line is a hook's file: one that is called so, or in a folder of
+/// hooks.
 pub(super) fn runs_hook(path: &str) -> bool {
     let mut parts = path.rsplit('/');
     let file = parts.next().unwrap_or_default();
