@@ -60,7 +60,7 @@ pub(super) fn is_plain(word: &str) -> bool {
 /// As [`Context::open`]; the store cannot be read.
 pub(super) fn phases(global: &Global, wanted: Wanted) -> Result<Vec<Candidate>, Failure> {
     let context = Context::open(global, StoreAccess::Store)?;
-    context.store.world().only_look();
+    context.store.host().only_look();
     let board = match wanted {
         Wanted::Last => context.store.last_board()?,
         Wanted::Open { .. } | Wanted::Mine | Wanted::Claimed | Wanted::All => {
@@ -111,7 +111,7 @@ fn about(board: &Board, row: &BoardRow) -> String {
 /// As [`phases`].
 pub(super) fn agents(global: &Global) -> Result<Vec<Candidate>, Failure> {
     let context = Context::open(global, StoreAccess::Store)?;
-    context.store.world().only_look();
+    context.store.host().only_look();
     let Some(board) = context.store.board()? else { return Ok(Vec::new()) };
     let mut offers: Vec<Candidate> = Vec::new();
     for id in board.graph.ids() {
@@ -182,7 +182,7 @@ pub(super) fn sprints(global: &Global) -> Result<Vec<Candidate>, Failure> {
 /// As [`phases`].
 pub(super) fn ended(global: &Global) -> Result<Vec<Candidate>, Failure> {
     let context = Context::open(global, StoreAccess::Store)?;
-    context.store.world().only_look();
+    context.store.host().only_look();
     let current = context.store.states()?.map(|board| board.sprint.sprint_id);
     let mut ids = context.store.sprints()?;
     ids.retain(|id| Some(id) != current.as_ref());

@@ -230,7 +230,7 @@ impl Context {
     /// What could not be read of this machine, by then.
     #[must_use]
     pub fn unread(&self) -> Unread {
-        self.store.world().unread()
+        self.store.host().unread()
     }
 
     /// A setting of git's configuration, the repository's included.
@@ -307,14 +307,14 @@ impl Context {
     /// What time it is.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        use crate::store::World as _;
-        self.store.world().now()
+        use crate::store::Host as _;
+        self.store.host().now()
     }
 
     /// The store's path.
     #[must_use]
     pub fn store_path(&self) -> &Path {
-        self.store.world().path()
+        self.store.host().path()
     }
 }
 

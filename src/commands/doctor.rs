@@ -23,7 +23,7 @@ use crate::place::Origin;
 use crate::record::{Maker, salvage};
 use crate::rules::gate::Pin;
 use crate::rules::{Board, Life, State, identity};
-use crate::store::World as _;
+use crate::store::Host as _;
 use crate::store::leftovers::{Leftover, LeftoverKind};
 
 /// The oldest git that answers everything that is asked of it here (`rev-parse --path-format`).
@@ -242,7 +242,7 @@ impl Findings {
         }
         self.leftovers(context, request.fix);
         if request.race {
-            let raced = context.store.world().token().and_then(|token| race::run(store, &token));
+            let raced = context.store.host().token().and_then(|token| race::run(store, &token));
             match raced {
                 Ok(finding) => self.0.push(finding),
                 Err(failure) => self.failed("race", &failure),
@@ -331,7 +331,7 @@ impl Findings {
     }
 
     fn mutex(&mut self, context: &Context) {
-        let (level, says) = match context.store.world().try_mutex() {
+        let (level, says) = match context.store.host().try_mutex() {
             Ok(Mutex::Excludes) => (Level::Ok, "keeps a second command out".to_owned()),
             Ok(Mutex::Taken) => (Level::Ok, "another command has it just now".to_owned()),
             Ok(Mutex::Absent) => (Level::Ok, "not needed yet".to_owned()),
@@ -497,7 +497,7 @@ impl Findings {
     /// Whether a git that was killed keeps others out. A lock on a reference of ours that is older than
     /// this boot is nobody's any more.
     fn locks(&mut self, repo: &Repo, fix: Option<&Context>) {
-        let booted = fix.and_then(|context| context.store.world().booted_at());
+        let booted = fix.and_then(|context| context.store.host().booted_at());
         let locks = repo.stray_locks();
         if locks.is_empty() {
             self.add("git locks", Level::Ok, "none was left");

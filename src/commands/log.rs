@@ -97,7 +97,7 @@ fn log(context: &Context, request: &LogArgs) -> Result<Told, Failure> {
     // A store that is named can be shared by several projects.
     let hash = context.place.explicit.then(|| place::project_hash(&context.place.project));
     let now = context.now();
-    let Some((log, length)) = context.store.world().open_audit()? else {
+    let Some((log, length)) = context.store.host().open_audit()? else {
         return Ok(told);
     };
     let read = backwards(&log, length, |line| {

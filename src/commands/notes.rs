@@ -21,7 +21,7 @@ use crate::git::notes::{Name, Setting};
 use crate::record::note::{Artifact, Note, Notes, appended, is_oid};
 use crate::record::{Done, VERSION};
 use crate::rules::gate::Pin;
-use crate::store::World as _;
+use crate::store::Host as _;
 use crate::store::artifact::sha256;
 use crate::store::change::Completed;
 use crate::store::history::Completion;
@@ -325,7 +325,7 @@ pub(super) fn sync(context: &Context, remote: Option<&str>) -> Result<Synced, Fa
                 if attempt + 1 == MAX_PUSHES || fetched_tips(&repo, remote, &name)? == before {
                     return Err(failure);
                 }
-                context.store.world().pause(attempt);
+                context.store.host().pause(attempt);
             }
         }
     }
@@ -373,7 +373,7 @@ fn write(
     message: &str,
 ) -> Result<Synced, Failure> {
     let artifacts = name.artifacts();
-    let pause = |attempt| context.store.world().pause(attempt);
+    let pause = |attempt| context.store.host().pause(attempt);
     repo.change_notes(&[name, &artifacts], message, &pause, |open| {
         let [notes, files] = open else {
             return Err(Failure::new(FailureKind::Bug, "two references are two"));

@@ -26,7 +26,7 @@ use crate::rules::attempts::{self, ABORT};
 use crate::rules::lost::{self, Loss};
 use crate::rules::refusal::Retry;
 use crate::rules::{Board, Life, PhaseId};
-use crate::store::World as _;
+use crate::store::Host as _;
 use crate::store::change::{Freed, Granted};
 use crate::ui::phrases::names;
 use crate::ui::text::safe;
@@ -190,14 +190,14 @@ pub(super) fn made_up(context: &Context, dues: &[Due], sprint: &str, phase: &str
         return Vec::new();
     }
     let (store, now) = (&context.store, context.now());
-    let is_left = |due: &&Due| match store.world().life_of(&due.maker.process) {
+    let is_left = |due: &&Due| match store.host().life_of(&due.maker.process) {
         Life::Alive => false,
         Life::Dead => true,
         // In a sandbox no call sees the processes of another.
         Life::Unknown => due.at.is_none_or(|at| now.duration_since(at) >= SAVING),
     };
     let save_one = |due: &Due| {
-        let unique = store.world().token().ok()?;
+        let unique = store.host().token().ok()?;
         // Two that make up for the same save it twice, and lose nothing.
         store.take_due(&context.asker, sprint, phase, due, unique.clone()).ok();
         let taken = Due { unique: Some(unique), ..due.clone() };
@@ -300,7 +300,7 @@ fn try_save(
     let Some(repo) = context.repo.as_ref().filter(|_| limit > 0) else {
         return Ok((salvage, Fate::Off));
     };
-    let world = context.store.world();
+    let world = context.store.host();
     let unique = match due.and_then(|due| due.unique.clone()) {
         Some(unique) => unique,
         None => world.token()?,

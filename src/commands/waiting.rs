@@ -17,7 +17,7 @@ use crate::host::watcher::Watcher;
 use crate::rules::prospect::last_change;
 use crate::rules::waiting::{Goal, Outlook, outlook};
 use crate::rules::{Board, Life, Refusal, State};
-use crate::store::World as _;
+use crate::store::Host as _;
 use crate::ui::waiting::Progress;
 
 /// Where one is told how long it lasts, the time is drawn anew so often.
@@ -111,7 +111,7 @@ fn look<T>(
     act: &impl Fn(&Board) -> Result<T, Stop>,
 ) -> Result<Look<T>, Stop> {
     context.store.each_directory(&mut |dir| watcher.watch(dir))?;
-    context.store.world().forget_verdicts();
+    context.store.host().forget_verdicts();
     let mut board = context.store.board()?.ok_or(Refusal::NoSprint {})?;
     let goal = goal(&board)?;
     if goal == Goal::Anything {
@@ -163,7 +163,7 @@ pub(super) fn ahead(now: Timestamp, then: Timestamp) -> Duration {
 
 /// Wakes when an agent that is seen alive dies.
 pub(super) fn watch_owners(context: &Context, watcher: &mut Watcher, board: &Board) {
-    let world = context.store.world();
+    let world = context.store.host();
     for id in board.graph.ids() {
         let process = match board.state(id) {
             State::Claimed(hold) if hold.life == Life::Alive => hold.claim.any_process(),
@@ -180,7 +180,7 @@ pub(super) fn watch_owners(context: &Context, watcher: &mut Watcher, board: &Boa
 
 /// Wakes when the agent that waits dies, and ends where it has: nobody would do the work then.
 fn watch_oneself(context: &Context, watcher: &mut Watcher) -> Result<(), Failure> {
-    let world = context.store.world();
+    let world = context.store.host();
     let Some(me) = context.asker.me.any_process() else { return Ok(()) };
     match world.life_of(me) {
         Life::Dead => {

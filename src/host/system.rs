@@ -17,7 +17,7 @@ use crate::rules::{Life, LiveClaim, Me, identity};
 use crate::store::dir::Dir as _;
 use crate::store::disk::DiskDir;
 use crate::store::layout::{AUDIT, CONDUCTOR, GUARD, META};
-use crate::store::{CheckedDir, World, is_planted};
+use crate::store::{CheckedDir, Host, is_planted};
 
 /// An owner that was heard so lately is not noted again: it may ask many times a second. Where a
 /// claim turns stale sooner than four times that, a quarter of it.
@@ -176,7 +176,7 @@ impl System {
     }
 }
 
-impl World for System {
+impl Host for System {
     type Dir = DiskDir;
 
     fn conductor(&self) -> Result<Option<CheckedDir<DiskDir>>, Failure> {

@@ -15,8 +15,8 @@ use super::Store;
 use super::checked_dir::{CheckedDir, Step, is_planted, retry, tidy};
 use super::dir::{Dir, Kind, NewFile as _};
 use super::disk::DiskDir;
+use super::host::Host;
 use super::layout::{is_pin, is_sha256, pin_name, temporary_name};
-use super::world::World;
 use crate::error::{Failure, FailureKind, Stop};
 use crate::record::Done;
 use crate::rules::gate::Pin;
@@ -96,7 +96,7 @@ pub fn too_large(limit: u64) -> String {
     format!("it is larger than {limit} bytes (conductor.maxArtifact)")
 }
 
-impl<W: World> Store<W> {
+impl<H: Host> Store<H> {
     /// Copies `source` into the directory of phase `name`, durably, hashing what is copied: the
     /// hash is that of the copy, whatever becomes of the original meanwhile.
     ///
@@ -105,7 +105,7 @@ impl<W: World> Store<W> {
     pub fn pin(&self, name: &str, source: Source<'_>) -> Result<Pinned, Stop> {
         let found = self.current()?.ok_or(Refusal::NoSprint {})?;
         let dir = found.make_phase(name)?;
-        let temporary = temporary_name(&self.world().token()?);
+        let temporary = temporary_name(&self.host().token()?);
         let mut file = dir.new_file(&temporary, true)?;
         let copied = copy(source.content, source.limit, |bytes| file.write(bytes))
             .and_then(|copied| retry(|| file.sync()).map(|()| copied));
@@ -149,7 +149,7 @@ impl<W: World> Store<W> {
     }
 }
 
-impl<W: World> Store<W> {
+impl<H: Host> Store<H> {
     /// Whether what was handed over with `done`, the record of phase `name` of `board`, is still
     /// what it was: its copy is hashed.
     ///
@@ -198,7 +198,7 @@ impl<W: World> Store<W> {
     }
 }
 
-impl<W: World<Dir = DiskDir>> Store<W> {
+impl<H: Host<Dir = DiskDir>> Store<H> {
     /// What was handed over with `done`, as [`Store::read_pin`] gives it, open and with its size:
     /// it is not held in memory.
     ///

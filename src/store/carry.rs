@@ -9,11 +9,11 @@ use super::Store;
 use super::artifact::{hash_of_pin, hex, whole_pin};
 use super::checked_dir::{CheckedDir, Keep, Step, to_json};
 use super::dir::{Dir, Kind};
+use super::host::Host;
 use super::latch;
 use super::layout::{DONE, MAX_RECORD_BYTES, artifact_name, is_pin, pin_name};
 use super::read::Attempts;
 use super::sprints::OpenSprint;
-use super::world::World;
 use crate::error::{Failure, FailureKind, Stop};
 use crate::record::{Done, Maker, PhaseEntry};
 use crate::rules::gate::Pin;
@@ -45,9 +45,9 @@ pub(crate) struct Round<D> {
     pub(crate) open: Vec<String>,
 }
 
-impl<W: World> Store<W> {
+impl<H: Host> Store<H> {
     /// The sprint that a next round takes up again: the current one, else the last that has ended.
-    pub(crate) fn last(&self) -> Result<Option<OpenSprint<W::Dir>>, Failure> {
+    pub(crate) fn last(&self) -> Result<Option<OpenSprint<H::Dir>>, Failure> {
         Ok(match self.current()? {
             Some(found) => Some(found),
             None => self.former(1)?.into_iter().max_by(|a, b| a.stamp().cmp(&b.stamp())),
@@ -56,7 +56,7 @@ impl<W: World> Store<W> {
 
     /// Looks for what a new sprint is to take over, and hashes it: not for while the mutex is held.
     /// `None` if the old one was removed meanwhile: look again.
-    pub(crate) fn prepare(&self, ask: &Ask) -> Result<Option<Round<W::Dir>>, Stop> {
+    pub(crate) fn prepare(&self, ask: &Ask) -> Result<Option<Round<H::Dir>>, Stop> {
         let found = match &ask.resume {
             Some(id) => self.ended(id)?,
             None => self.last()?.ok_or(Refusal::NoSprint {})?,
@@ -71,7 +71,7 @@ impl<W: World> Store<W> {
     }
 
     /// The sprint `id`, which is to be resumed.
-    fn ended(&self, id: &str) -> Result<OpenSprint<W::Dir>, Stop> {
+    fn ended(&self, id: &str) -> Result<OpenSprint<H::Dir>, Stop> {
         let unknown = || Refusal::UnknownSprint { sprint: id.to_owned() };
         let found = self.find_readable(id)?.filter(|_| self.is_ours(id)).ok_or_else(unknown)?;
         if self.is_current(id)? {
@@ -81,7 +81,7 @@ impl<W: World> Store<W> {
         Ok(found)
     }
 
-    fn take_up(&self, found: &OpenSprint<W::Dir>, ask: &Ask) -> Result<Round<W::Dir>, Stop> {
+    fn take_up(&self, found: &OpenSprint<H::Dir>, ask: &Ask) -> Result<Round<H::Dir>, Stop> {
         let board = self.read(found, None, Attempts::None, None)?;
         let from = &found.sprint.sprint_id;
         let ids = carried(&board, ask)?;
@@ -123,15 +123,15 @@ impl<W: World> Store<W> {
 /// completed there, durably; `false` if what was handed over is gone.
 ///
 /// The record last, as everywhere: what there is of it can be shown.
-pub(super) fn take_over<W: World>(
-    world: &W,
-    carried: &Carried<W::Dir>,
-    new: &CheckedDir<W::Dir>,
+pub(super) fn take_over<H: Host>(
+    host: &H,
+    carried: &Carried<H::Dir>,
+    new: &CheckedDir<H::Dir>,
     maker: &Maker,
 ) -> Result<bool, Failure> {
     let Carried { done, old, .. } = carried;
     // It refuses a script that knows nothing of `done` as long as it has not looked.
-    if latch::stand(new, &world.token()?, maker)? != Step::Done {
+    if latch::stand(new, &host.token()?, maker)? != Step::Done {
         return Ok(false);
     }
     if let Some(sha256) = &done.artifact_sha256 {

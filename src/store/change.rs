@@ -9,13 +9,13 @@ use std::collections::BTreeSet;
 use super::Store;
 use super::checked_dir::tidy;
 use super::completing::checking;
+use super::host::{Host, TRIES};
 use super::layout::LATCH_SECONDS;
 use super::lock::{self, Lock, LockKind};
 use super::past::{self, End};
 use super::phase::{Ending, Phase, StepOutcome};
 use super::read::{Attempts, find_phase};
 use super::sprints::OpenSprint;
-use super::world::{TRIES, World};
 use crate::error::{Failure, FailureKind, Hint, Stop};
 use crate::record::{Claim, Due, Event};
 use crate::rules::{
@@ -52,7 +52,7 @@ fn relevant(graph: &crate::rules::Graph, id: PhaseId) -> BTreeSet<PhaseId> {
     wanted
 }
 
-impl<W: World> Store<W> {
+impl<H: Host> Store<H> {
     fn busy<T>() -> Result<T, Stop> {
         let lasts = format!("if that one was killed, this can last for {LATCH_SECONDS} seconds");
         Err(Failure::new(FailureKind::Busy, "another command is in the middle of a change")
@@ -79,7 +79,7 @@ impl<W: World> Store<W> {
                 // Whoever was faster has done something: that is progress, and needs no pause.
                 StepOutcome::Raced | StepOutcome::Superseded => raced += 1,
                 StepOutcome::Busy => {
-                    self.world.pause(busy);
+                    self.host.pause(busy);
                     busy += 1;
                 }
             }
@@ -87,7 +87,7 @@ impl<W: World> Store<W> {
         Self::busy()
     }
 
-    pub(super) fn current_or_refuse(&self) -> Result<OpenSprint<W::Dir>, Stop> {
+    pub(super) fn current_or_refuse(&self) -> Result<OpenSprint<H::Dir>, Stop> {
         Ok(self.current()?.ok_or(Refusal::NoSprint {})?)
     }
 
@@ -103,7 +103,7 @@ impl<W: World> Store<W> {
             let attempts = Attempts::Of(id);
             let board = self.read(&found, Some(&wanted), attempts, Some(&asker.maker()))?;
             let change =
-                decide(&board, id, &Request::Claim { takeover }, asker.facts(self.world.now()))?;
+                decide(&board, id, &Request::Claim { takeover }, asker.facts(self.host.now()))?;
             self.try_claim(asker, &found, board, id, change)
         })?;
         self.log(asker, "claim", &granted);
@@ -118,7 +118,7 @@ impl<W: World> Store<W> {
         let granted = self.rounds(|| {
             let found = self.current_or_refuse()?;
             let mut board = self.read(&found, None, Attempts::All, Some(&asker.maker()))?;
-            let facts = asker.facts(self.world.now());
+            let facts = asker.facts(self.host.now());
             if let Some(refusal) = holding(&board, facts) {
                 return Err(refusal.into());
             }
@@ -164,7 +164,7 @@ impl<W: World> Store<W> {
     fn try_claim(
         &self,
         asker: &Asker,
-        found: &OpenSprint<W::Dir>,
+        found: &OpenSprint<H::Dir>,
         mut board: Board,
         id: PhaseId,
         change: Change,
@@ -172,9 +172,9 @@ impl<W: World> Store<W> {
         let name = board.graph.phase(id).name.clone();
         let dir = found.make_phase(&name)?;
         let sprint_id = &found.sprint.sprint_id;
-        let now = self.world.now();
+        let now = self.host.now();
         let phase = Phase {
-            world: &self.world,
+            host: &self.host,
             dir: &dir,
             maker: &asker.maker(),
             is_current: &|| self.is_current(sprint_id),
@@ -187,7 +187,7 @@ impl<W: World> Store<W> {
         let request = Request::Claim { takeover: false };
         let due = match judged.as_ref() {
             Some(hold) if asker.saves && attempts::owes(&request, change, hold, &asker.me) => {
-                Some(asker.owes(&hold.claim, self.world.token()?, now))
+                Some(asker.owes(&hold.claim, self.host.token()?, now))
             }
             _ => None,
         };
@@ -196,13 +196,13 @@ impl<W: World> Store<W> {
             let end = how.map(|how| End { how, reason: "", by: &asker.me.name, at: now });
             Ending { claim: &hold.claim, end, due: due.as_ref() }
         });
-        let fresh = asker.claim(now, self.world.asleep());
+        let fresh = asker.claim(now, self.host.asleep());
         let outcome = match (change, judged.as_ref()) {
             (Change::Take, _) => phase.take(fresh)?,
             (Change::Renew | Change::TakeOver, Some(hold)) => {
-                let lock = lock::look(&self.world, &dir)?;
+                let lock = lock::look(&self.host, &dir)?;
                 let robs = ending.is_some_and(|ending| ending.end.is_some());
-                if W::DEFENCES.hear_again && robs && self.has_spoken(&lock, hold) {
+                if H::DEFENCES.hear_again && robs && self.has_spoken(&lock, hold) {
                     return Ok(StepOutcome::Raced);
                 }
                 match (change, lock::held(&lock, &hold.claim)) {
@@ -236,10 +236,10 @@ impl<W: World> Store<W> {
 
     /// Whether the owner of `judged` has been heard again since it was judged: then it is judged
     /// anew. Touching its record changes no name, so the rename of the owner's would not notice.
-    fn has_spoken(&self, lock: &Lock<W::Dir>, judged: &LiveClaim) -> bool {
+    fn has_spoken(&self, lock: &Lock<H::Dir>, judged: &LiveClaim) -> bool {
         let Lock::Owned { lock, hold, .. } = lock else { return false };
-        let seen = self.world.hears(lock, hold);
-        let now = self.world.now();
+        let seen = self.host.hears(lock, hold);
+        let now = self.host.now();
         seen.and_then(|seen| identity::believed(now, seen)) > judged.heard
     }
 
@@ -270,8 +270,8 @@ impl<W: World> Store<W> {
         detail: String,
         sprint: &str,
     ) {
-        self.world.audit(&Event {
-            at: self.world.now(),
+        self.host.audit(&Event {
+            at: self.host.now(),
             event: event.to_owned(),
             resource: resource.to_owned(),
             detail,

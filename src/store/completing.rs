@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use super::Store;
 use super::artifact::Pinned;
 use super::asker::Asker;
+use super::host::Host;
 use super::lock::{self, LockKind};
 use super::phase::{Phase, StepOutcome};
 use super::read::{Attempts, find_phase};
 use super::sprints::OpenSprint;
-use super::world::World;
 use crate::error::Stop;
 use crate::record::{Claim, Done, Snapshot, VERSION, Verdict};
 use crate::rules::identity::relation;
@@ -63,7 +63,7 @@ pub(super) fn checking(graph: &crate::rules::Graph, id: PhaseId) -> BTreeSet<Pha
     std::iter::once(id).chain(graph.phase(id).not_by.iter().copied()).collect()
 }
 
-impl<W: World> Store<W> {
+impl<H: Host> Store<H> {
     /// Whether the asker may complete `name` now: asked before an artifact is copied for nothing.
     ///
     /// # Errors
@@ -159,7 +159,7 @@ impl<W: World> Store<W> {
     pub(super) fn see_completer(&self, board: &mut Board, id: PhaseId) {
         let State::Done(done) = board.state(id) else { return };
         if done.process.is_some() {
-            let life = self.world.life(&done.claim());
+            let life = self.host.life(&done.claim());
             board.set_completer(id, life);
         }
     }
@@ -167,7 +167,7 @@ impl<W: World> Store<W> {
     fn try_complete(
         &self,
         asker: &Asker,
-        found: &OpenSprint<W::Dir>,
+        found: &OpenSprint<H::Dir>,
         name: &str,
         hold: &LiveClaim,
         hand_in: &HandIn,
@@ -175,18 +175,18 @@ impl<W: World> Store<W> {
         let Some(dir) = found.phase(name)? else { return Ok(StepOutcome::Raced) };
         let sprint_id = &found.sprint.sprint_id;
         let phase = Phase {
-            world: &self.world,
+            host: &self.host,
             dir: &dir,
             maker: &asker.maker(),
             is_current: &|| self.is_current(sprint_id),
             attempts: None,
         };
-        let found = lock::look(&self.world, &dir)?;
+        let found = lock::look(&self.host, &dir)?;
         let (lock, token) = match lock::held(&found, &hold.claim) {
             Some(LockKind::Named { lock, token }) => (lock, token),
             Some(LockKind::Script) => {
                 // It gets a name of its own first; the next round completes under that one.
-                let mine = asker.claim(self.world.now(), self.world.asleep());
+                let mine = asker.claim(self.host.now(), self.host.asleep());
                 let adopted = Claim { claimed_at: hold.claim.claimed_at, ..mine };
                 return Ok(match phase.adopt(&hold.claim, adopted, None)? {
                     StepOutcome::Done(_) | StepOutcome::Raced => StepOutcome::Raced,
@@ -203,7 +203,7 @@ impl<W: World> Store<W> {
         let record = Done {
             v: VERSION,
             agent: asker.me.name.clone(),
-            completed_at: Some(self.world.now()),
+            completed_at: Some(self.host.now()),
             artifact: pinned.map(|pinned| pinned.given.clone()).unwrap_or_default(),
             artifact_sha256: pinned.map(|pinned| pinned.sha256.clone()),
             artifact_size: pinned.map(|pinned| pinned.size),
@@ -235,7 +235,7 @@ impl<W: World> Store<W> {
         id: PhaseId,
         request: &Request,
     ) -> Result<Change, Stop> {
-        match decide(board, id, request, asker.facts(self.world.now())) {
+        match decide(board, id, request, asker.facts(self.host.now())) {
             // Nobody holds it here.
             Ok(Change::Nothing) => match self.lost(asker, &board.graph.phase(id).name)? {
                 Some(refusal) => Err(refusal.into()),
@@ -253,7 +253,7 @@ impl<W: World> Store<W> {
         &self,
         asker: &Asker,
         name: &str,
-    ) -> Result<OpenSprint<W::Dir>, Stop> {
+    ) -> Result<OpenSprint<H::Dir>, Stop> {
         match self.current()? {
             Some(found) => Ok(found),
             None => Err(self.lost(asker, name)?.unwrap_or(Refusal::NoSprint {}).into()),
@@ -263,7 +263,7 @@ impl<W: World> Store<W> {
     pub(super) fn phase_or_lost(
         &self,
         asker: &Asker,
-        found: &OpenSprint<W::Dir>,
+        found: &OpenSprint<H::Dir>,
         name: &str,
     ) -> Result<PhaseId, Stop> {
         match find_phase(&found.graph, name) {
@@ -282,7 +282,7 @@ impl<W: World> Store<W> {
             // What was asked for becomes a path only if it is a phase's name.
             let Some(id) = found.graph.find(name) else { continue };
             let Some(dir) = found.phase(&found.graph.phase(id).name)? else { continue };
-            let Ok((State::Claimed(hold), _)) = lock::state(&self.world, &dir) else { continue };
+            let Ok((State::Claimed(hold), _)) = lock::state(&self.host, &dir) else { continue };
             if relation(&asker.me, &hold.claim, hold.life).is_mine() && hold.life != Life::Dead {
                 return Ok(Some(Refusal::Lost {
                     phase: name.to_owned(),

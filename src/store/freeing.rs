@@ -3,12 +3,12 @@
 
 use super::Store;
 use super::asker::Asker;
+use super::host::Host;
 use super::lock::{self, LockKind};
 use super::past::{self, End};
 use super::phase::{Ending, Phase, StepOutcome};
 use super::read::{Attempts, Seen, find_phase};
 use super::sprints::OpenSprint;
-use super::world::World;
 use crate::error::{Failure, Stop};
 use crate::record::{Claim, Due, Token};
 use crate::rules::{Board, Change, LiveClaim, PhaseId, Request, State, attempts, decide};
@@ -54,7 +54,7 @@ struct Freeing<'a> {
     reason: &'a str,
 }
 
-impl<W: World> Store<W> {
+impl<H: Host> Store<H> {
     /// Gives up one of the asker's claims. That nobody holds the phase is as good.
     ///
     /// # Errors
@@ -93,12 +93,12 @@ impl<W: World> Store<W> {
         self.rounds(|| {
             let Some(found) = self.current()? else { return Ok(StepOutcome::Done(())) };
             let board = self.read(&found, None, Attempts::None, Some(&asker.maker()))?;
-            for id in decide::mine(&board, asker.facts(self.world.now())) {
+            for id in decide::mine(&board, asker.facts(self.host.now())) {
                 let Some(dir) = found.phase(&board.graph.phase(id).name)? else {
                     return Ok(StepOutcome::Raced);
                 };
                 // Not kept for every phase of the board: these are open files.
-                let lock = lock::look(&self.world, &dir)?;
+                let lock = lock::look(&self.host, &dir)?;
                 match self.try_free(&freeing, &found, &board, id, &(dir, lock))? {
                     StepOutcome::Done(one) => freed.push(one),
                     other @ (StepOutcome::Raced | StepOutcome::Busy | StepOutcome::Superseded) => {
@@ -126,7 +126,7 @@ impl<W: World> Store<W> {
             let found = self.current_or_refuse()?;
             let id = find_phase(&found.graph, name)?;
             let (board, seen) = self.read_one(&found, id, Attempts::Of(id), &asker.maker())?;
-            let facts = asker.facts(self.world.now());
+            let facts = asker.facts(self.host.now());
             let change = decide(&board, id, &request, facts)?;
             let reset_attempts = attempts::resets(&board, id, &request, facts);
             if let (Some(count), Some((dir, _))) = (reset_attempts, &seen) {
@@ -156,25 +156,25 @@ impl<W: World> Store<W> {
     fn try_free(
         &self,
         freeing: &Freeing<'_>,
-        found: &OpenSprint<W::Dir>,
+        found: &OpenSprint<H::Dir>,
         board: &Board,
         id: PhaseId,
-        (dir, lock): &Seen<W::Dir>,
+        (dir, lock): &Seen<H::Dir>,
     ) -> Result<StepOutcome<Freed>, Stop> {
         let Freeing { asker, request, reason } = *freeing;
         let State::Claimed(hold) = board.state(id) else { return Ok(StepOutcome::Raced) };
         let phase = Phase {
-            world: &self.world,
+            host: &self.host,
             dir,
             maker: &asker.maker(),
             is_current: &|| Ok(true),
             attempts: None,
         };
-        let (me, now) = (&asker.me, self.world.now());
+        let (me, now) = (&asker.me, self.host.now());
         let how = attempts::ends_as(request, Change::Free, hold, me);
         let end = how.map(|how| End { how, reason, by: &me.name, at: now });
         let due = if asker.saves && attempts::owes(request, Change::Free, hold, me) {
-            Some(asker.owes(&hold.claim, self.world.token()?, now))
+            Some(asker.owes(&hold.claim, self.host.token()?, now))
         } else {
             None
         };
@@ -210,8 +210,8 @@ impl<W: World> Store<W> {
     ) -> Result<(), Failure> {
         let Some(found) = self.find(sprint)? else { return Ok(()) };
         let Some(dir) = found.phase(phase)? else { return Ok(()) };
-        let mine = asker.owes(&due.claim, unique, self.world.now());
-        past::owe(&self.world, &dir, &mine).map(drop)
+        let mine = asker.owes(&due.claim, unique, self.host.now());
+        past::owe(&self.host, &dir, &mine).map(drop)
     }
 
     /// Nothing that the owner of `claim` left is to be saved any more.

@@ -1,8 +1,8 @@
 //! Every completion that the store still knows of, for whoever keeps it elsewhere too.
 
 use super::Store;
+use super::host::Host;
 use super::read::Attempts;
-use super::world::World;
 use crate::error::{Failure, FailureKind};
 use crate::record::Done;
 use crate::rules::{Board, State};
@@ -20,7 +20,7 @@ pub struct Completion {
     pub done: Done,
 }
 
-impl<W: World> Store<W> {
+impl<H: Host> Store<H> {
     /// The completions of all sprints, the present one first. An ended sprint that cannot be read
     /// is left out; one that ends meanwhile may be told of twice.
     ///
@@ -41,7 +41,7 @@ impl<W: World> Store<W> {
     }
 }
 
-impl<W: World> Store<W> {
+impl<H: Host> Store<H> {
     /// Gives `each` the board of every sprint, the latest first, without the attempts that are
     /// over, and holds none of them longer than that. Gives the ids of those that cannot be read.
     ///
@@ -65,7 +65,7 @@ impl<W: World> Store<W> {
     }
 }
 
-impl<W: World> Store<W> {
+impl<H: Host> Store<H> {
     /// What `pick` takes of the latest sprint of which it takes anything, ended or not. Sprints are
     /// read one by one, up to that one. An ended one that cannot be read is passed over.
     ///

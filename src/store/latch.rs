@@ -7,10 +7,10 @@
 
 use super::checked_dir::{CheckedDir, Keep, Step, from_json, tidy, to_json};
 use super::dir::Dir;
+use super::host::{Host, is_before_boot, is_older};
 use super::layout::{
     LATCH, LATCH_SECONDS, MAX_MARKER_BYTES, MAX_PHASE_ENTRIES, by_name, is_marker, marker_name,
 };
-use super::world::{World, is_before_boot, is_older};
 use crate::error::Failure;
 use crate::record::{Maker, Token};
 
@@ -39,15 +39,15 @@ fn markers<D: Dir>(latch: &CheckedDir<D>) -> Result<Vec<String>, Failure> {
 }
 
 /// Makes the latch of `phase`, or takes over one that a killed command left.
-pub(crate) fn acquire<W: World>(
-    world: &W,
-    phase: &CheckedDir<W::Dir>,
+pub(crate) fn acquire<H: Host>(
+    host: &H,
+    phase: &CheckedDir<H::Dir>,
     token: &Token,
     maker: &Maker,
-) -> Result<Latched<W::Dir>, Failure> {
+) -> Result<Latched<H::Dir>, Failure> {
     match phase.make(LATCH)? {
         Step::Gone => Ok(Latched::Raced),
-        Step::Exists => inspect(world, phase, token, maker),
+        Step::Exists => inspect(host, phase, token, maker),
         Step::Done => {
             let latched = match phase.open(LATCH) {
                 Ok(Some(dir)) => mark(dir, token, maker),
@@ -55,7 +55,7 @@ pub(crate) fn acquire<W: World>(
                 // No handle may be left.
                 Err(failure) => Err(failure),
             };
-            if latched.is_err() && W::DEFENCES.remove_unmarked {
+            if latched.is_err() && H::DEFENCES.remove_unmarked {
                 // Without a marker it would be in everyone's way for a minute.
                 tidy(phase.remove_dir(LATCH));
             }
@@ -106,24 +106,24 @@ fn settle<D: Dir>(
 
 /// A latch is there: it is taken over only if everyone who marked it is provably gone, or, where
 /// nobody can know, if it is a minute old or from before this boot.
-fn inspect<W: World>(
-    world: &W,
-    phase: &CheckedDir<W::Dir>,
+fn inspect<H: Host>(
+    host: &H,
+    phase: &CheckedDir<H::Dir>,
     token: &Token,
     maker: &Maker,
-) -> Result<Latched<W::Dir>, Failure> {
+) -> Result<Latched<H::Dir>, Failure> {
     let Some(dir) = phase.open(LATCH)? else { return Ok(Latched::Raced) };
     let mut found = markers(&dir)?;
     found.sort();
     let Some(first) = found.first() else {
         return match phase.stat(LATCH)? {
             None => Ok(Latched::Raced),
-            Some(stat) if is_old(world, stat.mtime) => mark(dir, token, maker),
+            Some(stat) if is_old(host, stat.mtime) => mark(dir, token, maker),
             Some(_) => Ok(Latched::Busy),
         };
     };
     for marker in &found {
-        match outlived(world, &dir, marker, maker)? {
+        match outlived(host, &dir, marker, maker)? {
             None => return Ok(Latched::Raced),
             Some(false) => return Ok(Latched::Busy),
             Some(true) => {}
@@ -153,9 +153,9 @@ fn remove_marker<D: Dir>(dir: &CheckedDir<D>, marker: &str) -> Result<Step, Fail
 }
 
 /// Whether the maker of a marker is gone, or is this command; `None` if the marker itself is.
-fn outlived<W: World>(
-    world: &W,
-    dir: &CheckedDir<W::Dir>,
+fn outlived<H: Host>(
+    host: &H,
+    dir: &CheckedDir<H::Dir>,
     marker: &str,
     me: &Maker,
 ) -> Result<Option<bool>, Failure> {
@@ -167,21 +167,21 @@ fn outlived<W: World>(
     Ok(Some(match from_json::<Maker>(&bytes) {
         // Left behind by an earlier attempt of this very command.
         Some(theirs) if theirs == *me => true,
-        Some(theirs) => match world.life_of(&theirs.process) {
+        Some(theirs) => match host.life_of(&theirs.process) {
             crate::rules::Life::Dead => true,
             crate::rules::Life::Alive => false,
-            crate::rules::Life::Unknown => is_old_file(world, dir, marker)?,
+            crate::rules::Life::Unknown => is_old_file(host, dir, marker)?,
         },
-        None => is_old_file(world, dir, marker)?,
+        None => is_old_file(host, dir, marker)?,
     }))
 }
 
 /// The markers under which a latch may be given up together with T's claim: T's own, and those that
 /// outlived their makers; each with the file that tells who took it over, if that is there. `None`
 /// if somebody else is about to use the latch.
-pub(crate) fn disposable<W: World>(
-    world: &W,
-    latch: &CheckedDir<W::Dir>,
+pub(crate) fn disposable<H: Host>(
+    host: &H,
+    latch: &CheckedDir<H::Dir>,
     token: &Token,
     me: &Maker,
 ) -> Result<Option<Vec<String>>, Failure> {
@@ -189,7 +189,7 @@ pub(crate) fn disposable<W: World>(
         latch.list(MAX_PHASE_ENTRIES)?.into_iter().map(|entry| entry.name).collect();
     let mut found = Vec::new();
     for name in names.iter().filter(|name| is_marker(name)) {
-        if *name != marker_name(token) && outlived(world, latch, name, me)? != Some(true) {
+        if *name != marker_name(token) && outlived(host, latch, name, me)? != Some(true) {
             return Ok(None);
         }
         found.push(name.clone());
@@ -200,13 +200,13 @@ pub(crate) fn disposable<W: World>(
 
 /// Whether what nobody knows the maker of is nobody's. Whoever made it and goes on after all looks
 /// for other markers beside its own, and gives way: no safety hangs on the clock.
-fn is_old<W: World>(world: &W, mtime: i64) -> bool {
-    is_older(world, mtime, LATCH_SECONDS)
-        || (W::DEFENCES.outlive_boot && is_before_boot(world, mtime))
+fn is_old<H: Host>(host: &H, mtime: i64) -> bool {
+    is_older(host, mtime, LATCH_SECONDS)
+        || (H::DEFENCES.outlive_boot && is_before_boot(host, mtime))
 }
 
-fn is_old_file<W: World>(world: &W, dir: &CheckedDir<W::Dir>, name: &str) -> Result<bool, Failure> {
-    Ok(dir.stat(name)?.is_some_and(|stat| is_old(world, stat.mtime)))
+fn is_old_file<H: Host>(host: &H, dir: &CheckedDir<H::Dir>, name: &str) -> Result<bool, Failure> {
+    Ok(dir.stat(name)?.is_some_and(|stat| is_old(host, stat.mtime)))
 }
 
 impl<D: Dir> Latch<D> {

@@ -4,13 +4,13 @@
 
 use super::Store;
 use super::checked_dir::CheckedDir;
+use super::host::{Host, is_older};
 use super::layout::{
     ARCHIVE, DONE, LATCH, LOCK, MAX_ENTRIES, PASSING_SECONDS, TEMPORARY_SECONDS, is_temporary,
 };
 use super::lock::{self, Lock};
 use super::past;
 use super::read::Attempts;
-use super::world::{World, is_older};
 use crate::error::Failure;
 use crate::record::Maker;
 
@@ -35,7 +35,7 @@ pub struct Leftover {
     pub path: String,
 }
 
-impl<W: World> Store<W> {
+impl<H: Host> Store<H> {
     /// The leftovers in the directory of sprints, in the archive and in the current sprint. With
     /// `clear` the completions are published and the temporary names removed.
     ///
@@ -70,13 +70,13 @@ impl<W: World> Store<W> {
     /// them if `remove`.
     fn temporaries(
         &self,
-        dir: &CheckedDir<W::Dir>,
+        dir: &CheckedDir<H::Dir>,
         remove: bool,
         found: &mut Vec<Leftover>,
     ) -> Result<(), Failure> {
         for entry in dir.list(MAX_ENTRIES)?.iter().filter(|entry| is_temporary(&entry.name)) {
             let Some(stat) = dir.stat(&entry.name)? else { continue };
-            if !is_older(&self.world, stat.mtime, TEMPORARY_SECONDS) {
+            if !is_older(&self.host, stat.mtime, TEMPORARY_SECONDS) {
                 continue;
             }
             let path = format!("{}/{}", dir.path(), entry.name);
@@ -91,9 +91,9 @@ impl<W: World> Store<W> {
     /// The leftover of an interrupted claim or completion in a phase's directory.
     fn left_in(
         &self,
-        dir: &CheckedDir<W::Dir>,
+        dir: &CheckedDir<H::Dir>,
     ) -> Result<Option<(LeftoverKind, &'static str)>, Failure> {
-        let (kind, name) = match lock::look(&self.world, dir)? {
+        let (kind, name) = match lock::look(&self.host, dir)? {
             Lock::Committed { .. } => (LeftoverKind::Completion, LOCK),
             Lock::Freed { .. } | Lock::Absent(Some(_)) => (LeftoverKind::Lock, LOCK),
             Lock::Absent(None) if !dir.has(DONE)? => (LeftoverKind::Lock, LATCH),
@@ -102,7 +102,7 @@ impl<W: World> Store<W> {
             }
         };
         let stat = dir.stat(name)?;
-        let is_left = stat.is_some_and(|stat| is_older(&self.world, stat.mtime, PASSING_SECONDS));
+        let is_left = stat.is_some_and(|stat| is_older(&self.host, stat.mtime, PASSING_SECONDS));
         Ok(is_left.then_some((kind, name)))
     }
 }

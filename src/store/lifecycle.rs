@@ -5,8 +5,8 @@ use jiff::SignedDuration;
 use super::Store;
 use super::asker::Asker;
 use super::carry::Round;
+use super::host::{Host, TRIES};
 use super::layout::CONDUCTOR;
-use super::world::{TRIES, World};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::record::{Maker, PhaseEntry, Rest, Sprint};
 use crate::rules::decide::{may_end, may_supersede};
@@ -52,7 +52,7 @@ pub struct Started {
     pub open: Vec<String>,
 }
 
-impl<W: World> Store<W> {
+impl<H: Host> Store<H> {
     /// Starts a sprint and archives the one before it.
     ///
     /// # Errors
@@ -82,7 +82,7 @@ impl<W: World> Store<W> {
         &self,
         asker: &Asker,
         plan: &Plan,
-        round: Option<&Round<W::Dir>>,
+        round: Option<&Round<H::Dir>>,
     ) -> Result<Option<Started>, Stop> {
         let previous = match self.board() {
             Ok(previous) => previous,
@@ -161,7 +161,7 @@ impl<W: World> Store<W> {
     }
 
     fn facts<'a>(&self, asker: &'a Asker) -> Facts<'a> {
-        asker.facts(self.world().now())
+        asker.facts(self.host().now())
     }
 
     /// Ends the current sprint.

@@ -7,11 +7,11 @@ use jiff::Timestamp;
 
 use super::checked_dir::{CheckedDir, Opened, Step, from_json};
 use super::dir::{Dir, Entry};
+use super::host::{Host, TRIES};
 use super::layout::{
     COMPLETING, DONE, FREE, JSON, LOCK, MAX_PHASE_ENTRIES, MAX_RECORD_BYTES, META, META_OF, OWNER,
     meta_name, owner_name, prepared_name,
 };
-use super::world::{TRIES, World};
 use crate::error::{Failure, FailureKind};
 use crate::record::{Claim, Done, Token, VERSION};
 use crate::rules::identity::{self, Signs, believed};
@@ -82,14 +82,11 @@ fn sort(entries: &[Entry]) -> Names {
 ///
 /// A listing is no snapshot: an owner's name that is renamed meanwhile can be seen twice, or not at
 /// all. So what only a tamperer or a script leaves is believed when it is seen several times.
-pub(crate) fn look<W: World>(
-    world: &W,
-    phase: &CheckedDir<W::Dir>,
-) -> Result<Lock<W::Dir>, Failure> {
+pub(crate) fn look<H: Host>(host: &H, phase: &CheckedDir<H::Dir>) -> Result<Lock<H::Dir>, Failure> {
     for attempt in 0..TRIES {
         let lock = match phase.open_any(LOCK)? {
             Opened::Absent => return Ok(Lock::Absent(None)),
-            Opened::File => match legacy(world, phase)? {
+            Opened::File => match legacy(host, phase)? {
                 Some(hold) => return Ok(Lock::Legacy { hold }),
                 None => continue,
             },
@@ -99,7 +96,7 @@ pub(crate) fn look<W: World>(
         match names.states.as_slice() {
             [(StateFile::Owner, token)] => {
                 let token = token.clone();
-                if let Some(hold) = owned(world, &lock, &token, &names.metas)? {
+                if let Some(hold) = owned(host, &lock, &token, &names.metas)? {
                     return Ok(Lock::Owned { lock, token, hold });
                 }
             }
@@ -108,7 +105,7 @@ pub(crate) fn look<W: World>(
             }
             [(StateFile::Free, token)] => return Ok(Lock::Freed { token: token.clone(), lock }),
             [] if attempt < 2 => {}
-            [] if names.copy => match script(world, &lock)? {
+            [] if names.copy => match script(host, &lock)? {
                 // A copy for the script without an owner: written late by one who has lost it, or
                 // all that a power cut left.
                 Some(hold) if hold.claim.token.is_some() => return Ok(Lock::Absent(Some(lock))),
@@ -116,7 +113,7 @@ pub(crate) fn look<W: World>(
                 None => {}
             },
             [] => return Ok(Lock::Absent(Some(lock))),
-            [_, _, ..] if attempt < 8 => world.pause(attempt),
+            [_, _, ..] if attempt < 8 => host.pause(attempt),
             [_, _, ..] => {
                 return Err(Failure::new(
                     FailureKind::Tampered,
@@ -146,9 +143,9 @@ pub(crate) fn held<'a, D>(found: &'a Lock<D>, judged: &Claim) -> Option<LockKind
 }
 
 /// The hold of T; `None` if T has ceased to be the owner meanwhile.
-fn owned<W: World>(
-    world: &W,
-    lock: &CheckedDir<W::Dir>,
+fn owned<H: Host>(
+    host: &H,
+    lock: &CheckedDir<H::Dir>,
     token: &Token,
     metas: &[Token],
 ) -> Result<Option<LiveClaim>, Failure> {
@@ -156,15 +153,15 @@ fn owned<W: World>(
     let (claim, life) = if let Some(claim) = bytes.as_deref().and_then(from_json::<Claim>) {
         // The file's name is the authority on the token.
         let mut claim = Claim { token: Some(token.clone()), v: claim.v.max(1), ..claim };
-        let life = world.life(&claim);
+        let life = host.life(&claim);
         // A script that has ended is nobody whose work could be done twice.
-        claim.via = claim.via.filter(|script| world.life_of(script) == Life::Alive);
+        claim.via = claim.via.filter(|script| host.life_of(script) == Life::Alive);
         (claim, life)
     } else {
         // A power cut can leave a name without its content.
         let Some(stat) = lock.stat(&owner_name(token))? else { return Ok(None) };
         let claim = Claim { v: VERSION, token: Some(token.clone()), ..Claim::default() };
-        (claim, life_by_age(world, stat.mtime))
+        (claim, life_by_age(host, stat.mtime))
     };
     let mut former = Vec::new();
     for other in metas.iter().filter(|other| *other != token) {
@@ -176,55 +173,55 @@ fn owned<W: World>(
                 .map(|claim| Claim { token: Some(other.clone()), ..claim }),
         );
     }
-    Ok(Some(hold(world, claim, life, former)))
+    Ok(Some(hold(host, claim, life, former)))
 }
 
 /// The hold of a script; `None` if its record is gone.
-fn script<W: World>(world: &W, lock: &CheckedDir<W::Dir>) -> Result<Option<LiveClaim>, Failure> {
+fn script<H: Host>(host: &H, lock: &CheckedDir<H::Dir>) -> Result<Option<LiveClaim>, Failure> {
     let Some(bytes) = lock.read(META, MAX_RECORD_BYTES)? else { return Ok(None) };
     let Some(stat) = lock.stat(META)? else { return Ok(None) };
-    Ok(Some(unnamed(world, &bytes, stat.mtime, false)))
+    Ok(Some(unnamed(host, &bytes, stat.mtime, false)))
 }
 
 /// The claim of a lock with an old layout; `None` if the lock is gone.
-fn legacy<W: World>(world: &W, phase: &CheckedDir<W::Dir>) -> Result<Option<LiveClaim>, Failure> {
+fn legacy<H: Host>(host: &H, phase: &CheckedDir<H::Dir>) -> Result<Option<LiveClaim>, Failure> {
     let Some(bytes) = phase.read(LOCK, MAX_RECORD_BYTES)? else { return Ok(None) };
     let Some(stat) = phase.stat(LOCK)? else { return Ok(None) };
-    Ok(Some(unnamed(world, &bytes, stat.mtime, true)))
+    Ok(Some(unnamed(host, &bytes, stat.mtime, true)))
 }
 
-fn unnamed<W: World>(world: &W, bytes: &[u8], mtime: i64, legacy_lock: bool) -> LiveClaim {
+fn unnamed<H: Host>(host: &H, bytes: &[u8], mtime: i64, legacy_lock: bool) -> LiveClaim {
     let (claim, life) = if let Some(claim) = from_json::<Claim>(bytes) {
-        let life = world.life(&claim);
+        let life = host.life(&claim);
         (claim, life)
     } else {
-        (Claim::default(), life_by_age(world, mtime))
+        (Claim::default(), life_by_age(host, mtime))
     };
-    LiveClaim { legacy_lock, ..hold(world, claim, life, Vec::new()) }
+    LiveClaim { legacy_lock, ..hold(host, claim, life, Vec::new()) }
 }
 
 /// The hold of a claim, as far as its record tells when the owner was last there.
-fn hold<W: World>(world: &W, claim: Claim, life: Life, former: Vec<Claim>) -> LiveClaim {
+fn hold<H: Host>(host: &H, claim: Claim, life: Life, former: Vec<Claim>) -> LiveClaim {
     let mut hold =
         LiveClaim { heard: None, quiet_since: None, claim, life, former, legacy_lock: false };
-    hears(world, &mut hold, None);
+    hears(host, &mut hold, None);
     hold
 }
 
 /// Takes in when one of the owner's commands was last seen at its claim.
-pub(crate) fn hears<W: World>(world: &W, hold: &mut LiveClaim, seen: Option<Timestamp>) {
-    let now = world.now();
-    let seen = seen.filter(|_| W::DEFENCES.hear);
+pub(crate) fn hears<H: Host>(host: &H, hold: &mut LiveClaim, seen: Option<Timestamp>) {
+    let now = host.now();
+    let seen = seen.filter(|_| H::DEFENCES.hear);
     let signs =
-        Signs { seen, booted: world.booted_after(&hold.claim), slept: world.slept(&hold.claim) };
+        Signs { seen, booted: host.booted_after(&hold.claim), slept: host.slept(&hold.claim) };
     hold.quiet_since = identity::quiet_since(&hold.claim, signs, now);
     let times = [identity::heard(&hold.claim), seen];
     hold.heard = times.into_iter().flatten().filter_map(|then| believed(now, then)).max();
 }
 
 /// An owner whose record cannot be read is dead if its file is older than this machine's boot.
-fn life_by_age<W: World>(world: &W, mtime: i64) -> Life {
-    match world.booted_at() {
+fn life_by_age<H: Host>(host: &H, mtime: i64) -> Life {
+    match host.booted_at() {
         Some(boot) if i128::from(mtime) < boot.as_nanosecond() => Life::Dead,
         _ => Life::Unknown,
     }
@@ -246,13 +243,13 @@ pub(crate) fn committed<D: Dir>(
 }
 
 /// Where the phase is, as the rules see it, with the lock it was seen by.
-pub(crate) fn state<W: World>(
-    world: &W,
-    phase: &CheckedDir<W::Dir>,
-) -> Result<(State, Lock<W::Dir>), Failure> {
+pub(crate) fn state<H: Host>(
+    host: &H,
+    phase: &CheckedDir<H::Dir>,
+) -> Result<(State, Lock<H::Dir>), Failure> {
     let mut missing: Option<Token> = None;
     for attempt in 0..TRIES {
-        let lock = look(world, phase)?;
+        let lock = look(host, phase)?;
         if let Some(done) = done(phase)? {
             return Ok((State::Done(done), lock));
         }
@@ -286,16 +283,16 @@ pub(crate) fn record_gone<D: Dir>(phase: &CheckedDir<D>) -> String {
 /// Clears a lock that holds nobody's claim any more: `last`, its state file, goes last, so that
 /// what a kill leaves still tells what it is. Everything goes through the handle that was judged,
 /// so a lock that was published meanwhile is never touched.
-pub(crate) fn clear<W: World>(
-    phase: &CheckedDir<W::Dir>,
-    lock: &CheckedDir<W::Dir>,
+pub(crate) fn clear<H: Host>(
+    phase: &CheckedDir<H::Dir>,
+    lock: &CheckedDir<H::Dir>,
     last: Option<&str>,
 ) -> Result<(), Failure> {
-    let reopened = if W::DEFENCES.remove_what_was_judged { None } else { phase.open(LOCK)? };
+    let reopened = if H::DEFENCES.remove_what_was_judged { None } else { phase.open(LOCK)? };
     let lock = reopened.as_ref().unwrap_or(lock);
     for _ in 0..4 {
         let entries = lock.list(MAX_PHASE_ENTRIES)?;
-        if last.is_none() && W::DEFENCES.remove_what_was_judged {
+        if last.is_none() && H::DEFENCES.remove_what_was_judged {
             let names = sort(&entries);
             let is_copy = |bytes: Vec<u8>| {
                 from_json::<Claim>(&bytes).is_some_and(|claim| claim.token.is_some())

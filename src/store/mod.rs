@@ -1,6 +1,6 @@
 //! Where boards live: sprints and phases as files that change only by atomic steps.
 //!
-//! Reading order: [`dir`] (the operations that everything stands on), [`world`] (what else is asked
+//! Reading order: [`dir`] (the operations that everything stands on), [`host`] (what else is asked
 //! of the outside, and the protocol's defences), `checked_dir` (handles that say what went wrong),
 //! [`layout`] (every name and limit on disk), `latch`, `lock` and `past` (what a phase's directory
 //! holds), `artifact` (what a phase hands over), `phase` (the steps by which it changes hands),
@@ -42,6 +42,7 @@ pub mod dir;
 pub mod disk;
 mod freeing;
 pub mod history;
+pub mod host;
 mod latch;
 pub mod layout;
 pub mod leftovers;
@@ -55,41 +56,40 @@ pub mod read;
 mod sprints;
 pub mod standing;
 mod told;
-pub mod world;
 
 use std::cell::OnceCell;
 
 pub use checked_dir::CheckedDir;
 pub(crate) use checked_dir::is_planted;
-pub use world::World;
+pub use host::Host;
 
 use crate::error::Failure;
 
 /// The file store of one repository, seen through `W`.
-pub struct Store<W: World> {
-    world: W,
+pub struct Store<H: Host> {
+    host: H,
     /// Only sprints whose id begins so: an explicit store can be shared by several projects.
     only: Option<String>,
-    conductor: OnceCell<CheckedDir<W::Dir>>,
+    conductor: OnceCell<CheckedDir<H::Dir>>,
 }
 
-impl<W: World> Store<W> {
+impl<H: Host> Store<H> {
     /// A store in `world`; `only` is a project's hash where the store may be shared by several.
-    pub const fn new(world: W, only: Option<String>) -> Self {
-        Self { world, only, conductor: OnceCell::new() }
+    pub const fn new(host: H, only: Option<String>) -> Self {
+        Self { host, only, conductor: OnceCell::new() }
     }
 
     /// The world that the store is seen through.
-    pub const fn world(&self) -> &W {
-        &self.world
+    pub const fn host(&self) -> &H {
+        &self.host
     }
 
     /// The directory of sprints; `None` if there never was one.
-    fn conductor(&self) -> Result<Option<&CheckedDir<W::Dir>>, Failure> {
+    fn conductor(&self) -> Result<Option<&CheckedDir<H::Dir>>, Failure> {
         if let Some(dir) = self.conductor.get() {
             return Ok(Some(dir));
         }
-        let found = self.world.conductor()?;
+        let found = self.host.conductor()?;
         Ok(found.map(|dir| self.conductor.get_or_init(|| dir)))
     }
 
@@ -102,11 +102,11 @@ impl<W: World> Store<W> {
     }
 
     /// The directory of sprints, made if there is none.
-    fn make_conductor(&self) -> Result<&CheckedDir<W::Dir>, Failure> {
+    fn make_conductor(&self) -> Result<&CheckedDir<H::Dir>, Failure> {
         if let Some(dir) = self.conductor.get() {
             return Ok(dir);
         }
-        let made = self.world.make_conductor()?;
+        let made = self.host.make_conductor()?;
         Ok(self.conductor.get_or_init(|| made))
     }
 
@@ -114,8 +114,8 @@ impl<W: World> Store<W> {
     /// for, and does not any more once that was in vain: who has it may have been stopped.
     fn under_mutex<T>(&self, waits: &mut bool, act: impl FnOnce() -> T) -> Result<T, Failure> {
         let Some(conductor) = self.conductor()? else { return Ok(act()) };
-        let (value, in_vain) = self.world.under_mutex(conductor, *waits, act);
-        if in_vain && W::DEFENCES.wait_once {
+        let (value, in_vain) = self.host.under_mutex(conductor, *waits, act);
+        if in_vain && H::DEFENCES.wait_once {
             *waits = false;
         }
         Ok(value)

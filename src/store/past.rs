@@ -16,11 +16,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::checked_dir::{CheckedDir, Keep, Step, from_json, to_json};
 use super::dir::{Dir, Entry, Kind};
+use super::host::Host;
 use super::layout::{
     DUE, JSON, MAX_ATTEMPTS_READ, MAX_DUES, MAX_PHASE_ENTRIES, MAX_REASON_BYTES, MAX_RECORD_BYTES,
     PAST, RESET_ATTEMPTS, attempt_name, due_name, reset_attempts_name,
 };
-use super::world::World;
 use crate::error::{Failure, FailureKind};
 use crate::record::{Attempt, Claim, Due, Token, VERSION};
 use crate::rules::State;
@@ -102,9 +102,9 @@ fn directory<D: Dir>(phase: &CheckedDir<D>) -> Result<Option<CheckedDir<D>>, Fai
 ///
 /// Another command that ends the same claim may have written it, or have been killed at that: a
 /// whole record takes its place in one step.
-pub(crate) fn write<W: World>(
-    world: &W,
-    phase: &CheckedDir<W::Dir>,
+pub(crate) fn write<H: Host>(
+    host: &H,
+    phase: &CheckedDir<H::Dir>,
     claim: &Claim,
     end: End<'_>,
 ) -> Result<Step, Failure> {
@@ -115,7 +115,7 @@ pub(crate) fn write<W: World>(
     // may be the whole one of another command.
     match past.create_once(&name, &to_json(&record)?)? {
         Step::Exists => {
-            let unique = world.token()?;
+            let unique = host.token()?;
             match past.put(&name, &record, &unique, Keep::Fleeting)? {
                 // A record takes the place of all but a directory that has something in it.
                 Step::Exists => {
@@ -131,13 +131,13 @@ pub(crate) fn write<W: World>(
 
 /// Writes down that what the owner of `due` left is to be saved. `Gone` when the phase's directory
 /// is.
-pub(crate) fn owe<W: World>(
-    world: &W,
-    phase: &CheckedDir<W::Dir>,
+pub(crate) fn owe<H: Host>(
+    host: &H,
+    phase: &CheckedDir<H::Dir>,
     owed: &Due,
 ) -> Result<Step, Failure> {
     let Some(past) = directory(phase)? else { return Ok(Step::Gone) };
-    let unique = world.token()?;
+    let unique = host.token()?;
     let name = due_name(&name_of(&owed.claim));
     past.put(&name, owed, &unique, Keep::Fleeting)
 }

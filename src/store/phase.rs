@@ -7,6 +7,7 @@
 
 use super::checked_dir::{CheckedDir, Keep, Step, tidy, to_json};
 use super::dir::Kind;
+use super::host::Host;
 use super::latch::{self, Latched};
 use super::layout::{
     DONE, LATCH, LOCK, MAX_PHASE_ENTRIES, META, META_OF, OWNER, artifact_name, completing_name,
@@ -14,7 +15,6 @@ use super::layout::{
 };
 use super::lock::{self, Lock};
 use super::past::{self, End};
-use super::world::World;
 use crate::error::{Failure, FailureKind};
 use crate::record::{Claim, Done, Due, Maker, Token};
 
@@ -44,11 +44,11 @@ impl<T> StepOutcome<T> {
 }
 
 /// One phase's directory, and who changes it.
-pub(crate) struct Phase<'a, W: World> {
+pub(crate) struct Phase<'a, H: Host> {
     /// The world it is in.
-    pub(crate) world: &'a W,
+    pub(crate) host: &'a H,
     /// The directory.
-    pub(crate) dir: &'a CheckedDir<W::Dir>,
+    pub(crate) dir: &'a CheckedDir<H::Dir>,
     /// The command that makes latches here.
     pub(crate) maker: &'a Maker,
     /// Whether the sprint is still the current one.
@@ -68,13 +68,13 @@ pub(crate) struct Ending<'a> {
     pub(crate) due: Option<&'a Due>,
 }
 
-impl<W: World> Phase<'_, W> {
+impl<H: Host> Phase<'_, H> {
     /// Writes down how a claim ends, if it fails by that, and what is to be saved of it; whether
     /// there still is a phase.
     fn note(&self, ending: Option<Ending<'_>>) -> Result<bool, Failure> {
         let Some(Ending { claim, end, due }) = ending else { return Ok(true) };
-        let owed = due.map(|due| past::owe(self.world, self.dir, due));
-        let written = end.map(|end| past::write(self.world, self.dir, claim, end));
+        let owed = due.map(|due| past::owe(self.host, self.dir, due));
+        let written = end.map(|end| past::write(self.host, self.dir, claim, end));
         for written in [owed, written].into_iter().flatten() {
             match written {
                 // A phase can be given up on a full disk, as that takes no room: the attempt is not
@@ -88,15 +88,15 @@ impl<W: World> Phase<'_, W> {
         Ok(true)
     }
 
-    fn latch(&self, token: &Token) -> Result<Latched<W::Dir>, Failure> {
-        latch::acquire(self.world, self.dir, token, self.maker)
+    fn latch(&self, token: &Token) -> Result<Latched<H::Dir>, Failure> {
+        latch::acquire(self.host, self.dir, token, self.maker)
     }
 
     /// Takes a phase that nobody holds: latch, look again behind it, publish a whole lock.
     ///
     /// Killed after the latch: it is taken over. Killed after publishing: it is the claimer's.
     pub(crate) fn take(&self, claim: Claim) -> Result<StepOutcome<Claim>, Failure> {
-        let token = self.world.token()?;
+        let token = self.host.token()?;
         let claim = Claim { token: Some(token.clone()), ..claim };
         let latch = match self.latch(&token)? {
             Latched::Held(latch) => latch,
@@ -104,7 +104,7 @@ impl<W: World> Phase<'_, W> {
             Latched::Raced => return Ok(StepOutcome::Raced),
         };
         match self.publish(&token, &claim) {
-            Ok(Published::Yes) if W::DEFENCES.latch_stays => {}
+            Ok(Published::Yes) if H::DEFENCES.latch_stays => {}
             Ok(Published::Yes) => {
                 let listed = self.dir.list(MAX_PHASE_ENTRIES)?;
                 for entry in listed.iter().filter(|entry| entry.name == LATCH) {
@@ -131,12 +131,12 @@ impl<W: World> Phase<'_, W> {
 
     /// Builds a lock aside and renames it into place, if nobody has got there first.
     fn publish(&self, token: &Token, claim: &Claim) -> Result<Published, Failure> {
-        if W::DEFENCES.latch_stays {
-            match lock::look(self.world, self.dir)? {
+        if H::DEFENCES.latch_stays {
+            match lock::look(self.host, self.dir)? {
                 Lock::Absent(None) => {}
-                Lock::Absent(Some(ruin)) => lock::clear::<W>(self.dir, &ruin, None)?,
+                Lock::Absent(Some(ruin)) => lock::clear::<H>(self.dir, &ruin, None)?,
                 Lock::Freed { lock, token } => {
-                    lock::clear::<W>(self.dir, &lock, Some(&free_name(&token)))?;
+                    lock::clear::<H>(self.dir, &lock, Some(&free_name(&token)))?;
                 }
                 Lock::Owned { .. } | Lock::Committed { .. } => {
                     return Ok(Published::StandsForAnother);
@@ -144,7 +144,7 @@ impl<W: World> Phase<'_, W> {
                 Lock::Script { .. } | Lock::Legacy { .. } => return Ok(Published::StandsForNobody),
             }
         }
-        if W::DEFENCES.look_again && lock::done(self.dir)?.is_some() {
+        if H::DEFENCES.look_again && lock::done(self.dir)?.is_some() {
             return Ok(Published::StandsForAnother);
         }
         // Behind the latch no claim ends: what was judged by the number of attempts is so, or not.
@@ -161,7 +161,7 @@ impl<W: World> Phase<'_, W> {
         }
         self.dir.remove_all(&super::dir::Entry { name, kind: Kind::Dir })?;
         renamed?;
-        if W::DEFENCES.latch_stays {
+        if H::DEFENCES.latch_stays {
             Ok(Published::StandsForAnother)
         } else {
             // What `mv` does: it puts the new lock inside the old one, and succeeds.
@@ -190,10 +190,10 @@ impl<W: World> Phase<'_, W> {
     /// current. Only then may a claim say OK.
     fn confirm(&self, token: &Token, claim: Claim) -> Result<StepOutcome<Claim>, Failure> {
         let Some(lock) = self.dir.open(LOCK)? else { return Ok(StepOutcome::Raced) };
-        if W::DEFENCES.latch_stays && !lock.has(&owner_name(token))? {
+        if H::DEFENCES.latch_stays && !lock.has(&owner_name(token))? {
             return Ok(StepOutcome::Raced);
         }
-        if W::DEFENCES.latch_stays && !self.dir.has(LATCH)? {
+        if H::DEFENCES.latch_stays && !self.dir.has(LATCH)? {
             // Removed by a command that was held up; the script would walk in.
             let made = self.dir.make(LATCH)?;
             if !lock.has(&owner_name(token))? {
@@ -204,11 +204,11 @@ impl<W: World> Phase<'_, W> {
                 return Ok(StepOutcome::Raced);
             }
         }
-        if W::DEFENCES.look_again && lock::done(self.dir)?.is_some() {
+        if H::DEFENCES.look_again && lock::done(self.dir)?.is_some() {
             self.give_up(&lock, token, None, false)?;
             return Ok(StepOutcome::Raced);
         }
-        if W::DEFENCES.look_for_currency && !(self.is_current)()? {
+        if H::DEFENCES.look_for_currency && !(self.is_current)()? {
             self.give_up(&lock, token, None, true)?;
             return Ok(StepOutcome::Superseded);
         }
@@ -219,11 +219,11 @@ impl<W: World> Phase<'_, W> {
     /// quiet.
     pub(crate) fn renew(
         &self,
-        lock: &CheckedDir<W::Dir>,
+        lock: &CheckedDir<H::Dir>,
         claim: Claim,
     ) -> Result<StepOutcome<Claim>, Failure> {
         let Some(token) = claim.token.clone() else { return Ok(StepOutcome::Raced) };
-        let unique = self.world.token()?;
+        let unique = self.host.token()?;
         for name in [meta_name(&token), META.to_owned()] {
             // A directory in the place of the script's copy stays: the claim does not hang on it.
             if lock.put(&name, &claim, &unique, Keep::Fleeting)? == Step::Gone {
@@ -235,7 +235,7 @@ impl<W: World> Phase<'_, W> {
             // It was taken away meanwhile, and the record is nobody's. If it was given up, what was
             // written late must not stay: a script would put its own lock inside.
             lock.remove_file(&meta_name(&token))?;
-            lock::clear::<W>(self.dir, lock, None)?;
+            lock::clear::<H>(self.dir, lock, None)?;
         }
         Ok(confirmed)
     }
@@ -245,14 +245,14 @@ impl<W: World> Phase<'_, W> {
     /// Killed after the rename: it is the new owner's, and only the script's copy is old.
     pub(crate) fn take_over(
         &self,
-        lock: &CheckedDir<W::Dir>,
+        lock: &CheckedDir<H::Dir>,
         from: &Token,
         claim: Claim,
         ending: Option<Ending<'_>>,
     ) -> Result<StepOutcome<Claim>, Failure> {
-        let token = self.world.token()?;
+        let token = self.host.token()?;
         let claim = Claim { token: Some(token.clone()), ..claim };
-        if !W::DEFENCES.never_absent {
+        if !H::DEFENCES.never_absent {
             // What the script does: remove both and start over.
             for entry in self.dir.list(MAX_PHASE_ENTRIES)? {
                 if entry.name == LOCK || entry.name == LATCH {
@@ -270,19 +270,19 @@ impl<W: World> Phase<'_, W> {
         let older: Vec<String> =
             lock.list(MAX_PHASE_ENTRIES)?.into_iter().map(|entry| entry.name).collect();
         let mut judged = owner_name(from);
-        if !W::DEFENCES.take_over_by_name {
+        if !H::DEFENCES.take_over_by_name {
             // Whoever is the owner by now.
             let owners = lock.list(MAX_PHASE_ENTRIES)?.into_iter().map(|entry| entry.name);
             judged = owners.into_iter().find(|name| name.starts_with(OWNER)).unwrap_or(judged);
         }
-        let noted = !W::DEFENCES.record_first || self.note(ending)?;
+        let noted = !H::DEFENCES.record_first || self.note(ending)?;
         // After an error it may have taken effect: then the record must stay.
         if !noted || lock.rename(&judged, lock, &owner_name(&token))? != Step::Done {
             lock.remove_file(&mine)?;
-            lock::clear::<W>(self.dir, lock, None)?;
+            lock::clear::<H>(self.dir, lock, None)?;
             return Ok(StepOutcome::Raced);
         }
-        if !W::DEFENCES.record_first {
+        if !H::DEFENCES.record_first {
             self.note(ending)?;
         }
         for name in older {
@@ -303,7 +303,7 @@ impl<W: World> Phase<'_, W> {
         claim: Claim,
         ending: Option<Ending<'_>>,
     ) -> Result<StepOutcome<Claim>, Failure> {
-        let token = self.world.token()?;
+        let token = self.host.token()?;
         let claim = Claim { token: Some(token.clone()), ..claim };
         let adopted = self.with_script_lock(&token, judged, |lock| {
             let mine = meta_name(&token);
@@ -335,14 +335,14 @@ impl<W: World> Phase<'_, W> {
         &self,
         token: &Token,
         judged: &Claim,
-        act: impl FnOnce(&CheckedDir<W::Dir>) -> Result<bool, Failure>,
+        act: impl FnOnce(&CheckedDir<H::Dir>) -> Result<bool, Failure>,
     ) -> Result<StepOutcome<()>, Failure> {
         let latch = match self.latch(token)? {
             Latched::Held(latch) => latch,
             Latched::Busy => return Ok(StepOutcome::Busy),
             Latched::Raced => return Ok(StepOutcome::Raced),
         };
-        let acted = match lock::look(self.world, self.dir) {
+        let acted = match lock::look(self.host, self.dir) {
             Ok(Lock::Script { lock, hold }) if hold.claim == *judged => act(&lock),
             Ok(Lock::Owned { .. } | Lock::Committed { .. }) => return Ok(StepOutcome::Raced),
             Ok(_) => Ok(false),
@@ -366,22 +366,22 @@ impl<W: World> Phase<'_, W> {
     /// Killed before the commit: not complete. Killed after it: anyone finishes it.
     pub(crate) fn complete(
         &self,
-        lock: &CheckedDir<W::Dir>,
+        lock: &CheckedDir<H::Dir>,
         token: &Token,
         record: &Done,
     ) -> Result<StepOutcome<()>, Failure> {
-        let prepared = self.world.token()?;
+        let prepared = self.host.token()?;
         let name = prepared_name(&prepared);
         if lock.put(&name, record, &prepared, Keep::Frozen)? != Step::Done {
             return Ok(StepOutcome::Raced);
         }
         // The commit must not reach the disk before what it commits.
         lock.sync()?;
-        if W::DEFENCES.commit_by_rename
+        if H::DEFENCES.commit_by_rename
             && lock.rename(&owner_name(token), lock, &completing_name(&prepared))? != Step::Done
         {
             lock.remove_file(&name)?;
-            lock::clear::<W>(self.dir, lock, None)?;
+            lock::clear::<H>(self.dir, lock, None)?;
             return Ok(StepOutcome::Raced);
         }
         self.finish(lock, &prepared)?;
@@ -389,7 +389,7 @@ impl<W: World> Phase<'_, W> {
             // Another command of the same agent has completed it otherwise, or a script has.
             return Ok(StepOutcome::Raced);
         }
-        if W::DEFENCES.look_for_currency && !(self.is_current)()? {
+        if H::DEFENCES.look_for_currency && !(self.is_current)()? {
             return Ok(StepOutcome::Superseded);
         }
         Ok(StepOutcome::Done(()))
@@ -399,13 +399,13 @@ impl<W: World> Phase<'_, W> {
     /// being done, by another command. The latch stays: it refuses the script.
     pub(crate) fn finish(
         &self,
-        lock: &CheckedDir<W::Dir>,
+        lock: &CheckedDir<H::Dir>,
         prepared: &Token,
     ) -> Result<(), Failure> {
         if let Some(record) = lock::committed(lock, prepared)? {
             // Another program may have prepared it: the link leads to the pin and nowhere else.
             if let Some(target) = record.artifact_link.as_ref().filter(|name| is_pin(name)) {
-                let unique = temporary_name(&self.world.token()?);
+                let unique = temporary_name(&self.host.token()?);
                 if self.dir.symlink(target, &unique)? == Step::Done {
                     let placed =
                         self.dir.rename(&unique, self.dir, &artifact_name(&record.artifact));
@@ -421,7 +421,7 @@ impl<W: World> Phase<'_, W> {
         if !self.dir.has(DONE)? {
             return Err(Failure::new(FailureKind::Tampered, lock::record_gone(self.dir)));
         }
-        lock::clear::<W>(self.dir, lock, Some(&completing_name(prepared)))
+        lock::clear::<H>(self.dir, lock, Some(&completing_name(prepared)))
     }
 
     /// Ends T's claim: the phase is pending again.
@@ -429,7 +429,7 @@ impl<W: World> Phase<'_, W> {
     /// Killed after the rename: the next claim clears what is left.
     pub(crate) fn release(
         &self,
-        lock: &CheckedDir<W::Dir>,
+        lock: &CheckedDir<H::Dir>,
         token: &Token,
         ending: Option<Ending<'_>>,
     ) -> Result<StepOutcome<()>, Failure> {
@@ -444,26 +444,26 @@ impl<W: World> Phase<'_, W> {
     /// had while the claim stood, so that one that was taken over since then stays.
     fn give_up(
         &self,
-        lock: &CheckedDir<W::Dir>,
+        lock: &CheckedDir<H::Dir>,
         token: &Token,
         ending: Option<Ending<'_>>,
         unlatch: bool,
     ) -> Result<bool, Failure> {
         let latch = if unlatch { self.dir.open(LATCH)? } else { None };
         let markers = match &latch {
-            Some(latch) => latch::disposable(self.world, latch, token, self.maker)?,
+            Some(latch) => latch::disposable(self.host, latch, token, self.maker)?,
             None => None,
         };
-        if W::DEFENCES.record_first && !self.note(ending)? {
+        if H::DEFENCES.record_first && !self.note(ending)? {
             return Ok(false);
         }
         if lock.rename(&owner_name(token), lock, &free_name(token))? != Step::Done {
             return Ok(false);
         }
-        if !W::DEFENCES.record_first {
+        if !H::DEFENCES.record_first {
             self.note(ending)?;
         }
-        lock::clear::<W>(self.dir, lock, Some(&free_name(token)))?;
+        lock::clear::<H>(self.dir, lock, Some(&free_name(token)))?;
         if let (Some(latch), Some(markers)) = (latch, markers) {
             latch::release_markers(self.dir, &latch, &markers)?;
         }
@@ -476,13 +476,13 @@ impl<W: World> Phase<'_, W> {
         judged: &Claim,
         ending: Option<Ending<'_>>,
     ) -> Result<StepOutcome<()>, Failure> {
-        let token = self.world.token()?;
+        let token = self.host.token()?;
         let mut freed = false;
         let outcome = self.with_script_lock(&token, judged, |lock| {
             freed =
                 self.note(ending)? && lock.rename(META, lock, &free_name(&token))? == Step::Done;
             if freed {
-                lock::clear::<W>(self.dir, lock, Some(&free_name(&token)))?;
+                lock::clear::<H>(self.dir, lock, Some(&free_name(&token)))?;
             }
             // Either way the latch goes.
             Ok(false)
@@ -495,7 +495,7 @@ impl<W: World> Phase<'_, W> {
         &self,
         ending: Option<Ending<'_>>,
     ) -> Result<StepOutcome<()>, Failure> {
-        let token = self.world.token()?;
+        let token = self.host.token()?;
         let latch = match self.latch(&token)? {
             Latched::Held(latch) => latch,
             Latched::Busy => return Ok(StepOutcome::Busy),

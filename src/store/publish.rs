@@ -10,12 +10,12 @@ use super::Store;
 use super::carry::{Carried, take_over};
 use super::checked_dir::{CheckedDir, Keep, Step, from_json, to_json};
 use super::dir::{Dir, Entry, Kind};
+use super::host::{Host, is_older};
 use super::layout::{
     ARCHIVE, MAX_ENTRIES, MAX_SPRINT_BYTES, SPRINT, TEMPORARY_SECONDS, gone_name, is_temporary,
     last_name, last_of, new_name,
 };
 use super::sprints::{readable, stamp};
-use super::world::{World, is_older};
 use crate::error::{Failure, FailureKind, Hint};
 use crate::record::{Maker, Sprint};
 use crate::rules::identity::age;
@@ -31,7 +31,7 @@ fn moment(stamp: &str) -> Option<Timestamp> {
     civil.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
 }
 
-impl<W: World> Store<W> {
+impl<H: Host> Store<H> {
     /// Publishes a new sprint and archives all others. `sprint` has all but its id; `hash` is that
     /// of the project. The id's time is the later of now and a second after the latest there is.
     /// What it begins with is in it before it is published.
@@ -41,17 +41,17 @@ impl<W: World> Store<W> {
         &self,
         hash: &str,
         mut sprint: Sprint,
-        carried: &[Carried<W::Dir>],
+        carried: &[Carried<H::Dir>],
         maker: &Maker,
     ) -> Result<Option<Sprint>, Failure> {
         let conductor = self.make_conductor()?;
-        let now = self.world.now();
+        let now = self.host.now();
         // The sprint before may have been removed since it was looked at: none is called like it.
         let from = sprint.from.as_ref().and_then(|id| Some((stamp(id)?.to_owned(), id.clone())));
         let latest = latest_stamp(conductor)?;
         let latest = latest.into_iter().chain(from).max_by(|a, b| a.0.cmp(&b.0));
         let stamp = match latest {
-            Some((latest, path)) if W::DEFENCES.own_directory && latest >= stamp_at(now) => {
+            Some((latest, path)) if H::DEFENCES.own_directory && latest >= stamp_at(now) => {
                 let after =
                     moment(&latest).and_then(|m| m.checked_add(jiff::Span::new().seconds(1)).ok());
                 let no_later = || {
@@ -65,7 +65,7 @@ impl<W: World> Store<W> {
             }
             _ => stamp_at(now),
         };
-        if W::DEFENCES.mark_removed && !self.reserve(conductor, &stamp)? {
+        if H::DEFENCES.mark_removed && !self.reserve(conductor, &stamp)? {
             return Ok(None);
         }
         let id = format!("{hash}-{stamp}");
@@ -77,8 +77,8 @@ impl<W: World> Store<W> {
             let what = format!("the sprint's record would be larger than {MAX_SPRINT_BYTES} bytes");
             return Err(Failure::new(FailureKind::Usage, what));
         }
-        let name = new_name(&self.world.token()?);
-        if !W::DEFENCES.publish_first {
+        let name = new_name(&self.host.token()?);
+        if !H::DEFENCES.publish_first {
             self.archive_before(conductor, &id)?;
         }
         let built = self.build(conductor, &name, &sprint, &record, carried, maker);
@@ -92,10 +92,10 @@ impl<W: World> Store<W> {
             conductor.remove_all(&Entry { name, kind: Kind::Dir })?;
             renamed?;
             // Two starts in one second, as the script has it: the second finds its directory made.
-            return Ok(if W::DEFENCES.own_directory { None } else { Some(sprint) });
+            return Ok(if H::DEFENCES.own_directory { None } else { Some(sprint) });
         }
         conductor.sync()?;
-        if W::DEFENCES.own_directory && !self.is_current(&id)? {
+        if H::DEFENCES.own_directory && !self.is_current(&id)? {
             // Another start, by a clock that is ahead, has published a later one.
             self.archive(conductor, &id)?;
             return Ok(None);
@@ -107,7 +107,7 @@ impl<W: World> Store<W> {
     /// Marks the moment of a sprint that is about to be published as given; `false` if another
     /// start was faster. That start's sprint may have ended and have been removed by now, so that
     /// nothing but the mark tells.
-    fn reserve(&self, conductor: &CheckedDir<W::Dir>, stamp: &str) -> Result<bool, Failure> {
+    fn reserve(&self, conductor: &CheckedDir<H::Dir>, stamp: &str) -> Result<bool, Failure> {
         if conductor.create_once(&last_name(stamp), b"")? != Step::Done {
             return Ok(false);
         }
@@ -119,7 +119,7 @@ impl<W: World> Store<W> {
 
     /// Archives every sprint before `id`, the oldest first, so that none of them can come to be the
     /// current one when a later one is archived.
-    fn archive_before(&self, conductor: &CheckedDir<W::Dir>, id: &str) -> Result<(), Failure> {
+    fn archive_before(&self, conductor: &CheckedDir<H::Dir>, id: &str) -> Result<(), Failure> {
         for other in self.ids(conductor)?.into_iter().rev() {
             if (stamp(&other), other.as_str()) < (stamp(id), id) {
                 self.archive(conductor, &other)?;
@@ -138,7 +138,7 @@ impl<W: World> Store<W> {
 
     /// Marks one sprint archived and moves it away; both steps may have been done, or be being
     /// done, by another command.
-    fn archive(&self, conductor: &CheckedDir<W::Dir>, id: &str) -> Result<(), Failure> {
+    fn archive(&self, conductor: &CheckedDir<H::Dir>, id: &str) -> Result<(), Failure> {
         let Some(dir) = readable(conductor.open(id))? else {
             // No directory at all, only called like one.
             let (archive, _) = conductor.open_or_make(ARCHIVE)?;
@@ -151,8 +151,8 @@ impl<W: World> Store<W> {
             && !sprint.is_archived()
         {
             Sprint::ARCHIVED.clone_into(&mut sprint.status);
-            sprint.archived_at = Some(self.world.now());
-            let unique = self.world.token()?;
+            sprint.archived_at = Some(self.host.now());
+            let unique = self.host.token()?;
             dir.put(SPRINT, &sprint, &unique, Keep::Durable)?;
         }
         let (archive, _) = conductor.open_or_make(ARCHIVE)?;
@@ -164,7 +164,7 @@ impl<W: World> Store<W> {
     /// gives the ids that went.
     pub(crate) fn clean_up(&self, older_than: SignedDuration) -> Result<Vec<String>, Failure> {
         let Some(conductor) = self.conductor()? else { return Ok(Vec::new()) };
-        let now = self.world.now();
+        let now = self.host.now();
         let mut gone = Vec::new();
         // A start that was killed before it could move them left archived ones here.
         let here = self.ids(conductor)?;
@@ -185,7 +185,7 @@ impl<W: World> Store<W> {
                     |sprint| sprint.archived_at.or(sprint.started_at),
                 );
                 if since.is_some_and(|since| age(now, since) >= older_than) {
-                    if W::DEFENCES.mark_removed {
+                    if H::DEFENCES.mark_removed {
                         mark(conductor, &id)?;
                     }
                     remove_aside(&archive, &id)?;
@@ -203,11 +203,11 @@ impl<W: World> Store<W> {
     /// what is to be carried is gone.
     fn build(
         &self,
-        conductor: &CheckedDir<W::Dir>,
+        conductor: &CheckedDir<H::Dir>,
         name: &str,
         sprint: &Sprint,
         record: &[u8],
-        carried: &[Carried<W::Dir>],
+        carried: &[Carried<H::Dir>],
         maker: &Maker,
     ) -> Result<bool, Failure> {
         let gone = || Failure::new(FailureKind::Busy, format!("'{name}' was removed meanwhile"));
@@ -218,7 +218,7 @@ impl<W: World> Store<W> {
             dir.make(&phase.name)?;
             if let Some(carried) = carried.iter().find(|carried| carried.phase == phase.name) {
                 let phase = dir.open(&phase.name)?.ok_or_else(gone)?;
-                if !take_over(&self.world, carried, &phase, maker)? {
+                if !take_over(&self.host, carried, &phase, maker)? {
                     return Ok(false);
                 }
             }
@@ -229,7 +229,7 @@ impl<W: World> Store<W> {
 
     /// Removes the marks that a later one has stood beside for long: whoever reads them while they
     /// go sees that one. Gives the moments of those there were, the latest first.
-    fn remove_marks(&self, conductor: &CheckedDir<W::Dir>) -> Result<Vec<String>, Failure> {
+    fn remove_marks(&self, conductor: &CheckedDir<H::Dir>) -> Result<Vec<String>, Failure> {
         let mut marks: Vec<Entry> = conductor.list(MAX_ENTRIES)?;
         marks.retain(|entry| entry.kind == Kind::File && marked(&entry.name).is_some());
         marks.sort_by(|a, b| b.name.cmp(&a.name));
@@ -240,18 +240,18 @@ impl<W: World> Store<W> {
             } else if n + 1 < marks.len()
                 && let Some(stat) = conductor.stat(&entry.name)?
             {
-                superseded = is_older(&self.world, stat.mtime, TEMPORARY_SECONDS);
+                superseded = is_older(&self.host, stat.mtime, TEMPORARY_SECONDS);
             }
         }
         let moments = marks.iter().filter_map(|entry| marked(&entry.name));
         Ok(moments.map(str::to_owned).collect())
     }
 
-    fn remove_leftovers(&self, dir: &CheckedDir<W::Dir>) -> Result<(), Failure> {
+    fn remove_leftovers(&self, dir: &CheckedDir<H::Dir>) -> Result<(), Failure> {
         for entry in dir.list(MAX_ENTRIES)? {
             if is_temporary(&entry.name) {
                 let Some(stat) = dir.stat(&entry.name)? else { continue };
-                if is_older(&self.world, stat.mtime, TEMPORARY_SECONDS) {
+                if is_older(&self.host, stat.mtime, TEMPORARY_SECONDS) {
                     dir.remove_all(&entry)?;
                 }
             }

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use super::Store;
 use super::checked_dir::{CheckedDir, Opened};
+use super::host::Host;
 use super::layout::LOCK;
 use super::lock::{self, Lock};
 use super::past;
 use super::phase::Phase;
 use super::sprints::OpenSprint;
-use super::world::World;
 use crate::error::{Failure, Stop};
 use crate::record::Maker;
 use crate::rules::{Board, PhaseId, Refusal, State};
@@ -31,7 +31,7 @@ pub(crate) type Seen<D> = (CheckedDir<D>, Lock<D>);
 /// The board with one phase read, and what that was seen by; `None` if it has no directory.
 pub(crate) type One<D> = (Board, Option<Seen<D>>);
 
-impl<W: World> Store<W> {
+impl<H: Host> Store<H> {
     /// The board of the current sprint; `None` if there is none.
     ///
     /// # Errors
@@ -113,7 +113,7 @@ impl<W: World> Store<W> {
     ///
     /// # Errors
     /// As [`Store::board`].
-    pub fn each_directory(&self, each: &mut dyn FnMut(&W::Dir)) -> Result<(), Failure> {
+    pub fn each_directory(&self, each: &mut dyn FnMut(&H::Dir)) -> Result<(), Failure> {
         if let Some(conductor) = self.conductor()? {
             each(conductor.dir());
         }
@@ -136,7 +136,7 @@ impl<W: World> Store<W> {
     /// were done is never shown waiting for them.
     pub(crate) fn read(
         &self,
-        found: &OpenSprint<W::Dir>,
+        found: &OpenSprint<H::Dir>,
         wanted: Option<&BTreeSet<PhaseId>>,
         attempts: Attempts,
         settle: Option<&Maker>,
@@ -154,11 +154,11 @@ impl<W: World> Store<W> {
     /// Reads the phase `id` alone, and keeps what it was seen by.
     pub(crate) fn read_one(
         &self,
-        found: &OpenSprint<W::Dir>,
+        found: &OpenSprint<H::Dir>,
         id: PhaseId,
         attempts: Attempts,
         settle: &Maker,
-    ) -> Result<One<W::Dir>, Failure> {
+    ) -> Result<One<H::Dir>, Failure> {
         let mut board = Board::new(found.sprint.clone(), found.graph.clone());
         let seen = self.read_phase(&mut board, found, id, attempts, Some(settle))?;
         Ok((board, seen))
@@ -167,16 +167,16 @@ impl<W: World> Store<W> {
     fn read_phase(
         &self,
         board: &mut Board,
-        found: &OpenSprint<W::Dir>,
+        found: &OpenSprint<H::Dir>,
         id: PhaseId,
         attempts: Attempts,
         settle: Option<&Maker>,
-    ) -> Result<Option<Seen<W::Dir>>, Failure> {
+    ) -> Result<Option<Seen<H::Dir>>, Failure> {
         let Some(dir) = found.phase(&found.graph.phase(id).name)? else { return Ok(None) };
-        let (mut state, seen) = lock::state(&self.world, &dir)?;
+        let (mut state, seen) = lock::state(&self.host, &dir)?;
         if let (Lock::Committed { lock, token }, Some(maker)) = (&seen, settle) {
             let phase = Phase {
-                world: &self.world,
+                host: &self.host,
                 dir: &dir,
                 maker,
                 is_current: &|| Ok(true),
@@ -186,8 +186,8 @@ impl<W: World> Store<W> {
             state = State::Done(lock::done(&dir)?.unwrap_or_default());
         }
         if let (State::Claimed(hold), Lock::Owned { lock, .. }) = (&mut state, &seen) {
-            let seen = self.world.hears(lock, hold);
-            lock::hears(&self.world, hold, seen);
+            let seen = self.host.hears(lock, hold);
+            lock::hears(&self.host, hold, seen);
         }
         // After the lock: whoever was seen as the owner has not failed by then.
         if attempts == Attempts::All || attempts == Attempts::Of(id) {

@@ -5,8 +5,8 @@
 use super::Store;
 use super::checked_dir::CheckedDir;
 use super::dir::Dir;
+use super::host::{Host, TRIES, is_older};
 use super::layout::{ARCHIVE, MAKING_SECONDS, MAX_ENTRIES, MAX_SPRINT_BYTES, SPRINT};
-use super::world::{TRIES, World, is_older};
 use crate::error::{Failure, FailureKind, Hint};
 use crate::record::Sprint;
 use crate::rules::{Graph, graph::Names};
@@ -35,10 +35,10 @@ pub(super) fn stamp(id: &str) -> Option<&str> {
     well_formed.then_some(stamp)
 }
 
-impl<W: World> Store<W> {
+impl<H: Host> Store<H> {
     /// The ids of this project's sprints in `dir`, latest first; whatever has such a name is one,
     /// if only to be found unreadable: a link in place of the current sprint is not "no sprint".
-    pub(super) fn ids(&self, dir: &CheckedDir<W::Dir>) -> Result<Vec<String>, Failure> {
+    pub(super) fn ids(&self, dir: &CheckedDir<H::Dir>) -> Result<Vec<String>, Failure> {
         let ours = |id: &String| stamp(id).is_some() && self.is_ours(id);
         let names = dir.list(MAX_ENTRIES)?.into_iter().map(|entry| entry.name);
         let mut ids: Vec<String> = names.filter(ours).collect();
@@ -68,7 +68,7 @@ impl<W: World> Store<W> {
     }
 
     /// The current sprint; `None` if there never was one, or the last has been archived.
-    pub(crate) fn current(&self) -> Result<Option<OpenSprint<W::Dir>>, Failure> {
+    pub(crate) fn current(&self) -> Result<Option<OpenSprint<H::Dir>>, Failure> {
         let Some(conductor) = self.conductor()? else { return Ok(None) };
         let mut none = None;
         'again: for _ in 0..TRIES {
@@ -92,7 +92,7 @@ impl<W: World> Store<W> {
         Err(Failure::new(FailureKind::Busy, "the sprints change all the time"))
     }
 
-    fn load(&self, dir: CheckedDir<W::Dir>, id: &str) -> Result<Loaded<W::Dir>, Failure> {
+    fn load(&self, dir: CheckedDir<H::Dir>, id: &str) -> Result<Loaded<H::Dir>, Failure> {
         let unreadable = |why: String| {
             let what = format!("cannot understand '{}/{SPRINT}': {why}", dir.path());
             Failure::new(FailureKind::Unreadable, what)
@@ -100,7 +100,7 @@ impl<W: World> Store<W> {
         let Some(bytes) = dir.read(SPRINT, MAX_SPRINT_BYTES)? else {
             let Some(conductor) = self.conductor()? else { return Ok(Loaded::Moved) };
             let Some(stat) = conductor.stat(id)? else { return Ok(Loaded::Moved) };
-            if !is_older(&self.world, stat.mtime, MAKING_SECONDS) {
+            if !is_older(&self.host, stat.mtime, MAKING_SECONDS) {
                 return Ok(Loaded::BeingMade);
             }
             let what = format!("'{}' is called like a sprint and has no {SPRINT}", dir.path());
@@ -126,7 +126,7 @@ impl<W: World> Store<W> {
 
     /// The latest sprints that are over, archived already or not yet; what cannot be read is left
     /// out.
-    pub(crate) fn former(&self, most: usize) -> Result<Vec<OpenSprint<W::Dir>>, Failure> {
+    pub(crate) fn former(&self, most: usize) -> Result<Vec<OpenSprint<H::Dir>>, Failure> {
         let Some(conductor) = self.conductor()? else { return Ok(Vec::new()) };
         let current = self.current()?.map(|found| found.sprint.sprint_id);
         let mut found = Vec::new();
@@ -139,7 +139,7 @@ impl<W: World> Store<W> {
     }
 
     /// The sprint with this id, be it over or not; `None` if there is none that can be read.
-    pub(crate) fn find(&self, id: &str) -> Result<Option<OpenSprint<W::Dir>>, Failure> {
+    pub(crate) fn find(&self, id: &str) -> Result<Option<OpenSprint<H::Dir>>, Failure> {
         let Some(dir) = self.directory(id)? else { return Ok(None) };
         Ok(match readable(self.load(dir, id)) {
             Ok(Some(Loaded::Sprint(found))) => Some(*found),
@@ -150,7 +150,7 @@ impl<W: World> Store<W> {
     }
 
     /// The same; that it cannot be read is an error.
-    pub(crate) fn find_readable(&self, id: &str) -> Result<Option<OpenSprint<W::Dir>>, Failure> {
+    pub(crate) fn find_readable(&self, id: &str) -> Result<Option<OpenSprint<H::Dir>>, Failure> {
         let Some(dir) = self.directory(id)? else { return Ok(None) };
         Ok(match self.load(dir, id)? {
             Loaded::Sprint(found) => Some(*found),
@@ -159,7 +159,7 @@ impl<W: World> Store<W> {
     }
 
     /// The directory of the sprint `id`, wherever it is.
-    fn directory(&self, id: &str) -> Result<Option<CheckedDir<W::Dir>>, Failure> {
+    fn directory(&self, id: &str) -> Result<Option<CheckedDir<H::Dir>>, Failure> {
         let Some(conductor) = self.conductor()? else { return Ok(None) };
         if stamp(id).is_none() {
             return Ok(None);
@@ -175,10 +175,10 @@ impl<W: World> Store<W> {
 
     fn collect(
         &self,
-        place: &CheckedDir<W::Dir>,
+        place: &CheckedDir<H::Dir>,
         most: usize,
         current: Option<&str>,
-        found: &mut Vec<OpenSprint<W::Dir>>,
+        found: &mut Vec<OpenSprint<H::Dir>>,
     ) -> Result<(), Failure> {
         let over = |id: &String| current.is_none_or(|current| stamp(id) < stamp(current));
         for id in self.ids(place)?.into_iter().filter(over).take(most) {

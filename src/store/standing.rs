@@ -2,10 +2,10 @@
 
 use super::Store;
 use super::checked_dir::Opened;
+use super::host::Host;
 use super::layout::LOCK;
 use super::lock;
 use super::past;
-use super::world::World;
 use crate::error::Failure;
 use crate::record::{Done, Token};
 use crate::rules::{State, attempts};
@@ -27,7 +27,7 @@ pub enum Standing {
     NoSprint,
 }
 
-impl<W: World> Store<W> {
+impl<H: Host> Store<H> {
     /// How the claim `token` of the phase `name` in the sprint `sprint` stands now. Only that phase
     /// is read, so that an unreadable record of another one does not matter.
     ///
@@ -43,7 +43,7 @@ impl<W: World> Store<W> {
             return Ok(Standing::Lost);
         }
         let Some(dir) = found.phase(name)? else { return Ok(Standing::Lost) };
-        match lock::state(&self.world, &dir)?.0 {
+        match lock::state(&self.host, &dir)?.0 {
             State::Claimed(hold) if hold.claim.token.as_ref() == Some(token) => {
                 return Ok(Standing::Held);
             }
@@ -63,7 +63,7 @@ impl<W: World> Store<W> {
     pub fn each_directory_of(
         &self,
         name: &str,
-        each: &mut dyn FnMut(&W::Dir),
+        each: &mut dyn FnMut(&H::Dir),
     ) -> Result<(), Failure> {
         if let Some(conductor) = self.conductor()? {
             each(conductor.dir());

@@ -5,12 +5,12 @@
 
 use super::Store;
 use super::checked_dir::{CheckedDir, Step};
+use super::host::Host;
 use super::layout::{MAX_PHASE_ENTRIES, MAX_REMINDERS, TOLD, told_name};
 use super::lock::{self, Lock};
-use super::world::World;
 use crate::error::Failure;
 
-impl<W: World> Store<W> {
+impl<H: Host> Store<H> {
     /// Records that `session` was told about its claims on `phases`, and returns those that are new
     /// to it. `session` must be safe as a part of a file name.
     ///
@@ -23,7 +23,7 @@ impl<W: World> Store<W> {
         let mut anew = Vec::new();
         for name in phases {
             let Some(phase) = found.phase(name)? else { continue };
-            if let Lock::Owned { lock, token, .. } = lock::look(&self.world, &phase)?
+            if let Lock::Owned { lock, token, .. } = lock::look(&self.host, &phase)?
                 && tell_once(&lock, &told_name(&token, session))?
             {
                 anew.push(name.clone());

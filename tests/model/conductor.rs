@@ -13,9 +13,9 @@ use git_conductor::rules::{Life, LiveClaim, Me};
 use git_conductor::store::artifact::Source;
 use git_conductor::store::change::{Asker, HandIn};
 use git_conductor::store::dir::Dir;
+use git_conductor::store::host::Defences;
 use git_conductor::store::lifecycle::Plan as Sprint;
-use git_conductor::store::world::Defences;
-use git_conductor::store::{CheckedDir, Store, World};
+use git_conductor::store::{CheckedDir, Host, Store};
 use jiff::{SignedDuration, Timestamp};
 use rustix::io::Errno;
 
@@ -26,7 +26,7 @@ use crate::world::{Ctx, Quiet};
 /// The protocol's view of the simulated world; `OFF` is the set of defences that are switched off,
 /// to see that the checker notices. The bits are in the order of the fields of [`Defences`].
 /// With it goes who asks, whose own claims are to be heard of.
-pub(crate) struct SimWorld<'y, const OFF: u16>(Ctx<'y>, Option<Me>);
+pub(crate) struct SimHost<'y, const OFF: u16>(Ctx<'y>, Option<Me>);
 
 /// Every defence is in force.
 pub(crate) const NONE: u16 = 0;
@@ -83,7 +83,7 @@ fn failure(error: io::Error) -> Failure {
     Failure::io(error, "cannot open 'conductor'".to_owned())
 }
 
-impl<'y, const OFF: u16> World for SimWorld<'y, OFF> {
+impl<'y, const OFF: u16> Host for SimHost<'y, OFF> {
     type Dir = SimDir<'y>;
 
     const DEFENCES: Defences = without(OFF);
@@ -202,7 +202,7 @@ pub(crate) fn me(ctx: &Ctx<'_>, agent: Agent) -> Me {
 }
 
 /// The store as the agent sees it in one command.
-fn as_agent<'y, const OFF: u16>(ctx: &Ctx<'y>, agent: Agent) -> (Store<SimWorld<'y, OFF>>, Asker) {
+fn as_agent<'y, const OFF: u16>(ctx: &Ctx<'y>, agent: Agent) -> (Store<SimHost<'y, OFF>>, Asker) {
     let asker = Asker {
         me: me(ctx, agent),
         stale_after: SignedDuration::from_hours(1),
@@ -210,7 +210,7 @@ fn as_agent<'y, const OFF: u16>(ctx: &Ctx<'y>, agent: Agent) -> (Store<SimWorld<
         checkout: Checkout::default(),
         saves: false,
     };
-    let world = SimWorld(ctx.clone(), Some(asker.me.clone()));
+    let world = SimHost(ctx.clone(), Some(asker.me.clone()));
     (Store::new(world, None), asker)
 }
 
@@ -253,7 +253,7 @@ fn word<T>(result: Result<T, Stop>) -> String {
 }
 
 /// The board in one line: `build=claimed:ann ship=pending`.
-fn board<const OFF: u16>(store: &Store<SimWorld<'_, OFF>>) -> Result<String, Stop> {
+fn board<const OFF: u16>(store: &Store<SimHost<'_, OFF>>) -> Result<String, Stop> {
     use git_conductor::rules::State;
     let Some(board) = store.board()? else { return Ok("none".to_owned()) };
     let states = board.graph.ids().map(|id| {

@@ -114,7 +114,7 @@ struct Look {
 /// Sets the watches, and looks at the board.
 fn look(open: &dyn Fn() -> Result<Context, Failure>, watcher: &mut Watcher) -> Result<Look, Stop> {
     let context = open()?;
-    context.store.world().only_look();
+    context.store.host().only_look();
     let mut is_there = false;
     context.store.each_directory(&mut |dir| {
         is_there = true;

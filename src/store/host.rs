@@ -10,7 +10,7 @@ use crate::record::{Claim, Event, Process, Token};
 use crate::rules::{Life, LiveClaim};
 
 /// How many times a command looks again before it says that another one is in its way. With the
-/// pauses of [`World::pause`] this is about a second.
+/// pauses of [`Host::pause`] this is about a second.
 pub const TRIES: u32 = 40;
 
 /// How far in the future, in seconds, a time is nonsense rather than a clock that was set back.
@@ -19,8 +19,8 @@ const NONSENSE_SECONDS: i64 = 24 * 3600;
 /// Whether `mtime` (nanoseconds since 1970) is at least so many seconds ago. A time that is a
 /// little in the future is of a clock that was set back, and counts as now; one that is days ahead
 /// would keep everybody waiting for ever, and counts as old.
-pub(super) fn is_older<W: World>(world: &W, mtime: i64, seconds: i64) -> bool {
-    let ago = world.now().as_nanosecond() - i128::from(mtime);
+pub(super) fn is_older<H: Host>(host: &H, mtime: i64, seconds: i64) -> bool {
+    let ago = host.now().as_nanosecond() - i128::from(mtime);
     ago >= i128::from(seconds) * 1_000_000_000
         || ago <= -i128::from(NONSENSE_SECONDS) * 1_000_000_000
 }
@@ -28,12 +28,12 @@ pub(super) fn is_older<W: World>(world: &W, mtime: i64, seconds: i64) -> bool {
 /// Whether `mtime` (nanoseconds since 1970) is before this machine was booted: whoever made it here
 /// is dead. A clock that was set since can make this wrong, as it can every age, and so can another
 /// machine that uses the same store: what goes by it must be safe all the same.
-pub(super) fn is_before_boot<W: World>(world: &W, mtime: i64) -> bool {
-    world.booted_at().is_some_and(|boot| i128::from(mtime) < boot.as_nanosecond())
+pub(super) fn is_before_boot<H: Host>(host: &H, mtime: i64) -> bool {
+    host.booted_at().is_some_and(|boot| i128::from(mtime) < boot.as_nanosecond())
 }
 
 /// The outside, as the protocol sees it.
-pub trait World {
+pub trait Host {
     /// A directory of the store.
     type Dir: Dir;
 
@@ -114,7 +114,7 @@ pub trait World {
 /// The protocol's defences, one for each way in which the obvious protocol fails.
 ///
 /// Shipped code runs with [`Defences::ALL`]; the model checker switches each off in turn and must
-/// then find the failure. Being a constant of the [`World`], they cost nothing at run time and
+/// then find the failure. Being a constant of the [`Host`], they cost nothing at run time and
 /// cannot be switched off in a built program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one independent defence")]
