@@ -1,12 +1,12 @@
-//! Packs the manual, and links the program statically, position independent as before, where the C library is there as an
-//! archive.
+//! Packs the manual, and links the program statically, position independent as before, where the C
+//! library is there as an archive.
 //!
 //! Most of the time that a command takes goes into starting, and a fifth of that into the dynamic
-//! linker: to find, map and relocate the C library. Rust has `-C target-feature=+crt-static` for this,
-//! but a package cannot ask for it, and with it the program does not build where the archives are
-//! missing. So the linker is told to make a static program, and is led to the archives by scripts that
-//! have the names of the libraries which rustc asks for. Where anything is not as expected nothing
-//! changes.
+//! linker: to find, map and relocate the C library. Rust has `-C target-feature=+crt-static` for
+//! this, but a package cannot ask for it, and with it the program does not build where the archives
+//! are missing. So the linker is told to make a static program, and is led to the archives by
+//! scripts that have the names of the libraries which rustc asks for. Where anything is not as
+//! expected nothing changes.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -15,8 +15,8 @@ use std::{env, fs};
 
 use flate2::{Compression, write::ZlibEncoder};
 
-/// What rustc links a program with, and the archives that stand for it. The first three need each other;
-/// the others are part of the C library by now, or are there for old ones.
+/// What rustc links a program with, and the archives that stand for it. The first three need each
+/// other; the others are part of the C library by now, or are there for old ones.
 const LIBRARIES: &[(&str, &[&str])] = &[
     ("gcc_s", &["gcc_eh", "gcc", "c"]),
     ("gcc", &["gcc_eh", "gcc", "c"]),
@@ -45,8 +45,8 @@ fn main() {
     if file_of("rcrt1.o").is_some() && scripts(&place).is_some() {
         println!("cargo::rustc-link-arg-bins=-L{}", place.display());
         println!("cargo::rustc-link-arg-bins=-static-pie");
-        // What is to be relocated at each start is written down in a fiftieth of the room; the C library
-        // must know of that. A linker that does not says so, and goes on.
+        // What is to be relocated at each start is written down in a fiftieth of the room; the C
+        // library must know of that. A linker that does not says so, and goes on.
         if c_library().is_some_and(|version| version >= (2, 36)) {
             println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
         }

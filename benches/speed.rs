@@ -1,8 +1,8 @@
 //! How fast the commands are: `cargo bench` prints the table.
 //!
 //! Each command runs as a whole process, in turn with `git rev-parse --show-toplevel` in the same
-//! repository, or with itself where there is little of what there is much of here. What counts is the
-//! ratio; the bar is what it must not pass. `RUNS=n` sets how many times (default 200).
+//! repository, or with itself where there is little of what there is much of here. What counts is
+//! the ratio; the bar is what it must not pass. `RUNS=n` sets how many times (default 200).
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and may fail")]
 
@@ -56,8 +56,8 @@ fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-/// One command in two places, or two commands in one: run in turn, so that a noisy machine slows both
-/// down. What counts is the median of the ratios of neighbours.
+/// One command in two places, or two commands in one: run in turn, so that a noisy machine slows
+/// both down. What counts is the median of the ratios of neighbours.
 struct Pair {
     ours: Duration,
     theirs: Duration,

@@ -1,5 +1,5 @@
-//! How a command can end other than well: a [`Refusal`] is the rules saying no, a [`Failure`] is the
-//! world being broken. They have different exit codes and never mix.
+//! How a command can end other than well: a [`Refusal`] is the rules saying no, a [`Failure`] is
+//! the world being broken. They have different exit codes and never mix.
 //!
 //! [`EXIT_CODES`] is the one table of exit codes; the help, the README and the tests read it.
 
@@ -205,8 +205,8 @@ pub enum Caller {
     Person,
 }
 
-/// What the reader may do, in the words for an agent, and for a person where they differ: nobody can tell
-/// a person to tell "your human".
+/// What the reader may do, in the words for an agent, and for a person where they differ: nobody
+/// can tell a person to tell "your human".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hint {
     agent: Cow<'static, str>,

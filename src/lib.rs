@@ -25,42 +25,44 @@
 //!                          store ← host
 //! ```
 //!
-//! `store` and `git` know neither each other nor `host`: `commands` bring them together. `host` does
-//! what `store` asks of the outside. `place` knows the names of `store`, and asks `git`. A test
-//! (`tests/it/tidy.rs`) reads the `use` lines and holds them to this.
+//! `store` and `git` know neither each other nor `host`: `commands` bring them together. `host`
+//! does what `store` asks of the outside. `place` knows the names of `store`, and asks `git`. A
+//! test (`tests/it/tidy.rs`) reads the `use` lines and holds them to this.
 //!
 //! # What always holds
 //!
-//! Whatever races, crashes, lies about a lock or misjudges who lives; each is what `tests/model` checks
-//! after every step of the shipped code, and `tests/it` with processes that are killed:
+//! Whatever races, crashes, lies about a lock or misjudges who lives; each is what `tests/model`
+//! checks after every step of the shipped code, and `tests/it` with processes that are killed:
 //!
-//! - **One owner.** A phase has at most one live owner: `owner.T` is there once, and only a rename of
-//!   that very name changes it ([`store`]).
+//! - **One owner.** A phase has at most one live owner: `owner.T` is there once, and only a rename
+//!   of that very name changes it ([`store`]).
 //! - **Done is for ever.** No claim succeeds on a completed phase, and nothing undoes `done`.
-//! - **Dependencies first.** A phase is claimed only when what it waits for is done and has not failed.
+//! - **Dependencies first.** A phase is claimed only when what it waits for is done and has not
+//!   failed.
 //! - **The latest owner only.** Who has lost a phase can neither complete it nor give it up, and is
 //!   told so.
-//! - **Never wedged.** From any state that a kill leaves, one lone `claim` ends in OK, in done, or in a
-//!   refusal that is true.
-//! - **One sprint.** There is one current sprint, never none between two; no OK is said for one that
-//!   was ended; no two share a directory.
-//! - **Unknown is alive.** A claim is reclaimed only when its process is proven dead ([`host::agent`]).
-//! - **An error is no answer.** Only "there is no such name" means absent; any other error stops the
-//!   command without an OK.
+//! - **Never wedged.** From any state that a kill leaves, one lone `claim` ends in OK, in done, or
+//!   in a refusal that is true.
+//! - **One sprint.** There is one current sprint, never none between two; no OK is said for one
+//!   that was ended; no two share a directory.
+//! - **Unknown is alive.** A claim is reclaimed only when its process is proven dead
+//!   ([`host::agent`]).
+//! - **An error is no answer.** Only "there is no such name" means absent; any other error stops
+//!   the command without an OK.
 //!
 //! # What is absent, and stays so
 //!
 //! - There is no daemon, service or cache: every command reads the truth, which is files, and ends.
 //! - `rules` has no file system, clock, environment, process or git. Who lives and what time it is
 //!   come in as values, so a test can walk every state that can be reached.
-//! - No phase changes state except through [`rules::decide()`] and then one rename. Locks save work;
-//!   no promise hangs on them.
+//! - No phase changes state except through [`rules::decide()`] and then one rename. Locks save
+//!   work; no promise hangs on them.
 //! - `store` opens nothing by path below the store's root, follows no link there, and never waits
 //!   for another process longer than about two seconds.
-//! - Commands do not print: they give an answer, and `ui` writes to the standard streams. No foreign byte
-//!   reaches a terminal that is not printable.
-//! - The clock, the environment and random bits are asked for at the edge, in `host` and `commands`; the
-//!   exceptions are listed in the test.
+//! - Commands do not print: they give an answer, and `ui` writes to the standard streams. No
+//!   foreign byte reaches a terminal that is not printable.
+//! - The clock, the environment and random bits are asked for at the edge, in `host` and
+//!   `commands`; the exceptions are listed in the test.
 //! - No message tells an agent to force, to call itself something else or to use another store.
 //! - There is no unsafe code, and no `unwrap` outside of tests.
 

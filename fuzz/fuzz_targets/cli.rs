@@ -1,5 +1,5 @@
-//! The command line: whatever is typed, one argument a line, is understood or refused in a way that is
-//! fit to be shown. Nothing is carried out.
+//! The command line: whatever is typed, one argument a line, is understood or refused in a way that
+//! is fit to be shown. Nothing is carried out.
 #![no_main]
 
 use std::ffi::OsString;

@@ -1,6 +1,6 @@
-//! The text of a git note: records among anything. Order, doubles and blank lines do not count, what is
-//! written reads the same, and what two notes say together loses no line of either. Or the message of what
-//! was saved of a dead owner, with its reference before it.
+//! The text of a git note: records among anything. Order, doubles and blank lines do not count,
+//! what is written reads the same, and what two notes say together loses no line of either. Or the
+//! message of what was saved of a dead owner, with its reference before it.
 #![no_main]
 
 use git_conductor::git::notes::Name;
@@ -57,7 +57,8 @@ fuzz_target!(|text: &[u8]| {
     }
 });
 
-/// A reference on the first line, and the message of its commit: what is written of it reads the same.
+/// A reference on the first line, and the message of its commit: what is written of it reads the
+/// same.
 fn salvage(text: &str) {
     let (reference, message) = text.split_once('\n').unwrap_or((text, ""));
     let again = |it: &Salvage| Salvage::read(&it.reference(), &it.message()).expect("it is one");

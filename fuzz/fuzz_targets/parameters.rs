@@ -1,6 +1,6 @@
 //! `GIT_CONFIG_PARAMETERS`: what git writes for any settings is read as those settings, and what is
-//! read of any text is read again when it is written as git would. `tests/it/parameters.rs` holds the
-//! same reader against git itself.
+//! read of any text is read again when it is written as git would. `tests/it/parameters.rs` holds
+//! the same reader against git itself.
 #![no_main]
 
 use git_conductor::git::parameters::{Setting, parse};

@@ -1,6 +1,6 @@
-//! What is printed, of any records: the first line is a `sprint.json`; of each further one, `c` and a
-//! claim, `d` and a completion, `a` and an attempt that failed, or anything else for a pending phase, in
-//! the graph's order.
+//! What is printed, of any records: the first line is a `sprint.json`; of each further one, `c` and
+//! a claim, `d` and a completion, `a` and an attempt that failed, or anything else for a pending
+//! phase, in the graph's order.
 #![no_main]
 
 use std::path::PathBuf;
@@ -231,7 +231,8 @@ fn of_all(view: &View, now: Timestamp) -> Vec<Case> {
     all
 }
 
-/// Nothing foreign is markup: every element is one of ours, and none of them runs or loads anything.
+/// Nothing foreign is markup: every element is one of ours, and none of them runs or loads
+/// anything.
 fn check_page(page: &str) {
     let text = page.split_once("</style>").map_or("", |(_, after)| after);
     for part in text.split('<').skip(1) {

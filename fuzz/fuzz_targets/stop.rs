@@ -1,5 +1,5 @@
-//! What an agent tells its hooks: it is kept only by what says so to its end, and a command line is changed
-//! by nothing but a name.
+//! What an agent tells its hooks: it is kept only by what says so to its end, and a command line is
+//! changed by nothing but a name.
 #![no_main]
 
 use git_conductor::commands::prime::input::Input;

@@ -1,11 +1,12 @@
-//! The store, whatever stands in it, and one command: it ends, and never makes a second owner, never
-//! undoes what is done, never touches what is outside, never says that it is at fault itself.
+//! The store, whatever stands in it, and one command: it ends, and never makes a second owner,
+//! never undoes what is done, never touches what is outside, never says that it is at fault itself.
 //!
-//! The first line is an agent (`ann`, `bob`, `cyd`, `dan`) and what it does; each further one changes
-//! the simulated file system, or the world: `f PATH CONTENT` a file, `d PATH` a directory, `l PATH
-//! TARGET` a link, `r PATH` nothing there, `dies AGENT`, `late` (two hours go by), `cut` (the power, at
-//! this moment). Paths are below the sprints' directory. `$S` is the sprint, `$A` to `$D` are tokens,
-//! `$a` to `$d` the agents' processes, and `@A` to `@D` the records of claims of theirs.
+//! The first line is an agent (`ann`, `bob`, `cyd`, `dan`) and what it does; each further one
+//! changes the simulated file system, or the world: `f PATH CONTENT` a file, `d PATH` a directory,
+//! `l PATH TARGET` a link, `r PATH` nothing there, `dies AGENT`, `late` (two hours go by), `cut`
+//! (the power, at this moment). Paths are below the sprints' directory. `$S` is the sprint, `$A` to
+//! `$D` are tokens, `$a` to `$d` the agents' processes, and `@A` to `@D` the records of claims of
+//! theirs.
 //!
 //! The file system and the agents are those of the model checker (`tests/model`).
 #![no_main]

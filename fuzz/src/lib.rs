@@ -3,8 +3,8 @@
 use git_conductor::ui::Printed;
 use serde_json::Value;
 
-/// Whether a terminal would act on `c`, or not show it: control characters, and those of Unicode that
-/// change the direction of text or stand for nothing. A list of its own, not the program's.
+/// Whether a terminal would act on `c`, or not show it: control characters, and those of Unicode
+/// that change the direction of text or stand for nothing. A list of its own, not the program's.
 #[must_use]
 pub fn is_raw(c: char) -> bool {
     let code = u32::from(c);
@@ -18,8 +18,8 @@ pub fn is_raw(c: char) -> bool {
 /// What must hold of everything that is printed.
 ///
 /// # Panics
-/// Unless it is whole lines without raw characters and, with `--json`, one object of this version on
-/// stdout.
+/// Unless it is whole lines without raw characters and, with `--json`, one object of this version
+/// on stdout.
 pub fn check_printed(printed: &Printed, json: bool) {
     for text in [&printed.out, &printed.err] {
         assert!(!text.contains(|c| c != '\n' && is_raw(c)), "{text:?}");

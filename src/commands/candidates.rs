@@ -1,5 +1,5 @@
-//! What an asker could write next on a command line, from the live board, for the shells' completion.
-//! It takes no lock and changes nothing.
+//! What an asker could write next on a command line, from the live board, for the shells'
+//! completion. It takes no lock and changes nothing.
 //!
 //! A board can come from anywhere, and what is offered here a shell puts on a command line: only
 //! [plain](is_plain) words are.
@@ -44,8 +44,8 @@ pub(super) enum Wanted {
     Last,
 }
 
-/// Whether `word` means itself to every shell: it begins with an ASCII letter or digit, and has only
-/// these and `-`, `_`, `.`, `/`, `@` and `+` in it. Every name of a new phase is one.
+/// Whether `word` means itself to every shell: it begins with an ASCII letter or digit, and has
+/// only these and `-`, `_`, `.`, `/`, `@` and `+` in it. Every name of a new phase is one.
 #[must_use]
 pub(super) fn is_plain(word: &str) -> bool {
     let inner = |b: u8| b.is_ascii_alphanumeric() || b"-_./@+".contains(&b);
@@ -128,7 +128,8 @@ pub(super) fn agents(global: &Global) -> Result<Vec<Candidate>, Failure> {
     Ok(offers)
 }
 
-/// How the list `typed` after `--carry` could go on: with a phase that has passed and is not in it yet.
+/// How the list `typed` after `--carry` could go on: with a phase that has passed and is not in it
+/// yet.
 ///
 /// # Errors
 /// As [`phases`].
@@ -197,8 +198,8 @@ fn by_time(ids: Vec<String>, about: &str) -> Vec<Candidate> {
     words.map(offer).collect()
 }
 
-/// How the list `typed` after `--phases` could go on: a phase of the default graph that is not in it
-/// yet, or, for what a phase of the user's own depends on, one that is.
+/// How the list `typed` after `--phases` could go on: a phase of the default graph that is not in
+/// it yet, or, for what a phase of the user's own depends on, one that is.
 #[must_use]
 pub(super) fn list(typed: &str) -> Vec<Candidate> {
     let (before, item) = typed.rsplit_once(',').unwrap_or(("", typed));

@@ -221,8 +221,8 @@ impl Answer for Claimed {
 /// What is to be known of the end of a phase when it begins.
 #[derive(Debug, Clone, Default)]
 pub struct Finish {
-    /// Whether what is checked out at its completion matters to others: it is no phase that only reads,
-    /// and there is a worktree.
+    /// Whether what is checked out at its completion matters to others: it is no phase that only
+    /// reads, and there is a worktree.
     pub shows: bool,
     /// Whether it is the phase that guards what goes out.
     pub guards: bool,

@@ -51,9 +51,9 @@ pub fn parse(known: &mut clap::Command, args: &[OsString]) -> Result<Cli, Printe
         .map_err(|error| usage(&error.format(known), args))
 }
 
-/// Reads a command line that begins with a command's name and is right: with just that command beside
-/// the common options, which are otherwise copied for every command there is. `None` for any other,
-/// which [`parse`] reads.
+/// Reads a command line that begins with a command's name and is right: with just that command
+/// beside the common options, which are otherwise copied for every command there is. `None` for any
+/// other, which [`parse`] reads.
 pub(super) fn parse_named(known: &clap::Command, args: &[OsString]) -> Option<Cli> {
     let named = known.find_subcommand(args.get(1)?)?;
     let mut slim = clap::Command::new("git-conductor")

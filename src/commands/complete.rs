@@ -167,9 +167,9 @@ pub fn complete(context: &Context, request: &Request) -> Result<Handed, Stop> {
     Ok(Handed { phase: phase.clone(), completed, sight, lacks, note, salvaged })
 }
 
-/// The dependencies whose commits the completed commit does not contain: it was made beside them, and
-/// shows nothing of what goes out later. The phase is complete whatever git says here, so a git that
-/// cannot say counts as none.
+/// The dependencies whose commits the completed commit does not contain: it was made beside them,
+/// and shows nothing of what goes out later. The phase is complete whatever git says here, so a git
+/// that cannot say counts as none.
 fn lacks(context: &Context, completed: &Completed) -> Vec<Input> {
     let done = &completed.done;
     let (Some(repo), Some(commit)) = (&context.repo, &done.at.commit) else { return Vec::new() };
@@ -224,7 +224,8 @@ impl Refuses for BadArtifact {
     }
 }
 
-/// Opens an artifact and checks what was opened, so that nothing can be put in its place in between.
+/// Opens an artifact and checks what was opened, so that nothing can be put in its place in
+/// between.
 fn open_artifact(context: &Context, phase: &str, given: &Path) -> Result<Artifact, Stop> {
     let refuse = |why: String| BadArtifact {
         phase: phase.to_owned(),
@@ -260,8 +261,8 @@ fn open_artifact(context: &Context, phase: &str, given: &Path) -> Result<Artifac
     Ok(Artifact { given: given.display().to_string(), mtime: modified(&meta), path, file })
 }
 
-/// What a failed look at an artifact means. A missing file, or one that cannot be an artifact, is for the
-/// agent to mend. A file that cannot be read now is not wrong.
+/// What a failed look at an artifact means. A missing file, or one that cannot be an artifact, is
+/// for the agent to mend. A file that cannot be read now is not wrong.
 fn unfit(error: io::Error, given: impl Display, refuse: impl Fn(String) -> BadArtifact) -> Stop {
     let of_the_file = [
         Errno::NOTDIR,
@@ -307,7 +308,8 @@ fn out_of_place(context: &Context, path: &Path) -> Option<String> {
     (!inside).then(|| "it is outside of the project's worktrees and of the store".to_owned())
 }
 
-/// Pins the artifact; of a phase that is done already only its hash is asked for, and nothing is kept.
+/// Pins the artifact; of a phase that is done already only its hash is asked for, and nothing is
+/// kept.
 fn take(
     context: &Context,
     phase: &str,

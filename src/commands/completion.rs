@@ -1,12 +1,12 @@
-//! What a shell offers when its user presses Tab: `git-conductor __complete WORD…`, which the files in
-//! `completions/` call with what is typed after the command's name, up to the cursor.
+//! What a shell offers when its user presses Tab: `git-conductor __complete WORD…`, which the files
+//! in `completions/` call with what is typed after the command's name, up to the cursor.
 //!
-//! Each line of the answer is a word, a tab and what the word is for. A word that ends in `=` wants a
-//! value. Three words are no offers but orders: `:files` and `:directories`, that the shell complete
-//! these, and `:list`, that a comma may follow the words below.
+//! Each line of the answer is a word, a tab and what the word is for. A word that ends in `=` wants
+//! a value. Three words are no offers but orders: `:files` and `:directories`, that the shell
+//! complete these, and `:list`, that a comma may follow the words below.
 //!
-//! Nothing is ever said on stderr, and it always ends well: without a repository or a store that can
-//! be read there is just less to offer.
+//! Nothing is ever said on stderr, and it always ends well: without a repository or a store that
+//! can be read there is just less to offer.
 
 use std::ffi::{OsStr, OsString};
 

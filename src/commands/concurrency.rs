@@ -98,8 +98,8 @@ fn of_skill(root: &Path, phase: &str) -> Option<Concurrency> {
     front_matter(&text)
 }
 
-/// Reads `concurrency: WORD` between the first two lines of `---` of a `SKILL.md`; the first such word
-/// counts. `None` if there is none, or no such part.
+/// Reads `concurrency: WORD` between the first two lines of `---` of a `SKILL.md`; the first such
+/// word counts. `None` if there is none, or no such part.
 #[must_use]
 pub fn front_matter(text: &str) -> Option<Concurrency> {
     let mut lines = text.lines();

@@ -59,8 +59,8 @@ pub struct Context {
     pub store: Store<System>,
     /// Who asks.
     pub asker: Asker,
-    /// The stores beside the repository's own, where all are asked ([`StoreAccess::Own`]): those that its
-    /// settings take the place of, and the one that the user names.
+    /// The stores beside the repository's own, where all are asked ([`StoreAccess::Own`]): those
+    /// that its settings take the place of, and the one that the user names.
     pub others: Vec<Store<System>>,
     /// git's configuration outside of a repository.
     outside: Option<Config>,
@@ -353,8 +353,8 @@ pub fn parse_duration(text: &str) -> Option<SignedDuration> {
     (!duration.is_negative()).then_some(duration)
 }
 
-/// Reads a number of bytes as git does: `k`, `m` and `g` multiply by 1024; `None` if it is no number,
-/// or one of more than 64 bits.
+/// Reads a number of bytes as git does: `k`, `m` and `g` multiply by 1024; `None` if it is no
+/// number, or one of more than 64 bits.
 #[must_use]
 pub fn parse_size(text: &str) -> Option<u64> {
     let text = text.trim();

@@ -1,8 +1,8 @@
 //! `doctor`: is everything here as it must be for claims to hold and for the gate to be asked?
 //!
-//! It looks from the outside in (git, the repository, the store, what is in it, what goes out), says
-//! what it found of each, and goes on where other commands stop. Nothing is changed without `--fix`,
-//! and with it only what no running command can miss.
+//! It looks from the outside in (git, the repository, the store, what is in it, what goes out),
+//! says what it found of each, and goes on where other commands stop. Nothing is changed without
+//! `--fix`, and with it only what no running command can miss.
 
 mod answer;
 mod pushes;
@@ -422,7 +422,8 @@ impl Findings {
         }
     }
 
-    /// Whether what is kept in git can be read: a power cut may have left a reference empty. Silent if so.
+    /// Whether what is kept in git can be read: a power cut may have left a reference empty. Silent
+    /// if so.
     fn references(&mut self, repo: &Repo, fix: Option<&Context>) {
         const CHECK: &str = "references";
         let broken = repo.notes_name().and_then(|name| repo.broken_refs(&name));
@@ -494,8 +495,8 @@ impl Findings {
         }
     }
 
-    /// Whether a git that was killed keeps others out. A lock on a reference of ours that is older than
-    /// this boot is nobody's any more.
+    /// Whether a git that was killed keeps others out. A lock on a reference of ours that is older
+    /// than this boot is nobody's any more.
     fn locks(&mut self, repo: &Repo, fix: Option<&Context>) {
         let booted = fix.and_then(|context| context.store.host().booted_at());
         let locks = repo.stray_locks();

@@ -1,7 +1,7 @@
 //! The gate: may what is here go out? Gathers the facts for [`crate::rules::gate`].
 //!
-//! The repository's own store is asked first. Others that a setting or the user names can add a refusal,
-//! and never lift one. Whatever cannot be read stops the command, and so shuts the gate.
+//! The repository's own store is asked first. Others that a setting or the user names can add a
+//! refusal, and never lift one. Whatever cannot be read stops the command, and so shuts the gate.
 
 mod answer;
 
@@ -134,8 +134,8 @@ pub(super) fn guard(
     }
 }
 
-/// The commits that would leave none of `gaps`: those that were checked, if all of them are of the same
-/// content, and nothing else is amiss.
+/// The commits that would leave none of `gaps`: those that were checked, if all of them are of the
+/// same content, and nothing else is amiss.
 fn bridged(gaps: &[MissingEvidence], checked: Option<&Checked>) -> Vec<String> {
     let only_other =
         !gaps.is_empty() && gaps.iter().all(|gap| gap.why == EvidenceProblem::OtherContent);
@@ -151,8 +151,8 @@ fn bridged(gaps: &[MissingEvidence], checked: Option<&Checked>) -> Vec<String> {
     commits
 }
 
-/// The first of `commits` that `head` is contained in: what is checked out need only be brought forward.
-/// What stands in a record is given on only if it is an id.
+/// The first of `commits` that `head` is contained in: what is checked out need only be brought
+/// forward. What stands in a record is given on only if it is an id.
 fn forward(repo: &Repo, head: &str, commits: Vec<String>) -> Option<String> {
     let is_after = |commit: &String| commit != head && repo.contains(commit, head).unwrap_or(false);
     commits.into_iter().find(is_after)
@@ -322,8 +322,9 @@ pub(super) fn checked(
     Ok(id.and_then(|id| gate::checked(board, id)))
 }
 
-/// Without an unfinished sprint the last one that came to the guarding phase, or failed before it, has
-/// the word, archived or not: or else a failure would open the gate as soon as its sprint is over.
+/// Without an unfinished sprint the last one that came to the guarding phase, or failed before it,
+/// has the word, archived or not: or else a failure would open the gate as soon as its sprint is
+/// over.
 fn before(store: &Store<System>, board: Option<&Board>, settings: &Settings) -> Result<(), Stop> {
     let phase = &settings.phase;
     // That it has not failed was just seen.

@@ -1,10 +1,11 @@
 //! `hooks`: the pre-push hook that asks the gate.
 //!
-//! Nothing of anybody's is overwritten. The hook stands as a marked block at the head of the hook file
-//! that git runs, which gives the rest of that file the same arguments and standard input; and where git
-//! is new enough also in the repository's configuration, which no worktree and no other program's file
-//! is in the way of. An older git on the machine runs the block, a newer one asks once. A file that is in
-//! a worktree, or made by another program, is left to its owner, who is told the line to add.
+//! Nothing of anybody's is overwritten. The hook stands as a marked block at the head of the hook
+//! file that git runs, which gives the rest of that file the same arguments and standard input; and
+//! where git is new enough also in the repository's configuration, which no worktree and no other
+//! program's file is in the way of. An older git on the machine runs the block, a newer one asks
+//! once. A file that is in a worktree, or made by another program, is left to its owner, who is
+//! told the line to add.
 
 mod answer;
 mod block;
@@ -113,8 +114,8 @@ pub struct Place {
 }
 
 impl Place {
-    /// The form that a push from there runs; where none does, one that is there all the same, and that any
-    /// git might run.
+    /// The form that a push from there runs; where none does, one that is there all the same, and
+    /// that any git might run.
     #[must_use]
     pub fn form(&self) -> Option<&Form> {
         let runs = self.forms.iter().find(|form| form.why_not.is_none());

@@ -1,15 +1,16 @@
-//! `install`: puts the manual pages and completions that this program carries where `man`, bash, zsh
-//! and fish look for them. It needs no repository, and asks git nothing.
+//! `install`: puts the manual pages and completions that this program carries where `man`, bash,
+//! zsh and fish look for them. It needs no repository, and asks git nothing.
 //!
 //! What each of them looks through is a fact about that program, tried with the real ones in
 //! `tests/it/install.rs`:
 //!
 //! - man-db finds `<prefix>/share/man` for each `<prefix>/bin` in `PATH`;
-//! - bash-completion looks in the user's data directory and in `XDG_DATA_DIRS`, and only from 2.12 on
-//!   beside the directories of `PATH`;
+//! - bash-completion looks in the user's data directory and in `XDG_DATA_DIRS`, and only from 2.12
+//!   on beside the directories of `PATH`;
 //! - zsh has its own list, which only its user can extend;
-//! - fish looks in the user's data directory, in `XDG_DATA_DIRS`, and where it is itself installed; the
-//!   file goes where it is read at once, since 3.6.0 does not look for completions of git's commands.
+//! - fish looks in the user's data directory, in `XDG_DATA_DIRS`, and where it is itself installed;
+//!   the file goes where it is read at once, since 3.6.0 does not look for completions of git's
+//!   commands.
 
 mod answer;
 pub(super) mod files;
@@ -182,8 +183,8 @@ struct Surroundings {
     man_path: Option<Vec<PathBuf>>,
 }
 
-/// Installs, or takes away what was installed, and gives what was done; with [`Request::dry_run`] what
-/// there is.
+/// Installs, or takes away what was installed, and gives what was done; with [`Request::dry_run`]
+/// what there is.
 pub(super) fn install(request: &Request) -> Result<Installed, Stop> {
     let around = Surroundings::read();
     let prefix = match &request.prefix {

@@ -1,7 +1,7 @@
 //! `log`: who did what when, across sprints, from the audit log's end backwards.
 //!
-//! The log only grows and can be long, so it is never read as a whole. It is told as it stands: nothing
-//! is decided by it, and a line that cannot be understood is passed over and counted.
+//! The log only grows and can be long, so it is never read as a whole. It is told as it stands:
+//! nothing is decided by it, and a line that cannot be understood is passed over and counted.
 
 use std::fs::File;
 use std::io;
@@ -195,9 +195,9 @@ fn fits(event: &Event, request: &LogArgs, now: Timestamp) -> bool {
         && request.since.is_none_or(|since| identity::age(now, event.at) <= since)
 }
 
-/// Gives `each` the lines of the first `length` bytes of `file`, the last one first, as long as it wants
-/// more; `None` for a line that is too long. What is appended meanwhile is not seen. Whether it came to
-/// the beginning, before there were more than [`MAX_LOG_BYTES`].
+/// Gives `each` the lines of the first `length` bytes of `file`, the last one first, as long as it
+/// wants more; `None` for a line that is too long. What is appended meanwhile is not seen. Whether
+/// it came to the beginning, before there were more than [`MAX_LOG_BYTES`].
 fn backwards(
     file: &File,
     length: u64,

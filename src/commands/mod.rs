@@ -1,4 +1,5 @@
-//! The commands: a file each, with its arguments, what it does, and its answer. This is the list of them.
+//! The commands: a file each, with its arguments, what it does, and its answer. This is the list of
+//! them.
 
 pub mod abort;
 pub mod archive;
@@ -50,8 +51,8 @@ pub use context::{Context, Global};
 pub use entry::main;
 use session::{Answered, Run as _, Session};
 
-/// Makes the commands: how each is called, what it is for in a line, and its arguments, which know how it
-/// is run.
+/// Makes the commands: how each is called, what it is for in a line, and its arguments, which know
+/// how it is run.
 macro_rules! commands {
     ($(#[doc = $about:literal] $name:ident($args:ty),)*) => {
         #[derive(Debug, Subcommand)]

@@ -1,7 +1,7 @@
 //! `notes`: completions as records in git notes. What is written, shown, exchanged, and set up.
 //!
-//! A record is derived from the completion alone, so that it can be written again at any time and is
-//! the same, to the id. That is what makes `sync` harmless: what is there is not written twice.
+//! A record is derived from the completion alone, so that it can be written again at any time and
+//! is the same, to the id. That is what makes `sync` harmless: what is there is not written twice.
 
 mod answer;
 
@@ -362,8 +362,8 @@ fn check_remote(repo: &Repo, remote: &str) -> Result<(), Failure> {
     Err(Failure::new(FailureKind::Usage, text).hint("'git remote' lists them"))
 }
 
-/// Writes what is missing of `completions`: the records and the artifacts in one step. `syncing` has the
-/// references to take in; without it nothing but the completion's own commit is looked at.
+/// Writes what is missing of `completions`: the records and the artifacts in one step. `syncing`
+/// has the references to take in; without it nothing but the completion's own commit is looked at.
 fn write(
     context: &Context,
     repo: &Repo,

@@ -31,8 +31,8 @@ impl Default for OutputConfig {
 }
 
 impl OutputConfig {
-    /// What is configured where `context` is. What makes no sense counts as not configured: it is not
-    /// for a board to fail by.
+    /// What is configured where `context` is. What makes no sense counts as not configured: it is
+    /// not for a board to fail by.
     pub(super) fn of(context: &Context) -> Self {
         let color = context.config("color.conductor").or_else(|| context.config("color.ui"));
         let is_true = |key: &str| context.config_bool(key).ok().flatten().unwrap_or(true);
@@ -76,7 +76,8 @@ impl OutputConfig {
 }
 
 impl OutputConfig {
-    /// Who reads what is said: a person only if nothing points to an agent, and it is said on a terminal.
+    /// Who reads what is said: a person only if nothing points to an agent, and it is said on a
+    /// terminal.
     fn caller(self, options: &Options) -> Caller {
         let asks = || self.person.unwrap_or_else(|| options.agent.is_none() && agent::is_person());
         if std::io::stderr().is_terminal() && asks() { Caller::Person } else { Caller::Agent }
@@ -89,7 +90,8 @@ pub(super) fn width_of_stderr() -> Option<usize> {
     Some(usize::from(size.ws_col)).filter(|&width| width > 0)
 }
 
-/// Whether the answer goes to a terminal that can be drawn on; to git, one that is not named cannot.
+/// Whether the answer goes to a terminal that can be drawn on; to git, one that is not named
+/// cannot.
 pub(super) fn draws_on_stdout() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
 }

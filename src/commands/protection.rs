@@ -4,8 +4,8 @@ use crate::error::Failure;
 use crate::git::Repo;
 use crate::rules::push::{Known, Protection};
 
-/// What is guarded of where a push to `target` (a remote's name, or an address) goes. Where the default
-/// branch there is not known here, it is asked for there, if `asks` says so.
+/// What is guarded of where a push to `target` (a remote's name, or an address) goes. Where the
+/// default branch there is not known here, it is asked for there, if `asks` says so.
 pub(super) fn protection(
     repo: &Repo,
     target: &str,

@@ -52,9 +52,9 @@ impl Answer for Pushed {
     }
 }
 
-/// Asks the gate for what git says on standard input that it is about to push to `remote` (a name, or
-/// an address), which is at `address`. Where nothing of it is guarded neither a store nor an agent is
-/// looked for, unless a default branch is not known here. Called from git's configuration
+/// Asks the gate for what git says on standard input that it is about to push to `remote` (a name,
+/// or an address), which is at `address`. Where nothing of it is guarded neither a store nor an
+/// agent is looked for, unless a default branch is not known here. Called from git's configuration
 /// (`configured`) it leaves all to a hook file that surely asks, too.
 ///
 /// # Errors
@@ -125,7 +125,8 @@ fn try_push(
     }
 }
 
-/// Whether the gate lets everything out, whoever asks: then nobody need be asked for a default branch.
+/// Whether the gate lets everything out, whoever asks: then nobody need be asked for a default
+/// branch.
 fn is_open_to_all(global: &Global, cwd: &Path, repo: &Repo) -> bool {
     let context = Context::within(global, StoreAccess::Own, cwd, Some(repo.clone())).ok();
     let opened = context.and_then(|context| gate::ask(&context, None, &Outgoing::default()).ok());

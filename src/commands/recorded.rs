@@ -1,5 +1,5 @@
-//! What of the repository a completion records: what is checked out in the worktree of the claim, and
-//! whether all of it is committed there.
+//! What of the repository a completion records: what is checked out in the worktree of the claim,
+//! and whether all of it is committed there.
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
@@ -32,8 +32,8 @@ pub struct Sight {
     pub uncommitted: Option<Uncommitted>,
     /// Why nobody could: git took too long.
     pub overdue: Option<String>,
-    /// Whether there is nothing to show for a phase that writes: no artifact was handed over, and what is
-    /// checked out is what was when the phase was claimed.
+    /// Whether there is nothing to show for a phase that writes: no artifact was handed over, and
+    /// what is checked out is what was when the phase was claimed.
     pub idle: bool,
 }
 
@@ -142,8 +142,8 @@ pub(super) fn look(context: &Context, question: &Question<'_>) -> Result<(Snapsh
     Ok((at, sight))
 }
 
-/// Where the artifacts lie that were handed over in this sprint: a copy of each is kept, and none need be
-/// committed.
+/// Where the artifacts lie that were handed over in this sprint: a copy of each is kept, and none
+/// need be committed.
 fn artifacts(context: &Context) -> BTreeSet<PathBuf> {
     let Ok(Some(board)) = context.store.states() else { return BTreeSet::new() };
     let path = |id| match board.state(id) {
@@ -153,8 +153,8 @@ fn artifacts(context: &Context) -> BTreeSet<PathBuf> {
     board.graph.ids().filter_map(path).collect()
 }
 
-/// Whether there is nothing at `path` but these files; of a directory with more than is `left` to be
-/// looked at that is not known.
+/// Whether there is nothing at `path` but these files; of a directory with more than is `left` to
+/// be looked at that is not known.
 fn holds_only(path: &Path, files: &BTreeSet<PathBuf>, left: &mut usize) -> bool {
     if files.contains(path) {
         return true;
@@ -170,8 +170,8 @@ fn holds_only(path: &Path, files: &BTreeSet<PathBuf>, left: &mut usize) -> bool 
     })
 }
 
-/// The repository as it is seen from the worktree of `claim`, and which that is; nothing where that is
-/// the caller's, or where there was none.
+/// The repository as it is seen from the worktree of `claim`, and which that is; nothing where that
+/// is the caller's, or where there was none.
 fn place(context: &Context, repo: &Repo, claim: &Claim) -> (Option<Repo>, Option<Elsewhere>) {
     let me = &context.asker.me;
     let Some(path) = &claim.worktree else { return (None, None) };

@@ -1,9 +1,10 @@
 //! `run`: own a phase for as long as a command runs.
 //!
-//! The claim records the process of this very command, so that whoever kills it leaves an owner that is
-//! provably gone. The command is told the claim's token, and so is the owner in all that it asks git or this
-//! program while both live. It runs in a process group of its own, below a supervisor that ends with it what
-//! it has begun when this process is killed; and it is stopped when the claim is lost.
+//! The claim records the process of this very command, so that whoever kills it leaves an owner
+//! that is provably gone. The command is told the claim's token, and so is the owner in all that it
+//! asks git or this program while both live. It runs in a process group of its own, below a
+//! supervisor that ends with it what it has begun when this process is killed; and it is stopped
+//! when the claim is lost.
 
 mod answer;
 mod end;
@@ -74,7 +75,8 @@ pub(super) struct RunArgs {
 }
 
 impl Run for RunArgs {
-    /// Runs a command as the owner of a phase. What is said of the claim comes before what it prints.
+    /// Runs a command as the owner of a phase. What is said of the claim comes before what it
+    /// prints.
     fn run(self, session: &mut Session) -> Answered {
         let Self { phase, artifact, waiting, command } = self;
         session.refuse_with(error::RUN_REFUSED);
@@ -125,7 +127,8 @@ pub struct Ran {
     pub end: End,
     /// Whether it was stopped, because the claim was lost.
     pub was_stopped: bool,
-    /// The signal that was typed to the command alone and has ended it: for whoever else runs with this one.
+    /// The signal that was typed to the command alone and has ended it: for whoever else runs with
+    /// this one.
     pub typed: Option<i32>,
     /// What became of the phase.
     pub fate: Fate,
@@ -156,10 +159,12 @@ pub enum Fate {
     Left(Failure),
 }
 
-/// The signals of a `run`, caught before it claims: none that comes once there is a claim is missed.
+/// The signals of a `run`, caught before it claims: none that comes once there is a claim is
+/// missed.
 struct Caught(Rc<Signals>);
 
-/// Catches what is to be passed on to the command. Until it runs, `--wait` ends by it as any command does.
+/// Catches what is to be passed on to the command. Until it runs, `--wait` ends by it as any
+/// command does.
 ///
 /// # Errors
 /// The system does not let them be caught.
@@ -172,7 +177,7 @@ fn catch_signals() -> Result<Caught, Failure> {
 /// Claims `phase` for this very process, at once or, with `patience`, as soon as it can be.
 ///
 /// # Errors
-/// As [`claim::claim`] and [`waiting::claim`]; or the asker holds it already.
+/// As [`claim::claim`] and [`claim::claim_when_possible`]; or the asker holds it already.
 fn claim(
     context: &mut Context,
     phase: &str,
@@ -225,12 +230,12 @@ fn held(phase: &str, claim: &Claim, handover: Handover) -> Stop {
     Refusal::Holding { phase: phase.to_owned(), since: claim.claimed_at, handover }.into()
 }
 
-/// Runs the command under the claim that was `claimed`; completes the phase if that ends well, and gives
-/// it up otherwise.
+/// Runs the command under the claim that was `claimed`; completes the phase if that ends well, and
+/// gives it up otherwise.
 ///
 /// # Errors
-/// The command ended well, and the phase could not be completed, for want of the artifact for example:
-/// then it is given up.
+/// The command ended well, and the phase could not be completed, for want of the artifact for
+/// example: then it is given up.
 fn run(
     context: &mut Context,
     request: &Request,

@@ -1,8 +1,8 @@
-//! `salvage`: what dead owners had not committed. It is saved when their claim is taken over or freed, and
-//! looked at and dropped here.
+//! `salvage`: what dead owners had not committed. It is saved when their claim is taken over or
+//! freed, and looked at and dropped here.
 //!
-//! Saving comes after the change of the board, and outside of its locks; whatever comes of it, the change
-//! stands.
+//! Saving comes after the change of the board, and outside of its locks; whatever comes of it, the
+//! change stands.
 
 mod answer;
 
@@ -149,9 +149,9 @@ fn has_past(board: &Board, id: PhaseId) -> bool {
     board.past(id).iter().any(|attempt| attempt.how != ABORT)
 }
 
-/// What there is to tell the owner of a new claim: what the one before it left, which is saved now if
-/// that one is gone, and what is kept of earlier ones. A renewal makes up for what another command of the
-/// owner was to save; else it is no news.
+/// What there is to tell the owner of a new claim: what the one before it left, which is saved now
+/// if that one is gone, and what is kept of earlier ones. A renewal makes up for what another
+/// command of the owner was to save; else it is no news.
 pub(super) fn for_claim(context: &Context, granted: &Granted) -> Salvaged {
     let (board, me) = (&granted.board, &context.asker.me);
     let sprint = &board.sprint.sprint_id;
@@ -172,8 +172,8 @@ pub(super) fn for_claim(context: &Context, granted: &Granted) -> Salvaged {
     Salvaged { made_up, left, before }
 }
 
-/// Saves what the former owner of a claim left that was ended for it; who may be alive may be writing
-/// at this moment, and is left alone.
+/// Saves what the former owner of a claim left that was ended for it; who may be alive may be
+/// writing at this moment, and is left alone.
 pub(super) fn for_freed(context: &Context, freed: &Freed) -> Option<Left> {
     let hold = freed.hold.as_ref()?;
     let of = Of { claim: &hold.claim, sprint: &freed.sprint_id, phase: &freed.phase };
@@ -183,8 +183,8 @@ pub(super) fn for_freed(context: &Context, freed: &Freed) -> Option<Left> {
     Some(Left { salvage: known(context, of)?, fate: Fate::Alive })
 }
 
-/// Saves what commands were to save that were killed at that. What is being saved at this moment is left
-/// to the command that does so.
+/// Saves what commands were to save that were killed at that. What is being saved at this moment is
+/// left to the command that does so.
 pub(super) fn made_up(context: &Context, dues: &[Due], sprint: &str, phase: &str) -> Vec<Left> {
     if context.repo.is_none() {
         return Vec::new();
@@ -241,7 +241,8 @@ pub(super) fn lost(context: &Context, board: &Board) -> Vec<Loss> {
     lost
 }
 
-/// What the record of a claim tells; `None` if it names no worktree, as of a script or in a bare repository.
+/// What the record of a claim tells; `None` if it names no worktree, as of a script or in a bare
+/// repository.
 fn known(context: &Context, of: Of<'_>) -> Option<Salvage> {
     let claim = of.claim;
     let bare = context.repo.as_ref()?.common_dir().to_string_lossy();
@@ -261,7 +262,8 @@ fn save(context: &Context, of: Of<'_>, due: Option<&Due>) -> Option<Left> {
     save_beside(context, of, due, &[])
 }
 
-/// Saves what the owner of a claim left, as `due` says; commands that were `killed` may have begun to.
+/// Saves what the owner of a claim left, as `due` says; commands that were `killed` may have begun
+/// to.
 fn save_beside(
     context: &Context,
     of: Of<'_>,

@@ -1,4 +1,5 @@
-//! One call of the program: what was typed beside the command, and what its end takes besides its answer.
+//! One call of the program: what was typed beside the command, and what its end takes besides its
+//! answer.
 
 use std::time::Duration;
 
@@ -95,7 +96,8 @@ impl Session {
         self.warning = warning;
     }
 
-    /// Exits with `code` where the command refuses or fails; once it was run, its own exit code stays.
+    /// Exits with `code` where the command refuses or fails; once it was run, its own exit code
+    /// stays.
     pub(super) const fn refuse_with(&mut self, code: u8) {
         self.refuses = Some(code);
     }
@@ -125,8 +127,8 @@ impl Session {
         result
     }
 
-    /// Turns a refusal into a failure if anything could not be read: an owner whose process cannot be seen
-    /// counts as alive, and the refusal may be wrong.
+    /// Turns a refusal into a failure if anything could not be read: an owner whose process cannot
+    /// be seen counts as alive, and the refusal may be wrong.
     fn admit(&self, stop: Stop) -> Stop {
         match (stop, self.unread.as_ref().and_then(|unread| unread())) {
             (Stop::Refused(_) | Stop::Declined(_), Some(failure)) => Stop::Failed(failure),

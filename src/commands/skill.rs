@@ -1,10 +1,10 @@
-//! `skill`: what an agent reads to work a sprint; prints it, puts it where an agent looks for skills, and
-//! does the same with hooks for an agent's settings. Settings are their user's: they are changed on request
-//! only, and nothing in them but hooks of ours.
+//! `skill`: what an agent reads to work a sprint; prints it, puts it where an agent looks for
+//! skills, and does the same with hooks for an agent's settings. Settings are their user's: they
+//! are changed on request only, and nothing in them but hooks of ours.
 //!
 //! Where agents look is a fact about them: Claude Code in `~/.claude/skills` and `.claude/skills`;
-//! Codex and opencode in `~/.agents/skills` and `.agents/skills`, which is the convention that others
-//! share.
+//! Codex and opencode in `~/.agents/skills` and `.agents/skills`, which is the convention that
+//! others share.
 
 mod answer;
 mod foreign;
@@ -398,8 +398,8 @@ pub(super) struct Outdated {
     pub(super) command: String,
 }
 
-/// What of ours is there for agents, below the user's home and below `worktree`: how many files, and those
-/// that are out of date.
+/// What of ours is there for agents, below the user's home and below `worktree`: how many files,
+/// and those that are out of date.
 pub(super) fn examine(worktree: Option<&Path>) -> (usize, Vec<Outdated>) {
     let home = text("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
     let roots = [(home, ""), (worktree.map(Path::to_owned), " --project")];

@@ -86,8 +86,8 @@ pub struct Begun {
     pub directory: PathBuf,
     /// Why what it took over has no records in git notes, where it should.
     pub unrecorded: Option<Failure>,
-    /// What former owners left in the sprint that was archived for it, if a command that was to save it
-    /// was killed at that.
+    /// What former owners left in the sprint that was archived for it, if a command that was to
+    /// save it was killed at that.
     pub made_up: Vec<salvage::Left>,
 }
 

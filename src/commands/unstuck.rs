@@ -53,8 +53,8 @@ fn unstuck(context: &Context, phase: &str, force: bool) -> Result<Unstuck, Stop>
     Ok(Unstuck { freed, left, made_up })
 }
 
-/// Frees every phase whose owner is provably gone. Where another was faster with one, that one is as the
-/// other has left it.
+/// Frees every phase whose owner is provably gone. Where another was faster with one, that one is
+/// as the other has left it.
 fn all(context: &Context) -> Result<AllUnstuck, Stop> {
     let board = context.store.board()?.ok_or(Refusal::NoSprint {})?;
     let is_left = |id: &_| match board.state(*id) {

@@ -1,5 +1,5 @@
-//! `verify`: all evidence of a sprint, against what is kept of it: the copies, the repository, git notes,
-//! and the sprint that it was carried from. Nothing is changed.
+//! `verify`: all evidence of a sprint, against what is kept of it: the copies, the repository, git
+//! notes, and the sprint that it was carried from. Nothing is changed.
 
 mod answer;
 

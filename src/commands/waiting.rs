@@ -1,8 +1,9 @@
 //! Waiting, for `claim --wait`, `next --claim --wait`, `run --wait` and `wait`.
 //!
-//! Each round sets the watches, looks at the board, asks the rules whether waiting is of use, and only
-//! then sleeps: what changes after the watches were set wakes it, so nothing is missed in between. A
-//! waiter changes nothing until its turn comes, and has nothing to tidy up when it is killed.
+//! Each round sets the watches, looks at the board, asks the rules whether waiting is of use, and
+//! only then sleeps: what changes after the watches were set wakes it, so nothing is missed in
+//! between. A waiter changes nothing until its turn comes, and has nothing to tidy up when it is
+//! killed.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -46,8 +47,8 @@ struct Waiting {
     last_change: Option<Timestamp>,
 }
 
-/// Waits for `goal`, and then does `act`; how long that took. Where another was faster, or is in the
-/// way, it waits again.
+/// Waits for `goal`, and then does `act`; how long that took. Where another was faster, or is in
+/// the way, it waits again.
 pub(super) fn until<T>(
     context: &Context,
     goal: &dyn Fn(&Board) -> Result<Goal, Stop>,

@@ -1,5 +1,5 @@
-//! Worktrees in what a command came to: records name them by the paths that they had, and they are told
-//! by those that they have now.
+//! Worktrees in what a command came to: records name them by the paths that they had, and they are
+//! told by those that they have now.
 
 use super::Context;
 use crate::git::Repo;

@@ -89,6 +89,7 @@ impl RowState {
 
 /// One phase.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own")]
 pub struct BoardRow {
     /// Which.
     pub id: PhaseId,
@@ -102,7 +103,8 @@ pub struct BoardRow {
     pub is_exhausted: bool,
     /// Whether the asker holds it.
     pub is_mine: bool,
-    /// Whether the four-eyes rule lets the asker own it; of a pending phase, by what is done by now.
+    /// Whether the four-eyes rule lets the asker own it; of a pending phase, by what is done by
+    /// now.
     pub is_for_asker: bool,
     /// The dependencies that keep a pending phase closed.
     pub waits_for: Vec<PhaseId>,
@@ -187,7 +189,8 @@ impl BoardRows {
         self.rows.iter().filter_map(|row| Some((row.id, row.trouble?)))
     }
 
-    /// Whether nobody is at work on an unfinished sprint, and nothing can be claimed that was not left.
+    /// Whether nobody is at work on an unfinished sprint, and nothing can be claimed that was not
+    /// left.
     #[must_use]
     pub fn is_stuck(&self) -> bool {
         self.standing == Standing::Active && !self.rows.iter().any(|row| row.goes_on)

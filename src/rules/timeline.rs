@@ -1,6 +1,6 @@
 //! When what happened in a sprint: how long each phase waited for somebody to claim it, who worked
-//! on it from when to when, and which chain of phases determined how long the sprint took. Pure: what
-//! time it is comes in.
+//! on it from when to when, and which chain of phases determined how long the sprint took. Pure:
+//! what time it is comes in.
 //!
 //! Clocks differ, go back, and are not always written down. So no time is taken for granted: what
 //! is unknown is neither waiting nor work, and what ends before it begins took no time.

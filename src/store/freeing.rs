@@ -1,5 +1,5 @@
-//! Ending a claim without a completion: the owner gives its phase up, or somebody else frees it. Both
-//! count as failed attempts.
+//! Ending a claim without a completion: the owner gives its phase up, or somebody else frees it.
+//! Both count as failed attempts.
 
 use super::Store;
 use super::asker::Asker;

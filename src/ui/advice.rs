@@ -1,5 +1,5 @@
-//! What an agent is told to do: while it holds a phase, when it can claim nothing, and when a wait is
-//! over. Hints, `do`, `prime` and the board take their words from here.
+//! What an agent is told to do: while it holds a phase, when it can claim nothing, and when a wait
+//! is over. Hints, `do`, `prime` and the board take their words from here.
 
 use jiff::{SignedDuration, Timestamp};
 

@@ -1,4 +1,5 @@
-//! What is said of attempts: to the next owner, of a phase that is exhausted, and when they are forgiven.
+//! What is said of attempts: to the next owner, of a phase that is exhausted, and when they are
+//! forgiven.
 
 use std::fmt::Write as _;
 

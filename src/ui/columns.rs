@@ -1,4 +1,5 @@
-//! Columns of a terminal: how many a text takes, rows that stand below each other, lines that are cut.
+//! Columns of a terminal: how many a text takes, rows that stand below each other, lines that are
+//! cut.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 

@@ -1,10 +1,11 @@
-//! What people, agents and programs read: output and messages, refusals, the board, tables, phrases. The
-//! only writer; it knows no command.
+//! What people, agents and programs read: output and messages, refusals, the board, tables,
+//! phrases. The only writer; it knows no command.
 //!
 //! - [`output`]: an answer or a refusal becomes what is printed
 //! - [`text`]: text that is safe to print, colours, times
 //! - [`columns`], [`table`], [`board`], [`trouble`]: the board of a sprint
-//! - [`message`], [`phrases`], [`refusals`], [`stop`]: why a command did nothing, and what to do now
+//! - [`message`], [`phrases`], [`refusals`], [`stop`]: why a command did nothing, and what to do
+//!   now
 
 pub mod advice;
 pub mod attempts;

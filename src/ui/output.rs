@@ -1,5 +1,5 @@
-//! What a command prints: its answer, as text or as JSON, or why there is none. The only writer of stdout
-//! and stderr.
+//! What a command prints: its answer, as text or as JSON, or why there is none. The only writer of
+//! stdout and stderr.
 //!
 //! Machine output is one line or one JSON object on stdout; what is said to a person goes to stderr
 //! in git's manner. [`render`] makes both as values, [`Printed::write`] writes them.
@@ -28,8 +28,8 @@ pub trait Answer {
         error::OK
     }
 
-    /// Prints an answer that may be longer than there is memory for, and gives the exit code; `None` for
-    /// any other.
+    /// Prints an answer that may be longer than there is memory for, and gives the exit code;
+    /// `None` for any other.
     fn stream(&self, _: Format) -> Option<u8> {
         None
     }
@@ -44,7 +44,8 @@ pub struct Printed {
     pub err: String,
     /// The exit code.
     pub exit: u8,
-    /// Whether that is of a command that was run: it stays, whether the answer can be written or not.
+    /// Whether that is of a command that was run: it stays, whether the answer can be written or
+    /// not.
     pub is_of_command: bool,
 }
 

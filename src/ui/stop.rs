@@ -1,9 +1,9 @@
 //! What a refusal or a failure says: the sentence, at most two hints, and what to do now.
 //!
-//! A reader of stderr alone, often a language model, must do the right next thing. So every sentence
-//! says who, since when and why, and that it is normal where it is; every command in a hint is safe
-//! to paste; and none invites to force, to rename oneself, to use another store, or to work on what
-//! one does not own.
+//! A reader of stderr alone, often a language model, must do the right next thing. So every
+//! sentence says who, since when and why, and that it is normal where it is; every command in a
+//! hint is safe to paste; and none invites to force, to rename oneself, to use another store, or to
+//! work on what one does not own.
 
 use jiff::Timestamp;
 

@@ -72,7 +72,7 @@ fn you(view: &View, rows: &BoardRows) -> String {
 
 /// What a row shows, before it is known how wide its cells are.
 struct Row<'a> {
-    row: &'a BoardRow,
+    phase: &'a BoardRow,
     name: &'a str,
     /// Nothing where nobody has it.
     agent: String,
@@ -91,7 +91,7 @@ impl<'a> Row<'a> {
         };
         let least = if is_terminal { columns(&fullest(detail.clone(), 0)) } else { 0 };
         let name = &view.board.graph.phase(id).name;
-        Self { row, name, agent: agent(&view.board, id), detail, least }
+        Self { phase: row, name, agent: agent(&view.board, id), detail, least }
     }
 }
 
@@ -164,7 +164,7 @@ impl Columns {
             before = self.before(&row, limit);
         }
         let text = fullest(row.detail, room(&before));
-        self.painted(board, row.row, &before, &text, paint)
+        self.painted(board, row.phase, &before, &text, paint)
     }
 
     /// The row of these cells, with the sign and the word of the state in its colour if they are

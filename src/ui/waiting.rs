@@ -79,7 +79,8 @@ impl Live for Line {
         // Where Ctrl-C is typed, the terminal shows '^C' after it: on the next line it would stay.
         let room = self.width.saturating_sub(ECHO.len() + 1);
         let line = fit(&format!("waiting {}: {said}", spent(waited)), room);
-        // Without line feed: the next one takes its place. There is nobody else to be told of an error.
+        // Without line feed: the next one takes its place. There is nobody else to be told of an
+        // error.
         let mut stderr = std::io::stderr().lock();
         write!(stderr, "\r{line}\u{1b}[K").and_then(|()| stderr.flush()).ok();
     }

@@ -1,5 +1,5 @@
-//! What an agent is told that can claim nothing now: one truth, in the hint, `do`, `retry`, the exit
-//! code, `prime` and the board alike.
+//! What an agent is told that can claim nothing now: one truth, in the hint, `do`, `retry`, the
+//! exit code, `prime` and the board alike.
 
 use std::process::Stdio;
 

@@ -1,4 +1,5 @@
-//! Attempts: what counts as one that failed, what the next owner is told, and how many there may be.
+//! Attempts: what counts as one that failed, what the next owner is told, and how many there may
+//! be.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
-//! Whose words: a person at a terminal is never told to tell "your human"; whoever works for one is.
+//! Whose words: a person at a terminal is never told to tell "your human"; whoever works for one
+//! is.
 
 use crate::namespace::{PIDS, inside};
 use crate::process_driver::BINARY;

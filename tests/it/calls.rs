@@ -119,8 +119,8 @@ fn whatever_a_call_runs_the_agent_is_the_same() {
     }
 }
 
-/// The same where the harness is a program: each call is a shell of its own, which waits for what it
-/// runs.
+/// The same where the harness is a program: each call is a shell of its own, which waits for what
+/// it runs.
 #[test]
 fn whatever_a_program_runs_the_agent_is_the_same() {
     let scene = guarded();

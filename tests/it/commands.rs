@@ -182,7 +182,8 @@ fn answers_without_a_sprint_and_for_unknown_phases() {
     }
 }
 
-/// A name that cannot be any phase's is told apart from one that is not of this sprint, and leads nowhere.
+/// A name that cannot be any phase's is told apart from one that is not of this sprint, and leads
+/// nowhere.
 #[test]
 fn a_path_is_no_phase() {
     let sandbox = impatient();

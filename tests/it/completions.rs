@@ -1,5 +1,5 @@
-//! Completion of `git conductor`: what the program offers, and what real shells make of it with the files
-//! in `completions/`, put where the README says.
+//! Completion of `git conductor`: what the program offers, and what real shells make of it with the
+//! files in `completions/`, put where the README says.
 //!
 //! A shell that is not here fails these tests: nobody would notice that one is not asked any more.
 
@@ -30,9 +30,9 @@ fn each_file_has_its_place() {
     assert_eq!(there, FILES.iter().map(|(name, _)| (*name).to_owned()).collect());
 }
 
-/// A sprint in which `me` (whom the environment names) holds `build`, `other` lives and holds `docs`,
-/// `gone` has died over `qa`, `think` is done by `other`, `ann` and `ship` wait for nobody, and `last`
-/// waits. In the repository there are a file `file` and a directory `folder`.
+/// A sprint in which `me` (whom the environment names) holds `build`, `other` lives and holds
+/// `docs`, `gone` has died over `qa`, `think` is done by `other`, `ann` and `ship` wait for nobody,
+/// and `last` waits. In the repository there are a file `file` and a directory `folder`.
 fn scene() -> Scene {
     let mut scene = Scene::new();
     scene.sprint("think:,build:,docs:,qa:,ann:,ship:,last:ann");
@@ -111,8 +111,8 @@ const OFFERS: &[(&str, &str, &[&str])] = &[
     ("away", "git conductor hooks u", &["uninstall"]),
 ];
 
-/// Types into an interactive shell in a terminal of its own, with keys after each line that have all
-/// offers put on the line, and the line shown.
+/// Types into an interactive shell in a terminal of its own, with keys after each line that have
+/// all offers put on the line, and the line shown.
 const TYPIST: &str = r#"
 zmodload zsh/zpty || exit 1
 heard() {
@@ -187,8 +187,8 @@ fn shell(mut command: Command) -> Output {
     command.output().map_err(|error| format!("{}: {error}", program.display())).unwrap()
 }
 
-/// What an interactive shell, started as `program` and made ready by `ready`, offers in `dir` for each
-/// line.
+/// What an interactive shell, started as `program` and made ready by `ready`, offers in `dir` for
+/// each line.
 fn types(scene: &Scene, program: &str, ready: &str, dir: &str, lines: &[&str]) -> Vec<Vec<String>> {
     let name = format!("ready-{}", program.split(' ').next().unwrap());
     let ready = scene.sandbox.write(name, format!("{ready}\nprintf 'is %s\\n' ready\n"));
@@ -203,8 +203,8 @@ fn types(scene: &Scene, program: &str, ready: &str, dir: &str, lines: &[&str]) -
     std::iter::zip(lines, shown).map(|(typed, line)| came(typed, line)).collect()
 }
 
-/// Fails where the shell does not offer what it should; `ask` gives what it offers for each line in a
-/// directory.
+/// Fails where the shell does not offer what it should; `ask` gives what it offers for each line in
+/// a directory.
 fn check(offers: &[(&str, &str, &[&str])], ask: impl Fn(&str, &[&str]) -> Vec<Vec<String>>) {
     let dirs: BTreeSet<&str> = offers.iter().map(|(dir, ..)| *dir).collect();
     let mut faults = Vec::new();
@@ -266,8 +266,8 @@ fn fish_completes() {
     check(OFFERS, |dir, lines| only_words(fish(&scene, dir, lines)));
 }
 
-/// From 3.6.1 on, fish's completion of git asks for `git-conductor`. Where fish is older, its own file is
-/// mended as 3.6.1 did it, and ours must not look after git itself.
+/// From 3.6.1 on, fish's completion of git asks for `git-conductor`. Where fish is older, its own
+/// file is mended as 3.6.1 did it, and ours must not look after git itself.
 #[test]
 fn fish_of_today_completes() {
     let scene = scene();
@@ -346,8 +346,8 @@ _git
     check(&offers, |dir, lines| types(&scene, "zsh -f -i", ZSH, dir, lines));
 }
 
-/// bash without bash-completion, with git's completion before 2.31, and in a shell that takes no unset
-/// variable.
+/// bash without bash-completion, with git's completion before 2.31, and in a shell that takes no
+/// unset variable.
 #[test]
 fn bash_completes_with_little() {
     const CALL: &str = r#"set -u

@@ -1,10 +1,10 @@
-//! The power is cut after a command has said that git has something: what was not synced is lost, and what
-//! was said is true all the same.
+//! The power is cut after a command has said that git has something: what was not synced is lost,
+//! and what was said is true all the same.
 //!
-//! A command is traced with all of its git children, and each change below the git directory is replayed
-//! in a model that is weaker than any file system in use: a content that was not synced is lost, or not; a
-//! name that was made, moved or removed is as before, unless its directory was synced afterwards. The store
-//! stays as it is: the model checker cuts the power on that.
+//! A command is traced with all of its git children, and each change below the git directory is
+//! replayed in a model that is weaker than any file system in use: a content that was not synced is
+//! lost, or not; a name that was made, moved or removed is as before, unless its directory was
+//! synced afterwards. The store stays as it is: the model checker cuts the power on that.
 #![cfg(target_os = "linux")]
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -385,7 +385,8 @@ impl Replay {
             fs::create_dir_all(dir).unwrap();
         }
         for (path, ino) in &tree.files {
-            // What was a lock's, or of a name that was only for a moment, has no content that is known.
+            // What was a lock's, or of a name that was only for a moment, has no content that is
+            // known.
             fs::write(path, content.get(ino).map(Vec::as_slice).unwrap_or_default()).unwrap();
             if path.extension().is_some_and(|extension| extension == "lock") {
                 // The machine was booted since.

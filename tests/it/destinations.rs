@@ -181,7 +181,8 @@ fn no_remote_is_asked_without_a_sprint() {
     assert!(!asked.exists());
 }
 
-/// What `origin/HEAD` leads to has gone, as after a branch was renamed and pruned: the remote is asked.
+/// What `origin/HEAD` leads to has gone, as after a branch was renamed and pruned: the remote is
+/// asked.
 #[test]
 fn a_dangling_head_is_not_trusted() {
     for reftable in [false, true] {

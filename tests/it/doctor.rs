@@ -1,4 +1,5 @@
-//! `doctor`: each thing that can be wrong is seen, what is safe is mended, and looking changes nothing.
+//! `doctor`: each thing that can be wrong is seen, what is safe is mended, and looking changes
+//! nothing.
 
 use std::path::Path;
 

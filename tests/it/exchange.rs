@@ -1,5 +1,5 @@
-//! Records between repositories, what `notes setup` makes of git's settings, and the gate in a clone that
-//! has nothing but them.
+//! Records between repositories, what `notes setup` makes of git's settings, and the gate in a
+//! clone that has nothing but them.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,5 @@
-//! The trees of notes are those that git would write, byte for byte, and git's are read however they are
-//! laid out.
+//! The trees of notes are those that git would write, byte for byte, and git's are read however
+//! they are laid out.
 
 use std::fmt::Write as _;
 

@@ -35,8 +35,8 @@ impl Scene {
         Self { sandbox, agents: BTreeMap::new() }
     }
 
-    /// One in memory, with a copy of a repository that git has made once: for what is made hundreds of
-    /// times.
+    /// One in memory, with a copy of a repository that git has made once: for what is made hundreds
+    /// of times.
     pub(crate) fn in_memory() -> Self {
         static REPOSITORY: OnceLock<Tree> = OnceLock::new();
         let repository = REPOSITORY.get_or_init(|| {
@@ -255,15 +255,15 @@ pub(crate) fn wanting(program: &str) {
     skipped(&format!("no {program} here"));
 }
 
-/// `text` with every age and duration in it as `0s`, in whatever units it is told: on a machine that is
-/// busy or was stopped it may be any. What a terminal takes for a colour stays.
+/// `text` with every age and duration in it as `0s`, in whatever units it is told: on a machine
+/// that is busy or was stopped it may be any. What a terminal takes for a colour stays.
 pub(crate) fn ageless(text: &str) -> String {
     let age = r"(^|[^\[;}0-9A-Za-z])([0-9]+[sm]|[0-9]+h[0-9]{2}m|[0-9]+d[0-9]{2}h)\b";
     regex::Regex::new(age).unwrap().replace_all(text, "${1}0s").into_owned()
 }
 
-/// What `make` makes, in which ages are told as they were set: it is made again if so much time went by
-/// meanwhile, since the machine was busy or stopped, that they may be others.
+/// What `make` makes, in which ages are told as they were set: it is made again if so much time
+/// went by meanwhile, since the machine was busy or stopped, that they may be others.
 pub(crate) fn promptly<T>(mut make: impl FnMut() -> T) -> T {
     for _ in 0..9 {
         let begun = Instant::now();

@@ -1,6 +1,6 @@
 //! What is made from the definitions of the command line and lies in the repository: man pages,
-//! tables in README, the list of what `install` carries. `UPDATE=1 cargo test --test it generated` makes
-//! it anew; without UPDATE what lies there must be just that, no file more and none less.
+//! tables in README, the list of what `install` carries. `UPDATE=1 cargo test --test it generated`
+//! makes it anew; without UPDATE what lies there must be just that, no file more and none less.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

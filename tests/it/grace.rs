@@ -51,8 +51,8 @@ fn time_asleep_does_not_count() {
     scene.dies("one");
     scene.claimed_ago("p000", 3700);
     assert_eq!(scene.board()["phases"]["p000"]["stale"], true);
-    // Whether the machine has slept since is told by what is recorded; this one claimed before a night
-    // that was longer by as much. It cannot have slept for less than nothing.
+    // Whether the machine has slept since is told by what is recorded; this one claimed before a
+    // night that was longer by as much. It cannot have slept for less than nothing.
     let slept = asleep.as_u64().unwrap();
     for (then, stale) in
         [(slept, true), (slept + 1000, true), (slept.saturating_sub(200), slept < 200)]

@@ -1,5 +1,5 @@
-//! `graph`: layers that fit a terminal, and syntax that no name, goal or agent can break out of. The two
-//! languages are read here by small readers of our own.
+//! `graph`: layers that fit a terminal, and syntax that no name, goal or agent can break out of.
+//! The two languages are read here by small readers of our own.
 
 use std::collections::{BTreeMap, BTreeSet};
 

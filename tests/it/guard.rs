@@ -1,5 +1,5 @@
-//! `guard` through the real program: evidence, two stores, and what fails closed. What it says is in
-//! the snapshots; the whole table of decisions is in `src/rules/gate.rs`.
+//! `guard` through the real program: evidence, two stores, and what fails closed. What it says is
+//! in the snapshots; the whole table of decisions is in `src/rules/gate.rs`.
 
 use std::path::PathBuf;
 use std::process::Output;
@@ -380,8 +380,8 @@ fn a_failure_opens_nothing() {
     assert_eq!(code(&mut scene), "no_sprint", "nothing is known of a failure any more");
 }
 
-/// A sprint whose `build` and `review` bob has done in the worktree `wt`, one commit ahead of what is
-/// checked out in `repo`, where ann holds `ship`; and that commit.
+/// A sprint whose `build` and `review` bob has done in the worktree `wt`, one commit ahead of what
+/// is checked out in `repo`, where ann holds `ship`; and that commit.
 fn ahead() -> (Scene, String) {
     let mut scene = Scene::new();
     scene.worktree("wt");

@@ -1,5 +1,5 @@
-//! What a completion records of the repository: the commit of the worktree that the phase was claimed
-//! in, wherever that is by now and wherever `complete` runs; and what is said of it.
+//! What a completion records of the repository: the commit of the worktree that the phase was
+//! claimed in, wherever that is by now and wherever `complete` runs; and what is said of it.
 
 use std::path::Path;
 
@@ -234,7 +234,8 @@ fn a_record_leads_to_no_other_repository() {
     assert_eq!(said(&mut scene, "repo", &["complete", "last"])["claimed_in"]["is"], json!("used"));
 }
 
-/// `--commit` says which commit, as it reads where it is typed; all else is of the claim's worktree.
+/// `--commit` says which commit, as it reads where it is typed; all else is of the claim's
+/// worktree.
 #[test]
 fn a_commit_that_is_named_decides() {
     let mut scene = scene();

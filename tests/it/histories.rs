@@ -1,8 +1,8 @@
 //! Random histories: agents that do what comes to their minds, at once and in real processes, whose
 //! commands and processes are killed in the middle, with the mutex and without. Whatever each was
 //! answered must fit one order of events that the rules allow; and in the end one fresh agent must
-//! be able to finish the sprint. In some of them the agents are threads below one process, which nothing
-//! but their ids tells apart.
+//! be able to finish the sprint. In some of them the agents are threads below one process, which
+//! nothing but their ids tells apart.
 
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};

@@ -216,7 +216,8 @@ fn a_script_is_the_same_in_each_of_its_shells() {
     assert_eq!(probes, vec![(name, pid); 4]);
 }
 
-/// Each command begins with it, so it is to cost little: it begins no process, and opens no file twice.
+/// Each command begins with it, so it is to cost little: it begins no process, and opens no file
+/// twice.
 #[test]
 fn identifying_reads_each_file_once() {
     if !can_trace() {

@@ -410,8 +410,9 @@ fn files_and_directories_have_the_modes_that_the_umask_leaves() {
     assert_eq!(mode("man/man1/git-conductor.1") & 0o777, 0o640);
 }
 
-/// What README begins with, where `cargo` puts the program under test in its place: the first command
-/// in a clone of the program's own repository, in which no sprint begins, the second in another.
+/// What README begins with, where `cargo` puts the program under test in its place: the first
+/// command in a clone of the program's own repository, in which no sprint begins, the second in
+/// another.
 #[test]
 fn the_first_commands_of_the_readme_end_with_pages_that_are_found_and_a_sprint() {
     let readme = include_str!("../../README.md");

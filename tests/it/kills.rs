@@ -55,7 +55,8 @@ impl Bench {
         Self { sandbox, used: 0 }
     }
 
-    /// A phase that can be claimed. Each is used once; the first in the graph are as good as the last.
+    /// A phase that can be claimed. Each is used once; the first in the graph are as good as the
+    /// last.
     fn phase_of_its_own(&mut self) -> String {
         let name = |n: usize| format!("p{n:03}");
         if self.used.is_multiple_of(PHASES) {
@@ -311,8 +312,8 @@ fn a_reclaim() {
     }
 }
 
-/// What a dead owner had not committed is saved or told of, wherever the command is killed that takes
-/// its phase over or frees it: by the next command of the same agent, or of another.
+/// What a dead owner had not committed is saved or told of, wherever the command is killed that
+/// takes its phase over or frees it: by the next command of the same agent, or of another.
 #[test]
 fn a_save() {
     if !can_trace() {

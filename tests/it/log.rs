@@ -101,7 +101,8 @@ fn columns_are_those_of_a_terminal() {
     assert!(text.contains("  ann   claim  b\n") && text.contains("  設計  claim  a\n"), "{text}");
 }
 
-/// Whoever reads it is told the time of its own clock, the same everywhere, and which zone that is of.
+/// Whoever reads it is told the time of its own clock, the same everywhere, and which zone that is
+/// of.
 #[test]
 fn times_are_those_of_the_reader() {
     let mut scene = Scene::new();

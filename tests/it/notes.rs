@@ -177,7 +177,8 @@ fn eight_processes_lose_no_line() {
     whole(&scene, "repo");
 }
 
-/// git's own writers compare nothing, so they can drop what they did not see; `sync` brings it back.
+/// git's own writers compare nothing, so they can drop what they did not see; `sync` brings it
+/// back.
 #[test]
 fn what_git_drops_comes_back() {
     let mut scene = noting(&independent(160));

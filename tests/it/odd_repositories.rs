@@ -13,8 +13,8 @@ use crate::places::{agrees_with_git, all_reach, store};
 use crate::process_driver::{Agent, BINARY};
 use crate::sandbox::{Sandbox, kind};
 
-/// In `dir` git stops, and so does every command, with 128; or neither does, and they agree on where
-/// they are. Gives whether they stop.
+/// In `dir` git stops, and so does every command, with 128; or neither does, and they agree on
+/// where they are. Gives whether they stop.
 #[track_caller]
 fn stops_as_git(sandbox: &Sandbox, dir: impl AsRef<Path>, what: &str) -> bool {
     let dir = sandbox.join(dir);

@@ -1,5 +1,5 @@
-//! What a user of git has told git's commands holds for this one: colours, the pager, advice, tracing,
-//! another directory, another repository.
+//! What a user of git has told git's commands holds for this one: colours, the pager, advice,
+//! tracing, another directory, another repository.
 
 use std::process::Output;
 
@@ -162,7 +162,8 @@ fn from_elsewhere() {
     assert_eq!(board(&git(&scene, "home", &ask)), "ann");
 }
 
-/// A script reads what it says: without a locale there is nothing in it but ASCII, and the same words.
+/// A script reads what it says: without a locale there is nothing in it but ASCII, and the same
+/// words.
 #[test]
 fn no_locale_changes_a_word() {
     let mut scene = scene();

@@ -271,7 +271,8 @@ fn the_number_of_a_thread() {
     assert_eq!(answer(&mut detected(&scene, &own, &["complete", "p000"]))["ok"], true);
 }
 
-/// The command's own number, as `sh -c 'exec …'` gives it: it would be gone with the claim's answer.
+/// The command's own number, as `sh -c 'exec …'` gives it: it would be gone with the claim's
+/// answer.
 #[test]
 fn a_process_that_ends_with_the_command() {
     let scene = Scene::with_phases(3);

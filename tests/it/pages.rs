@@ -1,5 +1,6 @@
-//! The manual: one page for the program and for each command, made from the definitions of the command
-//! line, the tables in `tables.rs` and the prose in `doc/`; and the page of the protocol, all prose.
+//! The manual: one page for the program and for each command, made from the definitions of the
+//! command line, the tables in `tables.rs` and the prose in `doc/`; and the page of the protocol,
+//! all prose.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! `GIT_CONFIG_PARAMETERS` as git itself reads it: what git lists is what we read, and what git calls
-//! bogus we refuse, for each text below and each that differs from it in one character.
+//! `GIT_CONFIG_PARAMETERS` as git itself reads it: what git lists is what we read, and what git
+//! calls bogus we refuse, for each text below and each that differs from it in one character.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! What an agent is told when its session begins, and when it is about to stop; and when an owner was
-//! last heard.
+//! What an agent is told when its session begins, and when it is about to stop; and when an owner
+//! was last heard.
 
 use std::io::Write as _;
 use std::process::Stdio;

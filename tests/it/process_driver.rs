@@ -114,8 +114,8 @@ impl Answer {
         self
     }
 
-    /// It must have answered that there is nothing now, and whether waiting helps, as one truth: by exit
-    /// code, `retry` and `waiting_helps`.
+    /// It must have answered that there is nothing now, and whether waiting helps, as one truth: by
+    /// exit code, `retry` and `waiting_helps`.
     #[track_caller]
     pub(crate) fn nothing(self, code: &str, waiting_helps: bool) -> Self {
         let exit = if waiting_helps { 6 } else { 1 };

@@ -308,7 +308,8 @@ fn to_a_git_daemon() {
     assert!(push(&mut scene, "ann", &["origin", "main"]).status.success());
 }
 
-/// The repository is opened once, however much is pushed: nothing is asked of git for each reference.
+/// The repository is opened once, however much is pushed: nothing is asked of git for each
+/// reference.
 #[test]
 fn many_references_cost_no_more_than_one() {
     let mut scene = scene();

@@ -1,4 +1,5 @@
-//! The README's worked session is run as it stands, and its commands are those that this program has.
+//! The README's worked session is run as it stands, and its commands are those that this program
+//! has.
 //!
 //! `UPDATE=1 cargo test readme` writes the session again as it is now.
 

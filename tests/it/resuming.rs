@@ -1,4 +1,5 @@
-//! A sprint in the place of another that is unfinished: who may begin it, and how what had ended goes on.
+//! A sprint in the place of another that is unfinished: who may begin it, and how what had ended
+//! goes on.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -8,8 +9,8 @@ use serde_json::{Value, json};
 use crate::fixture::Scene;
 use crate::rounds::reviewed;
 
-/// `think` and `build` are done with artifacts, `review` has failed, `ship` waits; and it has ended for
-/// another sprint. The scene, and its id.
+/// `think` and `build` are done with artifacts, `review` has failed, `ship` waits; and it has ended
+/// for another sprint. The scene, and its id.
 fn ended() -> (Scene, String) {
     let mut scene = reviewed();
     let id = id(&mut scene);

@@ -1,4 +1,5 @@
-//! `run`, with real processes: what the command sees, what becomes of the phase, and who gets which signal.
+//! `run`, with real processes: what the command sees, what becomes of the phase, and who gets which
+//! signal.
 
 mod group;
 mod terminal;
@@ -336,7 +337,8 @@ fn the_terminal_interrupts_once() {
     let bench = Bench::new("build:");
     let script = bench.sandbox.write(
         "repo/count.pl",
-        // A shell takes two that come while it waits for one; so does the kernel, until one is seen.
+        // A shell takes two that come while it waits for one; so does the kernel, until one is
+        // seen.
         "my $n = 0; $SIG{INT} = sub { $n++ }; open(R, '>', 'ready'); close(R);
         for (1..9000) { select(undef, undef, undef, 0.01); last if $n }
         for (1..80) { select(undef, undef, undef, 0.01) }
@@ -363,8 +365,8 @@ fn the_terminal_interrupts_once() {
     }
 }
 
-/// What goes on all the same, because its process group's supervisor was killed as well, does not keep the
-/// claim, nor is it heard for it.
+/// What goes on all the same, because its process group's supervisor was killed as well, does not
+/// keep the claim, nor is it heard for it.
 #[test]
 fn a_killed_one_leaves_an_owner_that_is_gone() {
     let bench = Bench::new("build:");

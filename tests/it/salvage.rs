@@ -597,7 +597,8 @@ fn what_a_killed_command_was_to_save_is_made_up_for() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("was to save what 'dead' left of 'build' was killed"), "{said}");
 
-    // What is being saved at this moment is left to who does so; what nobody can see, for some minutes.
+    // What is being saved at this moment is left to who does so; what nobody can see, for some
+    // minutes.
     for (what, maker, made_up) in [
         ("alive", json!({"process": null}), 0),
         ("unknown, now", json!({"process": {"pid": 1}}), 0),
@@ -713,7 +714,8 @@ fn a_record_opens_nothing_but_worktrees_of_the_repository() {
     {
         assert_eq!(left(place), "foreign", "{place}");
     }
-    // The worktree itself leads to another repository now, or is not there, or a link to another place.
+    // The worktree itself leads to another repository now, or is not there, or a link to another
+    // place.
     bench.write("wt/new", "new\n");
     let gitfile = sandbox.join("wt/.git");
     let ours = fs::read(&gitfile).unwrap();

@@ -23,8 +23,8 @@ impl Sandbox {
         Self::below(&std::env::temp_dir())
     }
 
-    /// A new one in memory, where there is such a place: for what is made so often that the disk would
-    /// take most of the time.
+    /// A new one in memory, where there is such a place: for what is made so often that the disk
+    /// would take most of the time.
     pub(crate) fn in_memory() -> Self {
         let memory = Path::new("/dev/shm");
         let is_writable = rustix::fs::access(memory, rustix::fs::Access::WRITE_OK).is_ok();
@@ -165,8 +165,9 @@ impl Sandbox {
     }
 }
 
-/// Lets what the tests run have the signals' own effects, although whoever runs the tests has them ignored,
-/// as a script does for what it puts into the background: what is caught here is not ignored there.
+/// Lets what the tests run have the signals' own effects, although whoever runs the tests has them
+/// ignored, as a script does for what it puts into the background: what is caught here is not
+/// ignored there.
 fn ignore_nothing() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

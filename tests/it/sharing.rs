@@ -1,4 +1,5 @@
-//! One store of several users, in a repository that is shared as git does it (`core.sharedRepository`).
+//! One store of several users, in a repository that is shared as git does it
+//! (`core.sharedRepository`).
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

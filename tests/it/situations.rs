@@ -523,7 +523,8 @@ pub(crate) const REFUSALS: &[Situation] = &[
     }),
 ];
 
-/// Failures: the world is broken. `bug` and what only root can make are in the tests that need them.
+/// Failures: the world is broken. `bug` and what only root can make are in the tests that need
+/// them.
 pub(crate) const FAILURES: &[Situation] = &[
     case("usage", &["claim", "build", "--forec"], nothing),
     case("usage-argument", &["claim"], nothing),

@@ -51,8 +51,8 @@ const ACTIONS: &[(&[&str], &str)] = &[
     ),
 ];
 
-/// The commands that an agent may run without asking its human. None of them can end another's work,
-/// settings, or a sprint, whatever follows its name.
+/// The commands that an agent may run without asking its human. None of them can end another's
+/// work, settings, or a sprint, whatever follows its name.
 const ALLOWED: &[&str] = &[
     "abort", "batch", "claim", "complete", "graph", "guard", "log", "next", "prime", "show",
     "status", "verify", "wait",
@@ -127,7 +127,8 @@ fn it_tells_every_refusal() {
     assert!(missing.is_empty(), "rows of ACTIONS that are missing, or of nothing: {missing:?}");
 }
 
-/// Whether Claude Code's rule lets a command line through: what comes before `:*` is its first words.
+/// Whether Claude Code's rule lets a command line through: what comes before `:*` is its first
+/// words.
 fn lets_through(rule: &str, line: &str) -> bool {
     let words = rule.strip_prefix("Bash(").unwrap().strip_suffix(":*)").unwrap();
     line.strip_prefix(words).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))

@@ -201,8 +201,8 @@ const ATTRIBUTES: &[&str] = &[
     "d",
 ];
 
-/// Reads a page as strictly as XML and gives all its text and the values of `title`; what is opened is
-/// closed, and only what is known is there.
+/// Reads a page as strictly as XML and gives all its text and the values of `title`; what is opened
+/// is closed, and only what is known is there.
 fn read(page: &str) -> Vec<String> {
     let mut rest = page.strip_prefix("<!DOCTYPE html>").unwrap();
     let (mut open, mut texts) = (Vec::<&str>::new(), Vec::new());

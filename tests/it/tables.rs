@@ -256,8 +256,8 @@ pub(crate) struct Page {
     pub(crate) see_also: &'static [&'static str],
 }
 
-/// What any command can end with: well; the answer could not be written, or another command is in the
-/// way; a bug; the environment; a wrong command line.
+/// What any command can end with: well; the answer could not be written, or another command is in
+/// the way; a bug; the environment; a wrong command line.
 pub(crate) const ANY: &[u8] = &[0, 4, 70, 128, 129];
 
 const fn page(

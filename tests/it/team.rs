@@ -1,6 +1,6 @@
-//! A whole sprint, by seven agents that are scripts in linked worktrees and do real work: one is killed,
-//! another takes over what it left, the review finds a fault, so that there is a second round, and what
-//! the gate does not let pass in the first goes out in the second.
+//! A whole sprint, by seven agents that are scripts in linked worktrees and do real work: one is
+//! killed, another takes over what it left, the review finds a fault, so that there is a second
+//! round, and what the gate does not let pass in the first goes out in the second.
 
 use std::process::{Child, Output, Stdio};
 

@@ -1,5 +1,5 @@
-//! Several agents below one process: threads of one program, jobs of one runner. Their ids tell them
-//! apart, and that the process lives proves nothing about one of them.
+//! Several agents below one process: threads of one program, jobs of one runner. Their ids tell
+//! them apart, and that the process lives proves nothing about one of them.
 #![cfg(target_os = "linux")]
 
 use std::process::{Command, Stdio};
@@ -154,7 +154,8 @@ fn silence_opens_a_shared_claim_to_who_asks_for_it() {
         assert!(said.contains("shared by several agents; not heard for 5"), "{refused}");
     }
     expect(&mut agent, two, "unstuck p000", "alive");
-    // Then it has been silent for long: it stays claimed, and may be taken over by who asks for that.
+    // Then it has been silent for long: it stays claimed, and may be taken over by who asks for
+    // that.
     for phase in ["p000", "p001", "p002", "p003"] {
         scene.claimed_ago(phase, 7200);
     }

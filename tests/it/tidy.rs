@@ -457,7 +457,8 @@ fn each_outside_thing_has_its_place() {
     forbid(&["process::exit"], "destructors remove temporary files", |_| true);
 }
 
-/// Outside of `host`, which they do not know: what has two versions, of which one does for any system.
+/// Outside of `host`, which they do not know: what has two versions, of which one does for any
+/// system.
 const PLATFORM: &[&str] = &[
     // A git child is killed by a handle, if there are any.
     "git/child/deadline.rs",
@@ -537,6 +538,19 @@ fn files_are_short() {
     lengths.sort_unstable();
     let median = lengths[lengths.len() / 2];
     assert!(median < 250, "the median is {median} lines");
+}
+
+#[test]
+fn comments_fit_into_100_columns() {
+    for source in sources() {
+        for (n, line) in source.code.lines().enumerate() {
+            let text = line.trim_start();
+            // A row of a table has to stand in one.
+            let is_comment = text.starts_with("//") && !text.starts_with("//! |");
+            let fits = line.chars().count() <= 100;
+            assert!(!is_comment || fits, "src/{}:{}", source.path, n + 1);
+        }
+    }
 }
 
 #[test]

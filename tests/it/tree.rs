@@ -11,7 +11,8 @@ pub(crate) struct Tree(Vec<(PathBuf, Entry)>);
 enum Entry {
     Dir,
     Link(PathBuf),
-    /// A file's content, in pieces between which the name of the copy belongs: records name the worktree.
+    /// A file's content, in pieces between which the name of the copy belongs: records name the
+    /// worktree.
     File(Vec<Vec<u8>>, SystemTime, fs::Permissions),
 }
 

@@ -1,5 +1,5 @@
-//! Markdown as the prose of the manual is written in, turned into troff: headings, paragraphs, lists,
-//! blocks of code, and tables, whose rows become tagged paragraphs.
+//! Markdown as the prose of the manual is written in, turned into troff: headings, paragraphs,
+//! lists, blocks of code, and tables, whose rows become tagged paragraphs.
 
 use std::fmt::Write as _;
 

@@ -8,8 +8,8 @@ const PHASES: &str = r#"[{"name": "think", "depends_on": []},
     {"name": "docs", "depends_on": ["think"]},
     {"name": "ship", "depends_on": ["review", "qa", "perf", "docs"]}]"#;
 
-/// One phase is done, one failed, one has an owner that is dead, one an owner that lives, and one is
-/// exhausted.
+/// One phase is done, one failed, one has an owner that is dead, one an owner that lives, and one
+/// is exhausted.
 fn scene() -> Scene {
     let mut scene = Scene::new();
     scene.sandbox.write("home/graph.json", PHASES);

@@ -1,5 +1,5 @@
-//! What is there and cannot be read is a failure, in the system's words: nobody is told by it that a phase
-//! is not theirs, or that what they handed in is none.
+//! What is there and cannot be read is a failure, in the system's words: nobody is told by it that
+//! a phase is not theirs, or that what they handed in is none.
 #![cfg(target_os = "linux")]
 
 use std::path::Path;

@@ -2,7 +2,8 @@
 
 use crate::fixture::Scene;
 
-/// Owners that are gone, at work and out of sight: only of the first it is proven that they are gone.
+/// Owners that are gone, at work and out of sight: only of the first it is proven that they are
+/// gone.
 #[test]
 fn only_what_the_dead_hold_is_freed() {
     let mut scene = Scene::new();

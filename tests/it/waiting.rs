@@ -1,8 +1,8 @@
 //! Waiting, with real processes: what wakes a waiter, what ends it, and what it leaves behind.
 //!
-//! No test here depends on when a waiter begins to wait: it must come to the same whether it was asleep
-//! by then or not. One that missed what it waits for still sees it when its time is over, and ends well:
-//! so each that is woken must have been long before that.
+//! No test here depends on when a waiter begins to wait: it must come to the same whether it was
+//! asleep by then or not. One that missed what it waits for still sees it when its time is over,
+//! and ends well: so each that is woken must have been long before that.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -39,8 +39,8 @@ fn woken(waiter: Child) -> Answer {
     answer
 }
 
-/// It must have been refused so because something woke it: what it waits for was not so before, and its
-/// time is not over.
+/// It must have been refused so because something woke it: what it waits for was not so before, and
+/// its time is not over.
 #[track_caller]
 fn refused_when_woken(waiter: Child, code: &str) {
     let begun = std::time::Instant::now();
@@ -49,8 +49,8 @@ fn refused_when_woken(waiter: Child, code: &str) {
     assert!(begun.elapsed().as_secs() < limit, "it was not woken");
 }
 
-/// Lets the waiter fall asleep: it holds what wakes it, and sleeps in the kernel. One that has ended is
-/// for the caller to notice.
+/// Lets the waiter fall asleep: it holds what wakes it, and sleeps in the kernel. One that has
+/// ended is for the caller to notice.
 pub(crate) fn asleep(waiter: &Child) {
     let process = format!("/proc/{}", waiter.id());
     let sleeps = || {

@@ -1,7 +1,8 @@
-//! `status --watch`, with real processes and real terminals: what it shows when, and what it leaves behind.
+//! `status --watch`, with real processes and real terminals: what it shows when, and what it leaves
+//! behind.
 //!
-//! Nothing here is polled for: what is shown is read as it comes, and one that shows nothing fails after
-//! a time that is far longer than anything takes.
+//! Nothing here is polled for: what is shown is read as it comes, and one that shows nothing fails
+//! after a time that is far longer than anything takes.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read};
@@ -404,7 +405,8 @@ fn a_terminal_shows_the_board_in_place() {
     assert!(frames.windows(2).all(|pair| pair[0] != pair[1]), "{frames:?}");
 }
 
-/// A terminal makes of what it shows what it likes when it gets another size, be it large enough or not.
+/// A terminal makes of what it shows what it likes when it gets another size, be it large enough or
+/// not.
 #[test]
 fn another_size_is_drawn_anew_at_once() {
     let mut scene = Scene::new();

@@ -1,6 +1,6 @@
-//! Who calls, whatever stands between an agent and its commands: shells, wrappers, interpreters, other
-//! agents. It runs again in a pid namespace of its own, so that an agent that runs these tests is out
-//! of sight.
+//! Who calls, whatever stands between an agent and its commands: shells, wrappers, interpreters,
+//! other agents. It runs again in a pid namespace of its own, so that an agent that runs these
+//! tests is out of sight.
 #![cfg(target_os = "linux")]
 
 use std::process::Command;

@@ -38,8 +38,8 @@ fn caught<const OFF: u16>(
     eprintln!("{}\n  MODEL_REPLAY='{}'", failure.reason, failure.replay);
 }
 
-/// A dead owner that has been started again looks at the board, while another agent claims what seems
-/// to be left behind.
+/// A dead owner that has been started again looks at the board, while another agent claims what
+/// seems to be left behind.
 #[test]
 fn who_is_heard_is_not_robbed() {
     fn explored<const OFF: u16>() -> Explored {

@@ -13,7 +13,8 @@ use crate::world::Quiet;
 /// Every behaviour of the mutex.
 pub(crate) const MUTEXES: [Mutex; 3] = [Mutex::Working, Mutex::Absent, Mutex::Lying];
 
-/// Explores with each behaviour of the mutex, each with another salt: another half of every listing.
+/// Explores with each behaviour of the mutex, each with another salt: another half of every
+/// listing.
 pub(crate) fn every_mutex(scenario: &Scenario<String>, effort: Effort) {
     let mut told = String::new();
     for (salt, mutex) in [1, 2, 5].into_iter().zip(MUTEXES) {

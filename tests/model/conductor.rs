@@ -428,8 +428,8 @@ pub(crate) fn sprint(phases: &'static str) -> (Quiet, [Agent; 4]) {
     (quiet, agents)
 }
 
-/// Nobody takes over what it has not been asked to before the hour is over: not from an owner that was
-/// heard before the taker had decided, however short before.
+/// Nobody takes over what it has not been asked to before the hour is over: not from an owner that
+/// was heard before the taker had decided, however short before.
 pub(crate) fn grace(view: &View<'_, String>) -> Checked {
     for granted in view.notes.iter().filter(|note| note.what == "granted") {
         let token = granted.detail.split(' ').nth(1).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! The power is cut after every step of one command, with every subset of what was not durable: what
-//! had been told is still true, nothing is wedged, and there is a current sprint.
+//! The power is cut after every step of one command, with every subset of what was not durable:
+//! what had been told is still true, nothing is wedged, and there is a current sprint.
 
 use git_conductor::record::{Done, Sprint};
 

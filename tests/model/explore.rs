@@ -1,10 +1,10 @@
 //! Which runs of a scenario to make: all with few preemptions, random ones, and each with every
 //! kill, every fault or every power cut.
 //!
-//! Most faults of concurrent programs need very few preemptions (CHESS; Musuvathi and Qadeer, 2007),
-//! so schedules are enumerated by their number: a switch away from a command that could go on costs
-//! one, any other is free. Enumeration is depth first over the decisions of one run; no schedule is
-//! stored. A run that fails is repeated with a trace, and says how to repeat it again:
+//! Most faults of concurrent programs need very few preemptions (CHESS; Musuvathi and Qadeer,
+//! 2007), so schedules are enumerated by their number: a switch away from a command that could go
+//! on costs one, any other is free. Enumeration is depth first over the decisions of one run; no
+//! schedule is stored. A run that fails is repeated with a trace, and says how to repeat it again:
 //!
 //! ```text
 //! MODEL_REPLAY='scenario: A*5,B*7,A*2' cargo test --test model name_of_the_test
@@ -423,9 +423,9 @@ pub(crate) fn fail_everywhere<O: 'static>(
     Ok(stats)
 }
 
-/// What was there after the power cuts that were looked at, by the steps before them. Cuts that differ in
-/// what is lost may leave the same: how much there was of a file, say, whose name is lost. And two runs
-/// that begin with the same steps are one until they part, at the clock as well.
+/// What was there after the power cuts that were looked at, by the steps before them. Cuts that
+/// differ in what is lost may leave the same: how much there was of a file, say, whose name is
+/// lost. And two runs that begin with the same steps are one until they part, at the clock as well.
 #[derive(Default)]
 struct Looked {
     picks: Vec<usize>,

@@ -407,8 +407,8 @@ impl SimFs {
         entries.into_iter().flatten().map(|(name, _)| &**name)
     }
 
-    /// A number for all that can be seen of the tree, to the last byte and time: equal ones are of equal
-    /// trees.
+    /// A number for all that can be seen of the tree, to the last byte and time: equal ones are of
+    /// equal trees.
     pub(crate) fn fingerprint(&self) -> u128 {
         let [mut low, mut high] = [0_u64, 1].map(|seed| {
             let mut hasher = DefaultHasher::new();
@@ -459,7 +459,8 @@ impl SimFs {
         }
     }
 
-    /// Where a directory is now, as traces show it: empty for the root, else with a slash at its end.
+    /// Where a directory is now, as traces show it: empty for the root, else with a slash at its
+    /// end.
     pub(crate) fn path_of(&self, dir: Ino) -> String {
         if dir == ROOT {
             return String::new();

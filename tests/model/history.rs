@@ -1,5 +1,6 @@
-//! Linearizability: what the commands of random runs were told could have been told by commands that
-//! ran one after another, each between its beginning and its end, by [`decide`] on an abstract board.
+//! Linearizability: what the commands of random runs were told could have been told by commands
+//! that ran one after another, each between its beginning and its end, by [`decide`] on an abstract
+//! board.
 
 use std::collections::HashSet;
 
@@ -157,8 +158,8 @@ fn histories_are_linearizable() {
     let (start, [ann, bob, cyd, _]) = sprint("a:,b:a");
     const ANN: Script = &[Do::Claim("a"), Do::Complete("a"), Do::Claim("b"), Do::Abort("b")];
     const BOB: Script = &[Do::Claim("a"), Do::Abort("a"), Do::Claim("b"), Do::Complete("b")];
-    // No `unstuck --force`: a claim that is forced off before it is told tries again, and is then two
-    // commands to whoever saw it.
+    // No `unstuck --force`: a claim that is forced off before it is told tries again, and is then
+    // two commands to whoever saw it.
     const CYD: Script = &[Do::Claim("a"), Do::Complete("a"), Do::Unstuck("b"), Do::Claim("b")];
     let actors = [(ann, ANN), (bob, BOB), (cyd, CYD)];
     let mut scenario = Scenario::new("history", start);

@@ -1,4 +1,5 @@
-//! A latch whose maker has not marked it: it was stopped, or killed, or could not, or the power was cut.
+//! A latch whose maker has not marked it: it was stopped, or killed, or could not, or the power was
+//! cut.
 
 use rustix::io::Errno;
 
@@ -18,7 +19,8 @@ fn phase(quiet: &Quiet) -> String {
     format!("conductor/{}/build", sprint.unwrap_or_default())
 }
 
-/// Whether there is a latch that nobody has marked, and whether there is one that does not say who has.
+/// Whether there is a latch that nobody has marked, and whether there is one that does not say who
+/// has.
 fn unmarked(quiet: &Quiet) -> (bool, bool) {
     let latch = format!("{}/lock.d", phase(quiet));
     let markers: Vec<String> = quiet.fs.peek_list(&latch).map(ToString::to_string).collect();
@@ -29,7 +31,8 @@ fn unmarked(quiet: &Quiet) -> (bool, bool) {
     (quiet.fs.exists(&latch) && markers.is_empty(), torn)
 }
 
-/// What a claim leaves that is killed before its latch tells whose it is: all of these, and who comes then.
+/// What a claim leaves that is killed before its latch tells whose it is: all of these, and who
+/// comes then.
 fn left() -> Vec<(Quiet, Agent)> {
     let mut found = Vec::new();
     for torn in [false, true] {
@@ -124,8 +127,8 @@ fn one_of_two_takes_it_over() {
     }
 }
 
-/// By a clock that was set since, a latch can seem older than the boot although its maker is in the middle
-/// of a claim: it gives way, or the other does.
+/// By a clock that was set since, a latch can seem older than the boot although its maker is in the
+/// middle of a claim: it gives way, or the other does.
 #[test]
 fn a_clock_that_was_set_robs_nobody() {
     let (mut start, [ann, bob, ..]) = sprint("build:");

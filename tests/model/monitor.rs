@@ -1,17 +1,18 @@
 //! What must hold after every step of the shipped protocol, whatever is interleaved: a monitor that
 //! watches the files from outside and remembers what it saw.
 //!
-//! - **I1**: a lock has at most one state file, and a live owner is never followed by another agent's
-//!   claim unless it was seen to give the phase up (`free.*`).
-//! - **I2**: `done` never changes and never goes while its sprint is there; no claim that took effect
-//!   after it is granted.
+//! - **I1**: a lock has at most one state file, and a live owner is never followed by another
+//!   agent's claim unless it was seen to give the phase up (`free.*`).
+//! - **I2**: `done` never changes and never goes while its sprint is there; no claim that took
+//!   effect after it is granted.
 //! - **FENCE**: `done` carries the token that was the last to own the phase.
-//! - **J1** there is a current sprint, once there was one; **J2** nothing is granted that took effect
-//!   in a superseded sprint; **J3** no two starts are given one directory.
-//! - **Attempts**: a claim that ended other than by a completion has its whole record in `past`, from the
-//!   moment on at which it is over; there is none of a claim that never was; and a reader tells of each
-//!   but the present owner's and the completed one's.
-//! - For the script: `lock.d` and a readable `lock/meta.json` are there as long as the phase is owned.
+//! - **J1** there is a current sprint, once there was one; **J2** nothing is granted that took
+//!   effect in a superseded sprint; **J3** no two starts are given one directory.
+//! - **Attempts**: a claim that ended other than by a completion has its whole record in `past`,
+//!   from the moment on at which it is over; there is none of a claim that never was; and a reader
+//!   tells of each but the present owner's and the completed one's.
+//! - For the script: `lock.d` and a readable `lock/meta.json` are there as long as the phase is
+//!   owned.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -197,8 +198,8 @@ impl Phase {
         let fs = view.fs;
         let lock = format!("{path}/lock");
         let states: Vec<_> = fs.peek_list(&lock).filter_map(state_of).collect();
-        // A claim that was given back at once, as the phase was done or the sprint over, is no attempt.
-        // Nor is anything on record for which there was no room.
+        // A claim that was given back at once, as the phase was done or the sprint over, is no
+        // attempt. Nor is anything on record for which there was no room.
         let counts = rules.past && !over && !view.is_full() && !fs.exists(&format!("{path}/done"));
         if states.len() > 1 {
             return Err(format!("I1: the lock has several states: {states:?}"));
@@ -329,9 +330,9 @@ fn over(fs: &SimFs, phase: &str) -> usize {
         .count()
 }
 
-/// A number for what a run has left, up to times: names, sizes and who is dead. Token and sprint names
-/// tell whose each file is, and records of equal size and name differ in times alone, by the few
-/// seconds of its pauses; so of two ends of equal number one is looked at.
+/// A number for what a run has left, up to times: names, sizes and who is dead. Token and sprint
+/// names tell whose each file is, and records of equal size and name differ in times alone, by the
+/// few seconds of its pauses; so of two ends of equal number one is looked at.
 fn digest(view: &View<'_, String>) -> u64 {
     fn walk(fs: &SimFs, path: &str, hash: &mut DefaultHasher) {
         for name in fs.peek_list(path) {
@@ -348,8 +349,8 @@ fn digest(view: &View<'_, String>) -> u64 {
     hash.finish()
 }
 
-/// I4: in every quiet state a lone claim ends in OK, done or a true refusal; and when everyone is dead
-/// and the hour is over, in OK or done, and what was claimed can be completed.
+/// I4: in every quiet state a lone claim ends in OK, done or a true refusal; and when everyone is
+/// dead and the hour is over, in OK or done, and what was claimed can be completed.
 pub(crate) fn nothing_is_wedged(phases: &'static [&'static str], rules: Rules) -> Look {
     let known = RefCell::new(HashSet::new());
     Rc::new(move |view| {

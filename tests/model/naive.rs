@@ -1,7 +1,7 @@
 //! The obvious protocol, which is wrong: the checker has to find out how.
 //!
-//! `mkdir lock.d`; write metadata; `mv lock.d lock`; complete = write `done`, remove `lock`; stale =
-//! remove `lock` and start over.
+//! `mkdir lock.d`; write metadata; `mv lock.d lock`; complete = write `done`, remove `lock`; stale
+//! = remove `lock` and start over.
 
 use std::io;
 

@@ -27,7 +27,8 @@ pub(crate) enum Effect {
     Full,
 }
 
-/// A command is killed before its `step`-th step (from 1): nothing of it has an effect from there on.
+/// A command is killed before its `step`-th step (from 1): nothing of it has an effect from there
+/// on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Kill {
     pub(crate) command: usize,
@@ -100,7 +101,8 @@ pub(crate) fn errno_name(errno: Errno) -> String {
     known.map_or_else(|| format!("errno {}", errno.raw_os_error()), |(name, _)| (*name).to_owned())
 }
 
-/// One run, as text: `scenario: A*5,B*7 kill=A@3 fail=B@9:ENOSPC/half mutex=absent salt=1 cut=0120`.
+/// One run, as text: `scenario: A*5,B*7 kill=A@3 fail=B@9:ENOSPC/half mutex=absent salt=1
+/// cut=0120`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Replay {
     pub(crate) scenario: String,

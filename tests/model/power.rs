@@ -3,10 +3,10 @@
 //! While power is being cut, a file system keeps beside the visible tree the *durable* one and a
 //! log of the changes between them. A change of entries is in the log as a whole (a rename touches
 //! two names, perhaps in two directories, but is lost or kept as one); a file's content is one more
-//! item. After a cut any subset of the items may have arrived, in the order in which they were made;
-//! a change that cannot be carried out on what arrived before it is lost too. Syncing a file makes
-//! its content durable and not its name; syncing a directory makes durable the changes that touch
-//! it, with those that they build on.
+//! item. After a cut any subset of the items may have arrived, in the order in which they were
+//! made; a change that cannot be carried out on what arrived before it is lost too. Syncing a file
+//! makes its content durable and not its name; syncing a directory makes durable the changes that
+//! touch it, with those that they build on.
 //!
 //! This is weaker than what journalling file systems give, on purpose.
 

@@ -1,4 +1,5 @@
-//! The shell script that this program replaces, beside it: what it leaves in the way, and one running.
+//! The shell script that this program replaces, beside it: what it leaves in the way, and one
+//! running.
 
 use std::io;
 

@@ -200,8 +200,8 @@ fn what_was_done_before_it_ended_is_done_when_it_goes_on() {
     start.go(ann, Do::Restart("build:"), "OK");
 }
 
-/// Whatever was removed, and whoever else starts or removes: no id is given again. All of this takes
-/// less than a second.
+/// Whatever was removed, and whoever else starts or removes: no id is given again. All of this
+/// takes less than a second.
 #[test]
 fn no_id_is_given_again() {
     let (start, [ann, bob, ..]) = sprint("build:");

@@ -1,5 +1,5 @@
-//! What is said of a completion: what it recorded, what it left out, and what comes next; and before, of
-//! what will count.
+//! What is said of a completion: what it recorded, what it left out, and what comes next; and
+//! before, of what will count.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};

@@ -1,7 +1,7 @@
 //! The phase graph: for a terminal, for Mermaid, for Graphviz, and as JSON.
 //!
-//! Of foreign text nothing is ever syntax: nodes go by names of our own, and what stands in a label is
-//! written as its language wants text to be written.
+//! Of foreign text nothing is ever syntax: nodes go by names of our own, and what stands in a label
+//! is written as its language wants text to be written.
 
 use std::fmt::Write as _;
 
@@ -72,7 +72,8 @@ fn layered(view: &View, format: Format) -> String {
     out
 }
 
-/// What a phase depends on, in `room` columns: as many names as there is room for, and how many more.
+/// What a phase depends on, in `room` columns: as many names as there is room for, and how many
+/// more.
 fn needs(graph: &Graph, id: PhaseId, room: Option<usize>) -> String {
     let names = graph.dependencies(id);
     if names.is_empty() {

@@ -1,4 +1,5 @@
-//! What stands in hook files and in git's configuration: how it is written, known again and taken out.
+//! What stands in hook files and in git's configuration: how it is written, known again and taken
+//! out.
 
 use std::path::Path;
 
@@ -17,8 +18,8 @@ const BEGIN: &str = "# >>> git conductor >>>";
 const END: &str = "# <<< git conductor <<<\n";
 /// What the recorded path of the program follows.
 const RECORDED: &str = "\nconductor_program='";
-/// The block, up to that path. What git says is read once, and told to the gate and to the rest of the
-/// file.
+/// The block, up to that path. What git says is read once, and told to the gate and to the rest of
+/// the file.
 const HEAD: &str = r#"# >>> git conductor >>> 'git conductor hooks uninstall' takes these lines out
 conductor_refs=$(cat) || {
 	echo "error: nothing is pushed: cannot read what git pushes" >&2
@@ -54,16 +55,16 @@ else
 fi
 unset conductor_refs conductor_program
 "#;
-/// The same as one command of git's configuration, after which git writes the arguments. A git that runs
-/// this runs the hook file as well: `--configured` leaves the question to the block there.
+/// The same as one command of git's configuration, after which git writes the arguments. A git that
+/// runs this runs the hook file as well: `--configured` leaves the question to the block there.
 const COMMAND: [&str; 3] = [
     r#"conductor() { if command -v git-conductor >/dev/null 2>&1; then git conductor guard --configured --pre-push "$@"; elif [ -x '"#,
     "' ]; then '",
     r#"' guard --configured --pre-push "$@"; else echo "warning: git conductor is not installed: nobody was asked about this push" >&2; echo "hint: to be rid of this: git config --local --remove-section hook.conductor" >&2; [ "$(git config --type=bool --default=false --get conductor.hookStrict || echo true)" != true ] || { echo "error: nothing is pushed, as conductor.hookStrict asks for" >&2; false; }; fi; }; conductor"#,
 ];
 
-/// The path of this program for when it is not in `PATH`: as `PATH` has it, which an update leaves as it
-/// is, else as the system does. Empty if it cannot be written down.
+/// The path of this program for when it is not in `PATH`: as `PATH` has it, which an update leaves
+/// as it is, else as the system does. Empty if it cannot be written down.
 pub(super) fn program() -> String {
     let Some(own) = std::env::current_exe().ok().and_then(|path| path.canonicalize().ok()) else {
         return String::new();
@@ -141,8 +142,8 @@ pub(super) fn fault(text: &str) -> Option<String> {
     ends(before).map(|line| format!("line {line} of it ends the script before"))
 }
 
-/// The line on which a script surely ends: an `exit` or `exec` that nothing is around and no condition is
-/// before.
+/// The line on which a script surely ends: an `exit` or `exec` that nothing is around and no
+/// condition is before.
 fn ends(script: &str) -> Option<usize> {
     let mut depth = 0_usize;
     for (number, line) in script.lines().enumerate() {

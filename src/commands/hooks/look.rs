@@ -105,16 +105,16 @@ fn no_program(text: &str) -> Option<String> {
     Some(why)
 }
 
-/// Whether the hook file asks as surely as git runs it, so that what stands in configuration, and is run
-/// by a git that runs that file too, need not.
+/// Whether the hook file asks as surely as git runs it, so that what stands in configuration, and
+/// is run by a git that runs that file too, need not.
 pub(in crate::commands) fn leaves_to_file(repo: &Repo) -> Result<bool, Failure> {
     let path = repo.hooks_dir()?.join(EVENT);
     let text = read(&path)?.filter(|text| is_executable(&path) && super::is_shell(text));
     Ok(text.is_some_and(|text| block::surely_asks(&text) && no_program(&text).is_none()))
 }
 
-/// What is guarded of each place that a push goes to by configuration, that of a plain `git push` here
-/// first.
+/// What is guarded of each place that a push goes to by configuration, that of a plain `git push`
+/// here first.
 fn targets(repo: &Repo) -> Result<Vec<Target>, Failure> {
     let mut found: Vec<(String, Vec<String>)> = Vec::new();
     let mut add = |to: String, by: Option<String>| {

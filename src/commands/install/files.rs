@@ -9,8 +9,8 @@ use rustix::fs::OFlags;
 
 use crate::error::{Failure, FailureKind};
 
-/// The last line of a file of ours, after the mark of a comment. Later versions know theirs by it as
-/// well: it stays as it is.
+/// The last line of a file of ours, after the mark of a comment. Later versions know theirs by it
+/// as well: it stays as it is.
 const MARK: &str = "Put here by 'git conductor install', which '--uninstall' undoes.";
 /// The same for a skill.
 const SKILL: &str =

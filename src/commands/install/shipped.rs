@@ -1,7 +1,8 @@
-//! The manual pages and completions, as they lie in `man/` and `completions/`. Which ones there are is
-//! written here by `UPDATE=1 cargo test --test it generated`.
+//! The manual pages and completions, as they lie in `man/` and `completions/`. Which ones there are
+//! is written here by `UPDATE=1 cargo test --test it generated`.
 
-/// A page's name and its text, as `build.rs` has packed it: the manual would be a thirtieth of the program.
+/// A page's name and its text, as `build.rs` has packed it: the manual would be a thirtieth of the
+/// program.
 macro_rules! packed {
     ($name:literal) => {
         ($name, include_bytes!(concat!(env!("OUT_DIR"), "/man/", $name)))

@@ -1,5 +1,5 @@
-//! What an agent reads at the start of its session. It is short, since it stays in the agent's context,
-//! and whatever others wrote is in quotes, of bounded length and on one line.
+//! What an agent reads at the start of its session. It is short, since it stays in the agent's
+//! context, and whatever others wrote is in quotes, of bounded length and on one line.
 
 use std::fmt::Write as _;
 
@@ -49,8 +49,8 @@ struct Limits {
 const FULL: Limits =
     Limits { inputs: 3, about: 200, goal: 100, exits: true, holds: 3, name: 48, path: 150 };
 
-/// From the most that is told to the least: what fits first is taken. What an agent can ask for again
-/// goes first; what it holds and what comes next stay.
+/// From the most that is told to the least: what fits first is taken. What an agent can ask for
+/// again goes first; what it holds and what comes next stay.
 const LIMITS: &[Limits] = &[
     FULL,
     Limits { inputs: 2, path: 100, name: 32, ..FULL },

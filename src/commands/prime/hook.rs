@@ -1,8 +1,8 @@
 //! `prime` as a hook of an agent's.
 //!
-//! A hook must never be in the way: whatever is wrong is for the next command to say, so nothing here has
-//! an error, and where something cannot be told, nothing is said. No answer decides that a call of a tool
-//! is allowed: at most that it is refused.
+//! A hook must never be in the way: whatever is wrong is for the next command to say, so nothing
+//! here has an error, and where something cannot be told, nothing is said. No answer decides that a
+//! call of a tool is allowed: at most that it is refused.
 
 use std::path::{Path, PathBuf};
 
@@ -89,8 +89,8 @@ pub(super) fn answer(global: &Global, event: Event, reader: Option<Reader>) -> H
     Hooked { reader, event, said: said.unwrap_or(Said::Nothing) }
 }
 
-/// The agent tells its hooks which session it is, if not by a variable: so that its name is the one that
-/// its commands have.
+/// The agent tells its hooks which session it is, if not by a variable: so that its name is the one
+/// that its commands have.
 fn with_session(global: &Global, reader: Option<Reader>, input: &Input) -> Global {
     let family = match reader {
         Some(Reader::Claude) => Some("claude"),
@@ -119,8 +119,8 @@ fn started(global: &Global, input: &Input) -> Option<Said> {
     Some(Said::Primer(Box::new(look(&context).ok().flatten()?)))
 }
 
-/// What an agent still holds when it is about to stop. It is told once in a session, so that who means
-/// to go on later is not kept at every turn.
+/// What an agent still holds when it is about to stop. It is told once in a session, so that who
+/// means to go on later is not kept at every turn.
 fn stopping(global: &Global, input: &Input) -> Option<Said> {
     if input.may_stop() {
         return None;
@@ -152,8 +152,8 @@ fn begins(global: &Global, input: &Input) -> Option<Said> {
     Some(Said::Name(name(Some(&board), &context.asker.me, id)))
 }
 
-/// Gives up what a subagent held, that nobody waits for it for ever. Evidence is left alone: what it
-/// completed stays.
+/// Gives up what a subagent held, that nobody waits for it for ever. Evidence is left alone: what
+/// it completed stays.
 fn ended(global: &Global, input: &Input) -> Option<Said> {
     let id = input.subagent()?;
     let context = open(global, input)?;
@@ -212,8 +212,8 @@ fn outside(global: &Global) -> Option<Me> {
     agent::identify(&given, &vars, &machine, &machine.table, |_| None, None).ok()
 }
 
-/// Whether files of this repository are about to be changed while a sprint goes on, by an agent that
-/// holds none of its phases.
+/// Whether files of this repository are about to be changed while a sprint goes on, by an agent
+/// that holds none of its phases.
 fn edits(global: &Global, input: &Input) -> Option<Said> {
     let paths = paths(input.get("tool_input")?);
     if paths.is_empty() {
@@ -225,8 +225,8 @@ fn edits(global: &Global, input: &Input) -> Option<Said> {
     if !decide::mine(&board, context.asker.facts(context.now())).is_empty() {
         return None;
     }
-    // Of its own subagents each needs a phase, and may work on that of the agent. Under another name it is
-    // the agent itself.
+    // Of its own subagents each needs a phase, and may work on that of the agent. Under another
+    // name it is the agent itself.
     let base = format!("{}/", me.name);
     let own = input.subagent().map(subagent::short);
     let holds = subagent::holds(&board).filter(|hold| subagent::is_ours(me, hold)).any(|hold| {

@@ -1,5 +1,5 @@
-//! What an agent's hook says, in the words that the agent reads. None of them allows a call of a tool; some
-//! refuse one.
+//! What an agent's hook says, in the words that the agent reads. None of them allows a call of a
+//! tool; some refuse one.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -22,7 +22,8 @@ impl Answer for Hooked {
     }
 }
 
-/// What is printed: text or one JSON object, as the agent wants it; nothing if there is nothing to say.
+/// What is printed: text or one JSON object, as the agent wants it; nothing if there is nothing to
+/// say.
 fn text(hooked: &Hooked, now: Timestamp) -> String {
     let reader = hooked.reader.unwrap_or(Reader::Claude);
     let answer = match &hooked.said {
@@ -49,8 +50,8 @@ fn text(hooked: &Hooked, now: Timestamp) -> String {
             }
             Reader::Gemini | Reader::Cursor => None,
         },
-        // Without a decision: whether the call is allowed is for the agent's own rules to say. Codex
-        // takes no change without one.
+        // Without a decision: whether the call is allowed is for the agent's own rules to say.
+        // Codex takes no change without one.
         Said::Input(input) => match reader {
             Reader::Claude | Reader::Other => Some(json!({
                 "hookSpecificOutput": {"hookEventName": "PreToolUse", "updatedInput": input},

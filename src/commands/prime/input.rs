@@ -1,7 +1,7 @@
 //! What an agent tells its hook: one JSON object on standard input.
 //!
-//! The agent may keep the pipe open after it, so reading ends where the object does. Whoever writes it
-//! is not trusted: a length, a time and a depth are the most that is read.
+//! The agent may keep the pipe open after it, so reading ends where the object does. Whoever writes
+//! it is not trusted: a length, a time and a depth are the most that is read.
 
 use std::io::IsTerminal as _;
 use std::os::fd::AsFd;
@@ -91,8 +91,8 @@ impl Input {
         self.text("cwd").map(Path::new).filter(|path| path.is_absolute())
     }
 
-    /// Whether the agent goes on already because a hook made it, or was stopped by somebody. What cannot
-    /// be understood may say so: better to let an agent go than to keep it for ever.
+    /// Whether the agent goes on already because a hook made it, or was stopped by somebody. What
+    /// cannot be understood may say so: better to let an agent go than to keep it for ever.
     #[must_use]
     pub fn may_stop(&self) -> bool {
         let is_told = |key, calm: &Value| self.get(key).is_some_and(|value| value != calm);
@@ -138,7 +138,8 @@ fn wait(from: &impl AsFd, until: Instant) -> bool {
     }
 }
 
-/// Where an object ends, found while its bytes come in. Whether it is JSON is for the parser to say.
+/// Where an object ends, found while its bytes come in. Whether it is JSON is for the parser to
+/// say.
 #[derive(Debug, Default)]
 struct Extent {
     seen: usize,
@@ -150,7 +151,8 @@ struct Extent {
 }
 
 impl Extent {
-    /// Takes the next bytes; gives the number of all bytes up to the end of the object, once it is there.
+    /// Takes the next bytes; gives the number of all bytes up to the end of the object, once it is
+    /// there.
     fn feed(&mut self, bytes: &[u8]) -> Option<usize> {
         for byte in bytes {
             self.seen += 1;

@@ -1,9 +1,10 @@
-//! Adds an agent's name to the calls of `git conductor` in a shell's command line. Everything that is not
-//! certainly such a call stays byte for byte. Nothing is ever run here.
+//! Adds an agent's name to the calls of `git conductor` in a shell's command line. Everything that
+//! is not certainly such a call stays byte for byte. Nothing is ever run here.
 //!
-//! It reads as much of the shell's grammar as tells where a command begins: quotes, substitutions, here
-//! documents, comments, `[[ … ]]`. Where it cannot follow (`case`, functions, arrays, something that is not
-//! closed), the whole line stays as it is. What stands in quotes, such as the script of `sh -c`, is data.
+//! It reads as much of the shell's grammar as tells where a command begins: quotes, substitutions,
+//! here documents, comments, `[[ … ]]`. Where it cannot follow (`case`, functions, arrays,
+//! something that is not closed), the whole line stays as it is. What stands in quotes, such as the
+//! script of `sh -c`, is data.
 
 mod reader;
 #[cfg(test)]
@@ -28,8 +29,8 @@ const WITH_VALUE: &[&str] = &[
     "--config-env",
     "--attr-source",
 ];
-/// Options of git's before the command that stand alone. An alias cannot be told from a command after any
-/// other.
+/// Options of git's before the command that stand alone. An alias cannot be told from a command
+/// after any other.
 const ALONE: &[&str] = &[
     "-p",
     "--paginate",
@@ -66,8 +67,9 @@ pub fn may_call(line: &str, pushes: bool) -> bool {
 /// The command line in which each call of `git conductor` that names nobody is made as `name`; with
 /// `pushes` also `git push`, whose hook asks the gate. `None` without such a call, or if unsure.
 ///
-/// The name goes behind the command's own (`git conductor next --agent NAME --claim`), where a rule that
-/// lets `git conductor next` through still applies; `git push` has only the environment to pass it on.
+/// The name goes behind the command's own (`git conductor next --agent NAME --claim`), where a rule
+/// that lets `git conductor next` through still applies; `git push` has only the environment to
+/// pass it on.
 #[must_use]
 pub fn named(line: &str, name: &str, pushes: bool) -> Option<String> {
     if line.len() > MAX_BYTES || !may_call(line, pushes) || line.contains(['\0', '\r']) {

@@ -1,5 +1,5 @@
-//! What the subagents of one session are called. Nothing in their environment tells them apart, and the
-//! process is the same; but the agent tells its hooks which of them is at work.
+//! What the subagents of one session are called. Nothing in their environment tells them apart, and
+//! the process is the same; but the agent tells its hooks which of them is at work.
 
 use crate::rules::identity::same_process;
 use crate::rules::{Board, LiveClaim, Me, PhaseId, State};
@@ -12,7 +12,8 @@ const MAX_ID_BYTES: usize = 24;
 /// So much of a longer one does, in bytes.
 const SHORT: usize = 8;
 
-/// What follows the agent's name for the subagent `id`: a word of few characters, whatever the id is.
+/// What follows the agent's name for the subagent `id`: a word of few characters, whatever the id
+/// is.
 #[must_use]
 pub fn short(id: &str) -> String {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -39,8 +40,8 @@ pub fn name(me: &Me, id: &str) -> String {
     format!("{}/{}", base.trim_end(), short(id))
 }
 
-/// The names under which the subagent `id` of `me` holds something: the agent's own name may have changed
-/// since.
+/// The names under which the subagent `id` of `me` holds something: the agent's own name may have
+/// changed since.
 #[must_use]
 pub fn holding(board: &Board, me: &Me, id: &str) -> Vec<String> {
     let end = format!("/{}", short(id));

@@ -1,4 +1,5 @@
-//! What a report tells, the same in Markdown, HTML and JSON; none of them computes anything of its own.
+//! What a report tells, the same in Markdown, HTML and JSON; none of them computes anything of its
+//! own.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};

@@ -15,7 +15,8 @@ use crate::ui::text::{duration, moment, safe};
 /// So many columns are those of the timeline.
 const WIDE: usize = 50;
 
-/// Text that was made safe, with all that could be syntax within a line escaped; it never begins one.
+/// Text that was made safe, with all that could be syntax within a line escaped; it never begins
+/// one.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

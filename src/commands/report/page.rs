@@ -1,5 +1,5 @@
-//! Reports as one page of HTML. It loads nothing, runs nothing, and says so to the browser; every text is
-//! escaped by how it is written.
+//! Reports as one page of HTML. It loads nothing, runs nothing, and says so to the browser; every
+//! text is escaped by how it is written.
 
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};

@@ -1,6 +1,6 @@
-//! The phase graph as a picture in a page: boxes in layers, and curves from what is waited for to what
-//! waits. An edge that passes a layer has a place of its own there, and goes behind no box. All
-//! numbers are ours; all text is a text node.
+//! The phase graph as a picture in a page: boxes in layers, and curves from what is waited for to
+//! what waits. An edge that passes a layer has a place of its own there, and goes behind no box.
+//! All numbers are ours; all text is a text node.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -218,7 +218,8 @@ mod tests {
     use crate::record::PhaseEntry;
     use crate::rules::graph::Names;
 
-    /// `width` chains of `depth` phases, and one phase that waits for the ends of all and for loose ones.
+    /// `width` chains of `depth` phases, and one phase that waits for the ends of all and for loose
+    /// ones.
     fn graph(width: usize, depth: usize, loose: usize) -> Graph {
         let name = |chain: usize, at: usize| format!("p{chain}-{at}");
         let entry = |name: String, depends_on: Vec<String>| PhaseEntry {

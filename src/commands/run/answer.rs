@@ -1,4 +1,5 @@
-//! What is said of a command that is run as the owner of a phase: before it begins, and after it has ended.
+//! What is said of a command that is run as the owner of a phase: before it begins, and after it
+//! has ended.
 
 use std::os::fd::{AsFd as _, OwnedFd};
 

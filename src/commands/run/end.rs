@@ -28,7 +28,8 @@ impl End {
         matches!(self, Self::Exited(0))
     }
 
-    /// The exit code of whoever ran it, as shells have it: 128 and the signal's number for a signal.
+    /// The exit code of whoever ran it, as shells have it: 128 and the signal's number for a
+    /// signal.
     #[must_use]
     pub fn exit(&self) -> u8 {
         match self {
@@ -58,8 +59,8 @@ impl End {
         }
     }
 
-    /// That it was ended by INT or QUIT, as they are typed: the signal. Shells that it was wrapped in
-    /// say so by their exit code.
+    /// That it was ended by INT or QUIT, as they are typed: the signal. Shells that it was wrapped
+    /// in say so by their exit code.
     #[must_use]
     pub fn interrupted(&self) -> Option<i32> {
         [SIGINT, SIGQUIT].into_iter().find(|signal| match self {

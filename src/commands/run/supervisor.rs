@@ -1,10 +1,11 @@
 //! The process between `run` and the command: this program once more, which `run` begins.
 //!
-//! It leads the command's process group, so that the group's number stays its own as long as `run` may send
-//! signals to it, and it is in there to hear what is typed. The orphans of the command are its children: that
-//! it has no child left says that nothing of the command is. When `run` ends without a word, by `kill -9`,
-//! the connection does as well, and it stops all there is: it needs to be told nothing for that, so there is
-//! no moment in which it would miss it. When this process is killed instead, `run` does the same.
+//! It leads the command's process group, so that the group's number stays its own as long as `run`
+//! may send signals to it, and it is in there to hear what is typed. The orphans of the command are
+//! its children: that it has no child left says that nothing of the command is. When `run` ends
+//! without a word, by `kill -9`, the connection does as well, and it stops all there is: it needs
+//! to be told nothing for that, so there is no moment in which it would miss it. When this process
+//! is killed instead, `run` does the same.
 
 use std::ffi::OsString;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -37,7 +38,8 @@ const OUTLIVED: [i32; 19] = [
     SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
 ];
 
-/// Runs the command `words` for the `run` at the other end of standard input. `None` if there is none.
+/// Runs the command `words` for the `run` at the other end of standard input. `None` if there is
+/// none.
 #[must_use]
 pub fn run(words: &[OsString]) -> Option<u8> {
     let stdin = std::io::stdin().as_fd().try_clone_to_owned().ok()?;
@@ -77,7 +79,8 @@ impl Supervisor {
         let mut stopping: Option<Stopping> = None;
         let mut is_alone = false;
         loop {
-            // Before it is looked for the children: one that ends after that look wakes this process again.
+            // Before it is looked for the children: one that ends after that look wakes this
+            // process again.
             self.hear();
             let reaped = descendants::reap(Some(self.command));
             for status in reaped.of_command {

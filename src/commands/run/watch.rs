@@ -1,5 +1,5 @@
-//! What `run` does while the command runs: it passes signals on, hands the terminal over, watches its claim,
-//! and stops what the command has begun where that is to end.
+//! What `run` does while the command runs: it passes signals on, hands the terminal over, watches
+//! its claim, and stops what the command has begun where that is to end.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -35,11 +35,11 @@ pub(super) const CAUGHT: [i32; 10] =
     [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT, SIGWINCH, SIGXFSZ];
 /// By these somebody wants an end of it.
 const CANCELS: [i32; 4] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
-/// `git` passes on what it gets itself: what comes from the parent as well as from another so soon after
-/// each other is one signal.
+/// `git` passes on what it gets itself: what comes from the parent as well as from another so soon
+/// after each other is one signal.
 const ECHO: Duration = Duration::from_secs(1);
-/// The claim is watched from so long after the beginning: to have done with that takes the system some
-/// milliseconds, which a command that is over at once is spared.
+/// The claim is watched from so long after the beginning: to have done with that takes the system
+/// some milliseconds, which a command that is over at once is spared.
 const AT_FIRST: Duration = Duration::from_millis(100);
 /// After so long the claim is looked at once more where that failed.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -90,6 +90,7 @@ pub(super) fn run(
     }
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own")]
 struct Watch {
     signals: Rc<Signals>,
     /// What wakes it; `None` in the beginning.
@@ -215,7 +216,8 @@ impl Watch {
         false
     }
 
-    /// Whether nothing more is to be waited for: after an end that is well all that it left goes on.
+    /// Whether nothing more is to be waited for: after an end that is well all that it left goes
+    /// on.
     fn has_ended(&mut self, end: End) -> bool {
         let by_itself = matches!(end, End::Exited(code) if code < 128);
         self.take_terminal(if by_itself { Modes::Theirs } else { Modes::Own });
@@ -236,7 +238,8 @@ impl Watch {
         }
     }
 
-    /// Looks whether the claim still stands, with the watches set before; whether that could not be seen.
+    /// Looks whether the claim still stands, with the watches set before; whether that could not be
+    /// seen.
     fn look(&mut self, watched: &Watched<'_>) -> bool {
         let Watched { context, sprint, phase, token } = watched;
         let Some(token) = token else { return false };
@@ -252,8 +255,8 @@ impl Watch {
                 self.stop(Scope::All);
                 false
             }
-            // What the command itself has done is its own affair, and without a sprint nobody else can
-            // get the phase.
+            // What the command itself has done is its own affair, and without a sprint nobody else
+            // can get the phase.
             Ok(_) => false,
             // An error tells nothing of the claim.
             Err(_) => true,
@@ -311,8 +314,8 @@ impl Watch {
         false
     }
 
-    /// The command was stopped: so is this process and whoever else a shell takes for the same job, if
-    /// there is somebody who can continue it.
+    /// The command was stopped: so is this process and whoever else a shell takes for the same job,
+    /// if there is somebody who can continue it.
     fn stop_as_well(&mut self, signal: i32) {
         let asks = matches!(signal, SIGTTIN | SIGTTOU);
         // A command that passes it on, as another `run` does, stops itself by this one.
@@ -333,8 +336,8 @@ impl Watch {
         }
         self.take_terminal(Modes::Own);
         if descendants::is_orphaned() {
-            // Nobody would ever continue it. The system does not stop such a group by what is typed, and
-            // ends one whose terminal is gone.
+            // Nobody would ever continue it. The system does not stop such a group by what is
+            // typed, and ends one whose terminal is gone.
             if asks {
                 self.send(SIGHUP);
             }
@@ -343,8 +346,8 @@ impl Watch {
         }
         self.is_continued = false;
         kill_current_process_group(Signal::TSTP).ok();
-        // The others are stopped, and whoever watches them may have continued the job by now: nobody would
-        // continue this process once more.
+        // The others are stopped, and whoever watches them may have continued the job by now:
+        // nobody would continue this process once more.
         self.pass_on();
         if !self.is_continued {
             emulate_default_handler(SIGTSTP).ok();
@@ -438,8 +441,9 @@ impl Watch {
     }
 }
 
-/// Gives whoever else is in this process's group the signal that was typed while the command had the
-/// terminal, as the terminal would have: a shell or `git` above shall know that it was interrupted.
+/// Gives whoever else is in this process's group the signal that was typed while the command had
+/// the terminal, as the terminal would have: a shell or `git` above shall know that it was
+/// interrupted.
 pub(super) fn pass_on_what_was_typed(signal: i32) {
     if let Some(signal) = Signal::from_named_raw(signal) {
         kill_current_process_group(signal).ok();

@@ -1,5 +1,5 @@
-//! What `run` and its supervisor say to each other, over a pair of sockets. The end of either is the end
-//! of the connection for the other, however it came.
+//! What `run` and its supervisor say to each other, over a pair of sockets. The end of either is
+//! the end of the connection for the other, however it came.
 
 use std::io::{IoSlice, IoSliceMut, Write as _};
 use std::mem::MaybeUninit;

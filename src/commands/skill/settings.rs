@@ -1,7 +1,8 @@
 //! Hooks in the settings of agents: what they are, and how they are put among those of others.
 //!
-//! Ours are known by their command, and nothing else is ever changed. What an agent reads where is a fact
-//! about it: Claude Code and Gemini have hooks in `settings.json`, Codex and Cursor in `hooks.json`.
+//! Ours are known by their command, and nothing else is ever changed. What an agent reads where is
+//! a fact about it: Claude Code and Gemini have hooks in `settings.json`, Codex and Cursor in
+//! `hooks.json`.
 
 use serde_json::{Value, json};
 
@@ -39,7 +40,8 @@ impl Reader {
         }
     }
 
-    /// The file with its hooks, below the user's home and below a worktree; `None` if none are known.
+    /// The file with its hooks, below the user's home and below a worktree; `None` if none are
+    /// known.
     #[must_use]
     pub const fn settings(self) -> Option<&'static str> {
         match self {
@@ -231,7 +233,8 @@ pub(super) fn installed(
     Ok(text)
 }
 
-/// `text` without our hooks, where nothing else is changed; nothing is left of a file that had no more.
+/// `text` without our hooks, where nothing else is changed; nothing is left of a file that had no
+/// more.
 ///
 /// # Errors
 /// Why it cannot be changed.
@@ -250,7 +253,8 @@ pub(super) fn uninstalled(text: &str) -> Result<Option<String>, &'static str> {
 
 const NOT_JSON: &str = "is not plain JSON";
 
-/// Whether the text is one that can be changed: of two members of one name nobody knows which one counts.
+/// Whether the text is one that can be changed: of two members of one name nobody knows which one
+/// counts.
 fn check(text: &str) -> Result<(), &'static str> {
     let root = Node::parse(text).ok_or(NOT_JSON)?;
     let members = root.members().ok_or("is no JSON object")?;

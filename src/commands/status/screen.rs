@@ -110,7 +110,8 @@ struct InPlace {
     stdout: Stdout,
     /// The last board in full, to be left on the normal screen.
     board: String,
-    /// What the alternate screen shows, and the columns and rows it has; `None` where it is not in use.
+    /// What the alternate screen shows, and the columns and rows it has; `None` where it is not in
+    /// use.
     drawn: Option<(String, Size)>,
 }
 
@@ -163,8 +164,8 @@ impl Drop for InPlace {
     }
 }
 
-/// `board` as it takes the place of what a terminal of that size shows. What does not fit is cut from
-/// the end, and counted.
+/// `board` as it takes the place of what a terminal of that size shows. What does not fit is cut
+/// from the end, and counted.
 fn frame(board: &str, (width, height): Size) -> String {
     let mut lines: Vec<&str> = board.lines().collect();
     let more;

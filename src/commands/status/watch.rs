@@ -1,8 +1,9 @@
 //! `status --watch`: the board, again whenever it changes.
 //!
 //! As a waiter it sets the watches first and looks then, so nothing is missed in between. It opens
-//! everything anew for each look: it may be left open for days, in which sprints end and begin, and a
-//! store may be removed and made again. It is no command of an owner, whose claim it would keep fresh.
+//! everything anew for each look: it may be left open for days, in which sprints end and begin, and
+//! a store may be removed and made again. It is no command of an owner, whose claim it would keep
+//! fresh.
 
 use std::os::fd::BorrowedFd;
 use std::rc::Rc;
@@ -66,7 +67,8 @@ impl Answer for Watched {
 /// Shows the board on `screen` until nobody looks any more. Each look begins with `open`.
 ///
 /// # Errors
-/// That there is no board to be seen, or what the system says; but not that another command is in the way.
+/// That there is no board to be seen, or what the system says; but not that another command is in
+/// the way.
 pub(super) fn watch(
     open: &dyn Fn() -> Result<Context, Failure>,
     screen: &mut dyn Screen,
@@ -137,8 +139,8 @@ fn look(open: &dyn Fn() -> Result<Context, Failure>, watcher: &mut Watcher) -> R
     Ok(Look { seen, is_there, until, context })
 }
 
-/// Wakes when the directory of boards, or what is missing above it, is made; and when it is removed, which
-/// only the directory above tells of, as long as it is open here.
+/// Wakes when the directory of boards, or what is missing above it, is made; and when it is
+/// removed, which only the directory above tells of, as long as it is open here.
 fn watch_for_store(context: &Context, watcher: &mut Watcher) {
     let boards = context.store_path().join(CONDUCTOR);
     let mut nearest = None;

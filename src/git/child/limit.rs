@@ -266,8 +266,8 @@ mod tests {
         let mut command = shell("exec 3>held; (sleep 600; :) & wait");
         let limit = Limit::within(Duration::from_secs(1));
         limit.run(command.current_dir(dir.path()), b"").unwrap_err();
-        // Those that were killed may take a moment to be gone: it is read to its end, which comes when
-        // nobody has the other end any more.
+        // Those that were killed may take a moment to be gone: it is read to its end, which comes
+        // when nobody has the other end any more.
         fcntl_setfl(&reader, OFlags::empty()).unwrap();
         let mut rest = Vec::new();
         std::fs::File::from(reader).read_to_end(&mut rest).unwrap();

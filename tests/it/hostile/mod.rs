@@ -9,13 +9,14 @@
 //! ```
 //!
 //! The first word says which phase the commands are about, and who asks ([`Subject`]). `|` plants
-//! something ([`plant`]), `&` makes the surroundings hostile ([`Around`]), `@` is
-//! given as the phase, `^` as the artifact, `?` names the commands to be tried if not all, `=` says what comes of them: an exit code, the `code` if there
-//! is one, the commands. What a case does not mention is answered as if nothing had been planted; the
-//! cases without plants in `healthy.txt` say how.
+//! something ([`plant`]), `&` makes the surroundings hostile ([`Around`]), `@` is given as the
+//! phase, `^` as the artifact, `?` names the commands to be tried if not all, `=` says what comes
+//! of them: an exit code, the `code` if there is one, the commands. What a case does not mention is
+//! answered as if nothing had been planted; the cases without plants in `healthy.txt` say how.
 //!
 //! Whatever was planted, every single run must keep to [`Runs::check`]: nothing beside the store is
-//! touched, nothing a terminal would act on is printed, no second of CPU time is used, no run hangs.
+//! touched, nothing a terminal would act on is printed, no second of CPU time is used, no run
+//! hangs.
 //!
 //! `UPDATE=1 cargo test --test it -- hostile` writes down what the program answers. Each line that
 //! changes by that is to be read: would a user want it?

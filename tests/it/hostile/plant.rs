@@ -16,10 +16,10 @@
 //! | `swap P OLD => NEW` | other text in a file |
 //! | `mode P OCTAL`, `owner P UID`, `age P SECONDS` | what they say; an age can be negative |
 //!
-//! P begins with `store`, `sprint`, `ended` (an archived sprint), `repo`, `home` or `outside`. What is
-//! there already makes way; parents are made. `{held}` and `{stale}` are the tokens of those claims,
-//! `{sprint}` and `{ended}` ids, `{holder}`, `{other}` and `{uid}` numbers, `{sha}` is that of the
-//! artifact.
+//! P begins with `store`, `sprint`, `ended` (an archived sprint), `repo`, `home` or `outside`. What
+//! is there already makes way; parents are made. `{held}` and `{stale}` are the tokens of those
+//! claims, `{sprint}` and `{ended}` ids, `{holder}`, `{other}` and `{uid}` numbers, `{sha}` is that
+//! of the artifact.
 
 use std::ffi::OsString;
 use std::fs::{self, File, FileTimes};

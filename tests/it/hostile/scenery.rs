@@ -1,5 +1,5 @@
-//! The prepared store that each run gets a copy of: a repository with an ended sprint and a live one
-//! whose phases are in every state, and a tree beside it that nobody may touch.
+//! The prepared store that each run gets a copy of: a repository with an ended sprint and a live
+//! one whose phases are in every state, and a tree beside it that nobody may touch.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -1,5 +1,5 @@
-//! A world as the rules get to see it: the records on the board, who asks, and what can be proven of
-//! the process behind a claim.
+//! A world as the rules get to see it: the records on the board, who asks, and what can be proven
+//! of the process behind a claim.
 
 use git_conductor::record::{Attempt, Claim, Done, Process, Token};
 use git_conductor::rules::identity::{Life, Me, Signs, quiet_since};

@@ -1,5 +1,5 @@
-//! What is held against every step and every world, beside the contract's answers: invariants in terms
-//! of who really lives, and what the lists say.
+//! What is held against every step and every world, beside the contract's answers: invariants in
+//! terms of who really lives, and what the lists say.
 
 use git_conductor::record::Verdict;
 use git_conductor::rules::decide;
@@ -212,8 +212,8 @@ impl Walk<'_> {
         self.check(Check::Next, at, right, || format!("{}: {next:?}", scenario.who(view)));
     }
 
-    /// Notes what is said of waiting: that it helps, or that it never can. Another agent may come, and
-    /// a person may let what is exhausted be tried again.
+    /// Notes what is said of waiting: that it helps, or that it never can. Another agent may come,
+    /// and a person may let what is exhausted be tried again.
     fn promise(&mut self, at: usize, bit: usize, prospect: &Prospect, nothing_is_exhausted: bool) {
         let is_final = match prospect.advice {
             Advice::Others => true,

@@ -113,8 +113,8 @@ impl Scenario {
         self.kin_of(world, asker, (by, done.process, done.token), (dead, false)) != Kin::Other
     }
 
-    /// Whether `asker` is known by a record, whatever the recorded process has come to: it once held
-    /// the phase.
+    /// Whether `asker` is known by a record, whatever the recorded process has come to: it once
+    /// held the phase.
     fn once(
         &self,
         world: &World,
@@ -140,7 +140,8 @@ impl Scenario {
         }
     }
 
-    /// Whether `held` is the asker's from a worktree other than this one, and perhaps still worked at.
+    /// Whether `held` is the asker's from a worktree other than this one, and perhaps still worked
+    /// at.
     pub(super) fn elsewhere(
         &self,
         world: &World,
@@ -158,8 +159,8 @@ impl Scenario {
         held.kind == Kind::Ours && user.is_some() && user == self.agents[held.by.agent].user
     }
 
-    /// Whether who completed something is `other`, as far as its record can tell: by name, session or
-    /// process, where a thread is told from the others below its process.
+    /// Whether who completed something is `other`, as far as its record can tell: by name, session
+    /// or process, where a thread is told from the others below its process.
     pub(super) fn same_author(&self, by: Author, done: &Finished, other: Author) -> bool {
         let (a, b) = (&self.agents[by.agent], &self.agents[other.agent]);
         let (id, their) = (a.session_id().filter(|_| !done.script), b.session_id());
@@ -170,8 +171,8 @@ impl Scenario {
             || (done.process.is_some() && done.process == self.process_of(other) && !apart)
     }
 
-    /// Whether who asks for just that may take a claim over although its owner is not known dead: no
-    /// process can prove that it lives, and it has been silent for long.
+    /// Whether who asks for just that may take a claim over although its owner is not known dead:
+    /// no process can prove that it lives, and it has been silent for long.
     pub(super) fn is_silent(&self, held: &Held) -> bool {
         held.kind == Kind::Ours && self.agents[held.by.agent].is_unproven() && held.age == Age::Old
     }

@@ -1,5 +1,5 @@
-//! What happens in a world: what the rules have granted, carried out as the store would, and all that
-//! happens without anyone's asking them.
+//! What happens in a world: what the rules have granted, carried out as the store would, and all
+//! that happens without anyone's asking them.
 
 use git_conductor::record::Verdict;
 use git_conductor::rules::request::{Change, Request};

@@ -1,22 +1,22 @@
 //! A walk over every reachable state of small sprints, driven through the shipped rules.
 //!
-//! A *world* is a board and the processes of a few agents: which live, in which incarnation, and how
-//! long ago each claim was heard of (fresh or as old as `stale_after`, to the nanosecond). From the
-//! empty board every agent asks everything of every phase, processes die and come back, time passes,
-//! scripts make their bare records; each new world is looked at once, breadth first. What the rules
-//! grant is carried out as the store would. Tokens and incarnations are renumbered, so that the walk
-//! ends.
+//! A *world* is a board and the processes of a few agents: which live, in which incarnation, and
+//! how long ago each claim was heard of (fresh or as old as `stale_after`, to the nanosecond). From
+//! the empty board every agent asks everything of every phase, processes die and come back, time
+//! passes, scripts make their bare records; each new world is looked at once, breadth first. What
+//! the rules grant is carried out as the store would. Tokens and incarnations are renumbered, so
+//! that the walk ends.
 //!
 //! Each answer is compared with [`expected`](sprint::Scenario::expected), which says in terms of
 //! agents and incarnations what the contract says; and, independently of that, each step and each
-//! world is held against the invariants, in terms of who really lives. The last test here breaks the
-//! rules on purpose, one at a time, and shows that the walk notices.
+//! world is held against the invariants, in terms of who really lives. The last test here breaks
+//! the rules on purpose, one at a time, and shows that the walk notices.
 //!
-//! To read it, begin with what is walked through: [`agents`], the [`sprint`] that they take part in,
-//! the [`world`] it is in, the [`board`] that the rules see of it, and the [`events`] that lead from
-//! one to the next. Then what is right: [`contract`], [`checks`], [`rescue`]. [`explore`] brings the
-//! two together. [`scenarios`] lists the sprints and [`mutations`] the broken rules; [`bugs`] keeps
-//! what the walk has found.
+//! To read it, begin with what is walked through: [`agents`], the [`sprint`] that they take part
+//! in, the [`world`] it is in, the [`board`] that the rules see of it, and the [`events`] that lead
+//! from one to the next. Then what is right: [`contract`], [`checks`], [`rescue`]. [`explore`]
+//! brings the two together. [`scenarios`] lists the sprints and [`mutations`] the broken rules;
+//! [`bugs`] keeps what the walk has found.
 
 mod agents;
 mod board;

@@ -25,8 +25,8 @@ pub(super) enum Rescue {
 }
 
 impl Walk<'_> {
-    /// When everybody has died and time has passed, strangers finish the sprint: one for each phase,
-    /// by what `claim` grants, and by force only where nothing can be known of an owner.
+    /// When everybody has died and time has passed, strangers finish the sprint: one for each
+    /// phase, by what `claim` grants, and by force only where nothing can be known of an owner.
     pub(super) fn check_rescue(&mut self, at: usize, world: &World) {
         let scenario = self.scenario;
         let fails = |phase: &PhaseId| world.is_done(phase.index(), Verdict::Fail);

@@ -55,8 +55,8 @@ fn requests(completions: &[Completion]) -> Vec<Request> {
     requests
 }
 
-/// `a b:a c:a+b!a d*2` is four phases; what follows `!` is `not_by`, what follows `*` how many attempts
-/// may fail.
+/// `a b:a c:a+b!a d*2` is four phases; what follows `!` is `not_by`, what follows `*` how many
+/// attempts may fail.
 fn phases(text: &str) -> Vec<PhaseEntry> {
     let list = |names: &str| -> Vec<String> {
         names.split('+').filter(|name| !name.is_empty()).map(str::to_owned).collect()

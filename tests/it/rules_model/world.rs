@@ -1,7 +1,7 @@
 //! A world: what is on the board, and which processes live.
 //!
-//! Tokens and incarnations are numbers. They are renumbered in the order in which the board has them,
-//! so that worlds that differ in nothing else are one, and the walk ends.
+//! Tokens and incarnations are numbers. They are renumbered in the order in which the board has
+//! them, so that worlds that differ in nothing else are one, and the walk ends.
 
 use std::collections::BTreeSet;
 
@@ -144,7 +144,8 @@ impl Scenario {
         process.is_some_and(|(slot, incarnation)| world.processes[slot] == (incarnation, true))
     }
 
-    /// Whether an agent is there to ask: it has not ended, and neither has its process or its script.
+    /// Whether an agent is there to ask: it has not ended, and neither has its process or its
+    /// script.
     pub(super) fn is_there(&self, world: &World, agent: usize) -> bool {
         let lives = |slot: Option<usize>| slot.is_none_or(|slot| world.processes[slot].1);
         let (process, via) = (self.agents[agent].process, self.agents[agent].via);

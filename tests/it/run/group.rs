@@ -100,7 +100,8 @@ fn the_phase_is_given_up_when_the_group_is_gone() {
     assert_eq!(bench.shown("build")["state"], "pending");
 }
 
-/// After an end that is not well what is left of the group is stopped; what has left it on purpose is not.
+/// After an end that is not well what is left of the group is stopped; what has left it on purpose
+/// is not.
 #[test]
 fn what_fails_leaves_only_what_has_left_it() {
     let bench = Bench::new("build:");
@@ -137,7 +138,8 @@ fn what_is_killed_takes_all_of_it_along() {
     assert_eq!(bench.sandbox.board("repo").json["phases"]["build"]["alive"], "no");
 }
 
-/// The process in between is stopped as well when a whole family of processes is; it still sees to it.
+/// The process in between is stopped as well when a whole family of processes is; it still sees to
+/// it.
 #[test]
 fn what_is_stopped_and_killed_takes_all_of_it_along() {
     let bench = Bench::new("build:");
@@ -250,8 +252,8 @@ fn supervisor(running: &Child) -> Option<Pid> {
     Pid::from_raw(pid.parse().ok()?)
 }
 
-/// The command ends just when it is to be stopped: after the supervisor has looked whether it has, and
-/// before it looks what there is to stop.
+/// The command ends just when it is to be stopped: after the supervisor has looked whether it has,
+/// and before it looks what there is to stop.
 #[test]
 fn an_end_in_the_moment_of_the_stop_is_told() {
     if !can_trace() {

@@ -1,5 +1,5 @@
-//! A command at a terminal, below a shell that does job control: it is the one that reads what is typed, and
-//! the shell is where it was when it has ended.
+//! A command at a terminal, below a shell that does job control: it is the one that reads what is
+//! typed, and the shell is where it was when it has ended.
 
 use std::time::Instant;
 
@@ -36,8 +36,8 @@ impl Terminal {
         self.after(&format!("{line}\n"), wanted);
     }
 
-    /// Types `fg`, and waits until the process whose number is in the file `pid` has the terminal, as it has
-    /// set it: what is typed before that is for the shell.
+    /// Types `fg`, and waits until the process whose number is in the file `pid` has the terminal,
+    /// as it has set it: what is typed before that is for the shell.
     #[track_caller]
     fn foreground(&mut self, bench: &Bench) {
         self.after("fg\n", "fg");
@@ -93,7 +93,8 @@ fn an_interrupt_is_for_the_command() {
     let mut shell = Terminal::shell(&mut bench);
     let inner = "PS1='in''ner> ' exec bash --norc --noprofile -i";
     shell.line(&format!("git conductor run build -- sh -c \"{inner}\""), "inner> ");
-    // Once it is there, its job has the terminal: a shell forgets what comes between two of its jobs.
+    // Once it is there, its job has the terminal: a shell forgets what comes between two of its
+    // jobs.
     shell.type_in(b"sh -c 'echo 1 > it; exec sleep 100'\n");
     bench.until("it");
     shell.after("\x03", "inner> ");
