@@ -16,18 +16,22 @@
 //!
 //! # Arrows
 //!
-//! A module may use what stands to the left of it, and nothing else:
+//! Each module, and those that it may use:
 //!
-//! ```text
-//! record ← rules ← error ← store ← ui ← commands ← main
-//!                          git
-//!                          store, git ← place
-//!                          store ← host
-//! ```
+//! | module | uses |
+//! |---|---|
+//! | `record` | none |
+//! | `rules` | `record` |
+//! | `error` | `rules` |
+//! | `store` | `record`, `rules`, `error` |
+//! | `git` | `record`, `error` |
+//! | `place` | `error`, `store` (its names), `git` |
+//! | `host` | `record`, `rules`, `error`, `store` (it implements [`store::Host`]) |
+//! | `ui` | `record`, `rules`, `error`, `store` |
+//! | `commands` | all of these |
 //!
-//! `store` and `git` know neither each other nor `host`: `commands` bring them together. `host`
-//! does what `store` asks of the outside. `place` knows the names of `store`, and asks `git`. A
-//! test (`tests/it/tidy.rs`) reads the `use` lines and holds them to this.
+//! A test (`tests/it/tidy.rs`) reads the `use` lines and holds them to this, and refuses circles
+//! among the files of a folder.
 //!
 //! # What always holds
 //!

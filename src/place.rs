@@ -118,8 +118,8 @@ pub fn find_own(repo: &Repo, vars: &dyn Fn(&str) -> Option<OsString>) -> Result<
 }
 
 /// The stores that `conductor.store` in the repository's own files takes the place of: those that
-/// it names with less precedence, and the one that the repository has without it. What a sprint
-/// there shuts a setting does not open.
+/// it names with less precedence, and the one that the repository has without it. A setting does
+/// not open what a sprint there keeps closed.
 ///
 /// # Errors
 /// As [`find`], but a pointer's store that is gone, as after a move, is left out.

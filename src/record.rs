@@ -126,6 +126,12 @@ pub struct Sprint {
     pub rest: Rest,
 }
 
+/// The time in a sprint's id, by which people call it; the whole id if there is none.
+#[must_use]
+pub fn sprint_time(id: &str) -> &str {
+    id.split_once('-').map_or(id, |(_, time)| time)
+}
+
 impl Sprint {
     /// The fields of the record, without those of other versions.
     pub const FIELDS: &'static [&'static str] = &[

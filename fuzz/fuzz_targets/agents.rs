@@ -1,8 +1,11 @@
 //! Who is asking, found out from any command line, variables and process table.
 //!
-//! One thing a line: `NAME=VALUE` a variable; `agent`, `pid` and `config` with a word what was
-//! given; `inherited` that all processes were started with these variables; `PID PPID SESSION TTY
-//! NAME ARGUMENTS…` a process, the first being the command itself.
+//! One thing a line:
+//!
+//! - `NAME=VALUE`: a variable
+//! - `agent`, `pid` and `config` with a word: what was given
+//! - `inherited`: all processes were started with these variables
+//! - `PID PPID SESSION TTY NAME ARGUMENTS…`: a process, the first being the command itself
 #![no_main]
 
 use std::collections::BTreeMap;

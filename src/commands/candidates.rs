@@ -8,6 +8,7 @@ use super::context::StoreAccess;
 use super::{Context, Global};
 use crate::error::Failure;
 use crate::record::salvage::Salvage;
+use crate::record::sprint_time;
 use crate::rules::rows::{BoardRow, BoardRows};
 use crate::rules::{Board, Change, Life, Request, State, decide, rounds, spec};
 
@@ -192,9 +193,9 @@ pub(super) fn ended(global: &Global) -> Result<Vec<Candidate>, Failure> {
 
 /// Sprints, by the time in their ids.
 fn by_time(ids: Vec<String>, about: &str) -> Vec<Candidate> {
-    let stamp = |id: String| Some(id.split_once('-')?.1.to_owned());
+    let time = |id: String| sprint_time(&id).to_owned();
     let offer = |word| Candidate { word, about: about.to_owned() };
-    let words = ids.into_iter().take(MAX_SPRINTS).filter_map(stamp).filter(|word| is_plain(word));
+    let words = ids.into_iter().take(MAX_SPRINTS).map(time).filter(|word| is_plain(word));
     words.map(offer).collect()
 }
 

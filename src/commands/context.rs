@@ -255,7 +255,7 @@ impl Context {
     /// acts by it fails; one that shows the board warns.
     #[must_use]
     pub fn bad_stale_after(&self) -> Option<Failure> {
-        let wanted = "it is no duration such as 1h or 30m";
+        let wanted = "invalid duration (try 1h or 30m)";
         self.stale_after_is_bad.then(|| self.bad_setting(STALE_AFTER, wanted))
     }
 
@@ -301,7 +301,7 @@ impl Context {
         let time = parse_duration(&text).and_then(|time| Duration::try_from(time).ok());
         let time = time.filter(|time| !time.is_zero());
         time.map(Limit::within)
-            .ok_or_else(|| self.bad_setting(GIT_TIMEOUT, "it is no duration such as 30s or 5m"))
+            .ok_or_else(|| self.bad_setting(GIT_TIMEOUT, "invalid duration (try 30s or 5m)"))
     }
 
     /// What time it is.

@@ -1,7 +1,7 @@
 //! The gate: may what is here go out? Gathers the facts for [`crate::rules::gate`].
 //!
 //! The repository's own store is asked first. Others that a setting or the user names can add a
-//! refusal, and never lift one. Whatever cannot be read stops the command, and so shuts the gate.
+//! refusal, and never lift one. Whatever cannot be read stops the command, and so closes the gate.
 
 mod answer;
 

@@ -15,7 +15,7 @@ use super::context::parse_duration;
 use super::session::{Answered, Run, Session};
 use crate::error::Failure;
 use crate::place;
-use crate::record::{Event, VERSION};
+use crate::record::{Event, VERSION, sprint_time};
 use crate::rules::identity;
 use crate::ui::columns::{columns, fit, padded};
 use crate::ui::text::{moment, safe, zone};
@@ -36,9 +36,9 @@ const MAX_COLUMN: usize = 24;
 ///
 /// Prints a line for each event, the latest first: when, who, what, the phase, and
 /// what there is to say of it. Times are local; the zone is named first, if it is
-/// not UTC. Only what fits all options is told. It is
-/// read from the store's audit.log, which commands append to; nothing is decided by
-/// it, and sprints that were removed are in it still.
+/// not UTC. Only what fits all options is told. It is read from the store's
+/// audit.log, which commands append to; nothing is decided by it, and sprints that
+/// were removed are in it still.
 #[derive(Debug, Clone, clap::Args)]
 #[command(
     verbatim_doc_comment,
@@ -72,7 +72,7 @@ impl Run for LogArgs {
 }
 
 fn age(text: &str) -> Result<SignedDuration, String> {
-    parse_duration(text).ok_or_else(|| "it is no duration, such as 2h or 7d".to_owned())
+    parse_duration(text).ok_or_else(|| "invalid duration (try 2h or 7d)".to_owned())
 }
 
 /// What the log tells.
@@ -151,8 +151,8 @@ fn text(told: &Told, format: Format, messages: &mut Messages) -> String {
     let mut sprint = None;
     for event in &told.events {
         if sprint != Some(&event.sprint) {
-            let stamp = event.sprint.split_once('-').map_or(&*event.sprint, |(_, stamp)| stamp);
-            out.extend([&*format.out.dim(&format!("sprint {}", safe(stamp))), "\n"]);
+            let time = safe(sprint_time(&event.sprint));
+            out.extend([&*format.out.dim(&format!("sprint {time}")), "\n"]);
             sprint = Some(&event.sprint);
         }
         let at = moment(event.at);
@@ -187,11 +187,11 @@ fn resource_of(event: &Event) -> &str {
 
 fn fits(event: &Event, request: &LogArgs, now: Timestamp) -> bool {
     let is = |wanted: &Option<String>, is: &str| wanted.as_ref().is_none_or(|wanted| wanted == is);
-    let stamp = event.sprint.split_once('-').map_or("", |(_, stamp)| stamp);
+    let time = sprint_time(&event.sprint);
     is(&request.phase, &event.resource)
         && is(&request.by, &event.agent)
         && is(&request.event, &event.event)
-        && (is(&request.sprint, &event.sprint) || is(&request.sprint, stamp))
+        && (is(&request.sprint, &event.sprint) || is(&request.sprint, time))
         && request.since.is_none_or(|since| identity::age(now, event.at) <= since)
 }
 

@@ -1,5 +1,14 @@
 //! The commands: a file each, with its arguments, what it does, and its answer. This is the list of
 //! them.
+//!
+//! What several of them use:
+//!
+//! - `entry`, `command_line`, `options`, `session`, `output_config`, `completion` with
+//!   `candidates`: a call of the program, from what was typed to what is printed
+//! - `context`: the repository, the store and the asker; `worktrees`: where worktrees are by now
+//! - `gate`, `push`, `protection`: what may go out; `recorded`: what a completion records
+//! - `inputs`, `concurrency`: what a phase builds on, and what may run beside it
+//! - `patience`, `waiting`: how long to wait, and waiting
 
 pub mod abort;
 pub mod archive;

@@ -41,5 +41,5 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
         return Ok(Duration::from_secs(seconds));
     }
     let duration = parse_duration(text).and_then(|duration| Duration::try_from(duration).ok());
-    duration.ok_or_else(|| "it is no duration, such as 90s or 5m".to_owned())
+    duration.ok_or_else(|| "invalid duration (try 90s or 5m)".to_owned())
 }

@@ -153,14 +153,8 @@ fn look(context: &Context) -> Result<Option<Primer>, Failure> {
         focus.as_deref().map_or_else(Vec::new, |of| inputs::of(&board, &directory, of));
     inputs::look_for(context, &mut inputs);
     let checked = focus.as_deref().map(|of| gate::checked(context, &board, of).unwrap_or_default());
-    let view = View {
-        me: asker.me.clone(),
-        stale_after: asker.stale_after,
-        max_attempts: asker.max_attempts,
-        changed: Vec::new(),
-        lost: salvage::lost(context, &board),
-        board,
-    };
+    let lost = salvage::lost(context, &board);
+    let view = View { lost, ..View::of(board, facts) };
     let checked = checked.flatten();
     Ok(Some(Primer { view, focus, holds, nothing, inputs, checked }))
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::session::{Answered, Run, Session};
 use super::show;
 use super::status::view;
+use crate::record::sprint_time;
 use crate::rules::rows::View;
 use crate::rules::timeline::{Summary, Timeline, summary, timeline};
 use crate::ui::text::safe;
@@ -108,8 +109,8 @@ impl Answer for Told {
 impl Answer for Overview {
     fn text(&self, _: Format, messages: &mut Messages) -> String {
         for id in &self.unreadable {
-            let stamp = facts::stamp(id);
-            messages.warning(&format!("sprint '{}' cannot be read, and is left out", safe(stamp)));
+            let time = safe(sprint_time(id));
+            messages.warning(&format!("sprint '{time}' cannot be read, and is left out"));
         }
         match self.page {
             Page::Markdown => markdown::all(self),

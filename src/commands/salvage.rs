@@ -302,10 +302,10 @@ fn try_save(
     let Some(repo) = context.repo.as_ref().filter(|_| limit > 0) else {
         return Ok((salvage, Fate::Off));
     };
-    let world = context.store.host();
+    let host = context.store.host();
     let unique = match due.and_then(|due| due.unique.clone()) {
         Some(unique) => unique,
-        None => world.token()?,
+        None => host.token()?,
     };
     let left = repo.salvage(salvage::Order {
         salvage: salvage.clone(),
@@ -316,7 +316,7 @@ fn try_save(
         unique: unique.as_str(),
         killed,
         now: context.now(),
-        pause: &|attempt| world.pause(attempt),
+        pause: &|attempt| host.pause(attempt),
     })?;
     Ok(match left {
         salvage::Left::Saved { salvage, missed } => (salvage, Fate::Saved(missed)),

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use super::session::{Answered, Run, Session, misused};
 use super::{Context, status, worktrees};
 use crate::error::{Failure, FailureKind, Stop};
-use crate::record::Done;
+use crate::record::{Done, sprint_time};
 use crate::rules::gate::Pin;
 use crate::rules::rows::View;
 use crate::rules::{Board, PhaseId, Refusal, State, decide};
@@ -162,14 +162,7 @@ fn show(context: &Context, board: Board, id: PhaseId) -> Result<Shown, Failure> 
         original: Original::Unknown,
         content: None,
         here: None,
-        view: View {
-            me: context.asker.me.clone(),
-            stale_after: context.asker.stale_after,
-            max_attempts: context.asker.max_attempts,
-            changed: Vec::new(),
-            lost: Vec::new(),
-            board,
-        },
+        view: View::of(board, context.asker.facts(context.now())),
     };
     let board = &facts.view.board;
     let sprint = &board.sprint.sprint_id;
@@ -230,8 +223,7 @@ pub(super) fn board(context: &Context, sprint: Option<&str>) -> Result<Board, St
 
 /// The id of the sprint that is meant by its id or the time in it.
 pub(super) fn meant(context: &Context, named: &str) -> Result<Option<String>, Failure> {
-    let is_meant =
-        |id: &String| id == named || id.split_once('-').is_some_and(|(_, stamp)| stamp == named);
+    let is_meant = |id: &String| id == named || sprint_time(id) == named;
     Ok(context.store.sprints()?.into_iter().find(is_meant))
 }
 

@@ -14,6 +14,7 @@ use super::{Context, salvage, worktrees};
 use crate::record::{Done, VERSION};
 use crate::rules::rows::View;
 use crate::rules::{Board, State};
+use crate::ui::board::Shown;
 use crate::ui::{self, Answer, Format, Messages, table};
 
 /// Show the board
@@ -98,11 +99,11 @@ impl Answer for NoSprint {
 impl Answer for View {
     fn text(&self, format: Format, messages: &mut Messages) -> String {
         hints(self, format, messages);
-        table::table(self, table::Shown::All, format)
+        table::table(self, Shown::All, format)
     }
 
     fn json(&self, format: Format) -> Value {
-        ui::board::json(self, format.now)
+        ui::board::json(self, Shown::All, format.now)
     }
 }
 
@@ -113,15 +114,11 @@ pub struct Open(pub View);
 impl Answer for Open {
     fn text(&self, format: Format, messages: &mut Messages) -> String {
         hints(&self.0, format, messages);
-        table::table(&self.0, table::Shown::Open, format)
+        table::table(&self.0, Shown::Open, format)
     }
 
     fn json(&self, format: Format) -> Value {
-        let mut board = ui::board::json(&self.0, format.now);
-        if let Some(phases) = board.get_mut("phases").and_then(Value::as_object_mut) {
-            phases.retain(|_, phase| phase["state"] != "done" || phase["verdict"] == "fail");
-        }
-        board
+        ui::board::json(&self.0, Shown::Open, format.now)
     }
 }
 
@@ -156,14 +153,8 @@ pub(super) fn view(context: &Context, board: Board) -> View {
         State::Pending | State::Claimed(_) => false,
     };
     let changed = board.graph.ids().filter(is_changed).collect();
-    View {
-        me: context.asker.me.clone(),
-        stale_after: context.asker.stale_after,
-        max_attempts: context.asker.max_attempts,
-        changed,
-        lost: salvage::lost(context, &board),
-        board,
-    }
+    let lost = salvage::lost(context, &board);
+    View { changed, lost, ..View::of(board, context.asker.facts(context.now())) }
 }
 
 /// Whether the original is not what was handed over, by size and time; nothing is hashed, and a

@@ -164,7 +164,7 @@ pub(super) fn ahead(now: Timestamp, then: Timestamp) -> Duration {
 
 /// Wakes when an agent that is seen alive dies.
 pub(super) fn watch_owners(context: &Context, watcher: &mut Watcher, board: &Board) {
-    let world = context.store.host();
+    let host = context.store.host();
     for id in board.graph.ids() {
         let process = match board.state(id) {
             State::Claimed(hold) if hold.life == Life::Alive => hold.claim.any_process(),
@@ -175,20 +175,20 @@ pub(super) fn watch_owners(context: &Context, watcher: &mut Watcher, board: &Boa
             State::Claimed(_) | State::Done(_) | State::Pending => None,
         };
         let Some(process) = process else { continue };
-        watcher.watch_process(process.pid, || world.life_of(process) == Life::Alive);
+        watcher.watch_process(process.pid, || host.life_of(process) == Life::Alive);
     }
 }
 
 /// Wakes when the agent that waits dies, and ends where it has: nobody would do the work then.
 fn watch_oneself(context: &Context, watcher: &mut Watcher) -> Result<(), Failure> {
-    let world = context.store.host();
+    let host = context.store.host();
     let Some(me) = context.asker.me.any_process() else { return Ok(()) };
-    match world.life_of(me) {
+    match host.life_of(me) {
         Life::Dead => {
             let gone = "the agent that was to get the answer is gone";
             return Err(Failure::new(FailureKind::Io, gone));
         }
-        Life::Alive => watcher.watch_process(me.pid, || world.life_of(me) == Life::Alive),
+        Life::Alive => watcher.watch_process(me.pid, || host.life_of(me) == Life::Alive),
         Life::Unknown => {}
     }
     Ok(())

@@ -1,4 +1,5 @@
-//! The real world behind the store: the disk, the clock, random bits, processes, the flock.
+//! What the store asks of the outside, for real: the disk, the clock, random bits, processes, and
+//! the flock.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fs::File;
@@ -121,7 +122,7 @@ impl System {
         Failure::writing(error, format!("cannot make the store '{}'", self.path.display()))
     }
 
-    fn folder(&self, dir: DiskDir) -> CheckedDir<DiskDir> {
+    fn checked(&self, dir: DiskDir) -> CheckedDir<DiskDir> {
         CheckedDir::new(dir, self.path.join(CONDUCTOR).display().to_string())
     }
 }
@@ -182,7 +183,7 @@ impl Host for System {
     fn conductor(&self) -> Result<Option<CheckedDir<DiskDir>>, Failure> {
         let Some(root) = self.open_root()? else { return Ok(None) };
         match root.open_dir(CONDUCTOR) {
-            Ok(dir) => Ok(Some(self.folder(dir))),
+            Ok(dir) => Ok(Some(self.checked(dir))),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => {
                 let doing = format!("cannot open '{}/{CONDUCTOR}'", self.path.display());

@@ -4,6 +4,7 @@
 //! The message is for people who find the commit, and its trailers for [`Salvage::read`]. Somebody
 //! else may have put another commit there: whatever is missing reads as absent.
 
+use super::sprint_time;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
@@ -65,8 +66,7 @@ impl Salvage {
     /// `20261122-091502/build/1`.
     #[must_use]
     pub fn short_name(&self) -> String {
-        let stamp = self.sprint.split_once('-').map_or(&*self.sprint, |(_, stamp)| stamp);
-        format!("{stamp}/{}/{}", self.phase, self.number)
+        format!("{}/{}/{}", sprint_time(&self.sprint), self.phase, self.number)
     }
 
     /// The commit's message.

@@ -3,8 +3,9 @@
 //! No file system, clock, environment, git or anyhow here: who lives and what time it is come in as
 //! values, so that a test can walk every reachable state. Reading order: [`graph`], [`board`],
 //! [`identity`], [`request`], [`reasons`], [`refusal`], [`attempts`], [`decide()`], [`gate`],
-//! [`notes`], [`push`], [`rounds`], [`evidence`], [`waiting`], [`lost`], [`layers`], [`timeline`];
-//! [`spec`] and [`strict`] read graphs that people write.
+//! [`notes`], [`push`], [`rounds`], [`evidence`], [`others`], [`next`], [`prospect`], [`waiting`],
+//! [`lost`], [`trouble`], [`rows`] (all that is shown of a phase), [`layers`], [`timeline`]; [`spec`]
+//! and [`strict`] read graphs that people write.
 
 pub mod attempts;
 pub mod board;

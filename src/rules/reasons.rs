@@ -11,7 +11,7 @@ use crate::record::Attempt;
 pub struct Wait {
     /// Its name.
     pub phase: String,
-    /// `pending`, `claimed` or `failed`.
+    /// `pending`, `claimed`, `failed` or `exhausted`.
     pub state: &'static str,
     /// Who is at it, or completed it.
     #[serde(skip_serializing_if = "Option::is_none")]

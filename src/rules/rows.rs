@@ -29,6 +29,14 @@ pub struct View {
 }
 
 impl View {
+    /// `board` as an asker sees it by these settings, with nothing lost and nothing changed.
+    #[must_use]
+    pub fn of(board: Board, facts: Facts<'_>) -> Self {
+        let Facts { me, stale_after, max_attempts, .. } = facts;
+        let (changed, lost) = (Vec::new(), Vec::new());
+        Self { board, me: me.clone(), stale_after, max_attempts, changed, lost }
+    }
+
     /// What the rules judge by at that time.
     #[must_use]
     pub fn facts(&self, now: Timestamp) -> Facts<'_> {
@@ -73,7 +81,7 @@ pub enum RowState {
 }
 
 impl RowState {
-    /// The word for it, which is also that of JSON.
+    /// The word for it. JSON has `pending`, `claimed` and `done` instead, and flags beside them.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {

@@ -7,9 +7,9 @@
 //! `sprints` (which one is current), [`read`] (the board), `carry` (what one sprint takes over of
 //! another), `publish` (how sprints begin and end), [`history`], `asker` (who asks), `completing`,
 //! `freeing` and [`change`] (what commands ask of a phase), [`lifecycle`] (and of a sprint),
-//! [`leftovers`] (what kills leave). [`disk`] is the real world, and `listing`
-//! its way to list directories. This module must not print, and knows neither git nor the command
-//! line.
+//! [`leftovers`] (what kills leave). `standing` tells whether a claim still stands, `told` what a
+//! session was told. [`disk`] is the real file system, and `listing` how it lists directories. This
+//! module must not print, and knows neither git nor the command line.
 //!
 //! # A phase's directory
 //!
@@ -65,7 +65,7 @@ pub use host::Host;
 
 use crate::error::Failure;
 
-/// The file store of one repository, seen through `W`.
+/// The file store of one repository, on a [`Host`].
 pub struct Store<H: Host> {
     host: H,
     /// Only sprints whose id begins so: an explicit store can be shared by several projects.
@@ -74,12 +74,12 @@ pub struct Store<H: Host> {
 }
 
 impl<H: Host> Store<H> {
-    /// A store in `world`; `only` is a project's hash where the store may be shared by several.
+    /// A store on `host`; `only` is a project's hash where the store may be shared by several.
     pub const fn new(host: H, only: Option<String>) -> Self {
         Self { host, only, conductor: OnceCell::new() }
     }
 
-    /// The world that the store is seen through.
+    /// What the store asks of the outside.
     pub const fn host(&self) -> &H {
         &self.host
     }

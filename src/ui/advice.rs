@@ -4,10 +4,9 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::attempts;
-use super::message::{Message, NOTHING, message};
-use super::phrases::{FAILED, NO_CHECKER, ago, names, who};
+use super::phrases::{FAILED, NO_CHECKER, NOTHING, ago, names, who};
 use super::text::{age, duration, list, safe};
-use crate::error::Hint;
+use crate::error::{Hint, Message};
 use crate::rules::graph::Handover;
 use crate::rules::identity;
 use crate::rules::others::{Advice, Alive, ClaimedPhase, Prospect};
@@ -229,7 +228,7 @@ pub(crate) fn finished() -> Message {
         "this is normal: the sprint is finished; tell your human, and stop",
         "the sprint is finished",
     );
-    message(text, hint, NOTHING)
+    Message::new(text, hint, NOTHING)
 }
 
 /// The phase that is waited for is not done.
@@ -246,5 +245,5 @@ pub(crate) fn unfinished(
         return Message { text, hints: vec![hint], command };
     }
     let at_work = agent.map(|agent| format!(": {} is at it", who(agent))).unwrap_or_default();
-    message(format!("{text}{at_work}"), "this is normal", NOTHING)
+    Message::new(format!("{text}{at_work}"), "this is normal", NOTHING)
 }

@@ -6,11 +6,10 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::message::{Message, NOTHING, message};
 use super::messages::Messages;
-use super::phrases::{ago, names, who};
-use super::text::safe;
-use crate::error::Hint;
+use super::phrases::{NOTHING, ago, names, who};
+use super::text::{plural, safe};
+use crate::error::{Hint, Message};
 use crate::record::Attempt;
 use crate::rules::attempts::{ABORT, GONE, RECLAIM, UNSTUCK};
 use crate::rules::reasons::Last;
@@ -31,7 +30,7 @@ pub(crate) const STOP: Hint = Hint::fixed(
 
 /// `1 attempt`, `2 attempts`
 pub(crate) fn times(count: u64) -> String {
-    format!("{count} attempt{}", if count == 1 { "" } else { "s" })
+    plural(count, "attempt")
 }
 
 /// How an attempt ended: `'codex-1' gave it up 12m ago: needs a decision`
@@ -127,7 +126,7 @@ pub(crate) fn exhausted(
         times(attempts),
         last.unwrap_or_default()
     );
-    message(text, STOP, NOTHING)
+    Message::new(text, STOP, NOTHING)
 }
 
 /// What is said where nothing is left but what is exhausted, or waits for it.

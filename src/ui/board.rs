@@ -164,12 +164,28 @@ pub(crate) fn phase<'a>(view: &'a View, row: &BoardRow) -> Phase<'a> {
     phase
 }
 
+/// Which phases are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// All of them.
+    All,
+    /// Those with something left to do.
+    Open,
+}
+
+impl Shown {
+    /// Whether `row` is among them.
+    pub(crate) fn has(self, row: &BoardRow) -> bool {
+        self == Self::All || row.is_open()
+    }
+}
+
 /// The board in JSON, phases in the graph's order.
-pub(crate) fn json(view: &View, now: Timestamp) -> Value {
+pub(crate) fn json(view: &View, shown: Shown, now: Timestamp) -> Value {
     let board = &view.board;
     let rows = view.rows(now);
     let mut phases = Map::new();
-    for row in rows.iter() {
+    for row in rows.iter().filter(|row| shown.has(row)) {
         phases.insert(board.graph.phase(row.id).name.clone(), json!(phase(view, row)));
     }
     json!({

@@ -2,11 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::message::{Message, NEXT, NOTHING, message};
 use super::messages::Messages;
-use super::phrases::{FAILED, ago, names, namesake, owner, who, you};
+use super::phrases::{FAILED, NEXT, NOTHING, ago, names, namesake, owner, who, you};
 use super::text::{list, safe, short};
-use crate::error::Hint;
+use crate::error::{Hint, Message};
 use crate::rules::gate::{Checked, CheckedBy};
 use crate::rules::others::{Alive, OwnerFacts};
 use crate::rules::reasons::{EvidenceProblem, GateDenied, MissingEvidence, Wait};
@@ -93,7 +92,7 @@ pub(crate) fn denied(phase: &str, why: &GateDenied, now: Timestamp) -> Message {
     let phase = &*safe(phase);
     let said = |text: String| format!("the gate is closed: {text}");
     match why {
-        GateDenied::NoSprint {} => message(
+        GateDenied::NoSprint {} => Message::new(
             said("there is no unfinished sprint, and nothing goes out of here without one".into()),
             Hint::new(
                 format!(
@@ -104,7 +103,7 @@ pub(crate) fn denied(phase: &str, why: &GateDenied, now: Timestamp) -> Message {
             ),
             NOTHING,
         ),
-        GateDenied::NoPhase { phases } => message(
+        GateDenied::NoPhase { phases } => Message::new(
             said(format!("this sprint has no '{phase}' phase (conductor.guardPhase)")),
             {
                 let hint =
@@ -118,7 +117,7 @@ pub(crate) fn denied(phase: &str, why: &GateDenied, now: Timestamp) -> Message {
         ),
         GateDenied::Unclaimed { waits_for } => unclaimed(phase, waits_for),
         GateDenied::Claimed { holder } => claimed(phase, holder, now),
-        GateDenied::Lost { holder } => message(
+        GateDenied::Lost { holder } => Message::new(
             said(format!(
                 "'{phase}' is not yours any more: {} took it over{}",
                 who(&holder.agent),
@@ -140,16 +139,16 @@ pub(crate) fn denied(phase: &str, why: &GateDenied, now: Timestamp) -> Message {
                 who(agent),
                 ago(now, *at)
             );
-            message(said(text), if sprint.is_some() { FAILED_BEFORE } else { FAILED }, NOTHING)
+            Message::new(said(text), if sprint.is_some() { FAILED_BEFORE } else { FAILED }, NOTHING)
         }
         GateDenied::OtherCommit { agent, done_at, going_out, forward } => {
-            let draft = other_commit(phase, agent, done_at.as_deref(), going_out.as_deref());
+            let said = other_commit(phase, agent, done_at.as_deref(), going_out.as_deref());
             match forward {
-                Some(commit) => behind(draft.text, commit),
-                None => draft,
+                Some(commit) => behind(said.text, commit),
+                None => said,
             }
         }
-        GateDenied::NoNotes { reference } => message(
+        GateDenied::NoNotes { reference } => Message::new(
             said(format!("there are no records: no reference '{}' is here", safe(reference))),
             format!("fetch them first: git fetch <remote> '{0}:{0}'", safe(reference)),
             NOTHING,
@@ -165,7 +164,7 @@ pub(crate) fn denied(phase: &str, why: &GateDenied, now: Timestamp) -> Message {
             if let Some(commit) = forward {
                 return behind(said(text.join("; ")), commit);
             }
-            message(
+            Message::new(
                 said(text.join("; ")),
                 Hint::fixed(
                     "what goes out must be what was checked: \
@@ -182,14 +181,14 @@ fn unclaimed(phase: &str, waits_for: &[Wait]) -> Message {
     let text = format!("the gate is closed: nobody holds '{phase}'");
     if waits_for.is_empty() {
         let hint = "only its owner lets anything out; if that is your work, claim it first";
-        return message(text, hint, &["claim", phase]);
+        return Message::new(text, hint, &["claim", phase]);
     }
     let waits: Vec<String> = waits_for.iter().map(|wait| wait.phase.clone()).collect();
     if waits_for.iter().any(|wait| wait.state == "failed") {
         let text = format!("{text}, which waits for {}", names(&waits));
-        return message(text, FAILED, NOTHING);
+        return Message::new(text, FAILED, NOTHING);
     }
-    message(
+    Message::new(
         format!("{text}, which waits for {}", names(&waits)),
         "this is normal: nothing goes out before all of that is completed; take what is open now",
         NEXT,
@@ -199,7 +198,7 @@ fn unclaimed(phase: &str, waits_for: &[Wait]) -> Message {
 fn claimed(phase: &str, holder: &OwnerFacts, now: Timestamp) -> Message {
     let text = format!("the gate is closed: '{phase}' is not yours: {}", owner(now, holder));
     match holder.alive {
-        Alive::No => message(
+        Alive::No => Message::new(
             text,
             "if what goes out is your work, look first at what its owner left, and take it over",
             &["claim", phase, "--takeover"],
@@ -209,7 +208,7 @@ fn claimed(phase: &str, holder: &OwnerFacts, now: Timestamp) -> Message {
                           leave it to that agent and take another phase";
             let hint =
                 namesake(holder).unwrap_or_else(|| format!("{}{others}", you(holder)).into());
-            message(text, hint, NEXT)
+            Message::new(text, hint, NEXT)
         }
     }
 }
@@ -225,7 +224,7 @@ fn other_commit(
         || "what goes out is not that commit".to_owned(),
         |commit| format!("{} goes out", short(commit)),
     );
-    message(
+    Message::new(
         format!("the gate is closed: {} completed '{phase}' at {at}, and {what}", who(agent)),
         Hint::fixed(
             "that commit may go out, and nothing else in this sprint: \
@@ -257,7 +256,7 @@ fn no_record(
          fetch them, and if there is none, tell your human",
         "records are written where the phase is completed, and pushed from there; fetch them",
     );
-    message(text, hint, NOTHING)
+    Message::new(text, hint, NOTHING)
 }
 
 /// What has been checked of what may go out: a commit, or several that differ.

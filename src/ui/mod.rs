@@ -1,11 +1,12 @@
 //! What people, agents and programs read: output and messages, refusals, the board, tables,
 //! phrases. The only writer; it knows no command.
 //!
-//! - [`output`]: an answer or a refusal becomes what is printed
-//! - [`text`]: text that is safe to print, colours, times
-//! - [`columns`], [`table`], [`board`], [`trouble`]: the board of a sprint
-//! - [`message`], [`phrases`], [`refusals`], [`stop`]: why a command did nothing, and what to do
-//!   now
+//! - [`output`], [mod@format], [`messages`]: an answer or a refusal becomes what is printed
+//! - [`text`], [`columns`]: text that is safe to print, colours, times, rows on a terminal
+//! - [`board`], [`table`], [`trouble`], [`short`]: the board of a sprint
+//! - [`stop`], [`refusals`], [`phrases`], and of one area each [`advice`], [`attempts`], [`gate`],
+//!   [`rounds`]: why a command did nothing, and what to do now
+//! - [`waiting`]: what is said while a command waits
 
 pub mod advice;
 pub mod attempts;
@@ -13,7 +14,6 @@ pub mod board;
 pub mod columns;
 pub mod format;
 pub mod gate;
-pub mod message;
 pub mod messages;
 pub mod output;
 pub mod phrases;

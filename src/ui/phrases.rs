@@ -6,6 +6,11 @@ use super::text::{age, list, safe};
 use crate::error::Hint;
 use crate::rules::others::{Alive, OwnerFacts};
 
+/// The command that claims whatever is open.
+pub(crate) const NEXT: &[&str] = &["next", "--claim"];
+/// There is nothing to run.
+pub(crate) const NOTHING: &[&str] = &[];
+
 /// At most so many names stand in one sentence.
 const MAX_NAMES: usize = 20;
 

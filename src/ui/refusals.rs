@@ -3,11 +3,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::message::{Message, NEXT, NOTHING, message};
-use super::phrases::{FAILED, NO_CHECKER, SUBAGENTS, ago, names, namesake, owner, who, you};
+use super::phrases::{
+    FAILED, NEXT, NO_CHECKER, NOTHING, SUBAGENTS, ago, names, namesake, owner, who, you,
+};
 use super::text::{duration, list, safe, spent};
 use super::{advice, attempts, gate, rounds};
-use crate::error::Hint;
+use crate::error::{Hint, Message};
 use crate::record::Verdict;
 use crate::record::near::nearest;
 use crate::rules::graph::{Handover, is_name};
@@ -74,7 +75,7 @@ pub(crate) fn sentence(refusal: &Refusal, now: Timestamp) -> Message {
 }
 
 fn no_sprint() -> Message {
-    message(
+    Message::new(
         "this repository has no sprint now".to_owned(),
         Hint::fixed(
             "there is nothing to claim or complete; whether one is begun is your human's decision: \
@@ -97,13 +98,13 @@ fn unknown_phase(phase: &str, phases: &[String]) -> Message {
         Some(near) => format!("did you mean '{}'? {all}", safe(near)),
         None => all,
     };
-    message(text, hint, NEXT)
+    Message::new(text, hint, NEXT)
 }
 
 /// The asker's own, in another worktree.
 fn elsewhere(now: Timestamp, phase: &str, holder: &OwnerFacts) -> Message {
     let place = holder.worktree.as_deref().unwrap_or_default();
-    message(
+    Message::new(
         format!(
             "'{phase}' is yours already, in another worktree: you claimed it{} in '{}'",
             ago(now, holder.since),
@@ -120,14 +121,14 @@ fn elsewhere(now: Timestamp, phase: &str, holder: &OwnerFacts) -> Message {
 fn claimed(now: Timestamp, phase: &str, holder: &OwnerFacts, legacy_lock: bool) -> Message {
     let text = format!("'{phase}' is taken: {}", owner(now, holder));
     match holder.alive {
-        Alive::No if legacy_lock => message(
+        Alive::No if legacy_lock => Message::new(
             text,
             "its lock is of an old layout, which must be freed before it can be claimed",
             &["unstuck", phase],
         ),
-        Alive::No => message(text, left_behind(holder), &["claim", phase, "--takeover"]),
-        _ if holder.silent => message(text, silent(holder), &["claim", phase, "--takeover"]),
-        Alive::Yes | Alive::Unknown => message(
+        Alive::No => Message::new(text, left_behind(holder), &["claim", phase, "--takeover"]),
+        _ if holder.silent => Message::new(text, silent(holder), &["claim", phase, "--takeover"]),
+        Alive::Yes | Alive::Unknown => Message::new(
             text,
             namesake(holder).unwrap_or_else(|| {
                 "this is normal: another agent is at work on it; \
@@ -173,10 +174,10 @@ fn blocked(
     let waits = list(&waits_for.iter().map(one).collect::<Vec<_>>());
     let text = format!("'{phase}' is not open: it waits for {waits}");
     if waits_for.iter().any(|wait| wait.state == "failed") {
-        return message(text, FAILED, NOTHING);
+        return Message::new(text, FAILED, NOTHING);
     }
     if waits_for.iter().any(|wait| wait.state == "exhausted") {
-        return message(text, attempts::STOP, NOTHING);
+        return Message::new(text, attempts::STOP, NOTHING);
     }
     if let Some(dead) = dead {
         let (hint, command) = advice::take_over(dead);
@@ -188,7 +189,7 @@ fn blocked(
         [_, _] => "both are",
         _ => "all of them are",
     };
-    message(
+    Message::new(
         text,
         format!("this is normal: it opens when {all} completed; take what is open now"),
         NEXT,
@@ -199,9 +200,9 @@ fn four_eyes(phase: &str, other: &str, agent: &str) -> Message {
     let text =
         format!("'{phase}' is not for you: it checks '{other}', which {} completed", who(agent));
     if agent.is_empty() {
-        return message(text, NO_CHECKER, NOTHING);
+        return Message::new(text, NO_CHECKER, NOTHING);
     }
-    message(
+    Message::new(
         text,
         "this is normal: it is for another agent to check what you did; take another phase",
         NEXT,
@@ -219,7 +220,7 @@ fn done(
         Verdict::Pass => "",
         Verdict::Fail => " with verdict 'fail'",
     };
-    message(
+    Message::new(
         format!("'{phase}' is done: {} completed it{}{word}", who(agent), ago(now, at)),
         match verdict {
             Verdict::Pass => "it stays as it is, and this changed nothing; take another phase",
@@ -230,7 +231,7 @@ fn done(
 }
 
 fn not_claimed(phase: &str) -> Message {
-    message(
+    Message::new(
         format!("'{phase}' is not yours: nobody holds it"),
         "nothing was completed; if you had claimed it, that claim was ended: \
          claim it again, and check your work against what is there now",
@@ -241,10 +242,10 @@ fn not_claimed(phase: &str) -> Message {
 fn not_owner(now: Timestamp, phase: &str, holder: &OwnerFacts) -> Message {
     let text = format!("'{phase}' is not yours: {}", owner(now, holder));
     match holder.alive {
-        Alive::No => message(text, left_behind(holder), &["claim", phase, "--takeover"]),
-        _ if holder.silent => message(text, silent(holder), &["claim", phase, "--takeover"]),
+        Alive::No => Message::new(text, left_behind(holder), &["claim", phase, "--takeover"]),
+        _ if holder.silent => Message::new(text, silent(holder), &["claim", phase, "--takeover"]),
         Alive::Yes | Alive::Unknown => {
-            message(text, namesake(holder).unwrap_or_else(|| not_yours(holder)), NEXT)
+            Message::new(text, namesake(holder).unwrap_or_else(|| not_yours(holder)), NEXT)
         }
     }
 }
@@ -265,7 +266,7 @@ fn lost(now: Timestamp, phase: &str, holder: Option<&OwnerFacts>, ended: Option<
         }
         (None, None) => "it was taken away".to_owned(),
     };
-    message(
+    Message::new(
         format!("'{phase}' is not yours any more: {how}"),
         Hint::fixed(
             "stop working on it; nothing was done, and your files are as they were: \
@@ -277,7 +278,7 @@ fn lost(now: Timestamp, phase: &str, holder: Option<&OwnerFacts>, ended: Option<
 }
 
 fn alive(now: Timestamp, phase: &str, holder: &OwnerFacts) -> Message {
-    message(
+    Message::new(
         format!("'{phase}' cannot be freed: {}", owner(now, holder)),
         Hint::fixed(
             "leave it to its owner and take another phase; if it must be freed, tell your human",
@@ -289,7 +290,7 @@ fn alive(now: Timestamp, phase: &str, holder: &OwnerFacts) -> Message {
 
 /// The asker's own, which was to be freed as another's.
 fn own(now: Timestamp, phase: &str, holder: &OwnerFacts) -> Message {
-    message(
+    Message::new(
         format!("'{phase}' is yours: you claimed it{}", ago(now, holder.since)),
         format!(
             "nothing is stuck: go on with it; only if you cannot, \
@@ -304,27 +305,27 @@ fn live_claims(now: Timestamp, claims: &[ClaimedPhase], starting: bool) -> Messa
     if starting {
         let hint =
             "a sprint is going on, and a new one would take their phases away: take part in it";
-        return message(text, hint, NEXT);
+        return Message::new(text, hint, NEXT);
     }
     let hint = Hint::fixed(
         "the end of the sprint would take their phases away: tell your human, and stop",
         "the end of the sprint would take their phases away: let them finish, or end them first",
     );
-    message(text, hint, NOTHING)
+    Message::new(text, hint, NOTHING)
 }
 
 fn holding(now: Timestamp, phase: &str, since: Option<Timestamp>, handover: Handover) -> Message {
-    let mut draft = message(
+    let mut said = Message::new(
         format!("you hold '{phase}' already: you claimed it{}", ago(now, since)),
         advice::go_on(phase, handover),
         NOTHING,
     );
-    draft.hints.push(SUBAGENTS.into());
-    draft
+    said.hints.push(SUBAGENTS.into());
+    said
 }
 
 fn invalid_graph(file: &str, why: &str) -> Message {
-    message(
+    Message::new(
         format!("invalid phase_graph in '{}': {}", safe(file), safe(why)),
         Hint::fixed(
             "no sprint was started: ask your human to correct that file, as the example shows",
@@ -336,21 +337,21 @@ fn invalid_graph(file: &str, why: &str) -> Message {
 
 /// Why a push is refused: it must be told from what a remote refuses.
 pub(crate) fn push(refs: &[String], guessed: bool, why: &Refusal, now: Timestamp) -> Message {
-    let mut draft = sentence(why, now);
+    let mut said = sentence(why, now);
     let guess = if guessed {
         " (guarded by a guess: the default branch of the remote is not known here)"
     } else {
         ""
     };
-    draft.text = format!("nothing is pushed to {}{guess}: {}", names(refs), draft.text);
-    if let Some(hint) = draft.hints.first_mut() {
+    said.text = format!("nothing is pushed to {}{guess}: {}", names(refs), said.text);
+    if let Some(hint) = said.hints.first_mut() {
         *hint = hint.map(|hint| {
             format!(
                 "this is no conflict with the remote: pulling or rebasing will not help; {hint}"
             )
         });
     }
-    draft
+    said
 }
 
 /// What was waited for has not come true in the time that was given.

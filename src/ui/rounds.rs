@@ -1,10 +1,10 @@
 //! What is said where a next round begins: what was carried, and what cannot be.
 
-use super::message::{Message, NEXT, NOTHING, message};
 use super::messages::Messages;
-use super::phrases::{names, who};
+use super::phrases::{NEXT, NOTHING, names, who};
 use super::text::{list, safe};
-use crate::error::{Failure, Hint};
+use crate::error::{Failure, Hint, Message};
+use crate::record::sprint_time;
 use crate::rules::Board;
 use crate::rules::reasons::{Uncarried, Unresumed};
 use crate::store::lifecycle::Started;
@@ -27,7 +27,7 @@ pub(crate) fn archived(board: &Board, left: bool) -> String {
 /// The command that goes on with an archived sprint, if it was unfinished.
 pub(crate) fn resume(board: &Board) -> Option<Vec<String>> {
     let id = &board.sprint.sprint_id;
-    let time = id.split_once('-').map_or(id.as_str(), |(_, time)| time);
+    let time = sprint_time(id);
     let command = ["git", "conductor", "start", "--resume", time].map(str::to_owned);
     (board.done_count() < board.graph.count()).then(|| command.to_vec())
 }
@@ -85,7 +85,7 @@ pub(crate) fn cannot_carry(
             safe(from.unwrap_or_default())
         ),
     };
-    message(
+    Message::new(
         format!("'{}' cannot be carried over: {why}", safe(phase)),
         "no sprint was started: only what has passed is carried over, with all that it depends on",
         NOTHING,
@@ -109,12 +109,12 @@ pub(crate) fn pin_lost(phase: &str, agent: &str, gone: bool, starting: bool) -> 
         )
     };
     let text = format!("the copy of what {} handed over with '{}' {what}", who(agent), safe(phase));
-    message(text, hint, NOTHING)
+    Message::new(text, hint, NOTHING)
 }
 
 /// Nothing was handed over.
 pub(crate) fn no_artifact(phase: &str) -> Message {
-    message(
+    Message::new(
         format!("'{}' has no artifact: nothing was handed over with it", safe(phase)),
         "what else is known of it is shown without --artifact",
         &["show", phase],
@@ -133,7 +133,7 @@ pub(crate) fn underway(
     } else {
         format!(", and {} took part in it", names(agents))
     };
-    message(
+    Message::new(
         format!(
             "sprint {} is unfinished: {done} of {phases} phases are done; {} began it{others}",
             safe(sprint),
@@ -152,12 +152,12 @@ pub(crate) fn underway(
 pub(crate) fn cannot_resume(sprint: &str, why: Unresumed) -> Message {
     let sprint = safe(sprint);
     match why {
-        Unresumed::Current => message(
+        Unresumed::Current => Message::new(
             format!("sprint {sprint} has not ended: it is the present one"),
             "no sprint was started: take part in that one",
             NEXT,
         ),
-        Unresumed::Passed => message(
+        Unresumed::Passed => Message::new(
             format!("nothing is left of sprint {sprint}: every phase has passed"),
             Hint::fixed(
                 "no sprint was started: whether another one begins is your human's decision",
@@ -170,7 +170,7 @@ pub(crate) fn cannot_resume(sprint: &str, why: Unresumed) -> Message {
 
 /// There is no such sprint.
 pub(crate) fn unknown_sprint(sprint: &str) -> Message {
-    message(
+    Message::new(
         format!("there is no sprint '{}'", safe(sprint)),
         "a sprint is named by its id, or by the time in it",
         &["status"],

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use jiff::{SignedDuration, Timestamp};
 
 use super::attempts::times;
-use super::board::{self, agent};
+use super::board::{self, Shown, agent};
 use super::columns::{columns, fit, fitted, padded};
 use super::format::Format;
 use super::text::{Paint, age, safe, wrapped};
@@ -29,15 +29,6 @@ const LEAST: usize = 6;
 /// Of what a phase waits for, fewer than so many are named where not all fit.
 const MAX_NAMED: usize = 8;
 
-/// Which phases are shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shown {
-    /// All of them.
-    All,
-    /// Those with something left to do.
-    Open,
-}
-
 /// The table: it fits the terminal, if it is for one.
 pub(crate) fn table(view: &View, shown: Shown, format: Format) -> String {
     let Format { now, out: paint, width, .. } = format;
@@ -50,7 +41,7 @@ pub(crate) fn table(view: &View, shown: Shown, format: Format) -> String {
     let goal = view.board.sprint.goal.as_ref();
     lines.extend(goal.map(|goal| fitted(format!("goal   {}", safe(goal)), width)));
     let row = |row| Row::of(view, row, now, width.is_some());
-    let is_shown = |row: &&BoardRow| shown == Shown::All || row.is_open();
+    let is_shown = |row: &&BoardRow| shown.has(row);
     let rows: Vec<Row<'_>> = all.iter().filter(is_shown).map(row).collect();
     let columns = Columns::of(&rows, width);
     for row in rows {

@@ -136,6 +136,11 @@ pub(crate) fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// `1 file`, `2 files`
+pub(crate) fn plural(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
 /// A commit as people read it.
 pub(crate) fn short(commit: &str) -> String {
     let short: String = commit.chars().take(12).collect();

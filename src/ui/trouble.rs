@@ -9,6 +9,7 @@ use super::attempts::times;
 use super::columns::{columns, fit, fitted};
 use super::phrases::who;
 use super::text::{Paint, age, list, safe, wrapped};
+use crate::record::sprint_time;
 use crate::rules::rows::{BoardRows, View};
 use crate::rules::trouble::Trouble;
 use crate::rules::{
@@ -50,8 +51,7 @@ pub(crate) fn headline(
 ) -> String {
     let board = &view.board;
     let id = &board.sprint.sprint_id;
-    let stamp = id.split_once('-').map_or(id.as_str(), |(_, stamp)| stamp);
-    let sprint = format!("sprint {}  ", safe(stamp));
+    let sprint = format!("sprint {}  ", safe(sprint_time(id)));
     let standing = word(rows);
     let since = board.sprint.started_at.map(|then| format!(" {}", age(now, then)));
     let since = since.unwrap_or_default();
@@ -101,7 +101,7 @@ pub(crate) fn lines(
         return Vec::new();
     }
     let mut out = Vec::new();
-    let mut messages = |text: &str, command: Option<String>| {
+    let mut add = |text: &str, command: Option<String>| {
         // A terminal that is hardly wider than the label is shown the words alone.
         let is_labelled = width.is_none_or(|width| width > 2 * STUCK.len());
         let label = if is_labelled { STUCK.len() } else { 0 };
@@ -121,15 +121,15 @@ pub(crate) fn lines(
         }
     };
     if rows.is_stuck() {
-        messages("nothing is ready, and nobody is at work", None);
+        add("nothing is ready, and nobody is at work", None);
     }
     let troubles: Vec<_> = rows.troubles().collect();
     for (id, trouble) in troubles.iter().take(MAX_TOLD) {
         let (text, command) = told(view, *id, *trouble, now);
-        messages(&text, command.map(|command| format!("git conductor {command}")));
+        add(&text, command.map(|command| format!("git conductor {command}")));
     }
     if troubles.len() > MAX_TOLD {
-        messages(&format!("and {} more phases", troubles.len() - MAX_TOLD), None);
+        add(&format!("and {} more phases", troubles.len() - MAX_TOLD), None);
     }
     out
 }

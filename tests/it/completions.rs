@@ -112,7 +112,8 @@ const OFFERS: &[(&str, &str, &[&str])] = &[
 ];
 
 /// Types into an interactive shell in a terminal of its own, with keys after each line that have
-/// all offers put on the line, and the line shown.
+/// all offers put on the line, and the line shown and forgotten. No key does that: while zsh shows
+/// it, the terminal itself would take `^U`.
 const TYPIST: &str = r#"
 zmodload zsh/zpty || exit 1
 heard() {
@@ -133,7 +134,6 @@ for line; do
   zpty -w -n shell "$line"$'\C-xa'
   heard ">@@"
   print -r -- "${${REPLY##*@@<}%%>@@*}"
-  zpty -w -n shell $'\C-u'
 done
 zpty -d shell
 "#;
@@ -145,7 +145,7 @@ PS1=
 bind 'set completion-query-items 0'
 bind 'set page-completions off'
 bind 'set enable-bracketed-paste off'
-bind -x '"\C-xp": printf "@@<%s>@@\n" "$READLINE_LINE"'
+bind -x '"\C-xp": printf "@@<%s>@@\n" "$READLINE_LINE"; READLINE_LINE='
 bind '"\C-xi": insert-completions'
 bind '"\C-xa": "\C-xi\C-xp"'
 "#;
@@ -161,7 +161,7 @@ zstyle ':completion:*' list-colors ''
 zle -C all-matches complete-word _generic
 zstyle ':completion:all-matches:*' completer _all_matches _complete
 zstyle ':completion:all-matches:*' insert yes
-shown() { print -r -- "@@<$BUFFER>@@"; zle -I }
+shown() { print -r -- "@@<$BUFFER>@@"; BUFFER=; zle -I }
 zle -N shown
 bindkey '^Xp' shown
 bindkey '^Xi' all-matches

@@ -6,7 +6,7 @@ use super::{Left, Noted, Records, SetUp, Synced};
 use crate::record::note::Note;
 use crate::record::{VERSION, Verdict};
 use crate::ui::columns::lined_up;
-use crate::ui::text::{moment, safe, zone};
+use crate::ui::text::{moment, plural, safe, zone};
 use crate::ui::{Answer, Format, Messages, stop};
 
 impl Answer for Records {
@@ -136,10 +136,6 @@ fn json(records: &Records) -> Value {
     })
 }
 
-fn plural(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
-}
-
 /// What `notes sync` came to.
 fn synced_text(synced: &Synced, messages: &mut Messages) -> String {
     for (sprint, phase, left) in synced.left.iter().take(MAX_LEFT) {
@@ -159,8 +155,8 @@ fn synced_text(synced: &Synced, messages: &mut Messages) -> String {
     }
     messages.line(&format!(
         "wrote {} and {} to '{}'",
-        plural(synced.written, "record"),
-        plural(synced.kept, "artifact"),
+        plural(synced.written as u64, "record"),
+        plural(synced.kept as u64, "artifact"),
         safe(&synced.reference)
     ));
     if let Some(remote) = &synced.pushed {

@@ -12,6 +12,7 @@ use crate::record::VERSION;
 use crate::rules::State;
 use crate::rules::attempts;
 use crate::rules::refusal::Retry;
+use crate::ui::board::Shown;
 use crate::ui::gate::checked_text;
 use crate::ui::refusals::sentence;
 use crate::ui::text::{age, safe};
@@ -240,7 +241,7 @@ fn look_at(input: &Input, limits: &Limits) -> String {
 pub(super) fn json(primer: Option<&Primer>, now: Timestamp) -> Value {
     let Some(primer) = primer else { return json!({"v": VERSION, "status": "no_sprint"}) };
     let board = &primer.view.board;
-    let whole = board::json(&primer.view, now);
+    let whole = board::json(&primer.view, Shown::All, now);
     json!({
         "v": VERSION,
         "sprint_id": board.sprint.sprint_id,

@@ -5,11 +5,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{Overview, Told};
-use crate::record::{Done, VERSION, Verdict};
+use crate::record::{Done, VERSION, Verdict, sprint_time};
 use crate::rules::rows::{BoardRow, BoardRows, RowState};
 use crate::rules::timeline::{End, Share, Span, Summary, Track, Work};
 use crate::rules::{Board, Life, LiveClaim, PhaseId, Standing, State};
 use crate::ui::board;
+use crate::ui::phrases::known;
 use crate::ui::table;
 use crate::ui::text::{duration, moment, safe, zone};
 
@@ -80,15 +81,10 @@ fn evidence(told: &Told, id: PhaseId, done: &Done) -> String {
         parts.push(format!("{}{hash}", safe(&done.artifact)));
     }
     if let Some(from) = &done.carried_from {
-        parts.push(format!("from sprint {}", safe(stamp(from))));
+        parts.push(format!("from sprint {}", safe(sprint_time(from))));
     }
     parts.retain(|part| !part.is_empty());
     parts.join("; ")
-}
-
-/// The time in a sprint's id, by which people call it.
-pub(super) fn stamp(id: &str) -> &str {
-    id.split_once('-').map_or(id, |(_, stamp)| stamp)
 }
 
 pub(super) const fn standing(standing: Standing) -> &'static str {
@@ -99,16 +95,11 @@ pub(super) const fn standing(standing: Standing) -> &'static str {
     }
 }
 
-/// An agent's name, or that it cannot be known.
-pub(super) fn named(agent: &str) -> String {
-    if agent.is_empty() { "unknown".to_owned() } else { safe(agent).into_owned() }
-}
-
 /// The facts at the top: what, and what it is.
 pub(super) fn facts(told: &Told) -> Vec<(&'static str, String)> {
     let (board, whole) = (&told.view.board, told.line.whole);
     let mut facts = vec![
-        ("Sprint", safe(stamp(&board.sprint.sprint_id)).into_owned()),
+        ("Sprint", safe(sprint_time(&board.sprint.sprint_id)).into_owned()),
         ("State", standing(board.standing()).to_owned()),
         ("Phases", format!("{} of {} done", board.done_count(), board.graph.count())),
         ("Begun", moment(whole.from)),
@@ -122,7 +113,7 @@ pub(super) fn facts(told: &Told) -> Vec<(&'static str, String)> {
         facts.push(("Begun by", safe(&board.sprint.started_by).into_owned()));
     }
     if let Some(from) = &board.sprint.from {
-        facts.push(("Takes up", format!("sprint {}", safe(stamp(from)))));
+        facts.push(("Takes up", format!("sprint {}", safe(sprint_time(from)))));
     }
     facts
 }
@@ -158,7 +149,7 @@ pub(super) fn left<'a>(told: &'a Told, track: &Track) -> Option<&'a LiveClaim> {
 
 /// What is said of one claim on the phase of `track`.
 pub(super) fn said(told: &Told, track: &Track, work: &Work) -> String {
-    let who = named(&work.agent);
+    let who = known(&work.agent);
     let how_long = work.span.map_or("for an unknown time".to_owned(), |span| {
         format!("from {} for {}", moment(span.from), duration(span.length()))
     });

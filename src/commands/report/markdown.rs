@@ -4,12 +4,14 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::facts::{Row, abouts, agents, facts, named, rows, said, stamp, standing, within};
+use super::facts::{Row, abouts, agents, facts, rows, said, standing, within};
 use super::{Overview, Told};
 use crate::commands::graph::{Form, drawing};
+use crate::record::sprint_time;
 use crate::rules::timeline::{End, Span, Track};
 use crate::ui::Format;
 use crate::ui::columns::{columns, padded};
+use crate::ui::phrases::known;
 use crate::ui::text::{duration, moment, safe};
 
 /// So many columns are those of the timeline.
@@ -46,7 +48,7 @@ pub(super) fn one(told: &Told, now: Timestamp) -> String {
     let line = &told.line;
     let title = board.sprint.goal.as_deref().filter(|goal| !goal.trim().is_empty());
     let title = title.map_or_else(
-        || format!("Sprint {}", stamp(&board.sprint.sprint_id)),
+        || format!("Sprint {}", sprint_time(&board.sprint.sprint_id)),
         |goal| goal.trim().to_owned(),
     );
     let mut out = format!("# {}\n\n", escaped(&safe(&title)));
@@ -95,7 +97,7 @@ pub(super) fn one(told: &Told, now: Timestamp) -> String {
         out += "\n## Agents\n\n";
         let share = agents(told).into_iter().map(|(share, whereabouts)| {
             let (completed, ended) = (share.completed.to_string(), share.ended.to_string());
-            let name = escaped(&named(&share.agent));
+            let name = escaped(&known(&share.agent));
             vec![name, whereabouts, duration(share.worked), completed, ended]
         });
         out += &table(&["agent", "now", "worked", "completed", "gave up or lost"], share);
@@ -157,10 +159,10 @@ pub(super) fn all(overview: &Overview) -> String {
     let mut out = String::from("# Sprints\n\n");
     let head = ["sprint", "goal", "state", "done", "took", "agents"];
     let cells = overview.sprints.iter().map(|it| {
-        let agents: Vec<String> = it.agents.iter().map(|agent| named(agent)).collect();
+        let agents: Vec<String> = it.agents.iter().map(|agent| known(agent)).collect();
         let failed = if it.failed > 0 { format!(", {} failed", it.failed) } else { String::new() };
         vec![
-            escaped(&safe(stamp(&it.sprint_id))),
+            escaped(&safe(sprint_time(&it.sprint_id))),
             escaped(&safe(it.goal.as_deref().unwrap_or_default())),
             standing(it.standing).to_owned(),
             format!("{} of {}{failed}", it.done, it.phases),
@@ -172,7 +174,7 @@ pub(super) fn all(overview: &Overview) -> String {
     if !overview.unreadable.is_empty() {
         out += "\nThese cannot be read, and are left out:\n\n";
         for id in &overview.unreadable {
-            _ = writeln!(out, "- {}", escaped(&safe(stamp(id))));
+            _ = writeln!(out, "- {}", escaped(&safe(sprint_time(id))));
         }
     }
     out

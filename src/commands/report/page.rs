@@ -4,11 +4,13 @@
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::facts::{Row, abouts, facts, left, named, rows, said, stamp, standing, within};
+use super::facts::{Row, abouts, facts, left, rows, said, standing, within};
 use super::picture::{class, glyph, picture};
 use super::{Overview, Told};
+use crate::record::sprint_time;
 use crate::rules::timeline::{End, Share, Span, Track, Work};
 use crate::rules::{Board, PhaseId};
+use crate::ui::phrases::known;
 use crate::ui::text::{duration, moment, safe};
 
 /// The page's only style.
@@ -39,7 +41,7 @@ fn page(title: &str, body: &Markup) -> String {
 pub(super) fn one(told: &Told, now: Timestamp) -> String {
     let board = &told.view.board;
     let goal = board.sprint.goal.as_deref().map(str::trim).filter(|goal| !goal.is_empty());
-    let name = format!("Sprint {}", safe(stamp(&board.sprint.sprint_id)));
+    let name = format!("Sprint {}", safe(sprint_time(&board.sprint.sprint_id)));
     let title = goal.map_or_else(|| name.clone(), |goal| safe(goal).into_owned());
     let all = told.view.rows(now);
     let body = html! {
@@ -224,7 +226,7 @@ fn agents(shares: &[(&Share, String)]) -> Markup {
         table role="table" aria-labelledby="agents" {
             (head(&["Agent", "Now", "Worked", "Completed", "Gave up or lost", ""]))
             tbody role="rowgroup" { @for (share, now) in shares { tr role="row" {
-                th role="rowheader" scope="row" { span.name { (named(&share.agent)) } }
+                th role="rowheader" scope="row" { span.name { (known(&share.agent)) } }
                 (wide("Now", now))
                 (cell("Worked", &duration(share.worked)))
                 (cell("Completed", &share.completed.to_string()))
@@ -246,21 +248,21 @@ pub(super) fn all(overview: &Overview) -> String {
         table role="table" aria-labelledby="sprints" {
             (head(&["Sprint", "Goal", "State", "Done", "Took", "Agents"]))
             tbody role="rowgroup" { @for it in &overview.sprints { tr role="row" {
-                th role="rowheader" scope="row" { span.name { (safe(stamp(&it.sprint_id))) } }
+                th role="rowheader" scope="row" { span.name { (safe(sprint_time(&it.sprint_id))) } }
                 (wide("Goal", &safe(it.goal.as_deref().unwrap_or_default())))
                 (cell("State", standing(it.standing)))
                 td role="cell" data-label="Done" {
                     span { (it.done) " of " (it.phases) @if it.failed > 0 { ", " (it.failed) " failed" } }
                 }
                 (cell("Took", &duration(it.elapsed)))
-                (wide("Agents", &it.agents.iter().map(|agent| named(agent)).collect::<Vec<_>>().join(", ")))
+                (wide("Agents", &it.agents.iter().map(|agent| known(agent)).collect::<Vec<_>>().join(", ")))
             } } }
         }
         @if !overview.unreadable.is_empty() {
             section aria-labelledby="unreadable" {
                 h2 #unreadable { "Left out" }
                 p { "These cannot be read:" }
-                ul { @for id in &overview.unreadable { li { span.name { (safe(stamp(id))) } } } }
+                ul { @for id in &overview.unreadable { li { span.name { (safe(sprint_time(id))) } } } }
             }
         }
     };

@@ -79,7 +79,7 @@ impl Supervisor {
         let mut stopping: Option<Stopping> = None;
         let mut is_alone = false;
         loop {
-            // Before it is looked for the children: one that ends after that look wakes this
+            // Read what is said before children are collected: one that ends after that wakes this
             // process again.
             self.hear();
             let reaped = descendants::reap(Some(self.command));

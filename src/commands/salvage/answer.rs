@@ -10,7 +10,7 @@ use crate::record::VERSION;
 use crate::record::salvage::Salvage;
 use crate::ui::columns::lined_up;
 use crate::ui::phrases::{names, who};
-use crate::ui::text::{Paint, age, moment, safe, short, visible, zone};
+use crate::ui::text::{Paint, age, moment, plural, safe, short, visible, zone};
 use crate::ui::{Answer, Format, Messages, stop};
 
 impl Answer for Kept {
@@ -45,10 +45,6 @@ impl Answer for Dropped {
 
 /// So many of those that were saved before are told of.
 const MAX_SHOWN: usize = 3;
-
-fn plural(count: u64, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
-}
 
 /// ` on wt/build, with 2 commits since it claimed`
 fn reached(salvage: &Salvage) -> String {
