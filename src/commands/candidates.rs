@@ -18,6 +18,9 @@ const MAX_WORD_BYTES: usize = 128;
 /// So many sprints are offered.
 const MAX_SPRINTS: usize = 50;
 
+/// So many branches and tags are offered.
+const MAX_REVISIONS: usize = 200;
+
 /// A word for the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Candidate {
@@ -169,6 +172,30 @@ pub(super) fn salvaged() -> Result<Vec<Candidate>, Failure> {
     Ok(kept.iter().filter_map(offer).take(MAX_SPRINTS).collect())
 }
 
+/// The remotes of the repository; it needs no store.
+///
+/// # Errors
+/// Not in a repository.
+pub(super) fn remotes() -> Result<Vec<Candidate>, Failure> {
+    let repo = super::context::need_repository()?;
+    Ok(plain(repo.remote_names(), "a remote"))
+}
+
+/// What can be said for a commit: branches and tags, the latest first; it needs no store.
+///
+/// # Errors
+/// Not in a repository; or what git says.
+pub(super) fn revisions() -> Result<Vec<Candidate>, Failure> {
+    let repo = super::context::need_repository()?;
+    Ok(plain(repo.branches_and_tags(MAX_REVISIONS)?, "a branch or tag"))
+}
+
+/// Those of the words that are plain.
+fn plain(words: Vec<String>, about: &str) -> Vec<Candidate> {
+    let offer = |word| Candidate { word, about: about.to_owned() };
+    words.into_iter().filter(|word| is_plain(word)).map(offer).collect()
+}
+
 /// The sprints that the store has, ended or not, the latest first.
 ///
 /// # Errors
@@ -194,9 +221,7 @@ pub(super) fn ended(global: &Global) -> Result<Vec<Candidate>, Failure> {
 /// Sprints, by the time in their ids.
 fn by_time(ids: Vec<String>, about: &str) -> Vec<Candidate> {
     let time = |id: String| sprint_time(&id).to_owned();
-    let offer = |word| Candidate { word, about: about.to_owned() };
-    let words = ids.into_iter().take(MAX_SPRINTS).map(time).filter(|word| is_plain(word));
-    words.map(offer).collect()
+    plain(ids.into_iter().take(MAX_SPRINTS).map(time).collect(), about)
 }
 
 /// How the list `typed` after `--phases` could go on: a phase of the default graph that is not in

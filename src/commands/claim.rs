@@ -265,7 +265,7 @@ fn claimed_text(
             let since =
                 granted.claim.claimed_at.map(|then| format!(", claimed {} ago", age(now, then)));
             messages.line(&format!("'{phase}' is already yours{}", since.unwrap_or_default()));
-            messages.hint(SUBAGENTS);
+            messages.hint(&SUBAGENTS);
         }
         (Change::TakeOver, Some(hold)) if hold.claim.agent != granted.claim.agent => {
             taken_over_text(granted, hold, salvaged.left.is_some(), messages);

@@ -129,7 +129,14 @@ fn meant(error: &clap::Error, args: &[OsString]) -> Option<String> {
         all.build();
         let one_of = named(&all, args).unwrap_or(&all);
         let names = one_of.get_subcommands().map(|known| known.get_name().to_owned());
-        near(ContextKind::InvalidSubcommand, &names.collect::<Vec<_>>())
+        let shows = one_of.find_subcommand("show");
+        let shows = shows.is_some_and(|show| show.get_positionals().next().is_some());
+        // What can be shown is often named without saying so.
+        near(ContextKind::InvalidSubcommand, &names.collect::<Vec<_>>()).or_else(|| {
+            let typed = words(ContextKind::InvalidSubcommand).pop()?;
+            let name = one_of.get_name();
+            (shows && name != "git-conductor").then(|| format!("{name} show {typed}"))
+        })
     } else if kind == ErrorKind::InvalidValue {
         near(ContextKind::InvalidValue, &words(ContextKind::ValidValue))
     } else if kind == ErrorKind::UnknownArgument {
@@ -142,12 +149,34 @@ fn meant(error: &clap::Error, args: &[OsString]) -> Option<String> {
     word.filter(|word| !HARM.contains(&word.as_str()))
 }
 
-/// The command that the first of `args` names which names one, or what that is to do.
+/// The command that `args` name, or what that is to do.
 fn named<'a>(commands: &'a clap::Command, args: &[OsString]) -> Option<&'a clap::Command> {
-    let words = args.iter().skip(1).filter_map(|arg| arg.to_str());
-    let mut words = words.take_while(|word| *word != "--");
-    let command = words.find_map(|word| commands.find_subcommand(word))?;
-    Some(words.find_map(|word| command.find_subcommand(word)).unwrap_or(command))
+    let mut words = args.iter().skip(1).map(|arg| arg.to_str().unwrap_or_default());
+    let command = commands.find_subcommand(first(commands, &mut words)?)?;
+    let action = first(command, &mut words).and_then(|word| command.find_subcommand(word));
+    Some(action.unwrap_or(command))
+}
+
+/// The first of the words that is no option of `command`, and no option's value.
+fn first<'a>(
+    command: &clap::Command,
+    words: &mut impl Iterator<Item = &'a str>,
+) -> Option<&'a str> {
+    while let Some(word) = words.next() {
+        if word == "--" {
+            return None;
+        }
+        let Some(name) = word.strip_prefix('-') else { return Some(word) };
+        let is_it = |arg: &&clap::Arg| {
+            arg.get_long().is_some_and(|long| name.strip_prefix('-') == Some(long))
+                || arg.get_short().is_some_and(|short| name == short.to_string())
+        };
+        let option = command.get_arguments().find(is_it);
+        if option.is_some_and(|arg| arg.get_action().takes_values()) {
+            words.next();
+        }
+    }
+    None
 }
 
 /// How the command that `args` name is used, and the command line that says more.

@@ -94,22 +94,43 @@ fn live(known: Command, typed: &ArgMatches) -> Command {
         pid: options.pid,
         store: options.store,
     });
-    let flag = |name: &str| {
-        let named = typed.subcommand();
-        named.is_some_and(|(_, typed)| matches!(typed.try_get_one(name), Ok(Some(true))))
+    let mut innermost = typed;
+    while let Some((_, inner)) = innermost.subcommand() {
+        innermost = inner;
+    }
+    let flag = |name: &str| matches!(innermost.try_get_one(name), Ok(Some(true)));
+    let before = Before {
+        // Who waits can name what is not open yet.
+        open: if flag("wait") { Wanted::All } else { Wanted::Open { takeover: flag("takeover") } },
+        all: flag("all"),
+        names: match innermost.try_get_many::<String>("names") {
+            Ok(Some(names)) => names.cloned().collect(),
+            Ok(None) | Err(_) => Vec::new(),
+        },
+        asker,
     };
-    // Who waits can name what is not open yet.
-    let open = if flag("wait") { Wanted::All } else { Wanted::Open { takeover: flag("takeover") } };
-    let known = known.mut_args(|arg| offering(arg, "", &asker, open));
+    let known = known.mut_args(|arg| offering(arg, "", &before));
     known.mut_subcommands(|command| {
         let name = command.get_name().to_owned();
-        let command = command.mut_args(|arg| offering(arg, &name, &asker, open));
-        command.mut_subcommands(|action| action.mut_args(|arg| offering(arg, &name, &asker, open)))
+        let command = command.mut_args(|arg| offering(arg, &name, &before));
+        command.mut_subcommands(|action| action.mut_args(|arg| offering(arg, &name, &before)))
     })
 }
 
+/// What stands before the cursor.
+struct Before {
+    asker: Global,
+    /// The phases that can be claimed with the options there.
+    open: Wanted,
+    /// Whether all are meant, so that none is named.
+    all: bool,
+    /// Those of several that are named already.
+    names: Vec<String>,
+}
+
 /// `arg` of `command`, with what it offers.
-fn offering(arg: Arg, command: &str, asker: &Global, open: Wanted) -> Arg {
+fn offering(arg: Arg, command: &str, before: &Before) -> Arg {
+    let Before { asker, open, all, names } = before;
     let who = asker.clone();
     let phases = |wanted| values(move || candidates::phases(&who, wanted).unwrap_or_default());
     // A path is for the shell to complete, which knows its `~` and its quotes.
@@ -117,7 +138,8 @@ fn offering(arg: Arg, command: &str, asker: &Global, open: Wanted) -> Arg {
         |order| ArgValueCompleter::new(move |_: &OsStr| vec![CompletionCandidate::new(order)]);
     let hint = arg.get_value_hint();
     let completer = match (command, arg.get_id().as_str()) {
-        ("claim" | "run", "phase") => phases(open),
+        ("unstuck", "phase") | ("salvage", "names") if *all => return arg,
+        ("claim" | "run", "phase") => phases(*open),
         ("complete" | "abort", "phase") => phases(Wanted::Mine),
         ("unstuck", "phase") => phases(Wanted::Claimed),
         (_, "phase") => phases(Wanted::All),
@@ -130,7 +152,15 @@ fn offering(arg: Arg, command: &str, asker: &Global, open: Wanted) -> Arg {
             let asker = asker.clone();
             ArgValueCompleter::new(move |typed: &OsStr| carried(&asker, typed))
         }
-        ("salvage", "name" | "names") => values(|| candidates::salvaged().unwrap_or_default()),
+        ("salvage", "name" | "names") => {
+            let named = names.clone();
+            values(move || {
+                let kept = candidates::salvaged().unwrap_or_default().into_iter();
+                kept.filter(|offer| !named.contains(&offer.word)).collect()
+            })
+        }
+        ("notes", "remote") => values(|| candidates::remotes().unwrap_or_default()),
+        ("notes", "rev") | (_, "commit") => values(|| candidates::revisions().unwrap_or_default()),
         (_, "sprint") => {
             let asker = asker.clone();
             values(move || candidates::sprints(&asker).unwrap_or_default())

@@ -193,7 +193,7 @@ fn show(rev: Option<&str>) -> Result<Records, Failure> {
     let repo = context::need_repository()?;
     let name = repo.notes_name()?;
     let commits = match rev {
-        Some(rev) => Some(repo.commits(rev)?),
+        Some(rev) => Some(repo.commits(rev).map_err(helped)?),
         None => None,
     };
     let mut all = Notes::default();
@@ -231,6 +231,14 @@ fn show(rev: Option<&str>) -> Result<Records, Failure> {
     records.dedup_by(|(_, one), (_, other)| one.id == other.id);
     let reference = name.as_str().to_owned();
     Ok(Records { reference, records, later: all.later(), odd })
+}
+
+/// A wrong command line, with where it is explained.
+fn helped(failure: Failure) -> Failure {
+    match failure.kind {
+        FailureKind::Usage => failure.hint("git conductor notes show -h"),
+        _ => failure,
+    }
 }
 
 /// Writes the record of a completion. Whatever comes of it, the completion stands.

@@ -30,6 +30,8 @@ pub(super) struct Session {
     pub(super) global: Global,
     options: Options,
     warning: Option<String>,
+    /// Whether nothing is said on standard error, whatever comes of it.
+    is_silent: bool,
     /// What to exit with where the command refuses or fails, if that is told apart from all others.
     refuses: Option<u8>,
     /// Where worktrees are by now that records name.
@@ -53,6 +55,7 @@ impl Session {
             global,
             options,
             warning: None,
+            is_silent: false,
             refuses: None,
             worktrees: None,
             last: None,
@@ -94,6 +97,11 @@ impl Session {
     /// Warns of something before the answer's own messages.
     pub(super) fn warn(&mut self, warning: Option<String>) {
         self.warning = warning;
+    }
+
+    /// Says nothing on standard error: the exit code alone tells of a failure.
+    pub(super) const fn be_silent(&mut self) {
+        self.is_silent = true;
     }
 
     /// Exits with `code` where the command refuses or fails; once it was run, its own exit code
@@ -155,10 +163,13 @@ impl Session {
                 printed.exit = code;
             }
         }
-        let printed = match &self.warning {
+        let mut printed = match &self.warning {
             Some(text) => printed.warning(text, format),
             None => printed,
         };
+        if self.is_silent {
+            printed.err.clear();
+        }
         let exit = printed.write();
         if let Some(last) = self.last {
             last();

@@ -19,7 +19,7 @@ use serde::Serialize;
 use super::context::{need_repository, text};
 use super::install::Change;
 use super::install::files::{self, There};
-use super::session::{Answered, Run, Session};
+use super::session::{Answered, Run, Session, misused};
 use crate::error::{Failure, FailureKind, Stop};
 use crate::host::agent;
 use crate::host::machine::Machine;
@@ -82,7 +82,7 @@ struct What {
     /// Hooks for the agent's settings instead of the skill
     #[arg(long)]
     hooks: bool,
-    /// Also refuse edits to an agent that holds no phase
+    /// With the hook that refuses edits to an agent that holds no phase
     #[arg(long, requires = "hooks")]
     edits: bool,
 }
@@ -232,8 +232,13 @@ fn put(request: &Request) -> Result<Skill, Stop> {
     if request.hooks { put_hooks(request) } else { put_skill(request) }
 }
 
-fn usage(text: &str) -> Stop {
-    Failure::new(FailureKind::Usage, text).hint("git conductor skill -h").into()
+fn usage(request: &Request, text: &str) -> Stop {
+    let action = match request {
+        Request { install: true, .. } => "install",
+        Request { uninstall: true, .. } => "uninstall",
+        _ => "show",
+    };
+    misused(text, &format!("git conductor skill {action} -h"))
 }
 
 fn reader(request: &Request) -> Result<Reader, Stop> {
@@ -246,7 +251,9 @@ fn reader(request: &Request) -> Result<Reader, Stop> {
         Some("codex") => Ok(Reader::Codex),
         Some("cursor") => Ok(Reader::Cursor),
         Some("gemini") => Ok(Reader::Gemini),
-        Some("ci") | None => Err(usage("no agent asks: say whose skills these are, with --for")),
+        Some("ci") | None => {
+            Err(usage(request, "no agent asks: say whose skills these are, with --for"))
+        }
         Some(_) => Ok(Reader::Other),
     }
 }
@@ -322,7 +329,9 @@ fn put_skill(request: &Request) -> Result<Skill, Stop> {
         done.push((path, change));
     }
     if request.uninstall && !request.dry_run && !leads_out {
-        files::prune(path.parent().unwrap_or(&path), &skills);
+        // A worktree has those directories for us alone, unless there is something else in them.
+        let kept = if request.project { &root } else { &skills };
+        files::prune(path.parent().unwrap_or(&path), kept);
     }
     Ok(Skill::Put { request: request.clone(), files: done, left: foreign, claude_md })
 }
@@ -331,7 +340,12 @@ fn put_skill(request: &Request) -> Result<Skill, Stop> {
 fn put_hooks(request: &Request) -> Result<Skill, Stop> {
     let reader = reader(request)?;
     let Some(name) = reader.settings() else {
-        return Err(usage("no hooks are known for this agent; without --install they are printed"));
+        let text = format!(
+            "no settings are known for this agent; \
+             'git conductor skill show --hooks --for {}' prints what belongs there",
+            reader.word()
+        );
+        return Err(usage(request, &text));
     };
     let root = root(request)?;
     let path = root.join(name);
@@ -450,10 +464,11 @@ fn root(request: &Request) -> Result<PathBuf, Stop> {
     if request.project {
         let repo = need_repository()?;
         let worktree = repo.worktree().map(Path::to_owned);
-        return worktree.ok_or_else(|| usage("--project needs a worktree, and this has none"));
+        return worktree
+            .ok_or_else(|| usage(request, "--project needs a worktree, and this has none"));
     }
     let home = text("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
-    home.ok_or_else(|| usage("HOME does not say where your own directory is"))
+    home.ok_or_else(|| usage(request, "HOME does not say where your own directory is"))
 }
 
 /// Whether a link stands on the way from `root` to `path`.

@@ -246,7 +246,10 @@ fn given(text: &str) -> Result<Written, Failure> {
     };
     parsed.map_err(|error| {
         Failure::new(FailureKind::Usage, format!("invalid phase graph: {error}"))
-            .hint("no sprint was started; make up no phases: ask whoever gave you these")
+            .hint(Hint::fixed(
+                "no sprint was started; make up no phases: ask whoever gave you these",
+                "no sprint was started; correct that, as the examples show",
+            ))
             .hint("git conductor start -h")
     })
 }

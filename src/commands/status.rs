@@ -30,7 +30,8 @@ use crate::ui::{self, Answer, Format, Messages, table};
 /// With --open it leaves out what is done and has passed, also of JSON. With --short
 /// it is one line for a prompt or a status line: how many phases are done, who is at
 /// what, what is ready; nothing without a sprint. A name with ! after it is of an
-/// owner whose process is gone, one with ? of an owner who may be.
+/// owner whose process is gone, one with ? of an owner who may be. It says nothing on
+/// standard error: where it fails its exit code tells so, and status alone says why.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(
     verbatim_doc_comment,
@@ -51,6 +52,9 @@ pub(super) struct StatusArgs {
 impl Run for StatusArgs {
     /// Shows the board, once or whenever it changes.
     fn run(self, session: &mut Session) -> Answered {
+        if self.short && !session.json() {
+            session.be_silent();
+        }
         let context = session.store()?;
         let warning = setting_warning(&context);
         if self.watch {
@@ -122,7 +126,7 @@ impl Answer for Open {
     }
 }
 
-/// The board in one line; nothing without a sprint, and never anything beside it.
+/// The board in one line; nothing without a sprint.
 #[derive(Debug)]
 pub struct Short(pub Option<View>);
 

@@ -4,12 +4,13 @@ use serde_json::{Map, Value, json};
 
 use super::session::{Answered, Run, Session};
 use super::{Context, salvage};
-use crate::error::Stop;
+use crate::error::{self, Failure, Stop};
 use crate::record::VERSION;
 use crate::rules::{Life, Refusal, State};
 use crate::store::change::Freed;
+use crate::ui::output::{stop_json, stop_text};
 use crate::ui::text::safe;
-use crate::ui::{Answer, Format, Messages, attempts};
+use crate::ui::{Answer, Format, Messages, attempts, stop};
 
 /// Free a phase whose owner is gone
 ///
@@ -21,14 +22,14 @@ use crate::ui::{Answer, Format, Messages, attempts};
 #[derive(Debug, Clone, clap::Args)]
 #[command(
     verbatim_doc_comment,
+    group = clap::ArgGroup::new("which").args(["phase", "all"]).required(true),
     after_help = "Examples:\n  git conductor unstuck build\n  git conductor unstuck --all"
 )]
 pub(super) struct UnstuckArgs {
     /// The phase
-    #[arg(required_unless_present = "all")]
     phase: Option<String>,
     /// Every phase whose owner is provably gone
-    #[arg(long, conflicts_with_all = ["phase", "force"])]
+    #[arg(long, conflicts_with = "force")]
     all: bool,
     /// Also from an owner that may be alive, and after too many attempts
     #[arg(long)]
@@ -54,22 +55,29 @@ fn unstuck(context: &Context, phase: &str, force: bool) -> Result<Unstuck, Stop>
 }
 
 /// Frees every phase whose owner is provably gone. Where another was faster with one, that one is
-/// as the other has left it.
+/// as the other has left it; one that cannot be freed does not keep the rest.
+///
+/// # Errors
+/// What kept all of them from being freed.
 fn all(context: &Context) -> Result<AllUnstuck, Stop> {
     let board = context.store.board()?.ok_or(Refusal::NoSprint {})?;
     let is_left = |id: &_| match board.state(*id) {
         State::Claimed(claim) => claim.life == Life::Dead,
         State::Pending | State::Done(_) => false,
     };
-    let mut all = Vec::new();
+    let (mut freed, mut failed) = (Vec::new(), Vec::new());
     for id in board.graph.ids().filter(is_left) {
-        match unstuck(context, &board.graph.phase(id).name, false) {
-            Ok(unstuck) if unstuck.freed.hold.is_some() => all.push(unstuck),
-            Ok(_) | Err(Stop::Refused(_)) => {}
-            Err(stop) => return Err(stop),
+        let phase = &board.graph.phase(id).name;
+        match unstuck(context, phase, false) {
+            Ok(unstuck) if unstuck.freed.hold.is_some() => freed.push(unstuck),
+            Ok(_) | Err(Stop::Refused(_) | Stop::Declined(_)) => {}
+            Err(Stop::Failed(failure)) => failed.push((phase.clone(), failure)),
         }
     }
-    Ok(AllUnstuck(all))
+    if freed.is_empty() && !failed.is_empty() {
+        return Err(failed.swap_remove(0).1.into());
+    }
+    Ok(AllUnstuck { freed, failed })
 }
 
 /// A phase was freed.
@@ -125,21 +133,38 @@ impl Answer for Unstuck {
     }
 }
 
-/// All phases whose owners were gone were freed, in the board's order.
+/// The phases whose owners were gone, in the board's order.
 #[derive(Debug)]
-pub struct AllUnstuck(pub Vec<Unstuck>);
+pub struct AllUnstuck {
+    /// Those that were freed.
+    pub freed: Vec<Unstuck>,
+    /// Those that could not be, and why.
+    pub failed: Vec<(String, Failure)>,
+}
 
 impl Answer for AllUnstuck {
     fn text(&self, _: Format, messages: &mut Messages) -> String {
-        if self.0.is_empty() {
+        if self.freed.is_empty() {
             messages.line("no phase is held by an owner that is gone");
         }
-        self.0.iter().for_each(|unstuck| unstuck.messages(messages));
-        "OK\n".to_owned()
+        self.freed.iter().for_each(|unstuck| unstuck.messages(messages));
+        for (phase, failure) in &self.failed {
+            messages.line(&format!("'{phase}' could not be freed"));
+            stop_text(&stop::failure(failure), messages);
+        }
+        if self.failed.is_empty() { "OK\n".to_owned() } else { String::new() }
     }
 
     fn json(&self, _: Format) -> Value {
-        let freed: Vec<_> = self.0.iter().map(Unstuck::facts).collect();
-        json!({"v": VERSION, "ok": true, "freed": freed})
+        let freed: Vec<_> = self.freed.iter().map(Unstuck::facts).collect();
+        let Some((_, failure)) = self.failed.first() else {
+            return json!({"v": VERSION, "ok": true, "freed": freed});
+        };
+        let failed: Vec<&str> = self.failed.iter().map(|(phase, _)| phase.as_str()).collect();
+        stop_json(&stop::failure(failure), json!({"freed": freed, "failed": failed}))
+    }
+
+    fn exit(&self) -> u8 {
+        self.failed.first().map_or(error::OK, |(_, failure)| failure.kind.exit())
     }
 }

@@ -16,8 +16,10 @@ use super::env::Env;
 use crate::error::{Failure, FailureKind, Hint};
 
 /// What to do where the current directory is of no use.
-pub const GO_THERE: &str =
-    "'cd' to the repository that you were told to work in, or name it: 'git -C DIR conductor ...'";
+pub const GO_THERE: Hint = Hint::fixed(
+    "'cd' to the repository that you were told to work in, or name it: 'git -C DIR conductor ...'",
+    "'cd' to a repository, or name it: 'git -C DIR conductor ...'",
+);
 
 /// The largest `.git` file that git itself reads.
 const MAX_GITFILE_BYTES: u64 = 1 << 20;

@@ -54,6 +54,18 @@ impl Repo {
         self.snapshot_with(self.open_gix().as_ref(), commit)
     }
 
+    /// The short names of branches and tags, those of which a commit is the latest first; at most
+    /// `count` of them. One git child.
+    ///
+    /// # Errors
+    /// What git says.
+    pub fn branches_and_tags(&self, count: usize) -> Result<Vec<String>, Failure> {
+        let mut git = self.git();
+        git.args(["for-each-ref", "--format=%(refname:short)", "--sort=-creatordate"]);
+        git.arg(format!("--count={count}")).args(["refs/heads", "refs/tags"]);
+        Ok(child::stdout(&mut git)?.to_str_lossy().lines().map(str::to_owned).collect())
+    }
+
     fn snapshot_with(
         &self,
         gix: Option<&gix::Repository>,

@@ -4,8 +4,8 @@
 //! values, so that a test can walk every reachable state. Reading order: [`graph`], [`board`],
 //! [`identity`], [`request`], [`reasons`], [`refusal`], [`attempts`], [`decide()`], [`gate`],
 //! [`notes`], [`push`], [`rounds`], [`evidence`], [`others`], [`next`], [`prospect`], [`waiting`],
-//! [`lost`], [`trouble`], [`rows`] (all that is shown of a phase), [`layers`], [`timeline`]; [`spec`]
-//! and [`strict`] read graphs that people write.
+//! [`lost`], [`trouble`], [`rows`] (all that is shown of a phase), [`layers`], [`timeline`];
+//! [`spec`] and [`strict`] read graphs that people write.
 
 pub mod attempts;
 pub mod board;

@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::attempts;
-use super::phrases::{FAILED, NO_CHECKER, NOTHING, ago, names, who};
+use super::phrases::{self, NO_CHECKER, NOTHING, ago, names, who};
 use super::text::{age, duration, list, safe};
 use crate::error::{Hint, Message};
 use crate::rules::graph::Handover;
@@ -13,11 +13,6 @@ use crate::rules::others::{Advice, Alive, ClaimedPhase, Prospect};
 
 /// The command that waits for whatever opens.
 pub(crate) const WAIT: &[&str] = &["next", "--claim", "--wait", "--timeout", "90s"];
-/// What there is to do where only a person can go on.
-const HOW_TO_GO_ON: Hint = Hint::fixed(
-    "how to go on is your human's decision: tell them, and stop",
-    "how to go on is for you to decide: 'git conductor unstuck PHASE' gives it new attempts",
-);
 /// When nothing has happened for this long, a person should know.
 const QUIET: SignedDuration = SignedDuration::from_hours(1);
 
@@ -112,6 +107,7 @@ pub(crate) fn quiet(last_change: Option<Timestamp>, now: Timestamp) -> Option<Hi
 fn advised(
     prospect: &Prospect,
     claimed: &[ClaimedPhase],
+    failed: &[String],
     exhausted: &[String],
     now: Timestamp,
 ) -> (Hint, Vec<String>) {
@@ -171,8 +167,11 @@ fn advised(
                 format!("{needs}: let another one do it"),
             ))
         }
-        (Advice::Person, ..) if exhausted.is_empty() => nothing(FAILED),
-        (Advice::Person, ..) => nothing(HOW_TO_GO_ON),
+        (Advice::Person, ..) => nothing(match (exhausted, failed) {
+            ([phase, ..], _) => attempts::no_more(phase),
+            ([], [phase, ..]) => phrases::failed(phase),
+            ([], []) => NO_CHECKER,
+        }),
     }
 }
 
@@ -184,7 +183,7 @@ pub(crate) fn nothing_ready(
     exhausted: &[String],
     prospect: &Prospect,
 ) -> Message {
-    let (hint, command) = advised(prospect, claimed, exhausted, now);
+    let (hint, command) = advised(prospect, claimed, failed, exhausted, now);
     let text = if !claimed.is_empty() {
         let besides =
             if exhausted.is_empty() { String::new() } else { attempts::besides(exhausted) };
@@ -204,11 +203,7 @@ pub(crate) fn not_for_you(
     claimed: &[ClaimedPhase],
     prospect: &Prospect,
 ) -> Message {
-    let (hint, command) = if prospect.advice == Advice::Person {
-        (NO_CHECKER, Vec::new())
-    } else {
-        advised(prospect, claimed, &[], now)
-    };
+    let (hint, command) = advised(prospect, claimed, &[], &[], now);
     let at_work = if claimed.is_empty() {
         String::new()
     } else {

@@ -22,11 +22,16 @@ const MAX_LISTED: usize = 10;
 /// So many characters of a reason stand in one line.
 const MAX_REASON_CHARS: usize = 300;
 
-/// What an agent is told where only a person can go on.
-pub(crate) const STOP: Hint = Hint::fixed(
-    "whether it is tried again is your human's decision: tell them, and stop",
-    "whether it is tried again is for you to decide: 'git conductor unstuck PHASE --force' allows it",
-);
+/// What there is to say of an exhausted phase: only a person can go on.
+pub(crate) fn no_more(phase: &str) -> Hint {
+    Hint::new(
+        format!("whether '{phase}' is tried again is your human's decision: tell them, and stop"),
+        format!(
+            "whether '{phase}' is tried again is for you to decide: \
+             'git conductor unstuck {phase} --force' allows it"
+        ),
+    )
+}
 
 /// `1 attempt`, `2 attempts`
 pub(crate) fn times(count: u64) -> String {
@@ -126,7 +131,7 @@ pub(crate) fn exhausted(
         times(attempts),
         last.unwrap_or_default()
     );
-    Message::new(text, STOP, NOTHING)
+    Message::new(text, no_more(phase), NOTHING)
 }
 
 /// What is said where nothing is left but what is exhausted, or waits for it.

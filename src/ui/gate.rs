@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::messages::Messages;
-use super::phrases::{FAILED, NEXT, NOTHING, ago, names, namesake, owner, who, you};
+use super::phrases::{self, NEXT, NOTHING, ago, names, namesake, owner, who, you};
 use super::text::{list, safe, short};
 use crate::error::{Hint, Message};
 use crate::rules::gate::{Checked, CheckedBy};
@@ -139,7 +139,8 @@ pub(crate) fn denied(phase: &str, why: &GateDenied, now: Timestamp) -> Message {
                 who(agent),
                 ago(now, *at)
             );
-            Message::new(said(text), if sprint.is_some() { FAILED_BEFORE } else { FAILED }, NOTHING)
+            let hint = if sprint.is_some() { FAILED_BEFORE } else { phrases::failed(&what) };
+            Message::new(said(text), hint, NOTHING)
         }
         GateDenied::OtherCommit { agent, done_at, going_out, forward } => {
             let said = other_commit(phase, agent, done_at.as_deref(), going_out.as_deref());
@@ -184,9 +185,9 @@ fn unclaimed(phase: &str, waits_for: &[Wait]) -> Message {
         return Message::new(text, hint, &["claim", phase]);
     }
     let waits: Vec<String> = waits_for.iter().map(|wait| wait.phase.clone()).collect();
-    if waits_for.iter().any(|wait| wait.state == "failed") {
+    if let Some(wait) = waits_for.iter().find(|wait| wait.state == "failed") {
         let text = format!("{text}, which waits for {}", names(&waits));
-        return Message::new(text, FAILED, NOTHING);
+        return Message::new(text, phrases::failed(&wait.phase), NOTHING);
     }
     Message::new(
         format!("{text}, which waits for {}", names(&waits)),

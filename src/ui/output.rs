@@ -109,7 +109,12 @@ fn answered(answer: &dyn Answer, format: Format) -> Printed {
 pub fn refused(stop: &Stop, format: Format) -> Printed {
     let mut messages = Messages::new(format);
     let message = stop::stop(stop, format.now);
-    let out = if format.json { one_line(&stop_json(stop, &message)) } else { String::new() };
+    let facts = match stop {
+        Stop::Refused(refusal) => serde_json::to_value(refusal).unwrap_or_default(),
+        Stop::Declined(refusal) => refusal.facts(),
+        Stop::Failed(_) => Value::Null,
+    };
+    let out = if format.json { one_line(&stop_json(&message, facts)) } else { String::new() };
     stop_text(&message, &mut messages);
     Printed { out, err: messages.err, exit: message.exit, ..Printed::default() }
 }
@@ -119,7 +124,8 @@ pub(crate) fn one_line(value: &Value) -> String {
     if value.is_null() { String::new() } else { format!("{}\n", safe_json(&value.to_string())) }
 }
 
-fn stop_text(message: &StopMessage, messages: &mut Messages) {
+/// Why a command did nothing, or not all.
+pub(crate) fn stop_text(message: &StopMessage, messages: &mut Messages) {
     if message.is_error {
         messages.error(&message.text);
     } else {
@@ -130,7 +136,8 @@ fn stop_text(message: &StopMessage, messages: &mut Messages) {
     }
 }
 
-fn stop_json(stop: &Stop, message: &StopMessage) -> Value {
+/// The same for programs; `facts` is an object or null.
+pub(crate) fn stop_json(message: &StopMessage, facts: Value) -> Value {
     let mut value = json!({
         "v": VERSION,
         "ok": false,
@@ -140,11 +147,6 @@ fn stop_json(stop: &Stop, message: &StopMessage) -> Value {
         "do": message.command,
         "retry": message.retry,
     });
-    let facts = match stop {
-        Stop::Refused(refusal) => serde_json::to_value(refusal).unwrap_or_default(),
-        Stop::Declined(refusal) => refusal.facts(),
-        Stop::Failed(_) => Value::Null,
-    };
     if let (Some(object), Value::Object(facts)) = (value.as_object_mut(), facts) {
         object.extend(facts);
     }

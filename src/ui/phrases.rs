@@ -82,12 +82,13 @@ pub(crate) fn namesake(holder: &OwnerFacts) -> Option<Hint> {
 }
 
 /// What there is to say of a failed phase.
-pub(crate) const FAILED: Hint = Hint::fixed(
-    "what waits for a failed phase stays closed; \
-     how to go on is your human's decision: tell them, and stop",
-    "what waits for a failed phase stays closed; \
-     'git conductor start --from PHASE' begins the next round with that phase",
-);
+pub(crate) fn failed(phase: &str) -> Hint {
+    const CLOSED: &str = "what waits for a failed phase stays closed";
+    Hint::new(
+        format!("{CLOSED}; how to go on is your human's decision: tell them, and stop"),
+        format!("{CLOSED}; 'git conductor start --from {phase}' begins the next round with it"),
+    )
+}
 
 /// What there is to do about a check of work whose author is unknown.
 pub(crate) const NO_CHECKER: Hint = Hint::fixed(
@@ -105,5 +106,7 @@ pub(crate) fn you(holder: &OwnerFacts) -> String {
 }
 
 /// What a subagent does: nothing but a name tells it from the agent that began it.
-pub(crate) const SUBAGENTS: &str = "a subagent is an agent of its own: it gives its own name with every call, \
-    --agent NAME/2";
+pub(crate) const SUBAGENTS: Hint = Hint::fixed(
+    "a subagent is an agent of its own: it gives its own name with every call, --agent NAME/2",
+    "to hold another one as well, do so under another name: --agent NAME",
+);

@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::phrases::{
-    FAILED, NEXT, NO_CHECKER, NOTHING, SUBAGENTS, ago, names, namesake, owner, who, you,
+    NEXT, NO_CHECKER, NOTHING, SUBAGENTS, ago, failed, names, namesake, owner, who, you,
 };
 use super::text::{duration, list, safe, spent};
 use super::{advice, attempts, gate, rounds};
@@ -173,11 +173,12 @@ fn blocked(
     };
     let waits = list(&waits_for.iter().map(one).collect::<Vec<_>>());
     let text = format!("'{phase}' is not open: it waits for {waits}");
-    if waits_for.iter().any(|wait| wait.state == "failed") {
-        return Message::new(text, FAILED, NOTHING);
+    let is = |state| waits_for.iter().find(|wait| wait.state == state);
+    if let Some(wait) = is("failed") {
+        return Message::new(text, failed(&wait.phase), NOTHING);
     }
-    if waits_for.iter().any(|wait| wait.state == "exhausted") {
-        return Message::new(text, attempts::STOP, NOTHING);
+    if let Some(wait) = is("exhausted") {
+        return Message::new(text, attempts::no_more(&wait.phase), NOTHING);
     }
     if let Some(dead) = dead {
         let (hint, command) = advice::take_over(dead);
@@ -271,7 +272,12 @@ fn lost(now: Timestamp, phase: &str, holder: Option<&OwnerFacts>, ended: Option<
         Hint::fixed(
             "stop working on it; nothing was done, and your files are as they were: \
              tell your human what you have",
-            "nothing was done, and your files are as they were: show the new owner what you have",
+            if holder.is_some() {
+                "nothing was done, and your files are as they were: show the new owner what you have"
+            } else {
+                "nothing was done, and your files are as they were: \
+                 see 'git conductor status' before you go on"
+            },
         ),
         NOTHING,
     )
@@ -280,9 +286,17 @@ fn lost(now: Timestamp, phase: &str, holder: Option<&OwnerFacts>, ended: Option<
 fn alive(now: Timestamp, phase: &str, holder: &OwnerFacts) -> Message {
     Message::new(
         format!("'{phase}' cannot be freed: {}", owner(now, holder)),
-        Hint::fixed(
+        Hint::new(
             "leave it to its owner and take another phase; if it must be freed, tell your human",
-            "leave it to its owner and take another phase; if it must be freed, end that owner first",
+            match holder.alive {
+                Alive::Unknown => format!(
+                    "leave it to its owner; if you know that that one has ended, \
+                     'git conductor unstuck {phase} --force' frees it"
+                ),
+                Alive::Yes | Alive::No => {
+                    "leave it to its owner; if it must be freed, end that owner first".to_owned()
+                }
+            },
         ),
         NEXT,
     )
@@ -307,11 +321,17 @@ fn live_claims(now: Timestamp, claims: &[ClaimedPhase], starting: bool) -> Messa
             "a sprint is going on, and a new one would take their phases away: take part in it";
         return Message::new(text, hint, NEXT);
     }
-    let hint = Hint::fixed(
-        "the end of the sprint would take their phases away: tell your human, and stop",
-        "the end of the sprint would take their phases away: let them finish, or end them first",
-    );
-    Message::new(text, hint, NOTHING)
+    let takes = "the end of the sprint would take their phases away";
+    let unseen = claims.iter().find(|held| held.holder.alive == Alive::Unknown);
+    let person = match unseen {
+        Some(held) => format!(
+            "{takes}: let them finish; if you know that one has ended, \
+             'git conductor unstuck {} --force' frees its phase",
+            held.phase
+        ),
+        None => format!("{takes}: let them finish, or end them first"),
+    };
+    Message::new(text, Hint::new(format!("{takes}: tell your human, and stop"), person), NOTHING)
 }
 
 fn holding(now: Timestamp, phase: &str, since: Option<Timestamp>, handover: Handover) -> Message {
@@ -320,7 +340,7 @@ fn holding(now: Timestamp, phase: &str, since: Option<Timestamp>, handover: Hand
         advice::go_on(phase, handover),
         NOTHING,
     );
-    said.hints.push(SUBAGENTS.into());
+    said.hints.push(SUBAGENTS);
     said
 }
 

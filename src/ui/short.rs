@@ -9,6 +9,9 @@ use crate::rules::rows::{BoardRow, RowState, View};
 /// At most so many phases are named of those at work, and of those of one kind.
 const MAX_NAMED: usize = 3;
 
+/// So many columns it has at most where nobody knows how many there are.
+const MAX_COLUMNS: usize = 200;
+
 /// The line, with a line feed.
 pub(crate) fn line(view: &View, format: Format) -> String {
     let board = &view.board;
@@ -50,8 +53,7 @@ pub(crate) fn line(view: &View, format: Format) -> String {
     if rows.is_stuck() {
         parts.push("stuck".to_owned());
     }
-    let line = parts.join(" ");
-    let line = format.width.map_or_else(|| line.clone(), |width| fit(&line, width));
+    let line = fit(&parts.join(" "), format.width.unwrap_or(MAX_COLUMNS));
     format!("{line}\n")
 }
 

@@ -120,7 +120,8 @@ fn advice(kind: FailureKind) -> Option<Hint> {
         FailureKind::Tampered | FailureKind::Unreadable => Hint::fixed(
             "the store was damaged, or changed by something else: \
              ask your human to look, and mend nothing yourself",
-            "the store was damaged, or changed by something else: 'git conductor doctor' says more",
+            "the store was damaged, or changed by something else: \
+             restore what is named there, or end the sprint by moving it out of the way",
         ),
         FailureKind::ForeignOwner => Hint::fixed(
             "whether its owner is to be trusted is your human's decision: tell them, and stop",
@@ -136,7 +137,7 @@ fn advice(kind: FailureKind) -> Option<Hint> {
         ),
         FailureKind::Git => Hint::fixed(
             "nothing was done; change or remove nothing yourself: tell your human, and stop",
-            "nothing was done",
+            "nothing was done: mend that first, and run it again",
         ),
         FailureKind::Usage | FailureKind::Io => return None,
     })

@@ -46,6 +46,10 @@ fn scene() -> Scene {
     scene.sandbox.set("GIT_CONDUCTOR_PID", pid);
     scene.sandbox.set("TERM", "dumb");
     scene.sandbox.write("repo/folder/inside", "");
+    scene.sandbox.git("repo", ["branch", "topic"]);
+    for remote in ["origin", "fork"] {
+        scene.sandbox.git("repo", ["remote", "add", remote, "/nowhere"]);
+    }
     for (name, place) in FILES {
         let text = std::fs::read(Path::new(COMPLETIONS).join(name)).unwrap();
         scene.sandbox.write(Path::new("home").join(place), text);
@@ -75,6 +79,11 @@ const OFFERS: &[(&str, &str, &[&str])] = &[
     ("repo", "git conductor abort ", &["build"]),
     ("repo", "git conductor --agent nobody complete ", &[]),
     ("repo", "git conductor unstuck ", &["build", "docs", "qa"]),
+    ("repo", "git conductor unstuck --all ", &[]),
+    ("repo", "git conductor notes sync --remote ", &["fork", "origin"]),
+    ("repo", "git conductor notes setup --remote o", &["origin"]),
+    ("repo", "git conductor notes show ", &["main", "topic"]),
+    ("repo", "git conductor guard --commit t", &["topic"]),
     ("repo", "git conductor guard s", &["ship"]),
     ("repo", "git conductor guard ", &["ann", "build", "docs", "last", "qa", "ship", "think"]),
     ("repo", "git conductor hooks ", &["install", "status", "uninstall"]),

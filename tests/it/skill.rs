@@ -201,6 +201,13 @@ fn it_goes_where_the_agent_reads_skills_and_away_again() {
     };
     let none = run(&["install"]);
     assert_eq!(none.status.code(), Some(129), "no agent asks");
+    let err = String::from_utf8(none.stderr).unwrap();
+    assert!(err.ends_with("hint: git conductor skill install -h\n"), "{err}");
+    let unknown = run(&["install", "--hooks", "--for", "other"]);
+    let err = String::from_utf8(unknown.stderr).unwrap();
+    let (_, says) = err.split_once("'git conductor skill ").unwrap();
+    let (shows, _) = says.split_once('\'').unwrap();
+    assert!(run(&shows.split(' ').collect::<Vec<_>>()).status.success(), "{err}");
     for (who, dir) in [("claude", ".claude"), ("codex", ".agents"), ("opencode", ".agents")] {
         let path = home.join(dir).join("skills/git-conductor/SKILL.md");
         let dry = run(&["install", "--for", who, "--dry-run"]);
@@ -242,7 +249,8 @@ fn a_project_gets_tracked_files_and_a_block() {
     scene.does("codex-2", &args(&["uninstall"]));
     let agents = std::fs::read_to_string(scene.sandbox.join("repo/AGENTS.md")).unwrap();
     assert_eq!(agents, "# Rules\n");
-    assert!(!scene.sandbox.join("repo/.claude/skills/git-conductor").exists());
+    // Directories that were made for it go with it.
+    assert!(!scene.sandbox.join("repo/.claude").exists());
     // An empty file of somebody's is not one that held our block only.
     scene.sandbox.write("repo/AGENTS.md", "");
     scene.does("codex-2", &args(&["uninstall"]));
@@ -253,7 +261,6 @@ fn a_project_gets_tracked_files_and_a_block() {
     assert!(!scene.sandbox.join("repo/AGENTS.md").exists());
     scene.sandbox.write("repo/AGENTS.md", "# Rules\n");
     // What leads out of the worktree is not followed, and then nothing is changed.
-    std::fs::remove_dir_all(scene.sandbox.join("repo/.claude")).unwrap();
     std::fs::create_dir(scene.sandbox.join("outside")).unwrap();
     std::os::unix::fs::symlink("../outside", scene.sandbox.join("repo/.claude")).unwrap();
     let refused = scene.said("codex-2", &args(&["install"]));

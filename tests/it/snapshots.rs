@@ -438,6 +438,15 @@ fn guesses() {
     scene.sprint("build,review");
     for (args, meant) in [
         (&["staus"][..], Some("status")),
+        // Of what follows, nothing is the command.
+        (&["hook", "install"], Some("hooks")),
+        (&["--agent", "status", "note", "show"], Some("notes")),
+        (&["skil", "install"], Some("skill")),
+        (&["salvage", "shwo", "drop"], Some("show")),
+        // What can be shown is named without saying so.
+        (&["notes", "HEAD"], Some("notes show HEAD")),
+        (&["salvage", "build"], Some("salvage show build")),
+        (&["hooks", "build"], None),
         (&["clam"], Some("claim")),
         (&["next", "--clam"], Some("--claim")),
         (&["verify", "--al"], Some("--all")),

@@ -625,3 +625,14 @@ fn a_person_has_words_of_their_own() {
         }
     }
 }
+
+/// A command in a message names the phase that is meant: it is there to be pasted.
+#[test]
+fn no_message_leaves_the_phase_open() {
+    let is_message = |source: &&Source| source.path.starts_with("ui/");
+    for source in sources().iter().filter(is_message) {
+        for (number, line) in source.code_lines() {
+            assert!(!line.contains("PHASE"), "src/{}:{number}: {line}", source.path);
+        }
+    }
+}
