@@ -324,6 +324,7 @@ fn outcomes(board: &Board, id: PhaseId) -> Vec<Case> {
                 },
             };
             let names = vec![kept[0].short_name()];
+            let freed_phase = freed.phase.clone();
             let unknown = UnknownSalvage { name: hold.claim.worktree.clone(), kept: names };
             let (inputs, nameless, picked) = (vec![input], true, Picked::First);
             vec![
@@ -339,7 +340,13 @@ fn outcomes(board: &Board, id: PhaseId) -> Vec<Case> {
                     finish: finish(board, id),
                 }),
                 ok(Aborted(vec![freed.clone()])),
-                ok(AllUnstuck(vec![Unstuck { freed, left, made_up: Vec::new() }])),
+                ok(AllUnstuck {
+                    freed: vec![Unstuck { freed, left, made_up: Vec::new() }],
+                    failed: vec![(
+                        freed_phase,
+                        Failure::new(FailureKind::Io, hold.claim.agent.clone()),
+                    )],
+                }),
                 ok(Kept(kept.clone())),
                 ok(look),
                 ok(Dropped(kept)),

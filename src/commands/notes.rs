@@ -235,10 +235,10 @@ fn show(rev: Option<&str>) -> Result<Records, Failure> {
 
 /// A wrong command line, with where it is explained.
 fn helped(failure: Failure) -> Failure {
-    match failure.kind {
-        FailureKind::Usage => failure.hint("git conductor notes show -h"),
-        _ => failure,
+    if failure.kind == FailureKind::Usage {
+        return failure.hint("git conductor notes show -h");
     }
+    failure
 }
 
 /// Writes the record of a completion. Whatever comes of it, the completion stands.
