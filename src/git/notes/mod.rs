@@ -189,13 +189,13 @@ impl Notes<'_> {
             return Ok(());
         }
         reader.without(repo.fetch_missing(other, theirs.commit));
-        let mut notes = Tree::load(&mut reader, theirs.tree)?;
+        let notes = Tree::load(&mut reader, theirs.tree)?;
         for (object, note) in notes.all(&mut reader)? {
             let known = self.tree.get(&mut reader, object)?;
             let note = match known {
                 Some(known) if known == note => continue,
                 None => match notes.fresh(note) {
-                    Some(text) => self.tree.add(text.to_owned())?,
+                    Some(text) => self.tree.add(text)?,
                     None => note,
                 },
                 Some(known) => {
@@ -392,7 +392,7 @@ impl Repo {
                 reader.without(self.fetch_missing(name, tip.commit));
                 Tree::load(reader, tip.tree)?
             }
-            None => Tree::new(self.hash_kind()),
+            None => Tree::load(&mut reader.borrow_mut(), ObjectId::empty_tree(self.hash_kind()))?,
         };
         Ok(Notes { name, reader: Rc::clone(reader), tree, tip, merged: Vec::new() })
     }

@@ -1,195 +1,81 @@
-//! A tree of notes with the layout that git gives it (`notes.c`): as many directories as git would
-//! make, read no further than it would read them.
+//! A tree of notes with the layout that git gives it, by `gix-note`: as many directories as git
+//! would make, read no further than git would read them.
 //!
-//! In memory the notes are leaves of a tree that branches by hexadecimal digits; a directory that
-//! nobody has looked into is one leaf. A branch begins where two leaves share a digit. A node whose
-//! 16 places are all branches or such directories has many notes below it, and so gets a level of
-//! directories, of two digits each.
+//! That crate does not list notes, and refuses a tree that has a note on one object in several
+//! directories. git makes one text of those, and so does this module, for the whole tree at once.
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::io::Read;
 
-use gix::hash::ObjectId;
-use gix::objs::Kind;
+use gix::bstr::{BString, ByteSlice as _};
+use gix::error::{Error, message};
+use gix::hash::{ObjectId, oid};
+use gix::objs::tree::{Editor, EntryMode};
+use gix::objs::{Data, Find, Kind, Tree as Entries, TreeRefIter, Write};
+use gix_note::State;
 
 use super::objects::{MAX_OBJECT_BYTES, Pack, Reader, object_id};
 use crate::error::{Failure, FailureKind};
 use crate::record::note::united;
 
-/// What stands in one place of a node.
-#[derive(Default)]
-enum Place {
-    #[default]
-    Empty,
-    Node(Box<[Place; 16]>),
-    /// A note: the object that it is on, and its blob.
-    Note(ObjectId, ObjectId),
-    /// A directory that has not been read: the bytes that its path stands for, and its tree.
-    Directory(Vec<u8>, ObjectId),
-}
-
-/// The notes of one reference.
-pub(super) struct Tree {
-    hash: gix::hash::Kind,
-    root: [Place; 16],
-    /// What is no note, by its path; it is kept.
-    others: BTreeMap<Vec<u8>, (Vec<u8>, ObjectId)>,
-    /// What is to be written.
-    pack: Pack,
-    /// How many trees have been read.
-    trees: usize,
-}
-
 /// The most trees that are read: trees that hold each other many times over have no end.
 const MAX_TREES: usize = 100_000;
 
-/// The digit at `level` of what an id begins with.
-fn digit(bytes: &[u8], level: usize) -> usize {
-    let byte = bytes.get(level / 2).copied().unwrap_or_default();
-    usize::from(if level.is_multiple_of(2) { byte >> 4 } else { byte & 0x0f })
-}
-
-impl Place {
-    fn key(&self) -> &[u8] {
-        match self {
-            Self::Empty | Self::Node(_) => &[],
-            Self::Note(object, _) => object.as_slice(),
-            Self::Directory(prefix, _) => prefix,
-        }
-    }
+/// The notes of one reference.
+pub(super) struct Tree {
+    state: State,
+    /// What was changed since it was read: `gix-note` forgets that after an error.
+    changed: BTreeMap<ObjectId, ObjectId>,
+    objects: Objects,
 }
 
 impl Tree {
-    pub(super) fn new(hash: gix::hash::Kind) -> Self {
-        let root = std::array::from_fn(|_| Place::Empty);
-        Self { hash, root, others: BTreeMap::new(), pack: Pack::default(), trees: 0 }
-    }
-
-    /// The notes in the tree `id`.
+    /// The notes in the tree `id`, which may be the empty one.
     pub(super) fn load(reader: &mut Reader, id: ObjectId) -> Result<Self, Failure> {
-        let mut tree = Self::new(id.kind());
-        tree.unpack(reader, &[], id)?;
-        Ok(tree)
+        let objects = Objects { hash: id.kind(), ..Objects::default() };
+        let access = objects.with(reader);
+        let state = match State::new(id, &access) {
+            Ok(state) => state,
+            Err(error) => {
+                let refused = access.refused(error)?;
+                objects.straightened(reader, id, &refused)?
+            }
+        };
+        Ok(Self { state, changed: BTreeMap::new(), objects })
     }
 
-    /// Reads the directory `prefix` and puts what is in it into its places.
-    fn unpack(&mut self, reader: &mut Reader, prefix: &[u8], id: ObjectId) -> Result<(), Failure> {
-        self.trees += 1;
-        if self.trees > MAX_TREES {
-            return Err(Failure::new(FailureKind::Git, "there are too many trees of notes"));
-        }
-        let content = reader.read(id, Kind::Tree)?;
-        for entry in entries(&content, self.hash) {
-            let (mode, name, id) = entry.ok_or_else(|| {
-                Failure::new(FailureKind::Git, format!("cannot understand the tree {id}"))
-            })?;
-            let is_tree = mode == b"40000";
-            match unhex(name).map(|rest| [prefix, &rest].concat()) {
-                Some(whole)
-                    if whole.len() == self.hash.len_in_bytes() && mode.starts_with(b"10") =>
-                {
-                    let object = ObjectId::try_from(whole.as_slice())
-                        .map_err(|error| Failure::new(FailureKind::Git, error.to_string()))?;
-                    self.insert(reader, Place::Note(object, id))?;
-                }
-                Some(whole)
-                    if name.len() == 2 && is_tree && whole.len() < self.hash.len_in_bytes() =>
-                {
-                    self.insert(reader, Place::Directory(whole, id))?;
-                }
-                _ => {
-                    let mut path: Vec<u8> = prefix.iter().flat_map(|byte| hex(&[*byte])).collect();
-                    path = path.chunks(2).flat_map(|two| [two, b"/"].concat()).collect();
-                    path.extend_from_slice(name);
-                    self.others.insert(path, (mode.to_owned(), id));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn insert(&mut self, reader: &mut Reader, leaf: Place) -> Result<(), Failure> {
-        let mut level = 0;
-        let mut places = &mut self.root;
-        loop {
-            if let Place::Directory(prefix, id) = &leaf
-                && prefix.len() * 2 <= level
-            {
-                // Some of its notes stood outside of it.
-                let (prefix, id) = (prefix.clone(), *id);
-                return self.unpack(reader, &prefix, id);
-            }
-            let at = digit(leaf.key(), level);
-            if matches!(places[at], Place::Node(_)) {
-                let Place::Node(node) = &mut places[at] else { return Ok(()) };
-                (places, level) = (node, level + 1);
-                continue;
-            }
-            let place = &mut places[at];
-            match std::mem::take(place) {
-                Place::Empty | Place::Node(_) => {
-                    *place = leaf;
-                    return Ok(());
-                }
-                Place::Note(object, old) if leaf.key() == object.as_slice() => {
-                    let Place::Note(_, new) = leaf else { return Ok(()) };
-                    let note = if old == new { old } else { self.join(reader, old, new)? };
-                    return self.replace(object, note);
-                }
-                // What lies in it is needed.
-                Place::Directory(prefix, id) if leaf.key().starts_with(&prefix) => {
-                    self.unpack(reader, &prefix, id)?;
-                    return self.insert(reader, leaf);
-                }
-                Place::Note(object, note) => match leaf {
-                    Place::Directory(prefix, id) if object.as_slice().starts_with(&prefix) => {
-                        *place = Place::Note(object, note);
-                        return self.unpack(reader, &prefix, id);
-                    }
-                    Place::Empty | Place::Node(_) | Place::Note(..) | Place::Directory(..) => {
-                        *place = branch(Place::Note(object, note), level + 1);
-                    }
-                },
-                other @ Place::Directory(..) => *place = branch(other, level + 1),
-            }
-        }
-    }
-
-    /// Makes one text of two notes on the same object, which stood in different directories.
-    fn join(
+    /// Does something with the notes; once more where they must be put straight for it.
+    fn with<T>(
         &mut self,
         reader: &mut Reader,
-        one: ObjectId,
-        other: ObjectId,
-    ) -> Result<ObjectId, Failure> {
-        match self.text(reader, one)?.zip(self.text(reader, other)?) {
-            Some((one, other)) => self.add(united(&one, &other)),
-            None => Ok(one),
-        }
-    }
-
-    /// Puts `note` where the digits of `object` lead to.
-    fn replace(&mut self, object: ObjectId, note: ObjectId) -> Result<(), Failure> {
-        let mut places = &mut self.root;
-        let mut level = 0;
-        loop {
-            match &mut places[digit(object.as_slice(), level)] {
-                Place::Node(below) => (places, level) = (below, level + 1),
-                place @ (Place::Empty | Place::Note(..) | Place::Directory(..)) => {
-                    *place = Place::Note(object, note);
-                    return Ok(());
-                }
+        act: impl Fn(&mut State, &Access<'_>) -> gix::Result<T>,
+    ) -> Result<T, Failure> {
+        let access = self.objects.with(reader);
+        let refused = match act(&mut self.state, &access) {
+            Ok(done) => return Ok(done),
+            Err(error) => access.refused(error)?,
+        };
+        let root = self.state.root_tree_id();
+        self.state = self.objects.straightened(reader, root, &refused)?;
+        let access = self.objects.with(reader);
+        let mut again = || {
+            for (object, note) in &self.changed {
+                self.state.edit(*object, Some(*note), &access)?;
             }
-        }
+            act(&mut self.state, &access)
+        };
+        again().map_err(|error| access.failure(&error))
     }
 
     /// Has a blob written with the rest.
     pub(super) fn add(&mut self, text: Vec<u8>) -> Result<ObjectId, Failure> {
-        self.pack.add(self.hash, Kind::Blob, text)
+        self.objects.pack.borrow_mut().add(self.objects.hash, Kind::Blob, text)
     }
 
     /// What a blob with this content is called.
     pub(super) fn id_of(&self, content: &[u8]) -> Result<ObjectId, Failure> {
-        object_id(self.hash, Kind::Blob, content)
+        object_id(self.objects.hash, Kind::Blob, content)
     }
 
     /// The text of the note `id`; `None` if it is no text, or too long.
@@ -198,17 +84,12 @@ impl Tree {
         reader: &mut Reader,
         id: ObjectId,
     ) -> Result<Option<Vec<u8>>, Failure> {
-        if let Some(text) = self.fresh(id) {
-            return Ok(Some(text.to_owned()));
-        }
-        let found = reader.find(&id.to_string())?;
-        let found = found.ok_or_else(|| reader.missing(id))?;
-        Ok(found.content.filter(|_| found.kind == Kind::Blob))
+        self.objects.text(reader, id)
     }
 
     /// The text of a note that is still to be written.
-    pub(super) fn fresh(&self, id: ObjectId) -> Option<&[u8]> {
-        self.pack.content(id)
+    pub(super) fn fresh(&self, id: ObjectId) -> Option<Vec<u8>> {
+        self.objects.pack.borrow().content(id).map(<[u8]>::to_owned)
     }
 
     /// The blob of the note on `object`, if there is one.
@@ -217,24 +98,7 @@ impl Tree {
         reader: &mut Reader,
         object: ObjectId,
     ) -> Result<Option<ObjectId>, Failure> {
-        'again: loop {
-            let mut places = &mut self.root;
-            let mut level = 0;
-            loop {
-                let place = &mut places[digit(object.as_slice(), level)];
-                match place {
-                    Place::Node(below) => (places, level) = (below, level + 1),
-                    Place::Note(known, note) if *known == object => return Ok(Some(*note)),
-                    Place::Directory(prefix, _) if object.as_slice().starts_with(prefix) => {
-                        if let Place::Directory(prefix, id) = std::mem::take(place) {
-                            self.unpack(reader, &prefix, id)?;
-                        }
-                        continue 'again;
-                    }
-                    Place::Empty | Place::Note(..) | Place::Directory(..) => return Ok(None),
-                }
-            }
-        }
+        self.with(reader, |state, access| state.get(&object, access))
     }
 
     /// Puts `note` on `object`, in the place of any other.
@@ -244,219 +108,209 @@ impl Tree {
         object: ObjectId,
         note: ObjectId,
     ) -> Result<(), Failure> {
-        if self.get(reader, object)?.is_none() {
-            return self.insert(reader, Place::Note(object, note));
-        }
-        self.replace(object, note)
+        self.with(reader, |state, access| state.edit(object, Some(note), access))?;
+        self.changed.insert(object, note);
+        Ok(())
     }
 
     /// All notes: the objects that they are on, and their blobs. Everything is read.
-    pub(super) fn all(
-        &mut self,
-        reader: &mut Reader,
-    ) -> Result<Vec<(ObjectId, ObjectId)>, Failure> {
-        let mut found = Vec::new();
-        self.walk(reader, 0, true, &mut Vec::new(), &mut |leaf| {
-            if let Leaf::Note { object, note, .. } = leaf {
-                found.push((object, note));
-            }
-        })?;
-        Ok(found)
+    pub(super) fn all(&self, reader: &mut Reader) -> Result<Vec<(ObjectId, ObjectId)>, Failure> {
+        let (mut notes, _) = self.objects.everything(reader, self.state.root_tree_id())?;
+        notes.extend(&self.changed);
+        Ok(notes.into_iter().collect())
     }
 
     /// The id of the outermost tree, and what must be written for it to be there.
     pub(super) fn write(mut self, reader: &mut Reader) -> Result<(ObjectId, Pack), Failure> {
-        let mut leaves = Vec::new();
-        self.walk(reader, 0, false, &mut Vec::new(), &mut |leaf| leaves.push(leaf))?;
-        let mut top = Directory::default();
-        for (path, (mode, id)) in &self.others {
-            let parts: Vec<&[u8]> = path.split(|&byte| byte == b'/').collect();
-            top.put(&parts, mode.clone(), *id);
-        }
-        for leaf in leaves {
-            let (key, fanout, mode, id) = match leaf {
-                Leaf::Note { object, note, fanout } => {
-                    (hex(object.as_slice()), fanout, b"100644".to_vec(), note)
-                }
-                Leaf::Directory { prefix, id } => {
-                    (hex(&prefix), prefix.len() - 1, b"40000".to_vec(), id)
-                }
-            };
-            let (directories, name) = key.split_at(2 * fanout);
-            let parts: Vec<&[u8]> = directories.chunks(2).chain([name]).collect();
-            top.put(&parts, mode, id);
-        }
-        let id = top.write(&mut self.pack, self.hash)?;
-        Ok((id, self.pack))
-    }
-
-    /// Tells `each` of everything below the node at `path`, in git's order of reading. A directory
-    /// is told as a whole where git would leave it, which it does not below `fanout` levels of
-    /// them, unless `whole` asks for every note.
-    fn walk(
-        &mut self,
-        reader: &mut Reader,
-        fanout: usize,
-        whole: bool,
-        path: &mut Vec<usize>,
-        each: &mut dyn FnMut(Leaf),
-    ) -> Result<(), Failure> {
-        let level = path.len();
-        let branches = |place: &Place| matches!(place, Place::Node(_) | Place::Directory(..));
-        let mut fanout = fanout;
-        if let Some(places) = self.node(path)
-            && level.is_multiple_of(2)
-            && level <= 2 * fanout
-            && places.iter().all(branches)
-        {
-            fanout += 1;
-        }
-        for n in 0..16 {
-            while let Some(places) = self.node(path) {
-                match &mut places[n] {
-                    Place::Empty => break,
-                    Place::Node(_) => {
-                        path.push(n);
-                        self.walk(reader, fanout, whole, path, each)?;
-                        path.pop();
-                        break;
-                    }
-                    Place::Note(object, note) => {
-                        each(Leaf::Note { object: *object, note: *note, fanout });
-                        break;
-                    }
-                    Place::Directory(prefix, id) if level < 2 * fanout && !whole => {
-                        each(Leaf::Directory { prefix: prefix.clone(), id: *id });
-                        break;
-                    }
-                    place @ Place::Directory(..) => {
-                        if let Place::Directory(prefix, id) = std::mem::take(place) {
-                            self.unpack(reader, &prefix, id)?;
-                        }
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The node that the digits `path` lead to.
-    fn node(&mut self, path: &[usize]) -> Option<&mut [Place; 16]> {
-        let mut places = &mut self.root;
-        for n in path {
-            let Place::Node(node) = &mut places[*n] else { return None };
-            places = node;
-        }
-        Some(places)
+        let root = self.with(reader, |state, access| state.write(access))?;
+        Ok((root, self.objects.pack.into_inner()))
     }
 }
 
-/// What a walk tells of.
-enum Leaf {
-    Note { object: ObjectId, note: ObjectId, fanout: usize },
-    Directory { prefix: Vec<u8>, id: ObjectId },
-}
-
-/// A node with one leaf in it.
-fn branch(leaf: Place, level: usize) -> Place {
-    let mut node = std::array::from_fn(|_| Place::Empty);
-    let n = digit(leaf.key(), level);
-    node[n] = leaf;
-    Place::Node(Box::new(node))
-}
-
-/// A tree that is to be written.
+/// Objects, those of the repository and those that are to be written.
 #[derive(Default)]
-struct Directory {
-    directories: BTreeMap<Vec<u8>, Directory>,
-    entries: BTreeMap<Vec<u8>, (Vec<u8>, ObjectId)>,
+struct Objects {
+    hash: gix::hash::Kind,
+    pack: RefCell<Pack>,
+    /// How many trees have been read.
+    trees: Cell<usize>,
 }
 
-impl Directory {
-    fn put(&mut self, path: &[&[u8]], mode: Vec<u8>, id: ObjectId) {
-        match path {
-            [] => {}
-            [name] => {
-                self.entries.insert((*name).to_owned(), (mode, id));
+/// What is no note: its path, its mode and its object.
+type Others = Vec<(BString, EntryMode, ObjectId)>;
+
+impl Objects {
+    fn with<'a>(&'a self, reader: &'a mut Reader) -> Access<'a> {
+        Access { objects: self, reader: RefCell::new(reader), failure: RefCell::default() }
+    }
+
+    /// The content of the tree `id`.
+    fn tree(&self, reader: &mut Reader, id: ObjectId) -> Result<Vec<u8>, Failure> {
+        if let Some(content) = self.pack.borrow().content(id) {
+            return Ok(content.to_owned());
+        }
+        if id == ObjectId::empty_tree(self.hash) {
+            return Ok(Vec::new());
+        }
+        self.trees.set(self.trees.get() + 1);
+        if self.trees.get() > MAX_TREES {
+            return Err(Failure::new(FailureKind::Git, "there are too many trees of notes"));
+        }
+        reader.read(id, Kind::Tree)
+    }
+
+    fn text(&self, reader: &mut Reader, id: ObjectId) -> Result<Option<Vec<u8>>, Failure> {
+        if let Some(text) = self.pack.borrow().content(id) {
+            return Ok(Some(text.to_owned()));
+        }
+        let found = reader.find(&id.to_string())?;
+        let found = found.ok_or_else(|| reader.missing(id))?;
+        Ok(found.content.filter(|_| found.kind == Kind::Blob))
+    }
+
+    /// All that is in the tree `root`: notes by the objects that they are on, those on the same
+    /// object as one, and what is no note.
+    fn everything(
+        &self,
+        reader: &mut Reader,
+        root: ObjectId,
+    ) -> Result<(BTreeMap<ObjectId, ObjectId>, Others), Failure> {
+        let (mut notes, mut others) = (BTreeMap::new(), Vec::new());
+        let (all_digits, mut unread) = (self.hash.len_in_hex(), vec![(Vec::new(), root)]);
+        while let Some((digits, id)) = unread.pop() {
+            let content = self.tree(reader, id)?;
+            for entry in TreeRefIter::from_bytes(&content, self.hash) {
+                let entry = entry.map_err(|_| {
+                    Failure::new(FailureKind::Git, format!("cannot understand the tree {id}"))
+                })?;
+                let (mode, name, oid) = (entry.mode, entry.filename, entry.oid.to_owned());
+                let is_hex = name.iter().all(u8::is_ascii_hexdigit);
+                let whole = [&digits, name.as_bytes()].concat();
+                if is_hex && mode.is_blob() && whole.len() == all_digits {
+                    let object = ObjectId::from_hex(&whole)
+                        .map_err(|error| Failure::new(FailureKind::Git, error.to_string()))?;
+                    let note = match notes.get(&object) {
+                        Some(other) if *other != oid => self.joined(reader, *other, oid)?,
+                        _ => oid,
+                    };
+                    notes.insert(object, note);
+                } else if is_hex && mode.is_tree() && name.len() == 2 && whole.len() < all_digits {
+                    unread.push((whole, oid));
+                } else {
+                    let directories = digits.chunks(2).flat_map(|two| [two, b"/"]);
+                    let path: Vec<&[u8]> = directories.chain([name.as_bytes()]).collect();
+                    others.push((path.concat().into(), mode, oid));
+                }
             }
-            [first, rest @ ..] => {
-                self.directories.entry((*first).to_owned()).or_default().put(rest, mode, id);
+        }
+        Ok((notes, others))
+    }
+
+    /// Makes one text of two notes on the same object.
+    fn joined(
+        &self,
+        reader: &mut Reader,
+        one: ObjectId,
+        other: ObjectId,
+    ) -> Result<ObjectId, Failure> {
+        match self.text(reader, one)?.zip(self.text(reader, other)?) {
+            Some((one, other)) => {
+                self.pack.borrow_mut().add(self.hash, Kind::Blob, united(&one, &other))
             }
+            None => Ok(one),
         }
     }
 
-    fn write(self, pack: &mut Pack, hash: gix::hash::Kind) -> Result<ObjectId, Failure> {
-        let mut entries = self.entries;
-        for (name, directory) in self.directories {
-            let id = directory.write(pack, hash)?;
-            entries.insert(name, (b"40000".to_vec(), id));
+    /// The notes in the tree `root`, which `gix-note` refused with `error`, each in one place.
+    fn straightened(
+        &self,
+        reader: &mut Reader,
+        root: ObjectId,
+        error: &Error,
+    ) -> Result<State, Failure> {
+        let (notes, others) = self.everything(reader, root)?;
+        let access = self.with(reader);
+        let again = || {
+            let mut editor = Editor::new(Entries::empty(), &access, self.hash);
+            for (path, mode, id) in &others {
+                editor.upsert(path.split_str("/"), mode.kind(), *id)?;
+            }
+            let mut state = State::new(editor.write(|tree| access.write(tree))?, &access)?;
+            for (object, note) in &notes {
+                state.edit(*object, Some(*note), &access)?;
+            }
+            state.write(&access)?;
+            Ok(state)
+        };
+        again().map_err(|_: Error| access.failure(error))
+    }
+}
+
+/// Access to objects, as `gix` wants it.
+struct Access<'a> {
+    objects: &'a Objects,
+    reader: RefCell<&'a mut Reader>,
+    /// Why an object could not be read.
+    failure: RefCell<Option<Failure>>,
+}
+
+impl Access<'_> {
+    /// The error of `gix-note` about what it has read; or why that could not be read.
+    fn refused(self, error: Error) -> Result<Error, Failure> {
+        self.failure.into_inner().map_or(Ok(error), Err)
+    }
+
+    /// What went wrong, after an error.
+    fn failure(&self, error: &Error) -> Failure {
+        let own = self.failure.take();
+        own.unwrap_or_else(|| Failure::new(FailureKind::Git, error.to_string()))
+    }
+}
+
+impl Find for Access<'_> {
+    fn try_find<'b>(&self, id: &oid, buffer: &'b mut Vec<u8>) -> gix::Result<Option<Data<'b>>> {
+        match self.objects.tree(&mut self.reader.borrow_mut(), id.to_owned()) {
+            Ok(content) => {
+                *buffer = content;
+                let object_hash = self.objects.hash;
+                Ok(Some(Data { kind: Kind::Tree, object_hash, data: buffer }))
+            }
+            Err(failure) => {
+                let text = message!("{failure}");
+                self.failure.replace(Some(failure));
+                Err(text.into())
+            }
         }
-        // git sorts the name of a tree as if it ended with a slash.
-        let sorted: BTreeMap<Vec<u8>, _> = entries
-            .into_iter()
-            .map(|(name, (mode, id))| {
-                let slash: &[u8] = if mode == b"40000" { b"/" } else { b"" };
-                ([name.as_slice(), slash].concat(), (name, mode, id))
-            })
-            .collect();
+    }
+}
+
+impl Write for Access<'_> {
+    fn write_stream(&self, kind: Kind, size: u64, from: &mut dyn Read) -> gix::Result<ObjectId> {
+        if size > MAX_OBJECT_BYTES {
+            return Err(message("there are too many notes in one directory").into());
+        }
         let mut content = Vec::new();
-        for (name, mode, id) in sorted.into_values() {
-            content.extend_from_slice(&mode);
-            content.push(b' ');
-            content.extend_from_slice(&name);
-            content.push(0);
-            content.extend_from_slice(id.as_slice());
-        }
-        if content.len() as u64 > MAX_OBJECT_BYTES {
-            return Err(Failure::new(
-                FailureKind::Git,
-                "there are too many notes in one directory",
-            ));
-        }
-        pack.add(hash, Kind::Tree, content)
+        from.read_to_end(&mut content).map_err(Error::from_error)?;
+        let added = self.objects.pack.borrow_mut().add(self.objects.hash, kind, content);
+        added.map_err(|failure| message!("{failure}").into())
     }
-}
 
-/// Mode, name and id.
-type Entry<'a> = (&'a [u8], &'a [u8], ObjectId);
-
-/// The entries of a tree; `None` in the place of what cannot be read.
-fn entries(content: &[u8], hash: gix::hash::Kind) -> impl Iterator<Item = Option<Entry<'_>>> {
-    let mut rest = content;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let entry = entry(&mut rest, hash.len_in_bytes());
-        if entry.is_none() {
-            rest = &[];
-        }
-        Some(entry)
-    })
-}
-
-fn entry<'a>(rest: &mut &'a [u8], length: usize) -> Option<Entry<'a>> {
-    let blank = rest.iter().position(|&byte| byte == b' ')?;
-    let (mode, named) = rest.split_at(blank);
-    let end = named.iter().position(|&byte| byte == 0)?;
-    let name = &named[1..end];
-    let (id, after) = named[end + 1..].split_at_checked(length)?;
-    *rest = after;
-    Some((mode, name, ObjectId::try_from(id).ok()?))
-}
-
-/// The bytes that hexadecimal digits, in any case, stand for.
-fn unhex(text: &[u8]) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(2) {
-        return None;
+    fn write_buf_with_known_id(
+        &self,
+        kind: Kind,
+        from: &[u8],
+        _: ObjectId,
+    ) -> gix::Result<ObjectId> {
+        self.write_buf(kind, from)
     }
-    let digit =
-        |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    text.chunks(2).map(|two| Some(digit(&two[0])? << 4 | digit(&two[1])?)).collect()
-}
 
-fn hex(bytes: &[u8]) -> Vec<u8> {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = |byte: &u8| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 0x0f)]];
-    bytes.iter().flat_map(digits).collect()
+    fn write_stream_with_known_id(
+        &self,
+        kind: Kind,
+        size: u64,
+        from: &mut dyn Read,
+        _: ObjectId,
+    ) -> gix::Result<ObjectId> {
+        self.write_stream(kind, size, from)
+    }
 }
