@@ -89,8 +89,7 @@ impl Table for Processes {
             let entry = read_stat(&self.unread, &format!("/proc/{pid}/stat"));
             return entry.filter(|entry| entry.pid == pid);
         }
-        // Its session is not asked for: a leader outside of the pid namespace is 0 here, which
-        // rustix's `getsid` takes to be impossible.
+        // Its session is not asked for: 0, of a leader outside of the PID namespace, says nothing.
         (self.exists(pid) == Some(true)).then(|| Entry { pid, ..Entry::default() })
     }
 

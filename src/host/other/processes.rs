@@ -1,8 +1,6 @@
 //! A process table of numbers: whether one is there, and which session it is in.
 
-use rustix::process::Pid;
-
-use crate::host::posix::{self, number};
+use crate::host::posix::{self, number, session_of};
 use crate::host::process::{Entry, Seat, Table, Unread};
 use crate::host::vars::Vars;
 
@@ -61,11 +59,6 @@ impl Table for Processes {
     fn exists(&self, pid: i64) -> Option<bool> {
         posix::exists(pid)
     }
-}
-
-/// The session of `pid`, or of this process; 0 when it cannot be known.
-fn session_of(pid: Option<Pid>) -> i64 {
-    rustix::process::getsid(pid).map_or(0, |pid| i64::from(pid.as_raw_pid()))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use rustix::process::{Pid, getpgid};
+use nix::unistd::{Pid, getpgid};
 use rustix::termios::{LocalModes, tcgetattr, tcgetpgrp};
 
 use super::Bench;
@@ -42,10 +42,11 @@ impl Terminal {
     fn foreground(&mut self, bench: &Bench) {
         self.after("fg\n", "fg");
         let begun = Instant::now();
-        let pid = bench.read("pid").trim().parse().ok().and_then(Pid::from_raw);
+        let pid = bench.read("pid").trim().parse().ok().map(Pid::from_raw);
         let has_it = |keys: &std::fs::File| {
             let modes = tcgetattr(keys).unwrap().local_modes;
-            tcgetpgrp(keys).ok() == getpgid(pid).ok() && modes.contains(LocalModes::ICANON)
+            let held = tcgetpgrp(keys).map(rustix::process::Pid::as_raw_pid).ok();
+            held == getpgid(pid).map(Pid::as_raw).ok() && modes.contains(LocalModes::ICANON)
         };
         while !has_it(&self.keys) || state(&bench.read("pid")) == "T" {
             assert!(begun.elapsed() < LONG, "{:?}", self.all);
