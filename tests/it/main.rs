@@ -16,6 +16,7 @@ mod config_includes;
 mod cuts;
 mod destinations;
 mod doctor;
+mod documents;
 mod evidence;
 mod exchange;
 mod fake;

@@ -1,5 +1,4 @@
-//! The README's worked session is run as it stands, and its commands are those that this program
-//! has.
+//! The README's worked session is run as it stands, and the pages tell every setting and variable.
 //!
 //! `UPDATE=1 cargo test readme` writes the session again as it is now.
 
@@ -75,7 +74,8 @@ fn the_session_is_what_the_program_says() {
     assert_eq!(session, now, "run `UPDATE=1 cargo test readme`, and read what it wrote");
 }
 
-/// Every setting and every variable that the code asks for is in the README, and no other.
+/// Every setting and every variable that the code asks for is in README or in `docs/`, and no
+/// other.
 #[test]
 fn settings_and_variables_are_told() {
     // A setting may also stand in a command that a hook runs.
@@ -101,7 +101,7 @@ fn settings_and_variables_are_told() {
             asked.extend(found);
         }
     }
-    let text = readme();
+    let text = crate::documents::text_of_all();
     let told: BTreeSet<String> =
         named.captures_iter(&text).map(|found| found[1].to_owned()).collect();
     assert_eq!(told, asked);
