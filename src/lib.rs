@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`record`] | what is on disk and on the wire: versioned serde types |
 //! | [`rules`] | a board, a request and the facts give a change or a refusal; pure |
+//! | `sync` | what was written outlasts a power cut |
 //! | [`error`] | how a command ends other than well, and the one table of exit codes |
 //! | [`store`] | boards as files that change only by atomic steps; the lock protocol |
 //! | [`git`] | the repository: discovery, configuration, snapshots, notes; the only user of gix |
@@ -21,11 +22,12 @@
 //! | module | uses |
 //! |---|---|
 //! | `record` | none |
+//! | `sync` | none |
 //! | `rules` | `record` |
 //! | `error` | `rules` |
-//! | `store` | `record`, `rules`, `error` |
-//! | `git` | `record`, `error` |
-//! | `place` | `error`, `store` (its names), `git` |
+//! | `store` | `record`, `rules`, `error`, `sync` |
+//! | `git` | `record`, `error`, `sync` |
+//! | `place` | `error`, `store` (its names), `git`, `sync` |
 //! | `host` | `record`, `rules`, `error`, `store` (it implements [`store::Host`]) |
 //! | `ui` | `record`, `rules`, `error`, `store` |
 //! | `commands` | all of these |
@@ -70,6 +72,9 @@
 //! - No message tells an agent to force, to call itself something else or to use another store.
 //! - There is no unsafe code, and no `unwrap` outside of tests.
 
+#[cfg(not(unix))]
+compile_error!("git conductor needs Linux, macOS or FreeBSD; on Windows, build and run it in WSL");
+
 pub mod commands;
 pub mod error;
 pub mod git;
@@ -78,4 +83,5 @@ pub mod place;
 pub mod record;
 pub mod rules;
 pub mod store;
+mod sync;
 pub mod ui;

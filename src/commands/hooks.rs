@@ -28,6 +28,7 @@ use super::{Context, context, start};
 use crate::error::{Failure, FailureKind, Message, Refuses, Stop};
 use crate::git::Repo;
 use crate::rules::push::Protection;
+use crate::sync;
 use crate::ui::text::safe;
 
 /// What git calls the hook.
@@ -481,7 +482,7 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
             use std::io::Write as _;
             file.write_all(text.as_bytes())?;
             file.set_permissions(std::fs::Permissions::from_mode(mode))?;
-            file.sync_all()
+            sync::to_disk(&file)
         })
         .and_then(|()| std::fs::rename(&temporary, path));
     written.map_err(|error| {

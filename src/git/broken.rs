@@ -19,6 +19,7 @@ use super::notes::Name;
 use super::repo::Repo;
 use crate::error::{Failure, FailureKind};
 use crate::record::salvage::{REFS, Salvage};
+use crate::sync;
 
 /// So many earlier values of a reference are tried.
 const EARLIER: usize = 64;
@@ -187,7 +188,7 @@ impl Repo {
         }
         let written = match id {
             Some(id) => writeln!(file, "{id}")
-                .and_then(|()| file.sync_all())
+                .and_then(|()| sync::to_disk(&file))
                 .and_then(|()| fs::rename(&lock, &path)),
             None => fs::remove_file(&path).and_then(|()| fs::remove_file(&lock)),
         };

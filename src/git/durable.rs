@@ -17,6 +17,7 @@ use gix::hash::ObjectId;
 use super::child;
 use super::repo::Repo;
 use crate::error::{Failure, FailureKind};
+use crate::sync;
 
 /// Makes git sync what it writes before that gets its name, whatever the user has set. A git before
 /// 2.36 knows none of it.
@@ -157,7 +158,7 @@ impl Repo {
 
 /// Syncs a file or a directory; whether it is there.
 pub(super) fn sync(path: &Path) -> Result<bool, Failure> {
-    let synced = File::open(path).and_then(|file| match file.sync_all() {
+    let synced = File::open(path).and_then(|file| match sync::to_disk(&file) {
         // Of a directory some file systems know nothing that could be synced.
         Err(error) if error.kind() == ErrorKind::InvalidInput && is_dir(&file) => Ok(()),
         synced => synced,

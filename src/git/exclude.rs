@@ -9,6 +9,7 @@ use rustix::io::Errno;
 
 use super::repo::Repo;
 use crate::error::{Failure, FailureKind};
+use crate::sync;
 
 impl Repo {
     /// Adds the line `pattern` to `<common dir>/info/exclude`, unless it is there. Returns whether
@@ -70,8 +71,8 @@ impl Repo {
         let newline = if content.last().is_some_and(|&byte| byte != b'\n') { "\n" } else { "" };
         file.write_all(format!("{newline}{pattern}\n").as_bytes())?;
         // What `start` says is to hold after a power cut, too.
-        file.sync_all()?;
-        rustix::fs::fsync(&info)?;
-        Ok(rustix::fs::fsync(&common)?)
+        sync::to_disk(&file)?;
+        sync::to_disk(&info)?;
+        sync::to_disk(&common)
     }
 }

@@ -13,6 +13,7 @@ use rustix::io::Errno;
 
 use crate::error::{Failure, FailureKind};
 use crate::git::Sharing;
+use crate::sync;
 
 /// Directory and file, below the common directory.
 const DIRECTORY: &str = "conductor";
@@ -138,7 +139,7 @@ fn put(common_dir: &Path, line: &[u8], replace: bool, sharing: Sharing) -> io::R
     let common = openat(rustix::fs::CWD, common_dir, OPEN_DIRECTORY, Mode::empty())?;
     let is_new = match rustix::fs::mkdirat(&common, DIRECTORY, Mode::from_raw_mode(0o777)) {
         Ok(()) => {
-            rustix::fs::fsync(&common)?;
+            sync::to_disk(&common)?;
             true
         }
         Err(Errno::EXIST) => false,
@@ -157,7 +158,7 @@ fn put(common_dir: &Path, line: &[u8], replace: bool, sharing: Sharing) -> io::R
         let mut file = File::from(file);
         share(&file, sharing, false)?;
         file.write_all(line)?;
-        file.sync_all()?;
+        sync::to_disk(&file)?;
         if replace {
             rustix::fs::renameat(&directory, &temporary, &directory, FILE)?;
             return Ok(());
@@ -173,7 +174,7 @@ fn put(common_dir: &Path, line: &[u8], replace: bool, sharing: Sharing) -> io::R
     })();
     // Gone already if it was renamed.
     _ = rustix::fs::unlinkat(&directory, &temporary, AtFlags::empty());
-    placed.and_then(|()| Ok(rustix::fs::fsync(&directory)?))
+    placed.and_then(|()| sync::to_disk(&directory))
 }
 
 /// Has others use what was just made, if the repository is shared.

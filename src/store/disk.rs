@@ -17,6 +17,7 @@ use rustix::io::Errno;
 use super::dir::{Dir, Entry, Kind, NewFile, Stat};
 use super::listing::{DIRECTORY, each_entry};
 use crate::record::sharing::Sharing;
+use crate::sync;
 
 /// An open directory of the real file system.
 #[derive(Debug)]
@@ -190,7 +191,7 @@ impl NewFile for DiskFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.0.sync_all()
+        sync::to_disk(&self.0)
     }
 }
 
@@ -340,6 +341,6 @@ impl Dir for DiskDir {
     }
 
     fn sync(&self) -> io::Result<()> {
-        Ok(sys::fsync(&self.fd)?)
+        sync::to_disk(&self.fd)
     }
 }

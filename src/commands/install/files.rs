@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use crate::error::{Failure, FailureKind};
+use crate::sync;
 
 /// The last line of a file of ours, after the mark of a comment. Later versions know theirs by it
 /// as well: it stays as it is.
@@ -136,7 +137,7 @@ pub(in crate::commands) fn write(path: &Path, text: &str) -> Result<(), Failure>
     // Who may read what was there may read what comes there, and nobody else.
     let kept = kept.map_or(Ok(()), |meta| file.set_permissions(meta.permissions()));
     let written =
-        kept.and_then(|()| file.write_all(text.as_bytes())).and_then(|()| file.sync_all());
+        kept.and_then(|()| file.write_all(text.as_bytes())).and_then(|()| sync::to_disk(&file));
     written.and_then(|()| std::fs::rename(&temporary, path)).map_err(|error| {
         std::fs::remove_file(&temporary).ok();
         fail(error)
