@@ -193,7 +193,8 @@ impl PhaseEntry {
 pub struct Process {
     /// Its number in its own pid namespace.
     pub pid: i64,
-    /// Start time in clock ticks since boot (field 22 of `/proc/<pid>/stat`).
+    /// Start time: on Linux in clock ticks since boot (field 22 of `/proc/<pid>/stat`), on macOS in
+    /// seconds since 1970.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub start: Option<u64>,
     /// The kernel's boot id; new at every boot.

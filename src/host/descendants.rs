@@ -1,20 +1,22 @@
 //! The processes that a command has begun: which there are, and how they are stopped.
 //!
 //! Where orphans can be adopted and processes be seen, what left the process group is still found.
-//! Elsewhere only the process group is known.
+//! Where they only can be seen, an orphan is found as long as it stays in the group. Elsewhere only
+//! the process group is known.
 
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use nix::unistd;
-use rustix::io::Errno;
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
+use rustix::net::RecvFlags;
 use rustix::process::{
     Pid, Signal, WaitOptions, WaitStatus, getpid, getppid, kill_process, kill_process_group,
     setpgid, wait,
 };
 
-use super::platform::Control as _;
-use super::process::Table as _;
+use super::platform::Control;
+use super::process::{Entry, Table as _};
 use super::{Current, Processes};
 
 /// How long what is asked to end may take for that, before it is killed.
@@ -23,6 +25,15 @@ const GRACE: Duration = Duration::from_secs(10);
 const DYING: Duration = Duration::from_secs(5);
 /// How often it is looked again where nothing wakes who looks.
 const AGAIN: Duration = Duration::from_millis(50);
+
+/// With this a file that comes through a socket is closed in programs that are executed, where one
+/// call does both.
+pub(crate) const CLOSES_RECEIVED: RecvFlags = <Current as Control>::CLOSES_RECEIVED;
+
+/// The same for where it takes a second call; whether it is so now.
+pub(crate) fn is_closed_by_programs(file: &OwnedFd) -> bool {
+    !CLOSES_RECEIVED.is_empty() || fcntl_setfd(file, FdFlags::CLOEXEC).is_ok()
+}
 
 /// Gets the orphans below this process from now on, instead of the first process of the system.
 pub(crate) fn adopt_orphans() {
@@ -114,10 +125,13 @@ impl Stopping {
 
     /// Does what is to be done now. `childless` says that nothing is left for sure.
     pub(crate) fn step(&mut self, childless: bool) -> Progress {
-        if childless {
+        // Orphans that are not adopted are no children.
+        if childless && Current::ADOPTS {
             return Progress::Gone;
         }
-        let Some(below) = below() else { return self.step_blindly() };
+        let Some(below) = below(self.group) else {
+            return if childless { Progress::Gone } else { self.step_blindly() };
+        };
         let mut left: Vec<&Process> = below.iter().filter(|it| self.concerns(it)).collect();
         if left.is_empty() {
             return Progress::Gone;
@@ -210,6 +224,7 @@ impl Stopping {
 struct Process {
     pid: Pid,
     parent: i64,
+    start: Option<u64>,
     group: Option<Pid>,
 }
 
@@ -223,14 +238,21 @@ impl Process {
 
     fn is_there(&self) -> bool {
         let entry = Processes::read().entry(i64::from(self.pid.as_raw_pid()));
-        // It is given to this process when its parent ends.
+        // It is given to this process, or to the system's first, when its parent ends.
         let own = i64::from(getpid().as_raw_pid());
-        entry.is_some_and(|it| !it.ended && (it.ppid == self.parent || it.ppid == own))
+        let is_same = |it: &Entry| it.start.is_some() && it.start == self.start;
+        entry.is_some_and(|it| {
+            !it.ended && (it.ppid == self.parent || it.ppid == own || is_same(&it))
+        })
     }
 
     fn signal(&self, signal: Signal) {
         match Current::handle(self.pid) {
-            Ok(handle) if self.is_there() => _ = Current::signal(&handle, signal).ok(),
+            Ok(handle) if self.is_there() => {
+                if Current::signal(&handle, signal) == Err(Errno::NOSYS) {
+                    kill_process(self.pid, signal).ok();
+                }
+            }
             Ok(_) | Err(Errno::SRCH) => {}
             // A kernel without, or no more files.
             Err(_) => _ = kill_process(self.pid, signal).ok(),
@@ -238,22 +260,34 @@ impl Process {
     }
 }
 
-/// The processes below this one that have not ended; `None` where they cannot be seen.
-fn below() -> Option<Vec<Process>> {
+/// The processes below this one that have not ended, and orphans in `group` that are nobody's;
+/// `None` where they cannot be seen.
+fn below(group: Pid) -> Option<Vec<Process>> {
     let all = Processes::read().all()?;
     let own = i64::from(getpid().as_raw_pid());
+    let found = below_in(&all, own, |it| {
+        let pid = i32::try_from(it.pid).ok().and_then(Pid::from_raw);
+        !Current::ADOPTS && pid.is_some_and(|pid| group_of(Some(pid)) == Some(group))
+    });
+    let found = found.into_iter().filter_map(|it| {
+        let pid = Pid::from_raw(i32::try_from(it.pid).ok()?)?;
+        let group = group_of(Some(pid));
+        Some(Process { pid, parent: it.ppid, start: it.start, group })
+    });
+    Some(found.collect())
+}
+
+/// Those of `all` that are below `own` and have not ended, and the orphans that are `ours`.
+fn below_in(all: &[Entry], own: i64, ours: impl Fn(&Entry) -> bool) -> Vec<Entry> {
     let mut known = vec![own];
+    known.extend(all.iter().filter(|it| it.ppid == 1 && ours(it)).map(|it| it.pid));
     let mut next = 0;
     while let Some(parent) = known.get(next).copied() {
         next += 1;
         known.extend(all.iter().filter(|it| it.ppid == parent).map(|it| it.pid));
     }
-    let found = all.into_iter().filter(|it| !it.ended && it.pid != own && known.contains(&it.pid));
-    let found = found.filter_map(|it| {
-        let pid = Pid::from_raw(i32::try_from(it.pid).ok()?)?;
-        Some(Process { pid, parent: it.ppid, group: group_of(Some(pid)) })
-    });
-    Some(found.collect())
+    let is_found = |it: &&Entry| !it.ended && it.pid != own && known.contains(&it.pid);
+    all.iter().filter(is_found).cloned().collect()
 }
 
 /// Whether `pid` is below this process.
@@ -302,4 +336,30 @@ pub(crate) fn is_orphaned() -> bool {
         above = parent.filter(|parent| *parent > 0).and_then(Pid::from_raw);
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orphans_are_found_by_their_group_where_nobody_adopts_them() {
+        let entry = |pid, ppid, ended| Entry { pid, ppid, ended, ..Entry::default() };
+        let all = [
+            entry(1, 0, false),
+            entry(10, 1, false),
+            entry(11, 10, false),
+            entry(12, 11, true),
+            entry(13, 12, false),
+            entry(20, 1, false),
+            entry(21, 20, false),
+            entry(30, 1, false),
+        ];
+        let pids = |ours: fn(&Entry) -> bool| -> Vec<i64> {
+            below_in(&all, 10, ours).into_iter().map(|it| it.pid).collect()
+        };
+        assert_eq!(pids(|_| false), [11, 13]);
+        // An orphan, and what it has begun; this process is not to be stopped with its group.
+        assert_eq!(pids(|it| it.pid == 20 || it.pid == 10), [11, 13, 20, 21]);
+    }
 }

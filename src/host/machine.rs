@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::platform::{Facts, Identity as _};
+use super::platform::{Facts, Identity};
 use super::process::{Entry, Table as _};
 use super::{Current, Processes};
 use crate::error::Failure;
@@ -11,11 +11,13 @@ use crate::record::Process;
 /// The facts that all processes here share, read once per command.
 #[derive(Debug, Clone, Default)]
 pub struct Machine {
-    /// An id that is new at every boot: `/proc/sys/kernel/random/boot_id`.
+    /// An id that is new at every boot: `/proc/sys/kernel/random/boot_id`, `kern.bootsessionuuid`.
     pub boot: Option<String>,
-    /// `/etc/machine-id`: 32 hexadecimal digits; cloned machines can share it.
+    /// `/etc/machine-id`, or the hardware's id: 32 hexadecimal digits; cloned machines can share
+    /// it.
     pub machine: Option<String>,
-    /// The kernel's node name; in a container usually the container's.
+    /// The kernel's node name; in a container usually the container's. Absent where networks change
+    /// it.
     pub node: Option<String>,
     /// Inode of this process's pid namespace.
     pub pid_ns: Option<u64>,
@@ -26,6 +28,8 @@ pub struct Machine {
     pub booted_at: Option<Timestamp>,
     /// For how many seconds the machine has been asleep since its boot. Absent as `booted_at` is.
     pub asleep: Option<u64>,
+    /// Whether all processes of this boot have one table of numbers.
+    pub one_table: bool,
     /// The user (real uid) that this command runs as.
     pub user: u32,
     /// Its process table, as this command sees it.
@@ -41,9 +45,10 @@ impl Machine {
         let Facts { boot, machine, pid_ns, time_ns, booted_at, asleep } =
             Current::facts(table.unread());
         let node = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        let node = Some(node).filter(|node| !node.is_empty());
+        let node = Some(node).filter(|node| Current::KEEPS_ITS_NAME && !node.is_empty());
         let user = rustix::process::getuid().as_raw();
-        Self { boot, machine, node, pid_ns, time_ns, booted_at, asleep, user, table }
+        let one_table = Current::HAS_ONE_TABLE;
+        Self { boot, machine, node, pid_ns, time_ns, booted_at, asleep, one_table, user, table }
     }
 
     /// What is there and could not be read, so far: whoever goes on without it takes itself for

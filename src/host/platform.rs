@@ -5,10 +5,12 @@
 //! belongs to these traits; tests put a table of their own in its place.
 
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use rustix::net::RecvFlags;
 use rustix::process::{Pid, Signal};
 
 use super::process::Unread;
@@ -33,8 +35,13 @@ pub(super) struct Facts {
 
 /// Which machine, boot and namespaces this is.
 pub(super) trait Identity {
-    /// Whether a record without a boot id means one of the process numbers that this process sees.
+    /// Whether all processes of this boot have one table of numbers: there are no namespaces of
+    /// them. Then a record without a boot id means one of those numbers too.
     const HAS_ONE_TABLE: bool;
+
+    /// Whether the machine keeps its node name: where each network gives it another one, a record
+    /// goes without.
+    const KEEPS_ITS_NAME: bool;
 
     /// Asks the system. What is there and cannot be read is noted in `unread`.
     fn facts(unread: &Unread) -> Facts;
@@ -52,10 +59,18 @@ pub(super) trait Control {
     /// Sends `signal` to the process of a handle.
     ///
     /// # Errors
-    /// It cannot be sent.
+    /// It cannot be sent; [`rustix::io::Errno::NOSYS`] if handles only tell of an end.
     fn signal(process: &OwnedFd, signal: Signal) -> rustix::io::Result<()>;
 
-    /// Makes the orphans below this process its children. Without, they are not found any more.
+    /// Whether the orphans below a process can be made its children. Where they cannot, only those
+    /// that stay in its process group are found again.
+    const ADOPTS: bool;
+
+    /// Closes a file that comes through a socket when another program is executed; empty where that
+    /// takes a call of its own.
+    const CLOSES_RECEIVED: RecvFlags;
+
+    /// Makes the orphans below this process its children, where that can be done.
     fn adopt_orphans();
 
     /// Continues this process, if it was stopped, when its parent ends.
@@ -66,14 +81,56 @@ pub(super) trait Control {
     fn ignored_signals() -> u64;
 }
 
+/// A signal that was caught.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// Its number.
+    pub(crate) signal: i32,
+    /// The number of the process that sent it; `None` for the system itself, as where it is typed
+    /// at a terminal, and for a sender that is not told.
+    pub(crate) sender: Option<i32>,
+    /// Whether the system says who sent it.
+    pub(crate) is_told: bool,
+}
+
+impl Origin {
+    /// Whether the process `pid` sent it, as far as the system says.
+    pub(crate) fn is_from(&self, pid: Option<Pid>) -> bool {
+        pid.is_some_and(|pid| self.sender == Some(pid.as_raw_pid()))
+    }
+}
+
+/// Signals that are caught, with who sent each.
+pub(super) trait Delivery: Sized {
+    /// Catches `signals` from now on; `read`, the other end of `write`, is readable once there was
+    /// one.
+    ///
+    /// # Errors
+    /// They cannot be caught.
+    fn begin(
+        read: UnixStream,
+        write: UnixStream,
+        signals: impl Iterator<Item = i32>,
+    ) -> io::Result<Self>;
+
+    /// Those that have come since it was last asked.
+    fn take(&mut self) -> Vec<Origin>;
+}
+
 /// Events of directories.
 pub(super) trait DirectoryEvents {
-    /// A queue of events, which becomes readable when there is one; `None` if the system has none.
-    fn begin() -> Option<OwnedFd>;
+    /// A queue of events, which becomes readable when there is one.
+    type Queue: AsFd;
+
+    /// An empty queue; `None` if the system has none.
+    fn begin() -> Option<Self::Queue>;
 
     /// Queues an event when an entry of `dir` comes, goes or is renamed, and with `touched` also
     /// when one changes; whether it will.
-    fn add(queue: &OwnedFd, dir: BorrowedFd<'_>, touched: bool) -> bool;
+    fn add(queue: &Self::Queue, dir: BorrowedFd<'_>, touched: bool) -> bool;
+
+    /// Takes all events out of the queue.
+    fn drain(queue: &Self::Queue);
 
     /// Whether entries of `dir` may change without an event.
     fn misses_changes(dir: BorrowedFd<'_>) -> bool;

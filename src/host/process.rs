@@ -25,7 +25,8 @@ pub struct Entry {
     pub session: i64,
     /// The controlling terminal's device number, as Linux counts them; 0 for none.
     pub tty: i64,
-    /// Start time in clock ticks since boot.
+    /// Start time in the system's own unit: on Linux clock ticks since boot, on macOS seconds since
+    /// 1970.
     pub start: Option<u64>,
     /// Whether all of it has ended and only its exit status is left (a zombie).
     pub ended: bool,

@@ -11,14 +11,11 @@ use std::sync::atomic::AtomicBool;
 pub(crate) use signal_hook::consts;
 use signal_hook::consts::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH, SIGXFSZ};
 use signal_hook::flag;
-use signal_hook::iterator::backend::SignalDelivery;
-use signal_hook::iterator::exfiltrator::WithOrigin;
-pub(crate) use signal_hook::iterator::exfiltrator::origin::Origin;
-pub(crate) use signal_hook::low_level::siginfo::Cause;
 pub(crate) use signal_hook::low_level::{emulate_default_handler, signal_name};
 
-use super::Current;
-use super::platform::Control as _;
+pub(crate) use super::platform::Origin;
+use super::platform::{Control as _, Delivery as _};
+use super::{Caught, Current};
 use crate::error::{Failure, FailureKind};
 
 /// What a terminal is tidied up for. SIGQUIT ends a command that does not come to look.
@@ -28,7 +25,7 @@ const OF_TERMINAL: [i32; 5] = [SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGWINCH];
 pub(crate) struct Signals {
     /// Readable once there was one.
     wakes: UnixStream,
-    caught: RefCell<SignalDelivery<UnixStream, WithOrigin>>,
+    caught: RefCell<Caught>,
 }
 
 /// What a terminal is tidied up for.
@@ -52,13 +49,13 @@ impl Signals {
         let caught = signals.into_iter().filter(|signal| ignored & (1 << (signal - 1)) == 0);
         let (read, write) = UnixStream::pair()?;
         let wakes = read.try_clone()?;
-        let caught = SignalDelivery::with_pipe(read, write, WithOrigin::default(), caught)?;
+        let caught = Caught::begin(read, write, caught)?;
         Ok(Self { wakes, caught: RefCell::new(caught) })
     }
 
     /// Those that have come since it was last asked, each with who sent it.
     pub(crate) fn take(&self) -> Vec<Origin> {
-        self.caught.borrow_mut().pending().collect()
+        self.caught.borrow_mut().take()
     }
 
     /// Does what they ask for, once `tidy` has tidied the terminal up. Returns if there were none,

@@ -17,16 +17,6 @@ impl Vars {
             .collect()
     }
 
-    /// The variables of another process, as the system shows them: each ends with a zero byte.
-    pub(crate) fn parse(bytes: &[u8]) -> Self {
-        let pairs = bytes.split(|byte| *byte == 0).filter_map(|pair| {
-            let (name, value) = pair.split_at(pair.iter().position(|byte| *byte == b'=')?);
-            let name = std::str::from_utf8(name).ok()?;
-            Some((name, String::from_utf8_lossy(&value[1..]).into_owned()))
-        });
-        pairs.collect()
-    }
-
     /// The variable's value; an empty one counts as not set.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {

@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Pid;
 
 use super::Current;
-use super::platform::{Control as _, DirectoryEvents as _};
+use super::platform::{Control as _, DirectoryEvents};
 use super::signals::{Leave, Signals};
 use super::system::jitter;
 use crate::error::Failure;
@@ -26,7 +26,7 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// What can wake a waiter.
 pub(crate) struct Watcher {
     /// The queue of events; `None` if there is none to be had.
-    files: Option<OwnedFd>,
+    files: Option<<Current as DirectoryEvents>::Queue>,
     /// Whether something that matters cannot be watched.
     blind: bool,
     /// Whether something has happened already.
@@ -80,8 +80,7 @@ impl Watcher {
         self.blind = self.files.is_none();
         self.at_once = false;
         if let Some(files) = &self.files {
-            let mut buffer = [0; 4096];
-            while rustix::io::read(files, &mut buffer).is_ok_and(|read| read > 0) {}
+            Current::drain(files);
         }
     }
 
@@ -131,10 +130,11 @@ impl Watcher {
             .signals
             .iter()
             .map(|signals| PollFd::from_borrowed_fd(signals.as_fd(), PollFlags::IN));
-        let files = self.files.iter().chain(&self.processes);
+        let files = self.files.iter().map(AsFd::as_fd);
+        let files = files.chain(self.processes.iter().map(AsFd::as_fd));
         let mut fds: Vec<PollFd<'_>> = reader.chain(signals).collect();
         let others = fds.len();
-        fds.extend(files.map(|fd| PollFd::new(fd, PollFlags::IN)));
+        fds.extend(files.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
         // A signal wakes too; whatever the error is, the caller looks.
         let woken = poll(&mut fds, longest.as_ref()).is_ok_and(|woken| woken > 0);
         let has = |fds: &[PollFd<'_>]| woken && fds.iter().any(|fd| !fd.revents().is_empty());
@@ -161,7 +161,8 @@ impl Watcher {
         let blind = self.blind.then(|| POLL_INTERVAL + jitter(POLL_INTERVAL));
         let shorter = blind.filter(|blind| longest.is_none_or(|longest| *blind < longest));
         let longest = shorter.or(longest).and_then(|time| Timespec::try_from(time).ok());
-        let files = self.files.iter().chain(&self.processes).map(OwnedFd::as_fd);
+        let files = self.files.iter().map(AsFd::as_fd);
+        let files = files.chain(self.processes.iter().map(AsFd::as_fd));
         let all = files.chain(others.iter().copied());
         let mut fds: Vec<PollFd<'_>> =
             all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();

@@ -150,8 +150,7 @@ impl Supervisor {
     /// Says what was typed to the group, or sent to it by another than `run` and this process.
     fn hear(&self) {
         for origin in self.signals.take() {
-            let by = origin.process.and_then(|process| Pid::from_raw(process.pid));
-            let by_us = by.is_some() && (by == getppid() || by == Some(getpid()));
+            let by_us = origin.is_from(getppid()) || origin.is_from(Some(getpid()));
             if matches!(origin.signal, SIGINT | SIGQUIT) && !by_us {
                 self.wire.say(Message::Heard(origin.signal));
             }

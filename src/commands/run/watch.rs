@@ -24,7 +24,7 @@ use crate::host::signals::consts::{
     SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1,
     SIGUSR2, SIGWINCH, SIGXFSZ,
 };
-use crate::host::signals::{Cause, Origin, Signals, emulate_default_handler};
+use crate::host::signals::{Origin, Signals, emulate_default_handler};
 use crate::host::terminal::{Modes, Terminal};
 use crate::host::watcher::Watcher;
 use crate::record::Token;
@@ -38,6 +38,8 @@ const CANCELS: [i32; 4] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
 /// `git` passes on what it gets itself: what comes from the parent as well as from another so soon
 /// after each other is one signal.
 const ECHO: Duration = Duration::from_secs(1);
+/// The same where the system does not say who sent a signal: nobody types as fast.
+const BLIND_ECHO: Duration = Duration::from_millis(50);
 /// The claim is watched from so long after the beginning: to have done with that takes the system
 /// some milliseconds, which a command that is over at once is spared.
 const AT_FIRST: Duration = Duration::from_millis(100);
@@ -266,8 +268,7 @@ impl Watch {
     /// Passes on what has come since.
     fn pass_on(&mut self) {
         for origin in self.signals.take() {
-            let by_this =
-                origin.process.is_some_and(|process| Pid::from_raw(process.pid) == Some(getpid()));
+            let by_this = origin.is_from(Some(getpid()));
             match origin.signal {
                 SIGCONT => self.go_on(),
                 // Of a file that this process writes.
@@ -300,11 +301,11 @@ impl Watch {
         if origin.signal == SIGWINCH {
             return false;
         }
-        let sender = origin.process.and_then(|process| Pid::from_raw(process.pid));
-        let by_parent = origin.cause != Cause::Kernel && sender.is_some() && sender == getppid();
-        self.echoes.retain(|(_, _, at)| at.elapsed() < ECHO);
+        let by_parent = origin.is_from(getppid());
+        let longest = if origin.is_told { ECHO } else { BLIND_ECHO };
+        self.echoes.retain(|(_, _, at)| at.elapsed() < longest);
         let same = |(signal, parent, _): &(i32, bool, Instant)| {
-            *signal == origin.signal && *parent != by_parent
+            *signal == origin.signal && (!origin.is_told || *parent != by_parent)
         };
         if let Some(at) = self.echoes.iter().position(same) {
             self.echoes.remove(at);

@@ -12,6 +12,8 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, recv, recvmsg, sendmsg,
 };
 
+use crate::host::descendants;
+
 /// What is said: by `run` the first three, the others by the supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Message {
@@ -118,14 +120,14 @@ impl Wire {
             let mut beside = RecvAncillaryBuffer::new(&mut space);
             let mut said = [0; LENGTH];
             let mut parts = [IoSliceMut::new(&mut said)];
-            match recvmsg(&self.stream, &mut parts, &mut beside, RecvFlags::CMSG_CLOEXEC) {
+            match recvmsg(&self.stream, &mut parts, &mut beside, descendants::CLOSES_RECEIVED) {
                 Err(rustix::io::Errno::INTR) => continue,
                 Err(_) => return None,
                 Ok(_) => {}
             }
             return beside.drain().find_map(|message| {
                 if let RecvAncillaryMessage::ScmRights(mut fds) = message {
-                    fds.next()
+                    fds.next().filter(descendants::is_closed_by_programs)
                 } else {
                     None
                 }

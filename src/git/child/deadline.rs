@@ -22,6 +22,30 @@ pub(super) fn kill_after(child: &Child, longest: Duration) {
     }
 }
 
+/// The same where a handle tells of the end and no more: the number is the child's until somebody
+/// has waited for it.
+#[cfg(target_os = "macos")]
+pub(super) fn kill_after(child: &Child, longest: Duration) {
+    use nix::sys::event::{EvFlags, EventFilter, FilterFlag, KEvent, Kqueue};
+    use nix::sys::signal::{Signal, kill};
+    let Ok(number) = i32::try_from(child.id()) else { return };
+    let (flags, exit) = (EvFlags::EV_ADD | EvFlags::EV_ONESHOT, FilterFlag::NOTE_EXIT);
+    let end =
+        KEvent::new(number.cast_unsigned() as usize, EventFilter::EVFILT_PROC, flags, exit, 0, 0);
+    let Ok(queue) = Kqueue::new() else { return };
+    if queue.kevent(&[end], &mut [], None).is_ok() {
+        let watch = move || {
+            let seconds = longest.as_secs().try_into().unwrap_or(i64::MAX);
+            let longest =
+                nix::libc::timespec { tv_sec: seconds, tv_nsec: longest.subsec_nanos().into() };
+            if let Ok(0) = queue.kevent(&[], &mut [end], Some(longest)) {
+                kill(nix::unistd::Pid::from_raw(number), Signal::SIGKILL).ok();
+            }
+        };
+        std::thread::Builder::new().spawn(watch).ok();
+    }
+}
+
 /// Does nothing: this system has no handles of processes.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "macos")))]
 pub(super) fn kill_after(_: &Child, _: Duration) {}

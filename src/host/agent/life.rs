@@ -6,9 +6,7 @@
 
 use jiff::SignedDuration;
 
-use crate::host::Current;
 use crate::host::machine::Machine;
-use crate::host::platform::Identity as _;
 use crate::host::process::Table;
 use crate::record::{Claim, Process};
 use crate::rules::{Life, identity};
@@ -16,9 +14,6 @@ use crate::rules::{Life, identity};
 /// How far before the boot a claim must have been made to count as made before it: boot times are
 /// computed, and claims rounded.
 const SLACK: SignedDuration = SignedDuration::from_secs(2);
-
-/// Whether a record without a boot id means one of the process numbers that we see.
-const ONE_TABLE: bool = Current::HAS_ONE_TABLE;
 
 /// Whether the process that `claim` records lives.
 #[must_use]
@@ -51,8 +46,9 @@ fn of_process(machine: &Machine, table: &impl Table, process: &Process, before_b
     let same_namespaces = process.pid_ns == machine.pid_ns && process.time_ns == machine.time_ns;
     match (&process.boot, &machine.boot) {
         (Some(then), Some(now)) if then == now => {
-            // Namespaces that neither knows are not known to be the same.
-            if same_machine && same_namespaces && process.pid_ns.is_some() {
+            // Namespaces that neither knows are not known to be the same, where there are any.
+            let is_known = process.pid_ns.is_some() || machine.one_table;
+            if same_machine && same_namespaces && is_known {
                 present(table, process)
             } else {
                 Life::Unknown
@@ -62,7 +58,7 @@ fn of_process(machine: &Machine, table: &impl Table, process: &Process, before_b
         (Some(_), Some(_)) if same_machine && machine.machine.is_some() && before_boot => {
             Life::Dead
         }
-        (None, None) if ONE_TABLE && same_machine => by_number(table, process.pid),
+        (None, None) if machine.one_table && same_machine => by_number(table, process.pid),
         _ => Life::Unknown,
     }
 }
@@ -208,7 +204,28 @@ mod tests {
         let gone = claim(Process { pid: 999, start: None, ..process }, NOON);
         assert_eq!(of_claim(&machine(), &table(), &gone), Life::Unknown);
         let without = Machine { boot: None, pid_ns: None, time_ns: None, ..machine() };
-        let seen = of_claim(&without, &table(), &gone);
-        assert_eq!(seen, if ONE_TABLE { Life::Dead } else { Life::Unknown });
+        assert_eq!(of_claim(&without, &table(), &gone), Life::Unknown);
+        let without = Machine { one_table: true, ..without };
+        assert_eq!(of_claim(&without, &table(), &gone), Life::Dead);
+    }
+
+    #[test]
+    fn of_a_system_without_namespaces() {
+        let table = table();
+        let without = Machine { pid_ns: None, time_ns: None, node: None, ..machine() };
+        let mac = Machine { one_table: true, ..without.clone() };
+        let entry = table.entry(200).unwrap();
+        let ours = mac.process(&entry);
+        let gone = Process { pid: 999, ..ours.clone() };
+        let another = Process { start: Some(1), ..ours.clone() };
+        for (process, life) in [(ours, Life::Alive), (gone, Life::Dead), (another, Life::Dead)] {
+            let claim = claim(process, NOON);
+            assert_eq!(of_claim(&mac, &table, &claim), life, "{claim:?}");
+            // A sandbox that does not show them.
+            assert_eq!(of_claim(&without, &table, &claim), Life::Unknown);
+        }
+        let before = Process { boot: Some("earlier".into()), ..mac.process(&entry) };
+        let before = claim(before, "2026-11-21T12:00:00Z");
+        assert_eq!(of_claim(&mac, &table, &before), Life::Dead);
     }
 }

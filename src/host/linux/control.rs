@@ -2,12 +2,16 @@
 
 use std::os::fd::OwnedFd;
 
+use rustix::net::RecvFlags;
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
 
 use super::Linux;
 use crate::host::platform::Control;
 
 impl Control for Linux {
+    const ADOPTS: bool = true;
+    const CLOSES_RECEIVED: RecvFlags = RecvFlags::CMSG_CLOEXEC;
+
     fn handle(pid: Pid) -> rustix::io::Result<OwnedFd> {
         pidfd_open(pid, PidfdFlags::empty())
     }

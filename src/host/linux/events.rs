@@ -5,6 +5,7 @@ use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
 
 use super::Linux;
+use super::file_systems::number;
 use crate::host::platform::DirectoryEvents;
 
 /// File systems on which another machine, or a process, can change what no event tells of.
@@ -21,6 +22,8 @@ const SILENT: &[u64] = &[
 ];
 
 impl DirectoryEvents for Linux {
+    type Queue = OwnedFd;
+
     fn begin() -> Option<OwnedFd> {
         init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).ok()
     }
@@ -37,13 +40,12 @@ impl DirectoryEvents for Linux {
         add_watch(queue, path, changes | gone | WatchFlags::ONLYDIR).is_ok()
     }
 
+    fn drain(queue: &OwnedFd) {
+        let mut buffer = [0; 4096];
+        while rustix::io::read(queue, &mut buffer).is_ok_and(|read| read > 0) {}
+    }
+
     fn misses_changes(dir: BorrowedFd<'_>) -> bool {
-        #[allow(
-            clippy::cast_sign_loss,
-            clippy::unnecessary_cast,
-            reason = "its type is the platform's"
-        )]
-        let of = |stat: rustix::fs::StatFs| SILENT.contains(&(stat.f_type as u64 & 0xffff_ffff));
-        rustix::fs::fstatfs(dir).map_or(true, of)
+        rustix::fs::fstatfs(dir).map_or(true, |stat| SILENT.contains(&number(&stat)))
     }
 }

@@ -37,10 +37,15 @@ const KINDS: &[(u64, &str, bool)] = &[
     (0x7461_636f, "ocfs2", true),
 ];
 
+/// The number of the kind of file system. Its type is another one on every architecture and C
+/// library; the upper half is never used.
+pub(super) fn number(stat: &sys::StatFs) -> u64 {
+    u64::try_from(i128::from(stat.f_type) & 0xffff_ffff).unwrap_or_default()
+}
+
 impl FileSystems for Linux {
     fn kind(path: &Path) -> Option<(String, bool)> {
-        // Its type is another one on every architecture; the upper half is never used.
-        let number = sys::statfs(path).ok()?.f_type.cast_unsigned() & 0xffff_ffff;
+        let number = number(&sys::statfs(path).ok()?);
         let known = KINDS.iter().find(|(known, ..)| *known == number);
         Some(known.map_or_else(
             || (format!("of kind {number:#x}"), false),

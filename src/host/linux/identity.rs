@@ -15,6 +15,7 @@ impl Identity for Linux {
     // A record without a boot id was made in a sandbox that shows no `/proc`, and that may have
     // numbers of its own as well.
     const HAS_ONE_TABLE: bool = false;
+    const KEEPS_ITS_NAME: bool = true;
 
     fn facts(unread: &Unread) -> Facts {
         let pid_ns = inode(unread, "/proc/self/ns/pid");

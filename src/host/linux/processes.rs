@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 
-use super::Linux;
+use super::{Linux, file_systems};
 use crate::host::platform::Control as _;
 use crate::host::posix::{self, number};
 use crate::host::process::{Entry, Seat, Table, Unread};
@@ -40,6 +40,18 @@ impl Entry {
             // A process whose first thread has ended looks like a zombie while the others run on.
             ended: matches!(field(3)?, "Z" | "X" | "x") && threads <= 1,
         })
+    }
+}
+
+impl Vars {
+    /// The variables of another process, as the system shows them: each ends with a zero byte.
+    pub(crate) fn parse(bytes: &[u8]) -> Self {
+        let pairs = bytes.split(|byte| *byte == 0).filter_map(|pair| {
+            let (name, value) = pair.split_at(pair.iter().position(|byte| *byte == b'=')?);
+            let name = std::str::from_utf8(name).ok()?;
+            Some((name, String::from_utf8_lossy(&value[1..]).into_owned()))
+        });
+        pairs.collect()
     }
 }
 
@@ -143,7 +155,7 @@ impl Table for Processes {
         const PIDFS: u64 = 0x5049_4446;
         let opened = Linux::handle(number(pid)?);
         let fd = self.unread.note("a pidfd", opened.map_err(io::Error::from))?;
-        let magic = u64::try_from(rustix::fs::fstatfs(&fd).ok()?.f_type).ok()?;
+        let magic = file_systems::number(&rustix::fs::fstatfs(&fd).ok()?);
         (magic == PIDFS).then(|| rustix::fs::fstat(&fd).ok().map(|stat| stat.st_ino))?
     }
 

@@ -3,7 +3,8 @@
 //! - `processes`: a process table of numbers
 //!
 //! Waiters look again every second or two, only a process group is stopped, and a claim whose owner
-//! ended counts as alive until its number is free.
+//! ended counts as alive until its number is free. FreeBSD is such a system: what its kernel tells
+//! in another layout than that of macOS is worth a folder once somebody can run it there.
 
 pub(super) mod processes;
 
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rustix::io::Errno;
+use rustix::net::RecvFlags;
 use rustix::process::{Pid, Signal};
 
 use super::platform::{Control, DirectoryEvents, Facts, FileSystems, Identity, Program};
@@ -24,6 +26,7 @@ pub(super) struct Other;
 
 impl Identity for Other {
     const HAS_ONE_TABLE: bool = true;
+    const KEEPS_ITS_NAME: bool = true;
 
     fn facts(unread: &Unread) -> Facts {
         Facts { machine: posix::machine_id(unread), ..Facts::default() }
@@ -31,6 +34,9 @@ impl Identity for Other {
 }
 
 impl Control for Other {
+    const ADOPTS: bool = false;
+    const CLOSES_RECEIVED: RecvFlags = RecvFlags::empty();
+
     fn handle(_: Pid) -> rustix::io::Result<OwnedFd> {
         Err(Errno::NOSYS)
     }
@@ -49,6 +55,8 @@ impl Control for Other {
 }
 
 impl DirectoryEvents for Other {
+    type Queue = OwnedFd;
+
     fn begin() -> Option<OwnedFd> {
         None
     }
@@ -56,6 +64,8 @@ impl DirectoryEvents for Other {
     fn add(_: &OwnedFd, _: BorrowedFd<'_>, _: bool) -> bool {
         false
     }
+
+    fn drain(_: &OwnedFd) {}
 
     fn misses_changes(_: BorrowedFd<'_>) -> bool {
         true
