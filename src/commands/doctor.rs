@@ -25,6 +25,7 @@ use crate::rules::gate::Pin;
 use crate::rules::{Board, Life, State, identity};
 use crate::store::Host as _;
 use crate::store::leftovers::{Leftover, LeftoverKind};
+use crate::ui::phrases::names;
 
 /// The oldest git that answers everything that is asked of it here (`rev-parse --path-format`).
 const OLDEST_GIT: (u32, u32) = (2, 31);
@@ -200,6 +201,18 @@ impl Findings {
                 self.add("git", Level::Problem, says);
             }
             Err(failure) => self.failed("git", &failure),
+        }
+        if let [run, others @ ..] = git::programs(&Env::read(&context::variable)).as_slice()
+            && !others.is_empty()
+        {
+            let others: Vec<String> = others.iter().map(|it| it.display().to_string()).collect();
+            let says = format!(
+                "'{}' is run, the first in PATH; there also is {}: it may be another version, with \
+                 other settings of the system, and run the hooks of whoever calls it",
+                run.display(),
+                names(&others)
+            );
+            self.add("other git", Level::Note, says);
         }
         if hooks::is_in_path("git-conductor") {
             self.add("program", Level::Ok, env!("CARGO_PKG_VERSION"));

@@ -7,7 +7,9 @@
 //! - man-db finds `<prefix>/share/man` for each `<prefix>/bin` in `PATH`;
 //! - bash-completion looks in the user's data directory and in `XDG_DATA_DIRS`, and only from 2.12
 //!   on beside the directories of `PATH`;
-//! - zsh has its own list, which only its user can extend;
+//! - a bash-completion also looks beside its own script, as that of Homebrew does;
+//! - zsh has its own list, which only its user can extend, in `FPATH` as well if that is exported,
+//!   as Homebrew has it;
 //! - fish looks in the user's data directory, in `XDG_DATA_DIRS`, and where it is itself installed;
 //!   the file goes where it is read at once, since 3.6.0 does not look for completions of git's
 //!   commands.
@@ -169,6 +171,9 @@ struct Target {
     found: bool,
 }
 
+/// Where zsh's functions are, below the directory of shared data.
+const ZSH: &str = "zsh/site-functions";
+
 /// What the environment says of where programs look.
 struct Surroundings {
     /// The user's data directory.
@@ -179,6 +184,8 @@ struct Surroundings {
     data_dirs: Option<Vec<PathBuf>>,
     /// `PATH`
     path: Vec<PathBuf>,
+    /// `FPATH`, where it is exported: where zsh looks.
+    fpath: Vec<PathBuf>,
     /// `MANPATH`, if it is set and does not ask for the usual places as well.
     man_path: Option<Vec<PathBuf>>,
 }
@@ -255,6 +262,7 @@ impl Surroundings {
                 .filter(|dir| dir.is_absolute()),
             data_dirs: list("XDG_DATA_DIRS"),
             path: list("PATH").unwrap_or_default(),
+            fpath: list("FPATH").unwrap_or_default(),
             man_path: list("MANPATH").filter(|dirs| !asks_for_more(dirs)),
         }
     }
@@ -273,10 +281,18 @@ impl Surroundings {
     /// Whether bash-completion, of any version, looks below `share`.
     fn bash_finds(&self, share: &Path) -> bool {
         let usual = ["/usr/local/share", "/usr/share"];
-        match &self.data_dirs {
+        let is_listed = match &self.data_dirs {
             Some(dirs) => dirs.iter().any(|dir| dir == share),
             None => usual.iter().any(|dir| share == Path::new(dir)),
-        }
+        };
+        is_listed || share.join("bash-completion/bash_completion").exists()
+    }
+
+    /// Whether every zsh looks below `prefix`, or one with the caller's variables does. That of
+    /// `/usr` is not in Debian's list.
+    fn zsh_finds(&self, prefix: &Path) -> bool {
+        let dir = prefix.join("share").join(ZSH);
+        prefix == Path::new("/usr/local") || self.fpath.contains(&dir)
     }
 
     /// Whether fish looks below `share`.
@@ -284,11 +300,6 @@ impl Surroundings {
         let listed = |dirs: &Vec<PathBuf>| dirs.iter().any(|dir| dir == share);
         self.data_dirs.as_ref().is_some_and(listed) || share.join("fish/config.fish").exists()
     }
-}
-
-/// Where every zsh looks, whatever it was built with. That of `/usr` is not in Debian's list.
-fn zsh_finds(prefix: &Path) -> bool {
-    prefix == Path::new("/usr/local")
 }
 
 /// Where everything goes. What a shell would not find below the prefix goes to the user's own data
@@ -330,7 +341,7 @@ fn targets(prefix: &Path, may_move: bool, around: &Surroundings) -> Vec<Target> 
         below(Reader::Man, "man/man1", man),
         below(Reader::Man, "man/man7", man),
         bash,
-        below(Reader::Zsh, "zsh/site-functions", zsh_finds(prefix)),
+        below(Reader::Zsh, ZSH, around.zsh_finds(prefix)),
         shell(
             Reader::Fish,
             "fish/vendor_conf.d",

@@ -51,5 +51,6 @@ pub use owner::{check_store_owner, quoted};
 pub use remotes::Destination;
 pub use repo::Repo;
 pub use snapshot::{Commit, Uncommitted};
+pub use system::programs;
 
 pub use crate::record::sharing::Sharing;

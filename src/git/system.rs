@@ -1,7 +1,9 @@
 //! Where the system's git configuration is. Only git knows for sure, but asking costs a process.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use gix::bstr::ByteSlice as _;
@@ -24,11 +26,7 @@ pub(super) fn path(env: &Env) -> Result<PathBuf, Failure> {
     if let Some(guess) = env.path("GIT_EXEC_PATH").as_deref().and_then(of_exec_path) {
         return Ok(guess);
     }
-    let found = env.get("PATH").and_then(|path| {
-        let mut programs = std::env::split_paths(path).map(|dir| dir.join("git"));
-        programs.find(|git| git.is_absolute() && git.is_file())
-    });
-    let Some(git) = found else { return Ok(USUAL.into()) };
+    let Some(git) = in_path(env).next() else { return Ok(USUAL.into()) };
     // A wrapper or a link may stand for a git of another prefix. Beside a file of its own, or where
     // there is no usual one to be missed, it hardly does.
     if let Some(guess) = git.parent().and_then(of_directory)
@@ -41,6 +39,28 @@ pub(super) fn path(env: &Env) -> Result<PathBuf, Failure> {
     }
     let real = git.canonicalize().unwrap_or(git);
     Ok(real.parent().and_then(of_directory).unwrap_or_else(|| USUAL.into()))
+}
+
+/// The programs called `git` in `PATH`, in its order.
+fn in_path(env: &Env) -> impl Iterator<Item = PathBuf> {
+    let dirs: Vec<PathBuf> =
+        env.get("PATH").map_or_else(Vec::new, |path| std::env::split_paths(path).collect());
+    let programs = dirs.into_iter().map(|dir| dir.join("git"));
+    programs.filter(|git| git.is_absolute() && git.is_file())
+}
+
+/// The programs called `git` in `PATH`, each once however many links lead to it, the one that is
+/// run first.
+#[must_use]
+pub fn programs(env: &Env) -> Vec<PathBuf> {
+    let mut seen = BTreeSet::new();
+    // git puts the directory of its subcommands first, which has a link to itself, or a copy.
+    let programs = in_path(env).filter(|git| git.parent().and_then(of_exec_path).is_none());
+    let is_new = |git: &PathBuf| {
+        git.metadata()
+            .is_ok_and(|meta| meta.mode() & 0o111 != 0 && seen.insert((meta.dev(), meta.ino())))
+    };
+    programs.filter(is_new).collect()
 }
 
 /// By the directory of git's subcommands.

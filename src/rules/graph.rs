@@ -552,3 +552,32 @@ fn resolve(
         max_attempts: entry.max_attempts,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What some file system takes for one name: case, and what Unicode composes.
+    #[test]
+    fn no_two_names_become_one_directory() {
+        let entries = |names: [&str; 2]| {
+            names.map(|name| PhaseEntry { name: name.to_owned(), ..PhaseEntry::default() })
+        };
+        for pair in [
+            ["build", "BUILD"],
+            ["qa", "Qa"],
+            ["caf\u{e9}", "cafe\u{301}"],
+            ["\u{212a}ey", "key"],
+            ["\u{fb01}x", "fix"],
+            ["stra\u{df}e", "strasse"],
+            ["build", "build\u{200d}"],
+        ] {
+            for names in [Names::New, Names::Existing] {
+                let refused = Graph::new(&entries(pair), names);
+                assert!(refused.is_err(), "{pair:?} {names:?}");
+            }
+        }
+        let ids = Graph::new(&entries(["build", "build-2"]), Names::New);
+        assert_eq!(ids.map(|graph| graph.count()), Ok(2));
+    }
+}

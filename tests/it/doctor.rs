@@ -57,9 +57,10 @@ fn nothing_is_wrong_and_nothing_is_changed() {
     let before = witness(scene.sandbox.path());
     let said = doctor(&mut scene, &[]);
     let bad = said["checks"].as_array().unwrap().iter();
-    // The machine that runs the tests may have any file system.
+    // The machine that runs the tests may have any file system, and more than one git.
+    let of_machine = [json!("file system"), json!("other git")];
     let bad: Vec<&Value> =
-        bad.filter(|it| it["level"] != "ok" && it["check"] != "file system").collect();
+        bad.filter(|it| it["level"] != "ok" && !of_machine.contains(&it["check"])).collect();
     // The program under test is in no directory called `bin`.
     let [hooks, manual] = bad.as_slice() else { panic!("{bad:#?}") };
     assert_eq!((&manual["check"], &manual["level"]), (&json!("manual"), &json!("note")));
@@ -338,4 +339,32 @@ fn another_users_repository() {
     let mut scene = scene();
     scene.sandbox.set("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1");
     is(&mut scene, "repository", "problem", "dubious ownership");
+}
+
+/// As one that Xcode brings is beside one of Homebrew.
+#[test]
+fn another_git_in_path() {
+    let mut scene = scene();
+    let path = scene.sandbox.var("PATH").unwrap().into_string().unwrap();
+    let mut others = |more: &Path| {
+        scene.sandbox.set("PATH", format!("{path}:{}", more.display()));
+        let said = doctor(&mut scene, &[]);
+        let checks = said["checks"].as_array().unwrap().iter();
+        let note = checks.clone().find(|it| it["check"] == "other git").cloned();
+        note.map(|note| (note["level"] == "note", note["says"].to_string())).unwrap_or_default()
+    };
+    let room = tempfile::tempdir().unwrap();
+    let before = others(room.path());
+    // The same by another name is no other.
+    let git = std::env::split_paths(&path).map(|dir| dir.join("git")).find(|it| it.exists());
+    std::os::unix::fs::symlink(git.unwrap(), room.path().join("git")).unwrap();
+    assert_eq!(others(room.path()), before);
+    // Nobody can run it.
+    let room = tempfile::tempdir().unwrap();
+    let other = room.path().join("git");
+    std::fs::write(&other, "#!/bin/sh\nexit 1\n").unwrap();
+    assert_eq!(others(room.path()), before);
+    std::fs::set_permissions(&other, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let (is_note, says) = others(room.path());
+    assert!(is_note && says.contains(other.to_str().unwrap()), "{says}");
 }

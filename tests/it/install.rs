@@ -470,3 +470,51 @@ fn without_a_bin_it_wants_to_be_told_where() {
         );
     }
 }
+
+/// Homebrew has a prefix of its own, with a bash-completion that looks beside itself, and exports
+/// where zsh is to look.
+#[test]
+fn a_prefix_that_the_shells_are_told_of() {
+    let mut sandbox = placed("brew/bin");
+    let (share, users) = (sandbox.join("brew/share"), sandbox.join("home/.local/share"));
+    let dir_of = |sandbox: &Sandbox, reader: &str| {
+        let told = says(sandbox, &["--dry-run"]);
+        let pieces = told["files"].as_array().unwrap().iter();
+        let path = |piece: &Value| PathBuf::from(piece["path"].as_str().unwrap());
+        let piece = pieces.clone().find(|piece| piece["for"] == reader).map(path);
+        piece.unwrap().parent().unwrap().to_owned()
+    };
+    assert_eq!(dir_of(&sandbox, "man"), share.join("man/man1"));
+    let (bash, zsh) = ("bash-completion/completions", "zsh/site-functions");
+    let zsh_is_lost = |sandbox: &Sandbox| {
+        says(sandbox, &["--dry-run"])["missing"].to_string().contains(r#""for":"zsh""#)
+    };
+    assert_eq!(dir_of(&sandbox, "bash"), users.join(bash));
+    assert_eq!(dir_of(&sandbox, "zsh"), share.join(zsh));
+    assert!(zsh_is_lost(&sandbox));
+    sandbox.write("brew/share/bash-completion/bash_completion", "");
+    sandbox.set("FPATH", format!("/usr/share/zsh/functions:{}", share.join(zsh).display()));
+    assert_eq!(dir_of(&sandbox, "bash"), share.join(bash));
+    assert!(!zsh_is_lost(&sandbox));
+    // The real shells agree.
+    let script = format!("print -l $fpath | grep -xF {}", share.join(zsh).display());
+    if let Some(found) = shown(&sandbox, "zsh", &["-f", "-c", &script]) {
+        assert!(!found.is_empty(), "zsh does not take FPATH from the environment");
+    }
+    let system = Path::new("/usr/share/bash-completion/bash_completion");
+    if !system.exists() {
+        wanting("bash-completion");
+        return;
+    }
+    // By a process of its own, as the program above.
+    let own = share.join("bash-completion/bash_completion");
+    assert!(sandbox.command(".", "cp").args([system, &own]).status().unwrap().success());
+    sandbox.write("brew/share/bash-completion/completions/made-up", "complete -W found made-up\n");
+    let script = format!(
+        "BASH_COMPLETION_VERSINFO=; . {}; _comp_load made-up 2>/dev/null || \
+         __load_completion made-up; complete -p made-up",
+        own.display()
+    );
+    let found = shown(&sandbox, "bash", &["--norc", "--noprofile", "-c", &script]).unwrap();
+    assert!(found.contains("found"), "bash-completion does not look beside itself: {found}");
+}

@@ -172,7 +172,7 @@ pub(crate) const VARIABLES: &[Row] = &[
     row("`NO_COLOR`", "", "no colours", Whom::All),
     row("`GIT_ADVICE`", "", "`0`: no hints, as after `git --no-advice`", Whom::All),
     row(
-        "`XDG_DATA_HOME`, `XDG_DATA_DIRS`, `BASH_COMPLETION_USER_DIR`, `MANPATH`",
+        "`XDG_DATA_HOME`, `XDG_DATA_DIRS`, `BASH_COMPLETION_USER_DIR`, `MANPATH`, `FPATH`",
         "",
         "where `install` expects that shells and `man` look",
         Whom::These(&["install"]),
