@@ -34,19 +34,19 @@ pub(super) fn exists(pid: i64) -> Option<bool> {
     }
 }
 
-/// The session of `pid`, or of this process; 0 when it cannot be known.
-pub(super) fn session_of(pid: Option<Pid>) -> i64 {
+/// The session of `pid`, or of this process; `None` when it has ended.
+pub(super) fn session_of(pid: Option<Pid>) -> Option<i64> {
     // The kernel says 0 for a session that began outside of the caller's PID namespace, as that of
     // a container has often; rustix's `getsid` takes that to be impossible.
     let pid = pid.map(|pid| nix::unistd::Pid::from_raw(pid.as_raw_pid()));
-    nix::unistd::getsid(pid).map_or(0, |session| i64::from(session.as_raw()))
+    nix::unistd::getsid(pid).ok().map(|session| i64::from(session.as_raw()))
 }
 
 /// The terminal session of this process.
 pub(super) fn terminal(unread: &Unread) -> Option<Seat> {
     // It opens only for a process that has a controlling terminal.
     unread.note("/dev/tty", File::open("/dev/tty"))?;
-    let session = session_of(None);
+    let session = session_of(None).unwrap_or_default();
     let streams: [fn() -> BorrowedFd<'static>; 3] =
         [rustix::stdio::stdin, rustix::stdio::stdout, rustix::stdio::stderr];
     let device = streams.into_iter().find_map(|stream| controlling(stream()));

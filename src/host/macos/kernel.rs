@@ -27,8 +27,7 @@ impl Kernel for Asked {
     }
 
     fn session(&self, pid: i64) -> Option<i64> {
-        let session = rustix::process::getsid(Some(number(pid)?)).ok()?;
-        Some(i64::from(session.as_raw_pid()))
+        posix::session_of(Some(number(pid)?))
     }
 
     fn exists(&self, pid: i64) -> Option<bool> {

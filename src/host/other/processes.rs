@@ -15,7 +15,10 @@ impl Processes {
     /// Reads this command's own entry.
     #[must_use]
     pub fn read() -> Self {
-        let own = Entry { session: session_of(None), ..posix::own(posix::own_number()) };
+        let own = Entry {
+            session: session_of(None).unwrap_or_default(),
+            ..posix::own(posix::own_number())
+        };
         Self { own, unread: Unread::default() }
     }
 
@@ -32,7 +35,7 @@ impl Table for Processes {
     }
 
     fn entry(&self, pid: i64) -> Option<Entry> {
-        let session = || session_of(number(pid));
+        let session = || session_of(number(pid)).unwrap_or_default();
         (self.exists(pid)?).then(|| Entry { pid, session: session(), ..Entry::default() })
     }
 
