@@ -54,6 +54,9 @@ const FILTERS: &[(&str, &str)] = &[
     (r"(cherry-pick --no-commit|git branch salvaged) [0-9a-f]{12}", "${1} c0ffee"),
     // What the machine has that runs the tests.
     (r"(?m)^(git          ok       ).*$", "${1}2.47.3"),
+    // So does the machine say whether there is a second git.
+    (r"(?m)^other git  .*\n( +.*\n)*", ""),
+    (r#"(?m)^ +\{\n +"check": "other git",\n(.*\n){4} +\},\n"#, ""),
     (r"(?m)^(file system  ).*(\n +.*)*", "${1}ok       ext4"),
     (r#"("check": "git",\s+"level": "ok",\s+"says": )".*""#, r#"${1}"2.47.3""#),
     (
