@@ -26,7 +26,7 @@ use crate::host::machine::Machine;
 use crate::host::vars::Vars;
 use foreign::{ForeignFiles, ForeignSettings};
 
-/// What an agent reads; made by `UPDATE=1 cargo test --test it generated`.
+/// What an agent reads; made by `cargo xtask generate skill`.
 pub const TEXT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/skill/SKILL.md"));
 
 /// The lines around what is ours in `AGENTS.md`. Later versions know theirs by them: they stay as

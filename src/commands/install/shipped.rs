@@ -1,5 +1,5 @@
 //! The manual pages and completions, as they lie in `man/` and `completions/`. Which ones there are
-//! is written here by `UPDATE=1 cargo test --test it generated`.
+//! is written here by `cargo xtask generate shipped`.
 
 /// A page's name and its text, as `build.rs` has packed it: the manual would be a thirtieth of the
 /// program.

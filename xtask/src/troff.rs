@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
 /// `text` so that it is printed as it is: a hyphen and a quote can be copied into a shell.
-pub(crate) fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     for c in text.chars() {
         match c {
@@ -35,7 +35,7 @@ fn lines(text: &str) -> String {
 }
 
 /// A block that is printed line by line.
-pub(crate) fn block(text: &str) -> String {
+pub fn block(text: &str) -> String {
     let mut out = String::from(".PP\n.RS 4\n.nf\n");
     for line in text.lines() {
         let line = escaped(line);
@@ -46,12 +46,12 @@ pub(crate) fn block(text: &str) -> String {
 }
 
 /// A tagged paragraph of escaped text.
-pub(crate) fn tagged(tag: &str, text: &str) -> String {
+pub fn tagged(tag: &str, text: &str) -> String {
     format!(".TP\n{}{}", lines(tag), lines(text))
 }
 
 /// One line of Markdown without blocks.
-pub(crate) fn inline(markdown: &str) -> String {
+pub fn inline(markdown: &str) -> String {
     let mut writer = Writer::default();
     for event in Parser::new(markdown) {
         writer.inline(&event);
@@ -60,7 +60,7 @@ pub(crate) fn inline(markdown: &str) -> String {
 }
 
 /// Markdown without headings.
-pub(crate) fn blocks(markdown: &str) -> String {
+pub fn blocks(markdown: &str) -> String {
     let mut writer = Writer::default();
     for event in Parser::new_ext(markdown, Options::ENABLE_TABLES) {
         writer.event(event);
@@ -72,7 +72,7 @@ pub(crate) fn blocks(markdown: &str) -> String {
 }
 
 /// The parts of a text under its headings of level 2, in order.
-pub(crate) fn sections(markdown: &str) -> Vec<(String, String)> {
+pub fn sections(markdown: &str) -> Vec<(String, String)> {
     let text = format!("\n{markdown}");
     let mut parts = text.split("\n## ");
     parts.next();

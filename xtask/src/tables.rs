@@ -1,9 +1,14 @@
-//! What README and the manual tell in tables: settings, variables, files, and what each command can
+//! What `docs/` and the manual tell in tables: settings, variables, files, and what each command can
 //! end with. Here is the one place where they are written.
+
+use anyhow::{Context as _, Result};
+use git_conductor::error::EXIT_CODES;
+
+use crate::{Files, root};
 
 /// Whom a row concerns.
 #[derive(Clone, Copy)]
-pub(crate) enum Whom {
+pub enum Whom {
     /// Every command, and the whole program.
     All,
     /// Every command that has to do with a board.
@@ -15,31 +20,35 @@ pub(crate) enum Whom {
 }
 
 /// A row: what it is about, what it does (Markdown), and whom it concerns.
-pub(crate) struct Row {
-    pub(crate) name: &'static str,
+pub struct Row {
+    /// What it is about.
+    pub name: &'static str,
     /// Of a setting, in Markdown; empty if there is none.
-    pub(crate) default: &'static str,
-    pub(crate) about: &'static str,
+    pub default: &'static str,
+    /// What it does.
+    pub about: &'static str,
     whom: Whom,
 }
 
-/// The command that has nothing to do with a board.
-const APART: &str = "install";
+/// The commands that have nothing to do with a board.
+const APART: &[&str] = &["install"];
 
 impl Row {
     /// Whether it concerns `command`; `None` is the whole program, which all of them concern.
-    pub(crate) fn concerns(&self, command: Option<&str>) -> bool {
+    pub fn concerns(&self, command: Option<&str>) -> bool {
         let Some(command) = command else { return true };
         match self.whom {
             Whom::All => true,
-            Whom::Board => command != APART,
+            Whom::Board => !APART.contains(&command),
             Whom::These(commands) => commands.contains(&command),
-            Whom::BoardExcept(commands) => command != APART && !commands.contains(&command),
+            Whom::BoardExcept(commands) => {
+                !APART.contains(&command) && !commands.contains(&command)
+            }
         }
     }
 
     /// The commands that it names.
-    pub(crate) fn named(&self) -> &'static [&'static str] {
+    pub fn named(&self) -> &'static [&'static str] {
         match self.whom {
             Whom::All | Whom::Board => &[],
             Whom::These(commands) | Whom::BoardExcept(commands) => commands,
@@ -52,7 +61,7 @@ const fn row(name: &'static str, default: &'static str, about: &'static str, who
 }
 
 /// Settings of git.
-pub(crate) const SETTINGS: &[Row] = &[
+pub const SETTINGS: &[Row] = &[
     row(
         "`conductor.store`",
         "`.nanostack` of the main worktree",
@@ -148,7 +157,7 @@ pub(crate) const SETTINGS: &[Row] = &[
 ];
 
 /// Variables of the environment.
-pub(crate) const VARIABLES: &[Row] = &[
+pub const VARIABLES: &[Row] = &[
     row(
         "`GIT_CONDUCTOR_AGENT`, else `NANOSTACK_AGENT`",
         "",
@@ -180,7 +189,7 @@ pub(crate) const VARIABLES: &[Row] = &[
 ];
 
 /// Files.
-pub(crate) const FILES: &[Row] = &[
+pub const FILES: &[Row] = &[
     row(
         "`.nanostack/`",
         "",
@@ -249,16 +258,18 @@ pub(crate) const FILES: &[Row] = &[
 ];
 
 /// What a command can end with beside what every command can, and where to read on.
-pub(crate) struct Page {
+pub struct Page {
     /// The command; empty for the program.
-    pub(crate) command: &'static str,
-    pub(crate) exits: &'static [u8],
-    pub(crate) see_also: &'static [&'static str],
+    pub command: &'static str,
+    /// Exit codes.
+    pub exits: &'static [u8],
+    /// Other pages.
+    pub see_also: &'static [&'static str],
 }
 
 /// What any command can end with: well; the answer could not be written, or another command is in
 /// the way; a bug; the environment; a wrong command line.
-pub(crate) const ANY: &[u8] = &[0, 4, 70, 128, 129];
+pub const ANY: &[u8] = &[0, 4, 70, 128, 129];
 
 const fn page(
     command: &'static str,
@@ -269,10 +280,10 @@ const fn page(
 }
 
 /// What is told of a command that is not here: that it can be refused, and of the program.
-pub(crate) const OTHER: Page = page("", &[1], &[]);
+pub const OTHER: Page = page("", &[1], &[]);
 
 /// The commands.
-pub(crate) const PAGES: &[Page] = &[
+pub const PAGES: &[Page] = &[
     page(
         "start",
         &[1],
@@ -330,3 +341,54 @@ pub(crate) const PAGES: &[Page] = &[
     page("archive", &[1], &["git-conductor-start(1)", "git-conductor-clean(1)"]),
     page("clean", &[], &["git-conductor-archive(1)"]),
 ];
+
+/// A table: its name, as the markers have it, and what makes it.
+type Table = (&'static str, fn() -> String);
+
+/// The documents that have tables.
+const DOCUMENTS: &[(&str, &[Table])] = &[
+    ("docs/configuration.md", &[("settings", settings), ("variables", variables)]),
+    ("docs/exit-codes.md", &[("exit codes", exit_codes)]),
+];
+
+fn exit_codes() -> String {
+    let rows = EXIT_CODES.iter().map(|(code, meaning)| format!("| {code} | {meaning} |\n"));
+    "| exit | meaning |\n|---:|---|\n".to_owned() + &rows.collect::<String>()
+}
+
+fn settings() -> String {
+    let row = |row: &Row| format!("| {} | {} | {} |\n", row.name, row.default, row.about);
+    let rows = SETTINGS.iter().map(row).collect::<String>().replace("|  |", "| |");
+    "| setting | default | what it is for |\n|---|---|---|\n".to_owned() + &rows
+}
+
+fn variables() -> String {
+    let rows = VARIABLES.iter().map(|row| format!("| {} | {} |\n", row.name, row.about));
+    "| variable | what it is for |\n|---|---|\n".to_owned() + &rows.collect::<String>()
+}
+
+/// The documents with their tables as they have to be.
+///
+/// # Errors
+///
+/// If a document cannot be read, or has no place for a table.
+pub fn in_documents() -> Result<Files> {
+    let mut files = Files::new();
+    for (path, tables) in DOCUMENTS {
+        let mut text = std::fs::read_to_string(root().join(path)).context(*path)?;
+        for (name, table) in *tables {
+            text = with_table(&text, name, &table())
+                .with_context(|| format!("{path}: no table '{name}'"))?;
+        }
+        files.insert((*path).to_owned(), text);
+    }
+    Ok(files)
+}
+
+/// `text` with `table` between its markers; `None` if it has none.
+fn with_table(text: &str, name: &str, table: &str) -> Option<String> {
+    let begin = format!("<!-- {name} -->\n");
+    let (before, rest) = text.split_once(&begin)?;
+    let (_, after) = rest.split_once("<!-- end -->")?;
+    Some(format!("{before}{begin}{table}<!-- end -->{after}"))
+}

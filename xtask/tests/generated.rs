@@ -1,0 +1,15 @@
+//! What `cargo xtask` says.
+
+use xtask::task::{TASKS, check, named};
+
+#[test]
+fn nothing_generated_is_stale() {
+    let stale = check(TASKS).expect("all can be read");
+    assert!(stale.is_empty(), "\n{}", stale.join("\n"));
+}
+
+#[test]
+fn a_name_that_is_not_known_is_told_from_those_that_are() {
+    let error = named("pages").err().expect("it is none").to_string();
+    assert!(error.starts_with("unknown name 'pages' (one of: man, tables, "), "{error}");
+}
