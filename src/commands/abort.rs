@@ -1,5 +1,6 @@
 //! `abort`: give up a claim.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::session::{Answered, Run, Session};
@@ -40,6 +41,19 @@ impl Run for AbortArgs {
 #[derive(Debug)]
 pub struct Aborted(pub Vec<Freed>);
 
+/// What `abort` answers.
+#[derive(Serialize)]
+pub(in crate::commands) struct AbortAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    /// Whether it was done.
+    ok: bool,
+    /// The claims that were given up.
+    phases: Vec<&'a str>,
+    /// The phases that nobody held.
+    not_held: Vec<&'a str>,
+}
+
 impl Answer for Aborted {
     fn text(&self, _: Format, messages: &mut Messages) -> String {
         for freed in &self.0 {
@@ -50,11 +64,10 @@ impl Answer for Aborted {
     }
 
     fn json(&self, _: Format) -> Value {
-        let (held, not_held): (Vec<&Freed>, _) =
-            self.0.iter().partition(|freed| freed.hold.is_some());
-        let names = |freed: &[&Freed]| -> Vec<String> {
-            freed.iter().map(|freed| freed.phase.clone()).collect()
+        let names = |is_held: bool| {
+            let these = self.0.iter().filter(|freed| freed.hold.is_some() == is_held);
+            these.map(|freed| &*freed.phase).collect()
         };
-        json!({"v": VERSION, "ok": true, "phases": names(&held), "not_held": names(&not_held)})
+        json!(AbortAnswer { v: VERSION, ok: true, phases: names(true), not_held: names(false) })
     }
 }

@@ -1,8 +1,9 @@
 //! `archive`: end the sprint.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::salvage;
+use super::salvage::{self, LeftAnswer};
 use super::session::{Answered, Run, Session};
 use crate::record::VERSION;
 use crate::rules::Board;
@@ -35,6 +36,25 @@ pub struct Archived {
     pub made_up: Vec<salvage::Left>,
 }
 
+/// What `archive` answers.
+#[derive(Serialize)]
+pub(in crate::commands) struct ArchiveAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    /// Whether it was done.
+    ok: bool,
+    /// The sprint that was ended.
+    sprint_id: &'a str,
+    /// How many of its phases are done.
+    done: usize,
+    /// How many it has.
+    phases: usize,
+    /// The command that goes on with it, if anything is left.
+    resume: Option<Vec<String>>,
+    /// What was saved late of what dead owners had not committed.
+    made_up: Vec<LeftAnswer<'a>>,
+}
+
 impl Answer for Archived {
     fn text(&self, _: Format, messages: &mut Messages) -> String {
         messages.line(&rounds::archived(&self.board, true));
@@ -43,13 +63,14 @@ impl Answer for Archived {
     }
 
     fn json(&self, _: Format) -> Value {
-        json!({
-            "v": VERSION, "ok": true,
-            "sprint_id": self.board.sprint.sprint_id,
-            "done": self.board.done_count(),
-            "phases": self.board.graph.count(),
-            "resume": rounds::resume(&self.board),
-            "made_up": salvage::made_up_json(&self.made_up),
+        json!(ArchiveAnswer {
+            v: VERSION,
+            ok: true,
+            sprint_id: &self.board.sprint.sprint_id,
+            done: self.board.done_count(),
+            phases: self.board.graph.count(),
+            resume: rounds::resume(&self.board),
+            made_up: salvage::made_up_json(&self.made_up),
         })
     }
 }

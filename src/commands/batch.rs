@@ -1,5 +1,6 @@
 //! `batch`: the phases in execution order, readers together.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::concurrency;
@@ -36,19 +37,42 @@ impl Run for BatchArgs {
 /// The phases in execution order.
 struct Batches(Vec<(Concurrency, Vec<String>)>);
 
+/// Phases that may run side by side.
+#[derive(Serialize)]
+pub(in crate::commands) struct Together<'a> {
+    /// Its number, from 1 on.
+    batch: usize,
+    /// What its phases are to the repository.
+    #[serde(rename = "type")]
+    kind: Concurrency,
+    /// Their names.
+    phases: &'a [String],
+}
+
+/// What `batch` answers.
+#[derive(Serialize)]
+pub(in crate::commands) struct BatchAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    /// Whether it was done.
+    ok: bool,
+    /// The batches in execution order.
+    batches: Vec<Together<'a>>,
+}
+
 impl Batches {
-    fn list(&self) -> Vec<Value> {
-        let batch = |(n, (kind, phases)): (usize, &(Concurrency, Vec<String>))| json!({"batch": n + 1, "type": kind, "phases": phases});
-        self.0.iter().enumerate().map(batch).collect()
+    fn list(&self) -> Vec<Together<'_>> {
+        let numbered = self.0.iter().zip(1..);
+        numbered.map(|((kind, phases), batch)| Together { batch, kind: *kind, phases }).collect()
     }
 }
 
 impl Answer for Batches {
     fn text(&self, _: Format, _: &mut Messages) -> String {
-        self.list().iter().map(one_line).collect()
+        self.list().iter().map(|batch| one_line(&json!(batch))).collect()
     }
 
     fn json(&self, _: Format) -> Value {
-        json!({"v": VERSION, "ok": true, "batches": self.list()})
+        json!(BatchAnswer { v: VERSION, ok: true, batches: self.list() })
     }
 }

@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::inputs::{self, Input};
 use super::patience::{Patience, WaitOptions};
+use super::salvage::{self, LeftAnswer, SalvageEntry};
 use super::session::{Answered, Run, Session};
 use super::waiting::until;
-use super::{Context, concurrency, gate, salvage, worktrees};
+use super::{Context, concurrency, gate, worktrees};
 use crate::error::Stop;
-use crate::record::{Claim, VERSION};
+use crate::record::{Claim, Token, VERSION};
 use crate::rules::gate::Checked;
 use crate::rules::graph::Concurrency;
 use crate::rules::lost::Loss;
@@ -20,10 +22,11 @@ use crate::rules::{Board, Change, Life, LiveClaim};
 use crate::store::change::Granted;
 use crate::store::layout::sprint_dir;
 use crate::store::read::find_phase;
+use crate::ui::attempts::{self, PastAttempt};
 use crate::ui::gate::checked_text;
 use crate::ui::phrases::SUBAGENTS;
 use crate::ui::text::{age, milliseconds, safe};
-use crate::ui::{Answer, Format, Messages, advice, attempts, board};
+use crate::ui::{Answer, Format, Messages, advice, board};
 
 /// Own a phase
 ///
@@ -179,6 +182,53 @@ impl Claimed {
     }
 }
 
+/// What `claim` and `next --claim` answer.
+#[derive(Serialize)]
+pub(in crate::commands) struct ClaimAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    /// Whether it was done.
+    ok: bool,
+    /// How long it waited, in milliseconds, if it did.
+    waited_ms: Option<u64>,
+    /// The phase that is yours.
+    phase: &'a str,
+    /// The sprint.
+    sprint_id: &'a str,
+    /// Your name.
+    agent: &'a str,
+    /// Whoever has it is the owner: `GIT_CONDUCTOR_TOKEN`.
+    token: Option<&'a Token>,
+    /// When you claimed it, in UTC.
+    claimed_at: Option<Timestamp>,
+    /// Whether it was yours before.
+    renewed: bool,
+    /// Whose it was.
+    taken_over_from: Option<&'a str>,
+    /// Whether each call will look like a new agent, as no process stands for you.
+    nameless: bool,
+    /// Which attempt at the phase this is, from 1 on.
+    attempt: usize,
+    /// The last attempts before it, the earliest first.
+    attempts: Vec<PastAttempt<'a>>,
+    /// What the last owner left; null where nothing can be known of it.
+    salvaged: Option<LeftAnswer<'a>>,
+    /// What was saved late of what owners before had not committed.
+    made_up: Vec<LeftAnswer<'a>>,
+    /// What was saved of this phase before, the latest first.
+    salvage: Vec<SalvageEntry<'a>>,
+    /// What the phase is about.
+    about: Option<&'a str>,
+    /// What it builds on.
+    inputs: &'a [Input],
+    /// What the rounds before handed over for it.
+    earlier: &'a [Input],
+    /// What has been checked of what the phase that guards lets out.
+    checked: Option<&'a Checked>,
+    /// What you have lost to others.
+    lost: &'a [Loss],
+}
+
 impl Answer for Claimed {
     fn text(&self, format: Format, messages: &mut Messages) -> String {
         board::lost_text(&self.lost, format.now, messages);
@@ -193,27 +243,28 @@ impl Answer for Claimed {
 
     fn json(&self, _: Format) -> Value {
         let Self { granted, inputs, earlier, nameless, salvaged, waited, lost, finish, .. } = self;
-        json!({
-            "v": VERSION, "ok": true,
-            "waited_ms": waited.map(milliseconds),
-            "phase": granted.phase,
-            "sprint_id": granted.board.sprint.sprint_id,
-            "agent": granted.claim.agent,
-            "token": granted.claim.token,
-            "claimed_at": granted.claim.claimed_at,
-            "renewed": granted.change == Change::Renew,
-            "taken_over_from": granted.from.as_ref().map(|hold| &hold.claim.agent),
-            "nameless": nameless,
-            "attempt": attempts::number(granted),
-            "attempts": attempts::past(granted),
-            "salvaged": salvage::left_json(salvaged.left.as_ref()),
-            "made_up": salvage::made_up_json(&salvaged.made_up),
-            "salvage": salvage::list_json(&salvaged.before),
-            "about": about(granted),
-            "inputs": inputs,
-            "earlier": earlier,
-            "checked": finish.checked,
-            "lost": lost,
+        json!(ClaimAnswer {
+            v: VERSION,
+            ok: true,
+            waited_ms: waited.map(milliseconds),
+            phase: &granted.phase,
+            sprint_id: &granted.board.sprint.sprint_id,
+            agent: &granted.claim.agent,
+            token: granted.claim.token.as_ref(),
+            claimed_at: granted.claim.claimed_at,
+            renewed: granted.change == Change::Renew,
+            taken_over_from: granted.from.as_ref().map(|hold| &*hold.claim.agent),
+            nameless: *nameless,
+            attempt: attempts::number(granted),
+            attempts: attempts::past(granted),
+            salvaged: salvaged.left.as_ref().map(salvage::left_json),
+            made_up: salvage::made_up_json(&salvaged.made_up),
+            salvage: salvage::list_json(&salvaged.before),
+            about: about(granted),
+            inputs,
+            earlier,
+            checked: finish.checked.as_ref(),
+            lost,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! `clean`: remove sprints that ended a while ago.
 
 use jiff::SignedDuration;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::options::age;
@@ -32,6 +33,17 @@ impl Run for CleanArgs {
 #[derive(Debug)]
 pub struct Cleaned(pub Vec<String>);
 
+/// What `clean` answers.
+#[derive(Serialize)]
+pub(in crate::commands) struct CleanAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    /// Whether it was done.
+    ok: bool,
+    /// The ids of the sprints that went.
+    removed: &'a [String],
+}
+
 impl Answer for Cleaned {
     fn text(&self, _: Format, _: &mut Messages) -> String {
         let ids = self.0.iter().flat_map(|id| [safe(id), "\n".into()]);
@@ -39,6 +51,6 @@ impl Answer for Cleaned {
     }
 
     fn json(&self, _: Format) -> Value {
-        json!({"v": VERSION, "ok": true, "removed": self.0})
+        json!(CleanAnswer { v: VERSION, ok: true, removed: &self.0 })
     }
 }

@@ -1,6 +1,6 @@
 //! `complete`: hand a phase in.
 
-mod answer;
+pub(super) mod answer;
 
 use std::fmt::Display;
 use std::fs::{File, OpenOptions};

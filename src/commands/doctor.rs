@@ -4,7 +4,7 @@
 //! says what it found of each, and goes on where other commands stop. Nothing is changed without
 //! `--fix`, and with it only what no running command can miss.
 
-mod answer;
+pub(super) mod answer;
 mod pushes;
 mod race;
 

@@ -3,9 +3,9 @@
 //! The repository's own store is asked first. Others that a setting or the user names can add a
 //! refusal, and never lift one. Whatever cannot be read stops the command, and so closes the gate.
 
-mod answer;
+pub(super) mod answer;
 
-pub(super) use answer::{lacks_text, open_json};
+pub(super) use answer::{OpenedAnswer, lacks_text, open_json};
 
 use super::{Context, context, notes};
 use crate::error::{Failure, FailureKind, Stop};

@@ -7,7 +7,7 @@
 //! once. A file that is in a worktree, or made by another program, is left to its owner, who is
 //! told the line to add.
 
-mod answer;
+pub(super) mod answer;
 mod block;
 mod look;
 

@@ -14,7 +14,7 @@
 //!   the file goes where it is read at once, since 3.6.0 does not look for completions of git's
 //!   commands.
 
-mod answer;
+pub(super) mod answer;
 pub(super) mod files;
 mod shipped;
 
@@ -130,7 +130,7 @@ pub struct Installed {
 
 /// Files that are not ours stand where ours would go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct ForeignFiles {
+pub(super) struct ForeignFiles {
     /// Which (absolute paths).
     paths: Vec<String>,
 }

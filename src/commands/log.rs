@@ -8,6 +8,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Context;
@@ -121,17 +122,33 @@ fn log(context: &Context, request: &LogArgs) -> Result<Told, Failure> {
     Ok(told)
 }
 
+/// What `log` answers.
+#[derive(Serialize)]
+pub(in crate::commands) struct LogAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    /// Whether it was done.
+    ok: bool,
+    /// What happened, the latest first.
+    events: &'a [Event],
+    /// How many lines could not be understood.
+    skipped: u64,
+    /// Whether there is more than was asked for.
+    more: bool,
+}
+
 impl Answer for Told {
     fn text(&self, format: Format, messages: &mut Messages) -> String {
         text(self, format, messages)
     }
 
     fn json(&self, _: Format) -> Value {
-        json!({
-            "v": VERSION, "ok": true,
-            "events": self.events,
-            "skipped": self.skipped,
-            "more": self.more || self.cut,
+        json!(LogAnswer {
+            v: VERSION,
+            ok: true,
+            events: &self.events,
+            skipped: self.skipped,
+            more: self.more || self.cut,
         })
     }
 }

@@ -1,5 +1,6 @@
 //! `next`: what could this agent claim now; and claim it in the same step.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::claim::{Claimed, Picked, claim_when_possible};
@@ -74,6 +75,19 @@ pub struct Next {
     pub lost: Vec<Loss>,
 }
 
+/// What `next` answers without `--claim`.
+#[derive(Serialize)]
+pub(in crate::commands) struct NextAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    /// Whether it was done.
+    ok: bool,
+    /// The phases that are open to you; the first of them without `--all`.
+    phases: &'a [String],
+    /// What you have lost to others.
+    lost: &'a [Loss],
+}
+
 impl Answer for Next {
     fn text(&self, format: Format, messages: &mut Messages) -> String {
         board::lost_text(&self.lost, format.now, messages);
@@ -81,6 +95,6 @@ impl Answer for Next {
     }
 
     fn json(&self, _: Format) -> Value {
-        json!({"v": VERSION, "ok": true, "phases": self.phases, "lost": self.lost})
+        json!(NextAnswer { v: VERSION, ok: true, phases: &self.phases, lost: &self.lost })
     }
 }

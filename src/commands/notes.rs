@@ -3,9 +3,9 @@
 //! A record is derived from the completion alone, so that it can be written again at any time and
 //! is the same, to the id. That is what makes `sync` harmless: what is there is not written twice.
 
-mod answer;
+pub(super) mod answer;
 
-pub(super) use answer::{noted_json, noted_text};
+pub(super) use answer::{NotedAnswer, noted_json, noted_text};
 
 use std::collections::BTreeSet;
 

@@ -5,9 +5,9 @@
 //! - [`subagent`]: what the subagents of one session are called
 //! - [`shell`]: a command line in which their calls are named
 
-mod answer;
+pub(super) mod answer;
 pub mod hook;
-mod hook_answer;
+pub(super) mod hook_answer;
 pub mod input;
 pub mod shell;
 pub mod subagent;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::context::{self, StoreAccess};
-use super::gate::{self, Opened, Outgoing};
+use super::gate::{self, Opened, OpenedAnswer, Outgoing};
 use super::protection::protection;
 use super::{Context, Global, hooks};
 use crate::error::{Failure, FailureKind, Message, Refuses, Stop};
@@ -33,6 +33,19 @@ pub(super) struct Pushed {
     pub opened: Option<Opened>,
 }
 
+/// What `guard --pre-push` answers.
+#[derive(Serialize)]
+pub(super) struct PushAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    /// Whether it was done.
+    ok: bool,
+    /// The guarded references of the remote.
+    refs: &'a [String],
+    #[serde(flatten)]
+    opened: Option<OpenedAnswer<'a>>,
+}
+
 impl Answer for Pushed {
     fn text(&self, _: Format, messages: &mut Messages) -> String {
         if let Some(opened) = &self.opened {
@@ -42,13 +55,12 @@ impl Answer for Pushed {
     }
 
     fn json(&self, _: Format) -> Value {
-        let mut value = json!({"v": VERSION, "ok": true, "refs": self.refs});
-        if let (Some(opened), Some(object)) = (&self.opened, value.as_object_mut())
-            && let Value::Object(facts) = gate::open_json(opened)
-        {
-            object.extend(facts);
-        }
-        value
+        json!(PushAnswer {
+            v: VERSION,
+            ok: true,
+            refs: &self.refs,
+            opened: self.opened.as_ref().map(gate::open_json),
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! `report`: how a sprint went, or all of them.
 
-mod facts;
+pub(super) mod facts;
 mod markdown;
 mod page;
 mod picture;

@@ -6,7 +6,7 @@
 //! supervisor that ends with it what it has begun when this process is killed; and it is stopped
 //! when the claim is lost.
 
-mod answer;
+pub(super) mod answer;
 mod end;
 pub mod supervisor;
 mod watch;

@@ -4,10 +4,11 @@
 //! Saving comes after the change of the board, and outside of its locks; whatever comes of it, the
 //! change stands.
 
-mod answer;
+pub(super) mod answer;
 
 pub(super) use answer::{
-    before_text, freed_text, left_json, left_text, list_json, made_up_json, made_up_text,
+    LeftAnswer, SalvageEntry, before_text, freed_text, left_json, left_text, list_json,
+    made_up_json, made_up_text,
 };
 
 use clap::Subcommand;

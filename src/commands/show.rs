@@ -1,7 +1,7 @@
 //! `show`: all that is known of one phase, and what was handed over with it.
 
-mod answer;
-mod content;
+pub(super) mod answer;
+pub(super) mod content;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek as _};

@@ -6,8 +6,8 @@
 //! Codex and opencode in `~/.agents/skills` and `.agents/skills`, which is the convention that
 //! others share.
 
-mod answer;
-mod foreign;
+pub(super) mod answer;
+pub(super) mod foreign;
 mod json;
 mod settings;
 

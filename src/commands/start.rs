@@ -3,11 +3,13 @@
 use std::io::Read as _;
 use std::path::PathBuf;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::Context;
 use super::context::StoreAccess;
+use super::salvage::{self, LeftAnswer};
 use super::session::{Answered, Run, Session};
-use super::{Context, salvage};
 use crate::error::{Failure, FailureKind, Hint, Stop};
 use crate::git::{Repo, quoted};
 use crate::place::{self, Origin};
@@ -91,6 +93,46 @@ pub struct Begun {
     pub made_up: Vec<salvage::Left>,
 }
 
+/// The sprint that `start` archived.
+#[derive(Serialize)]
+pub(in crate::commands) struct ArchivedBefore<'a> {
+    /// The sprint.
+    sprint_id: &'a str,
+    /// How many of its phases are done.
+    done: usize,
+    /// How many it has.
+    phases: usize,
+    /// The command that goes on with it, if anything is left of it.
+    resume: Option<Vec<String>>,
+}
+
+/// What `start` answers.
+#[derive(Serialize)]
+pub(in crate::commands) struct StartAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    /// Whether it was done.
+    ok: bool,
+    /// The sprint.
+    sprint_id: &'a str,
+    /// Its directory (absolute path).
+    directory: String,
+    /// Whether it was there before (`--if-none`).
+    kept: bool,
+    /// The sprint that it goes on with.
+    from: Option<&'a String>,
+    /// Whether that is because `--resume` names it.
+    resumed: bool,
+    /// The phases that were taken over, done.
+    carried: &'a [String],
+    /// The phases that can be claimed now.
+    open: &'a [String],
+    /// The sprint that was archived for it.
+    archived: Option<ArchivedBefore<'a>>,
+    /// What was saved late of what dead owners had not committed.
+    made_up: Vec<LeftAnswer<'a>>,
+}
+
 impl Answer for Begun {
     fn text(&self, _: Format, messages: &mut Messages) -> String {
         rounds::archived_text(&self.started, messages);
@@ -102,22 +144,23 @@ impl Answer for Begun {
 
     fn json(&self, _: Format) -> Value {
         let started = &self.started;
-        json!({
-            "v": VERSION, "ok": true,
-            "sprint_id": started.sprint.sprint_id,
-            "directory": self.directory.display().to_string(),
-            "kept": started.kept,
-            "from": started.sprint.from.as_ref().filter(|_| !started.kept),
-            "resumed": started.resumed,
-            "carried": started.carried,
-            "open": started.open,
-            "archived": started.previous.as_ref().map(|board| json!({
-                "sprint_id": board.sprint.sprint_id,
-                "done": board.done_count(),
-                "phases": board.graph.count(),
-                "resume": rounds::resume(board).filter(|_| rounds::left(started, board)),
-            })),
-            "made_up": salvage::made_up_json(&self.made_up),
+        json!(StartAnswer {
+            v: VERSION,
+            ok: true,
+            sprint_id: &started.sprint.sprint_id,
+            directory: self.directory.display().to_string(),
+            kept: started.kept,
+            from: started.sprint.from.as_ref().filter(|_| !started.kept),
+            resumed: started.resumed,
+            carried: &started.carried,
+            open: &started.open,
+            archived: started.previous.as_ref().map(|board| ArchivedBefore {
+                sprint_id: &board.sprint.sprint_id,
+                done: board.done_count(),
+                phases: board.graph.count(),
+                resume: rounds::resume(board).filter(|_| rounds::left(started, board)),
+            }),
+            made_up: salvage::made_up_json(&self.made_up),
         })
     }
 }

@@ -5,13 +5,13 @@ mod watch;
 
 use std::os::unix::fs::MetadataExt as _;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::context::StoreAccess;
 use super::output_config::draws_on_stdout;
 use super::session::{Answered, Run, Session, setting_warning};
 use super::{Context, salvage, worktrees};
-use crate::record::{Done, VERSION};
+use crate::record::Done;
 use crate::rules::rows::View;
 use crate::rules::{Board, State};
 use crate::ui::board::Shown;
@@ -96,7 +96,7 @@ impl Answer for NoSprint {
     }
 
     fn json(&self, _: Format) -> Value {
-        json!({"v": VERSION, "status": "no_sprint"})
+        ui::board::no_sprint()
     }
 }
 

@@ -1,9 +1,11 @@
 //! `unstuck`: free a phase that its owner left, or all of them.
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Value, json};
 
+use super::Context;
+use super::salvage::{self, LeftAnswer};
 use super::session::{Answered, Run, Session};
-use super::{Context, salvage};
 use crate::error::{self, Failure, Stop};
 use crate::record::VERSION;
 use crate::rules::{Life, Refusal, State};
@@ -80,6 +82,54 @@ fn all(context: &Context) -> Result<AllUnstuck, Stop> {
     Ok(AllUnstuck { freed, failed })
 }
 
+/// A phase that was freed.
+#[derive(Serialize)]
+pub(in crate::commands) struct FreedAnswer<'a> {
+    /// The phase.
+    phase: &'a str,
+    /// Whose claim was ended; null if nobody held it.
+    freed_from: Option<&'a str>,
+    /// What that one left; null where nothing can be known of it.
+    salvaged: Option<LeftAnswer<'a>>,
+    /// What was saved late of what owners before had not committed.
+    made_up: Vec<LeftAnswer<'a>>,
+    /// Whether too many attempts at the phase have failed.
+    exhausted: bool,
+    /// How many failed attempts do not count any more, if that was asked for.
+    forgiven: Option<u64>,
+}
+
+/// What `unstuck PHASE` answers.
+#[derive(Serialize)]
+pub(in crate::commands) struct UnstuckAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    /// Whether it was done.
+    ok: bool,
+    #[serde(flatten)]
+    freed: FreedAnswer<'a>,
+}
+
+/// What `unstuck --all` answers.
+#[derive(Serialize)]
+pub(in crate::commands) struct AllUnstuckAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    /// Whether it was done.
+    ok: bool,
+    /// The phases that were freed, in the board's order.
+    freed: Vec<FreedAnswer<'a>>,
+}
+
+/// What `unstuck --all` answers beside a failure, where some phases could not be freed.
+#[derive(Serialize)]
+pub(in crate::commands) struct UnstuckFailure<'a> {
+    /// The phases that were freed.
+    freed: Vec<FreedAnswer<'a>>,
+    /// The phases that could not be freed; the failure is that of the first.
+    failed: Vec<&'a str>,
+}
+
 /// A phase was freed.
 #[derive(Debug)]
 pub struct Unstuck {
@@ -106,17 +156,16 @@ impl Unstuck {
         salvage::freed_text(self.left.as_ref(), &self.made_up, messages);
     }
 
-    fn facts(&self) -> Map<String, Value> {
+    fn facts(&self) -> FreedAnswer<'_> {
         let freed = &self.freed;
-        let mut facts = json!({
-            "phase": freed.phase,
-            "freed_from": freed.hold.as_ref().map(|hold| &hold.claim.agent),
-            "salvaged": salvage::left_json(self.left.as_ref()),
-            "made_up": salvage::made_up_json(&self.made_up),
-            "exhausted": freed.exhausted.is_some(),
-            "forgiven": freed.reset_attempts,
-        });
-        facts.as_object_mut().map(std::mem::take).unwrap_or_default()
+        FreedAnswer {
+            phase: &freed.phase,
+            freed_from: freed.hold.as_ref().map(|hold| &*hold.claim.agent),
+            salvaged: self.left.as_ref().map(salvage::left_json),
+            made_up: salvage::made_up_json(&self.made_up),
+            exhausted: freed.exhausted.is_some(),
+            forgiven: freed.reset_attempts,
+        }
     }
 }
 
@@ -127,9 +176,7 @@ impl Answer for Unstuck {
     }
 
     fn json(&self, _: Format) -> Value {
-        let mut value = json!({"v": VERSION, "ok": true});
-        value.as_object_mut().into_iter().for_each(|object| object.extend(self.facts()));
-        value
+        json!(UnstuckAnswer { v: VERSION, ok: true, freed: self.facts() })
     }
 }
 
@@ -158,10 +205,10 @@ impl Answer for AllUnstuck {
     fn json(&self, _: Format) -> Value {
         let freed: Vec<_> = self.freed.iter().map(Unstuck::facts).collect();
         let Some((_, failure)) = self.failed.first() else {
-            return json!({"v": VERSION, "ok": true, "freed": freed});
+            return json!(AllUnstuckAnswer { v: VERSION, ok: true, freed });
         };
-        let failed: Vec<&str> = self.failed.iter().map(|(phase, _)| phase.as_str()).collect();
-        stop_json(&stop::failure(failure), json!({"freed": freed, "failed": failed}))
+        let failed = self.failed.iter().map(|(phase, _)| phase.as_str()).collect();
+        stop_json(&stop::failure(failure), json!(UnstuckFailure { freed, failed }))
     }
 
     fn exit(&self) -> u8 {

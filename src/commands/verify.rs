@@ -1,7 +1,7 @@
 //! `verify`: all evidence of a sprint, against what is kept of it: the copies, the repository, git
 //! notes, and the sprint that it was carried from. Nothing is changed.
 
-mod answer;
+pub(super) mod answer;
 
 use std::collections::HashMap;
 

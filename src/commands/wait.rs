@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::ValueEnum;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Context;
@@ -94,6 +95,23 @@ struct Waited {
     took: Duration,
 }
 
+/// What `wait` answers.
+#[derive(Serialize)]
+pub(in crate::commands) struct WaitAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    /// Whether it was done.
+    ok: bool,
+    /// The phase.
+    phase: &'a str,
+    /// `done` or `claimable`.
+    state: &'static str,
+    /// How it ended, if that was waited for.
+    verdict: Option<Verdict>,
+    /// How long it took, in milliseconds.
+    waited_ms: u64,
+}
+
 impl Answer for Waited {
     fn text(&self, _: Format, _: &mut Messages) -> String {
         let word = match self.verdict {
@@ -105,12 +123,13 @@ impl Answer for Waited {
     }
 
     fn json(&self, _: Format) -> Value {
-        json!({
-            "v": VERSION, "ok": true,
-            "phase": self.phase,
-            "state": if self.verdict.is_some() { "done" } else { "claimable" },
-            "verdict": self.verdict,
-            "waited_ms": milliseconds(self.took),
+        json!(WaitAnswer {
+            v: VERSION,
+            ok: true,
+            phase: &self.phase,
+            state: if self.verdict.is_some() { "done" } else { "claimable" },
+            verdict: self.verdict,
+            waited_ms: milliseconds(self.took),
         })
     }
 }

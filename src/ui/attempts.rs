@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::messages::Messages;
 use super::phrases::{NOTHING, ago, names, who};
@@ -76,23 +76,45 @@ pub(crate) fn number(granted: &Granted) -> usize {
     of(granted).len() + 1
 }
 
+/// An attempt at a phase that ended without a completion, as the next owner is told of it.
+#[derive(Serialize)]
+pub(crate) struct PastAttempt<'a> {
+    /// Whose it was; empty if it cannot be known.
+    agent: &'a str,
+    /// When the phase was claimed, in UTC.
+    claimed_at: Option<Timestamp>,
+    /// When the claim ended, in UTC.
+    ended_at: Option<Timestamp>,
+    /// How it ended: `abort`, `reclaim` (another took it over) or `unstuck`.
+    how: &'a str,
+    /// Why, in the words of who ended it; may be empty.
+    reason: &'a str,
+    /// Who ended it.
+    by: &'a str,
+    /// The worktree it was claimed from (absolute path).
+    worktree: Option<&'a str>,
+    /// The branch that was checked out there.
+    branch: Option<&'a str>,
+    /// The commit that was checked out there.
+    commit: Option<&'a str>,
+}
+
 /// Those before it, in JSON, the earliest of the latest first.
-pub(crate) fn past(granted: &Granted) -> Value {
-    let one = |attempt: &Attempt| {
-        json!({
-            "agent": attempt.agent,
-            "claimed_at": attempt.claimed_at,
-            "ended_at": attempt.ended_at,
-            "how": attempt.how,
-            "reason": attempt.reason,
-            "by": attempt.by,
-            "worktree": attempt.worktree,
-            "branch": attempt.branch,
-            "commit": attempt.commit,
-        })
-    };
+pub(crate) fn past(granted: &Granted) -> Vec<PastAttempt<'_>> {
     let past = of(granted);
-    past[past.len().saturating_sub(MAX_LISTED)..].iter().map(one).collect()
+    let latest = past[past.len().saturating_sub(MAX_LISTED)..].iter();
+    let one = latest.map(|attempt| PastAttempt {
+        agent: &attempt.agent,
+        claimed_at: attempt.claimed_at,
+        ended_at: attempt.ended_at,
+        how: &attempt.how,
+        reason: &attempt.reason,
+        by: &attempt.by,
+        worktree: attempt.worktree.as_deref(),
+        branch: attempt.branch.as_deref(),
+        commit: attempt.commit.as_deref(),
+    });
+    one.collect()
 }
 
 /// What the next owner is told of those before it. One that it took over itself is told of already.

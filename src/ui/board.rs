@@ -1,8 +1,8 @@
 //! The board: where each phase is, in words, signs and colours, and all of it as JSON.
 
 use jiff::Timestamp;
-use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 
 use super::advice;
 use super::messages::Messages;
@@ -14,7 +14,7 @@ use crate::rules::lost::Loss;
 use crate::rules::next::next;
 use crate::rules::others::Alive;
 use crate::rules::rows::{BoardRow, BoardRows, RowState, View};
-use crate::rules::{Board, PhaseId, State, attempts, decide};
+use crate::rules::{Board, PhaseId, Standing, State, attempts, decide};
 
 /// The word for where a phase is, coloured.
 pub(crate) fn painted(state: RowState, paint: Paint) -> String {
@@ -99,17 +99,69 @@ pub(crate) fn hint(view: &View, now: Timestamp) -> Option<String> {
 /// One phase in JSON.
 #[derive(Serialize)]
 pub(crate) struct Phase<'a> {
+    /// `pending`, `claimed` or `done`.
     state: &'static str,
+    /// Who owns or completed it; empty if nobody does, or it cannot be known.
     agent: &'a str,
+    /// When it was claimed or completed, in UTC.
     at: Option<Timestamp>,
+    /// Whether it can be claimed.
     ready: bool,
+    /// Whether it is claimed, and anybody may claim it by now.
     stale: bool,
+    /// How many attempts at it ended without a completion.
     attempts: usize,
+    /// Whether too many of them failed.
     exhausted: bool,
+    /// What became of the work, once it is done.
     verdict: Option<Verdict>,
+    /// What it waits for that is not done, or failed.
     waits_for: Vec<&'a str>,
     #[serde(flatten)]
-    more: Map<String, Value>,
+    more: Option<More<'a>>,
+}
+
+/// What there is to say of a phase in one state only.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum More<'a> {
+    /// Of a pending one.
+    Pending {
+        /// Whether you may own it, once it is ready.
+        for_you: bool,
+    },
+    /// Of a claimed one.
+    Claimed {
+        /// Whether the owner's process lives.
+        alive: Alive,
+        /// When the owner was last heard, in UTC.
+        heard: Option<Timestamp>,
+        /// Whether it is yours.
+        yours: bool,
+        /// The worktree it was claimed from (absolute path).
+        worktree: Option<&'a str>,
+        /// Whether no process can prove that the owner lives.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        shared: bool,
+    },
+    /// Of one that is done.
+    Done {
+        /// The commit that it was done at.
+        commit: Option<&'a str>,
+        /// The branch that was checked out.
+        branch: Option<&'a str>,
+        /// Whether something was not committed there.
+        dirty: Option<bool>,
+        /// The path that was handed over; empty if there is none.
+        artifact: &'a str,
+        /// Its SHA-256.
+        artifact_sha256: Option<&'a str>,
+        /// Whether it has been changed since.
+        artifact_changed: bool,
+        /// The sprint in which it was completed, if this one only took it over.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        carried_from: Option<&'a str>,
+    },
 }
 
 pub(crate) fn phase<'a>(view: &'a View, row: &BoardRow) -> Phase<'a> {
@@ -124,41 +176,40 @@ pub(crate) fn phase<'a>(view: &'a View, row: &BoardRow) -> Phase<'a> {
         exhausted: row.is_exhausted,
         verdict: None,
         waits_for: Vec::new(),
-        more: Map::new(),
+        more: None,
     };
-    let mut put = |key: &str, value: Value| phase.more.insert(key.to_owned(), value);
     match board.state(id) {
         State::Pending => {
             let name = |dep: &PhaseId| board.graph.phase(*dep).name.as_str();
             phase.waits_for = row.waits_for.iter().map(name).collect();
-            put("for_you", json!(row.is_for_asker));
+            phase.more = Some(More::Pending { for_you: row.is_for_asker });
         }
         State::Claimed(hold) => {
             phase.state = "claimed";
             phase.agent = &hold.claim.agent;
             phase.at = hold.claim.claimed_at;
-            put("alive", json!(Alive::from(hold.life)));
-            put("heard", json!(hold.heard));
-            put("yours", json!(row.is_mine));
-            put("worktree", json!(hold.claim.worktree));
-            if hold.claim.is_unproven() {
-                put("shared", json!(true));
-            }
+            phase.more = Some(More::Claimed {
+                alive: hold.life.into(),
+                heard: hold.heard,
+                yours: row.is_mine,
+                worktree: hold.claim.worktree.as_deref(),
+                shared: hold.claim.is_unproven(),
+            });
         }
         State::Done(done) => {
             phase.state = "done";
             phase.agent = &done.agent;
             phase.at = done.completed_at;
             phase.verdict = Some(done.verdict);
-            put("commit", json!(done.at.commit));
-            put("branch", json!(done.at.branch));
-            put("dirty", json!(done.at.dirty));
-            put("artifact", json!(done.artifact));
-            put("artifact_sha256", json!(done.artifact_sha256));
-            put("artifact_changed", json!(view.changed.contains(&id)));
-            if let Some(from) = &done.carried_from {
-                put("carried_from", json!(from));
-            }
+            phase.more = Some(More::Done {
+                commit: done.at.commit.as_deref(),
+                branch: done.at.branch.as_deref(),
+                dirty: done.at.dirty,
+                artifact: &done.artifact,
+                artifact_sha256: done.artifact_sha256.as_deref(),
+                artifact_changed: view.changed.contains(&id),
+                carried_from: done.carried_from.as_deref(),
+            });
         }
     }
     phase
@@ -180,27 +231,84 @@ impl Shown {
     }
 }
 
+/// What `status` answers.
+#[derive(Serialize)]
+pub(crate) struct BoardAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    /// The sprint.
+    sprint_id: &'a str,
+    /// The canonical path of the main worktree.
+    project: &'a str,
+    /// What the whole sprint amounts to.
+    status: Standing,
+    /// What it is for.
+    goal: Option<&'a str>,
+    /// The phases by name, in the graph's order.
+    phases: Phases<'a>,
+    /// Who asks.
+    you: You<'a>,
+}
+
+/// Who asks.
+#[derive(Serialize)]
+pub(crate) struct You<'a> {
+    /// The name.
+    agent: &'a str,
+    /// Whether it was given, rather than detected.
+    explicit: bool,
+    /// The phases that you own.
+    holds: Vec<&'a str>,
+    /// What you have lost to others.
+    lost: &'a [Loss],
+}
+
+/// Phases by name, in an order of their own.
+struct Phases<'a>(Vec<(&'a str, Phase<'a>)>);
+
+impl Serialize for Phases<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, phase)| (name, phase)))
+    }
+}
+
+/// What `status` and `prime` answer where there is no sprint.
+#[derive(Serialize)]
+pub(crate) struct NoSprintAnswer {
+    /// The version of this format.
+    v: u32,
+    /// `no_sprint`.
+    status: &'static str,
+}
+
+/// That there is no sprint, in JSON.
+pub(crate) fn no_sprint() -> Value {
+    json!(NoSprintAnswer { v: VERSION, status: "no_sprint" })
+}
+
+/// Who asks, in JSON.
+pub(crate) fn you<'a>(view: &'a View, rows: &BoardRows) -> You<'a> {
+    You {
+        agent: &view.me.name,
+        explicit: view.me.explicit,
+        holds: mine(view, rows),
+        lost: &view.lost,
+    }
+}
+
 /// The board in JSON, phases in the graph's order.
 pub(crate) fn json(view: &View, shown: Shown, now: Timestamp) -> Value {
     let board = &view.board;
     let rows = view.rows(now);
-    let mut phases = Map::new();
-    for row in rows.iter().filter(|row| shown.has(row)) {
-        phases.insert(board.graph.phase(row.id).name.clone(), json!(phase(view, row)));
-    }
-    json!({
-        "v": VERSION,
-        "sprint_id": board.sprint.sprint_id,
-        "project": board.sprint.project,
-        "status": board.standing(),
-        "goal": board.sprint.goal,
-        "phases": phases,
-        "you": {
-            "agent": view.me.name,
-            "explicit": view.me.explicit,
-            "holds": mine(view, &rows),
-            "lost": view.lost,
-        },
+    let named = |row: &BoardRow| (&*board.graph.phase(row.id).name, phase(view, row));
+    json!(BoardAnswer {
+        v: VERSION,
+        sprint_id: &board.sprint.sprint_id,
+        project: &board.sprint.project,
+        status: board.standing(),
+        goal: board.sprint.goal.as_deref(),
+        phases: Phases(rows.iter().filter(|row| shown.has(row)).map(named).collect()),
+        you: you(view, &rows),
     })
 }
 

@@ -6,14 +6,16 @@
 
 use std::io::Write as _;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::format::Format;
 use super::messages::Messages;
 use super::stop::{self, StopMessage};
 use super::text::{safe, safe_json};
-use crate::error::{self, Stop};
+use crate::error::{self, Hint, Stop};
 use crate::record::VERSION;
+use crate::rules::refusal::Retry;
 
 /// What a command came to.
 pub trait Answer {
@@ -136,16 +138,37 @@ pub(crate) fn stop_text(message: &StopMessage, messages: &mut Messages) {
     }
 }
 
+/// What every command answers that did nothing, or not all. What it knows beside this depends on
+/// the code.
+#[derive(Serialize)]
+pub(crate) struct StopAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    /// False.
+    ok: bool,
+    /// Which refusal or failure it is.
+    code: &'static str,
+    /// What happened.
+    error: &'a str,
+    /// What may be done about it.
+    hints: &'a [Hint],
+    /// The command to run now; empty if there is none.
+    #[serde(rename = "do")]
+    command: &'a [String],
+    /// When the same command may succeed.
+    retry: Retry,
+}
+
 /// The same for programs; `facts` is an object or null.
 pub(crate) fn stop_json(message: &StopMessage, facts: Value) -> Value {
-    let mut value = json!({
-        "v": VERSION,
-        "ok": false,
-        "code": message.code,
-        "error": message.text,
-        "hints": message.hints,
-        "do": message.command,
-        "retry": message.retry,
+    let mut value = json!(StopAnswer {
+        v: VERSION,
+        ok: false,
+        code: message.code,
+        error: &message.text,
+        hints: &message.hints,
+        command: &message.command,
+        retry: message.retry,
     });
     if let (Some(object), Value::Object(facts)) = (value.as_object_mut(), facts) {
         object.extend(facts);

@@ -6,6 +6,7 @@
 //! work on what one does not own.
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use super::refusals::sentence;
 use super::text::safe;
@@ -29,6 +30,24 @@ pub struct StopMessage {
     pub retry: Retry,
     /// The exit code.
     pub exit: u8,
+}
+
+/// A failure beside which the rest was done.
+#[derive(Serialize)]
+pub(crate) struct FailureFacts<'a> {
+    /// The failure's code.
+    code: &'static str,
+    /// What happened.
+    error: String,
+    /// What can be done.
+    hints: &'a [Hint],
+}
+
+impl<'a> FailureFacts<'a> {
+    pub(crate) fn of(failure: &'a Failure) -> Self {
+        let message = self::failure(failure);
+        Self { code: message.code, error: message.text, hints: &failure.hints }
+    }
 }
 
 /// What whatever stopped a command says.

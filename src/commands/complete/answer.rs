@@ -2,10 +2,14 @@
 //! before, of what will count.
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::Handed;
+use crate::commands::inputs::Input;
+use crate::commands::notes::NotedAnswer;
 use crate::commands::recorded::{Elsewhere, Found, uncommitted};
+use crate::commands::salvage::LeftAnswer;
 use crate::commands::{gate, notes, salvage};
 use crate::error::Hint;
 use crate::record::{Done, VERSION, Verdict};
@@ -20,7 +24,7 @@ impl Handed {
     }
 
     /// What there is to say of the repository, as JSON.
-    pub(in crate::commands) fn sight_json(&self) -> Map<String, Value> {
+    pub(in crate::commands) fn sight_json(&self) -> SightAnswer<'_> {
         sight_json(self)
     }
 }
@@ -140,48 +144,117 @@ fn comes_next(completed: &Completed, messages: &mut Messages) {
     }
 }
 
+/// What `complete` answers.
+#[derive(Serialize)]
+pub(in crate::commands) struct CompleteAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    /// Whether it was done.
+    ok: bool,
+    /// The phase.
+    phase: &'a str,
+    /// Who completed it.
+    agent: &'a str,
+    /// When, in UTC.
+    completed_at: Option<Timestamp>,
+    /// What became of the work.
+    verdict: Verdict,
+    /// The path that was handed over; empty if there is none.
+    artifact: &'a str,
+    /// Its SHA-256.
+    artifact_sha256: Option<&'a str>,
+    /// The commit that it was done at.
+    commit: Option<&'a str>,
+    /// Whether something there was not committed; null where there is no worktree.
+    dirty: Option<bool>,
+    /// Whether it was complete already.
+    again: bool,
+    /// The phases that can be claimed now.
+    opened: &'a [String],
+    /// What it builds on that is not in its commit.
+    lacks: &'a [Input],
+    /// The record in git notes; null where none was asked for.
+    note: Option<NotedAnswer<'a>>,
+    #[serde(flatten)]
+    sight: SightAnswer<'a>,
+}
+
+/// What of the repository a completion was done at.
+#[derive(Serialize)]
+pub(in crate::commands) struct SightAnswer<'a> {
+    /// The branch that was checked out.
+    branch: Option<&'a str>,
+    /// The worktree (absolute path).
+    worktree: Option<&'a str>,
+    /// The artifact's size in bytes.
+    artifact_size: Option<u64>,
+    /// The worktree that it was claimed in, if that is another than this.
+    claimed_in: Option<ClaimedIn<'a>>,
+    /// What was not committed; null where it is not known.
+    uncommitted: Option<UncommittedAnswer<'a>>,
+    /// Whether nothing shows any work: no artifact, and no commit since the claim.
+    idle: bool,
+    /// What was saved late of what owners before had not committed.
+    made_up: Vec<LeftAnswer<'a>>,
+    /// Whether every phase of the sprint is done.
+    finished: bool,
+}
+
+/// The worktree that a phase was claimed in.
+#[derive(Serialize)]
+pub(in crate::commands) struct ClaimedIn<'a> {
+    /// Its path (absolute).
+    worktree: &'a str,
+    /// What became of it.
+    is: Found,
+}
+
+/// What was not committed.
+#[derive(Serialize)]
+pub(in crate::commands) struct UncommittedAnswer<'a> {
+    /// How many paths.
+    count: usize,
+    /// The first of them.
+    paths: &'a [String],
+}
+
 /// A completion as JSON.
 fn json(handed: &Handed) -> Value {
     let Handed { phase, completed, lacks, note, .. } = handed;
-    let mut value = json!({
-        "v": VERSION, "ok": true,
-        "phase": phase,
-        "agent": completed.done.agent,
-        "completed_at": completed.done.completed_at,
-        "verdict": completed.done.verdict,
-        "artifact": completed.done.artifact,
-        "artifact_sha256": completed.done.artifact_sha256,
-        "commit": completed.done.at.commit,
-        "dirty": completed.done.at.dirty,
-        "again": completed.again,
-        "opened": completed.opened,
-        "lacks": lacks,
-        "note": notes::noted_json(note.as_deref()),
-    });
-    if let Some(object) = value.as_object_mut() {
-        object.extend(sight_json(handed));
-    }
-    value
+    let done = &completed.done;
+    json!(CompleteAnswer {
+        v: VERSION,
+        ok: true,
+        phase,
+        agent: &done.agent,
+        completed_at: done.completed_at,
+        verdict: done.verdict,
+        artifact: &done.artifact,
+        artifact_sha256: done.artifact_sha256.as_deref(),
+        commit: done.at.commit.as_deref(),
+        dirty: done.at.dirty,
+        again: completed.again,
+        opened: &completed.opened,
+        lacks,
+        note: note.as_deref().map(notes::noted_json),
+        sight: sight_json(handed),
+    })
 }
 
 /// What there is to say of the repository, as JSON.
-fn sight_json(handed: &Handed) -> Map<String, Value> {
+fn sight_json(handed: &Handed) -> SightAnswer<'_> {
     let Handed { completed, sight, salvaged, .. } = handed;
-    let mut facts = json!({
-        "branch": completed.done.at.branch,
-        "worktree": completed.done.at.worktree,
-        "artifact_size": completed.done.artifact_size,
-        "claimed_in": sight.claimed_in.as_ref().map(|it| json!({
-            "worktree": it.path,
-            "is": it.found,
-        })),
-        "uncommitted": sight.uncommitted.as_ref().map(|found| json!({
-            "count": found.count,
-            "paths": found.first,
-        })),
-        "idle": sight.idle,
-        "made_up": salvage::made_up_json(salvaged),
-        "finished": completed.finished,
-    });
-    facts.as_object_mut().map(std::mem::take).unwrap_or_default()
+    let claimed_in = sight.claimed_in.as_ref();
+    let uncommitted = sight.uncommitted.as_ref();
+    SightAnswer {
+        branch: completed.done.at.branch.as_deref(),
+        worktree: completed.done.at.worktree.as_deref(),
+        artifact_size: completed.done.artifact_size,
+        claimed_in: claimed_in.map(|it| ClaimedIn { worktree: &it.path, is: it.found }),
+        uncommitted: uncommitted
+            .map(|found| UncommittedAnswer { count: found.count, paths: &found.first }),
+        idle: sight.idle,
+        made_up: salvage::made_up_json(salvaged),
+        finished: completed.finished,
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Examined, Finding, Level};
@@ -10,13 +11,24 @@ use crate::record::VERSION;
 use crate::ui::text::{safe, wrapped};
 use crate::ui::{Answer, Format, Messages};
 
+/// What `doctor` answers; `ok` is false where there is a problem.
+#[derive(Serialize)]
+pub(in crate::commands) struct DoctorAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    /// Whether it was done.
+    ok: bool,
+    /// What was found of each thing.
+    checks: &'a [Finding],
+}
+
 impl Answer for Examined {
     fn text(&self, format: Format, messages: &mut Messages) -> String {
         text(&self.0, format, messages)
     }
 
     fn json(&self, _: Format) -> Value {
-        json!({ "v": VERSION, "ok": !has_problems(&self.0), "checks": self.0 })
+        json!(DoctorAnswer { v: VERSION, ok: !has_problems(&self.0), checks: &self.0 })
     }
 
     fn exit(&self) -> u8 {

@@ -1,11 +1,13 @@
 //! What is said of the gate: why it is open or closed, and what is no evidence for what goes out.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Opened;
 use crate::commands::inputs::Input;
 use crate::record::VERSION;
 use crate::rules::gate::GateAllowed;
+use crate::rules::reasons::MissingEvidence;
 use crate::ui::gate::{BEHIND, MAX_NAMED, merge, warnings};
 use crate::ui::phrases::who;
 use crate::ui::text::{safe, short};
@@ -18,7 +20,7 @@ impl Answer for Opened {
     }
 
     fn json(&self, _: Format) -> Value {
-        open_json(self)
+        json!(GuardAnswer { v: VERSION, ok: true, opened: open_json(self) })
     }
 }
 
@@ -36,16 +38,41 @@ fn open_text(opened: &Opened, messages: &mut Messages) {
     }
 }
 
+/// Why the gate is open.
+#[derive(Serialize)]
+pub(in crate::commands) struct OpenedAnswer<'a> {
+    /// The phase that guards.
+    phase: &'a str,
+    /// Why it is open.
+    passage: GateAllowed,
+    /// The first commit that goes out.
+    commit: Option<&'a str>,
+    /// What is no evidence for what goes out, to warn of.
+    gaps: &'a [MissingEvidence],
+    /// The commit that was checked, if what is checked out need only be brought forward to it.
+    forward: Option<&'a str>,
+}
+
+/// What `guard` answers.
+#[derive(Serialize)]
+pub(in crate::commands) struct GuardAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    /// Whether it was done.
+    ok: bool,
+    #[serde(flatten)]
+    opened: OpenedAnswer<'a>,
+}
+
 /// An open gate as JSON.
-pub(in crate::commands) fn open_json(opened: &Opened) -> Value {
-    json!({
-        "v": VERSION, "ok": true,
-        "phase": opened.phase,
-        "passage": opened.passage,
-        "commit": opened.commit,
-        "gaps": opened.gaps,
-        "forward": opened.forward,
-    })
+pub(in crate::commands) fn open_json(opened: &Opened) -> OpenedAnswer<'_> {
+    OpenedAnswer {
+        phase: &opened.phase,
+        passage: opened.passage,
+        commit: opened.commit.as_deref(),
+        gaps: &opened.gaps,
+        forward: opened.forward.as_deref(),
+    }
 }
 
 /// Warns that a completed phase was done beside what it builds on.

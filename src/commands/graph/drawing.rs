@@ -6,13 +6,14 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Form;
 use crate::record::VERSION;
 use crate::rules::layers::{layers, levels};
 use crate::rules::rows::{RowState, View};
-use crate::rules::{Graph, PhaseId};
+use crate::rules::{Graph, PhaseId, Standing};
 use crate::ui::Format;
 use crate::ui::board;
 use crate::ui::columns::{columns, fit, padded};
@@ -209,32 +210,67 @@ const fn colours(state: RowState) -> [&'static str; 3] {
     }
 }
 
+/// A phase of the graph.
+#[derive(Serialize)]
+pub(in crate::commands) struct Node<'a> {
+    /// By which edges name it.
+    id: String,
+    /// Its name.
+    phase: &'a str,
+    /// How far it is from the beginning, from 1 on.
+    level: usize,
+    #[serde(flatten)]
+    facts: board::Phase<'a>,
+}
+
+/// That one phase waits for another; what other edges imply is left out.
+#[derive(Serialize)]
+pub(in crate::commands) struct Edge {
+    /// What is waited for.
+    from: String,
+    /// What waits.
+    to: String,
+}
+
+/// What `graph` answers.
+#[derive(Serialize)]
+pub(in crate::commands) struct GraphAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    /// Whether it was done.
+    ok: bool,
+    /// The sprint.
+    sprint_id: &'a str,
+    /// What the whole sprint amounts to.
+    status: Standing,
+    /// What it is for.
+    goal: Option<&'a str>,
+    /// The phases, in the graph's order.
+    nodes: Vec<Node<'a>>,
+    /// What waits for what.
+    edges: Vec<Edge>,
+}
+
 /// Nodes in the board's order, and edges from what is waited for to what waits.
 pub(super) fn json(view: &View, now: Timestamp) -> Value {
     let board = &view.board;
     let graph = &board.graph;
     let levels = levels(graph);
     let rows = view.rows(now);
-    let node = |id: PhaseId| {
-        let mut node = json!({
-            "id": format!("n{}", id.index()),
-            "phase": graph.phase(id).name,
-            "level": levels[id.index()] + 1,
-        });
-        if let (Some(node), Ok(Value::Object(phase))) =
-            (node.as_object_mut(), serde_json::to_value(board::phase(view, rows.row(id))))
-        {
-            node.extend(phase);
-        }
-        node
+    let node = |id: PhaseId| Node {
+        id: format!("n{}", id.index()),
+        phase: &graph.phase(id).name,
+        level: levels[id.index()] + 1,
+        facts: board::phase(view, rows.row(id)),
     };
-    let edge = |(from, to)| json!({"from": format!("n{from}"), "to": format!("n{to}")});
-    json!({
-        "v": VERSION, "ok": true,
-        "sprint_id": board.sprint.sprint_id,
-        "status": board.standing(),
-        "goal": board.sprint.goal,
-        "nodes": graph.ids().map(node).collect::<Vec<_>>(),
-        "edges": edges(graph).map(edge).collect::<Vec<_>>(),
+    let edge = |(from, to)| Edge { from: format!("n{from}"), to: format!("n{to}") };
+    json!(GraphAnswer {
+        v: VERSION,
+        ok: true,
+        sprint_id: &board.sprint.sprint_id,
+        status: board.standing(),
+        goal: board.sprint.goal.as_deref(),
+        nodes: graph.ids().map(node).collect(),
+        edges: edges(graph).map(edge).collect(),
     })
 }

@@ -1,5 +1,6 @@
 //! What is said of hooks: what is installed, whether git would run it, and what it guards.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Action, Form, Hooks, Place, Target, Way};
@@ -112,44 +113,128 @@ pub(super) fn guards(protection: &Protection) -> String {
     list(&protection.protects.iter().map(|name| safe(name).into_owned()).collect::<Vec<_>>())
 }
 
+/// What a push from another worktree runs.
+#[derive(Serialize)]
+pub(in crate::commands) struct HooksPlace<'a> {
+    /// The worktree; of a bare repository, its git directory.
+    path: String,
+    /// The hook file that git would run.
+    hook: String,
+    /// How the hook is installed there.
+    installed: Option<Way>,
+    /// Whether a push from there asks the gate.
+    runs: bool,
+    /// Why not.
+    why_not: Option<&'a str>,
+}
+
+/// A form of the hook.
+#[derive(Serialize)]
+pub(in crate::commands) struct HooksForm<'a> {
+    /// How it is installed.
+    way: Way,
+    /// Whether the git here would run it.
+    runs: bool,
+    /// Why not.
+    why_not: Option<&'a str>,
+}
+
+/// What is guarded of one place that pushes go to.
+#[derive(Serialize)]
+pub(in crate::commands) struct HooksTarget<'a> {
+    /// The remote, or the address.
+    to: &'a str,
+    /// The settings that name it.
+    by: &'a [String],
+    /// The patterns of references that are guarded there.
+    protects: &'a [String],
+    /// Whether the remote's default branch is not known, so that it was guessed.
+    guessed: bool,
+}
+
+/// What `hooks` answers.
+#[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one fact of its own")]
+pub(in crate::commands) struct HooksAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    /// Whether it was done.
+    ok: bool,
+    /// How the hook is installed.
+    installed: Option<Way>,
+    /// Whether this call changed anything.
+    changed: bool,
+    /// The hook file that git would run.
+    path: String,
+    /// Whether a push from here asks the gate.
+    runs: bool,
+    /// Why not.
+    why_not: Option<&'a str>,
+    /// Each form of the hook that is there.
+    forms: Vec<HooksForm<'a>>,
+    /// Whether a git before 2.54 asks the gate, too.
+    runs_before_2_54: bool,
+    /// The same of the other worktrees.
+    worktrees: Vec<HooksPlace<'a>>,
+    /// The patterns of references that are guarded where pushes go by default.
+    protects: Option<&'a [String]>,
+    /// Whether the remote's default branch is not known, so that it was guessed.
+    guessed: bool,
+    /// What is guarded of each place that pushes go to.
+    pushes: Vec<HooksTarget<'a>>,
+}
+
 /// The same as JSON.
 fn json(hooks: &Hooks) -> Value {
     let here = &hooks.here;
     let form = here.form();
     let first = hooks.targets.first().map(|target| &target.protection);
-    let place = |place: &Place| {
-        let form = place.form();
-        json!({
-            "path": place.from.display().to_string(),
-            "hook": place.path.display().to_string(),
-            "installed": form.map(|form| form.way),
-            "runs": place.asks(),
-            "why_not": form.and_then(|form| form.why_not.as_ref()).or(place.unknown.as_ref()),
-        })
-    };
-    let target = |target: &Target| {
-        json!({
-            "to": target.to,
-            "by": target.by,
-            "protects": target.protection.protects,
-            "guessed": target.protection.guessed,
-        })
-    };
-    let forms = here.forms.iter().map(
-        |form| json!({"way": form.way, "runs": form.why_not.is_none(), "why_not": form.why_not}),
-    );
-    json!({
-        "v": VERSION, "ok": true,
-        "installed": form.map(|form| form.way),
-        "changed": hooks.changed,
-        "path": here.path.display().to_string(),
-        "runs": here.asks(),
-        "why_not": form.and_then(|form| form.why_not.as_ref()),
-        "forms": forms.collect::<Vec<_>>(),
-        "runs_before_2_54": here.forms.iter().any(|form| form.way != Way::Config && form.why_not.is_none()),
-        "worktrees": hooks.elsewhere.iter().map(place).collect::<Vec<_>>(),
-        "protects": first.map(|protection| &protection.protects),
-        "guessed": first.is_some_and(|protection| protection.guessed),
-        "pushes": hooks.targets.iter().map(target).collect::<Vec<_>>(),
+    let forms = here.forms.iter().map(|form| HooksForm {
+        way: form.way,
+        runs: form.why_not.is_none(),
+        why_not: form.why_not.as_deref(),
+    });
+    json!(HooksAnswer {
+        v: VERSION,
+        ok: true,
+        installed: form.map(|form| form.way),
+        changed: hooks.changed,
+        path: here.path.display().to_string(),
+        runs: here.asks(),
+        why_not: form.and_then(|form| form.why_not.as_deref()),
+        forms: forms.collect(),
+        runs_before_2_54: here
+            .forms
+            .iter()
+            .any(|form| form.way != Way::Config && form.why_not.is_none()),
+        worktrees: hooks.elsewhere.iter().map(HooksPlace::from).collect(),
+        protects: first.map(|protection| &*protection.protects),
+        guessed: first.is_some_and(|protection| protection.guessed),
+        pushes: hooks.targets.iter().map(HooksTarget::from).collect(),
     })
+}
+
+impl<'a> From<&'a Place> for HooksPlace<'a> {
+    fn from(place: &'a Place) -> Self {
+        let form = place.form();
+        let why_not = form.and_then(|form| form.why_not.as_ref()).or(place.unknown.as_ref());
+        Self {
+            path: place.from.display().to_string(),
+            hook: place.path.display().to_string(),
+            installed: form.map(|form| form.way),
+            runs: place.asks(),
+            why_not: why_not.map(String::as_str),
+        }
+    }
+}
+
+impl<'a> From<&'a Target> for HooksTarget<'a> {
+    fn from(target: &'a Target) -> Self {
+        Self {
+            to: &target.to,
+            by: &target.by,
+            protects: &target.protection.protects,
+            guessed: target.protection.guessed,
+        }
+    }
 }

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Change, Installed, Missing, Reader};
+use super::{Change, Installed, Missing, Piece, Reader};
 use crate::record::VERSION;
 use crate::ui::text::safe;
 use crate::ui::{Answer, Format, Messages};
@@ -81,26 +82,51 @@ fn advice(missing: &Missing) -> String {
     format!("{place}: {}", safe(&line(missing).unwrap_or_default()))
 }
 
+/// What somebody still has to do so that a file is found.
+#[derive(Serialize)]
+pub(in crate::commands) struct MissingAnswer {
+    /// Who does not look there.
+    #[serde(rename = "for")]
+    reader: Reader,
+    /// The directory (absolute path).
+    dir: String,
+    /// What to add to a start-up file.
+    line: Option<String>,
+}
+
+/// What `install` answers.
+#[derive(Serialize)]
+pub(in crate::commands) struct InstallAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    /// Whether it was done.
+    ok: bool,
+    /// The directory that it was done below (absolute path).
+    prefix: String,
+    /// Whether nothing was written (`--dry-run`).
+    dry_run: bool,
+    /// The files.
+    files: &'a [Piece],
+    /// Files of such a name that are not ours and were left alone.
+    left: Vec<String>,
+    /// What is not found yet.
+    missing: Vec<MissingAnswer>,
+}
+
 /// The same as JSON.
 fn json(installed: &Installed) -> Value {
-    let missing: Vec<Value> = installed
-        .missing
-        .iter()
-        .map(|missing| {
-            json!({
-                "for": missing.reader,
-                "dir": missing.dir.display().to_string(),
-                "line": line(missing),
-            })
-        })
-        .collect();
-    let left: Vec<String> = installed.left.iter().map(|path| path.display().to_string()).collect();
-    json!({
-        "v": VERSION, "ok": true,
-        "prefix": installed.prefix.display().to_string(),
-        "dry_run": installed.request.dry_run,
-        "files": installed.pieces,
-        "left": left,
-        "missing": missing,
+    let missing = installed.missing.iter().map(|missing| MissingAnswer {
+        reader: missing.reader,
+        dir: missing.dir.display().to_string(),
+        line: line(missing),
+    });
+    json!(InstallAnswer {
+        v: VERSION,
+        ok: true,
+        prefix: installed.prefix.display().to_string(),
+        dry_run: installed.request.dry_run,
+        files: &installed.pieces,
+        left: installed.left.iter().map(|path| path.display().to_string()).collect(),
+        missing: missing.collect(),
     })
 }

@@ -1,13 +1,15 @@
 //! What is said of records in git notes: the table, what was written, what was set up.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Left, Noted, Records, SetUp, Synced};
 use crate::record::note::Note;
 use crate::record::{VERSION, Verdict};
 use crate::ui::columns::lined_up;
+use crate::ui::stop::FailureFacts;
 use crate::ui::text::{moment, plural, safe, zone};
-use crate::ui::{Answer, Format, Messages, stop};
+use crate::ui::{Answer, Format, Messages};
 
 impl Answer for Records {
     fn text(&self, format: Format, messages: &mut Messages) -> String {
@@ -58,17 +60,49 @@ pub(in crate::commands) fn noted_text(noted: Option<&Noted>, messages: &mut Mess
     }
 }
 
-/// The same as JSON; null where none was asked for.
-pub(in crate::commands) fn noted_json(noted: Option<&Noted>) -> Value {
+/// What became of the record in git notes that a completion was to have.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(in crate::commands) enum NotedAnswer<'a> {
+    /// It is there.
+    Written(WrittenAnswer<'a>),
+    /// It could not be written.
+    Unwritten(UnwrittenAnswer<'a>),
+}
+
+/// It is there.
+#[derive(Serialize)]
+pub(in crate::commands) struct WrittenAnswer<'a> {
+    /// True.
+    ok: bool,
+    /// The reference that it is on.
+    #[serde(rename = "ref")]
+    reference: &'a str,
+    /// The commit whose note has it.
+    commit: &'a str,
+    /// The record's id.
+    id: &'a str,
+}
+
+/// It could not be written.
+#[derive(Serialize)]
+pub(in crate::commands) struct UnwrittenAnswer<'a> {
+    /// False.
+    ok: bool,
+    #[serde(flatten)]
+    failure: FailureFacts<'a>,
+}
+
+/// The same as JSON.
+pub(in crate::commands) fn noted_json(noted: &Noted) -> NotedAnswer<'_> {
     match noted {
-        None => Value::Null,
-        Some(Noted::Written { reference, commit, id }) => {
-            json!({"ok": true, "ref": reference, "commit": commit, "id": id})
+        Noted::Written { reference, commit, id } => {
+            NotedAnswer::Written(WrittenAnswer { ok: true, reference, commit, id })
         }
-        Some(Noted::Failed { failure, .. }) => {
-            let words = stop::failure(failure);
-            json!({"ok": false, "code": words.code, "error": words.text, "hints": failure.hints})
-        }
+        Noted::Failed { failure, .. } => NotedAnswer::Unwritten(UnwrittenAnswer {
+            ok: false,
+            failure: FailureFacts::of(failure),
+        }),
     }
 }
 
@@ -120,19 +154,42 @@ fn table(records: &Records, format: Format, messages: &mut Messages) -> String {
     zone + &lined_up(&rows, 24, format.width)
 }
 
+/// A record, and where it stands.
+#[derive(Serialize)]
+pub(in crate::commands) struct NoteOn<'a> {
+    #[serde(flatten)]
+    note: &'a Note,
+    /// The commit whose note has it.
+    on: &'a str,
+}
+
+/// What `notes show` answers.
+#[derive(Serialize)]
+pub(in crate::commands) struct NotesAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    /// Whether it was done.
+    ok: bool,
+    /// The reference that they are on.
+    #[serde(rename = "ref")]
+    reference: &'a str,
+    /// The records.
+    records: Vec<NoteOn<'a>>,
+    /// How many more are of a later version than this program reads.
+    later: usize,
+    /// How many notes are no text, or too long to be looked at.
+    odd: usize,
+}
+
 /// The same as JSON.
 fn json(records: &Records) -> Value {
-    let record = |(object, note): &(String, Note)| {
-        let mut value = serde_json::to_value(note).unwrap_or_default();
-        value["on"] = json!(object);
-        value
-    };
-    json!({
-        "v": VERSION, "ok": true,
-        "ref": records.reference,
-        "records": records.records.iter().map(record).collect::<Vec<_>>(),
-        "later": records.later,
-        "odd": records.odd,
+    json!(NotesAnswer {
+        v: VERSION,
+        ok: true,
+        reference: &records.reference,
+        records: records.records.iter().map(|(on, note)| NoteOn { note, on }).collect(),
+        later: records.later,
+        odd: records.odd,
     })
 }
 
@@ -165,17 +222,52 @@ fn synced_text(synced: &Synced, messages: &mut Messages) -> String {
     "OK\n".to_owned()
 }
 
+/// What cannot be written to git notes.
+#[derive(Serialize)]
+pub(in crate::commands) struct NotWritten<'a> {
+    /// The sprint's id.
+    sprint: &'a str,
+    /// The phase.
+    phase: &'a str,
+    /// Why not.
+    why: Left,
+}
+
+/// What `notes sync` answers.
+#[derive(Serialize)]
+pub(in crate::commands) struct NotesSyncAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    /// Whether it was done.
+    ok: bool,
+    /// The reference that they are on.
+    #[serde(rename = "ref")]
+    reference: &'a str,
+    /// How many records were missing, and are there now.
+    written: usize,
+    /// How many artifacts were missing, and are there now.
+    kept: usize,
+    /// The references of remotes whose notes were taken in.
+    merged: &'a [String],
+    /// What cannot be written.
+    left: Vec<NotWritten<'a>>,
+    /// The remote that has it all now.
+    pushed: Option<&'a str>,
+}
+
 /// The same as JSON.
 fn synced_json(synced: &Synced) -> Value {
-    let left = |(sprint, phase, why): &(String, String, Left)| json!({"sprint": sprint, "phase": phase, "why": why});
-    json!({
-        "v": VERSION, "ok": true,
-        "ref": synced.reference,
-        "written": synced.written,
-        "kept": synced.kept,
-        "merged": synced.merged,
-        "left": synced.left.iter().map(left).collect::<Vec<_>>(),
-        "pushed": synced.pushed,
+    let left = synced.left.iter();
+    let left = left.map(|(sprint, phase, why)| NotWritten { sprint, phase, why: *why });
+    json!(NotesSyncAnswer {
+        v: VERSION,
+        ok: true,
+        reference: &synced.reference,
+        written: synced.written,
+        kept: synced.kept,
+        merged: &synced.merged,
+        left: left.collect(),
+        pushed: synced.pushed.as_deref(),
     })
 }
 
@@ -201,15 +293,53 @@ fn set_up_text(set_up: &SetUp, messages: &mut Messages) -> String {
     "OK\n".to_owned()
 }
 
+/// A value of git's configuration that `notes setup` is about.
+#[derive(Serialize)]
+pub(in crate::commands) struct SettingAnswer<'a> {
+    /// The setting.
+    key: &'a str,
+    /// Its value.
+    value: &'a str,
+    /// Whether it was set, or taken away.
+    changed: bool,
+}
+
+/// A setting that has another value already, which stays.
+#[derive(Serialize)]
+pub(in crate::commands) struct OtherSetting<'a> {
+    /// The setting.
+    key: &'a str,
+    /// The value that it has.
+    value: &'a str,
+}
+
+/// What `notes setup` answers.
+#[derive(Serialize)]
+pub(in crate::commands) struct NotesSetupAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    /// Whether it was done.
+    ok: bool,
+    /// Whether settings were taken away (`--remove`).
+    removed: bool,
+    /// Each setting that was meant.
+    settings: Vec<SettingAnswer<'a>>,
+    /// A key that has another value already.
+    differs: Option<OtherSetting<'a>>,
+}
+
 /// The same as JSON.
 fn set_up_json(set_up: &SetUp) -> Value {
-    let settings = set_up.settings.iter().map(|(setting, changed)| {
-        json!({"key": setting.key, "value": setting.value, "changed": changed})
+    let settings = set_up.settings.iter().map(|(setting, changed)| SettingAnswer {
+        key: &setting.key,
+        value: &setting.value,
+        changed: *changed,
     });
-    json!({
-        "v": VERSION, "ok": true,
-        "removed": set_up.removed,
-        "settings": settings.collect::<Vec<_>>(),
-        "differs": set_up.differs.as_ref().map(|(key, value)| json!({"key": key, "value": value})),
+    json!(NotesSetupAnswer {
+        v: VERSION,
+        ok: true,
+        removed: set_up.removed,
+        settings: settings.collect(),
+        differs: set_up.differs.as_ref().map(|(key, value)| OtherSetting { key, value }),
     })
 }

@@ -4,15 +4,17 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Primed, Primer};
 use crate::commands::inputs::Input;
+use crate::error::Hint;
 use crate::record::VERSION;
-use crate::rules::State;
-use crate::rules::attempts;
+use crate::rules::gate::Checked;
 use crate::rules::refusal::Retry;
-use crate::ui::board::Shown;
+use crate::rules::{Standing, State, attempts};
+use crate::ui::board::You;
 use crate::ui::gate::checked_text;
 use crate::ui::refusals::sentence;
 use crate::ui::text::{age, safe};
@@ -237,25 +239,58 @@ fn look_at(input: &Input, limits: &Limits) -> String {
     text
 }
 
+/// What `prime` answers.
+#[derive(Serialize)]
+pub(in crate::commands) struct PrimeAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    /// The sprint.
+    sprint_id: &'a str,
+    /// What the whole sprint amounts to.
+    status: Standing,
+    /// What it is for.
+    goal: Option<&'a str>,
+    /// How many phases are done.
+    done: usize,
+    /// How many it has.
+    phases: usize,
+    /// Who asks.
+    you: You<'a>,
+    /// The phase that it is about: yours, or the one to claim next.
+    phase: Option<&'a str>,
+    /// What that builds on.
+    inputs: &'a [Input],
+    /// What has been checked of what the phase that guards lets out.
+    checked: Option<&'a Checked>,
+    /// The command to run now.
+    next: Option<String>,
+    /// Whether waiting can help, where nothing can be claimed.
+    waiting_helps: Option<bool>,
+    /// What to do there.
+    advice: Option<Hint>,
+}
+
 /// The same as JSON.
 pub(super) fn json(primer: Option<&Primer>, now: Timestamp) -> Value {
-    let Some(primer) = primer else { return json!({"v": VERSION, "status": "no_sprint"}) };
+    let Some(primer) = primer else {
+        return board::no_sprint();
+    };
     let board = &primer.view.board;
-    let whole = board::json(&primer.view, Shown::All, now);
-    json!({
-        "v": VERSION,
-        "sprint_id": board.sprint.sprint_id,
-        "status": board.standing(),
-        "goal": board.sprint.goal,
-        "done": board.done_count(),
-        "phases": board.graph.count(),
-        "you": whole["you"],
-        "phase": primer.focus,
-        "inputs": primer.inputs,
-        "checked": primer.checked,
-        "next": next(primer, now),
-        "waiting_helps": primer.nothing.as_ref().map(|nothing| nothing.retry() != Retry::Never),
-        "advice": primer.nothing.as_ref().and_then(|nothing| sentence(nothing, now).hints.into_iter().next()),
+    let nothing = primer.nothing.as_ref();
+    json!(PrimeAnswer {
+        v: VERSION,
+        sprint_id: &board.sprint.sprint_id,
+        status: board.standing(),
+        goal: board.sprint.goal.as_deref(),
+        done: board.done_count(),
+        phases: board.graph.count(),
+        you: board::you(&primer.view, &primer.view.rows(now)),
+        phase: primer.focus.as_deref(),
+        inputs: &primer.inputs,
+        checked: primer.checked.as_ref(),
+        next: next(primer, now),
+        waiting_helps: nothing.map(|nothing| nothing.retry() != Retry::Never),
+        advice: nothing.and_then(|nothing| sentence(nothing, now).hints.into_iter().next()),
     })
 }
 

@@ -2,7 +2,8 @@
 //! tool; some refuse one.
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use super::answer;
 use super::hook::{Event, Hooked, Said};
@@ -104,26 +105,69 @@ fn unclaimed(sprint: &str) -> String {
 
 /// The same as JSON.
 fn json(hooked: &Hooked, now: Timestamp) -> Value {
-    let event = match hooked.event {
+    let event = Some(match hooked.event {
         Event::Start => "start",
         Event::Stop => "stop",
         Event::SubagentStart => "subagent-start",
         Event::SubagentStop => "subagent-stop",
         Event::Command => "command",
         Event::Edit => "edit",
-    };
+    });
     match (&hooked.said, hooked.event) {
         (Said::Primer(primer), _) => answer::json(Some(primer), now),
         (_, Event::Start) => answer::json(None, now),
-        (Said::Holds(holds), _) => json!({"v": VERSION, "ok": true, "holds": holds}),
-        (_, Event::Stop) => json!({"v": VERSION, "ok": true, "holds": []}),
-        (Said::Name(name), _) => json!({"v": VERSION, "ok": true, "event": event, "name": name}),
+        (Said::Holds(holds), _) => json!(HookAnswer { holds: Some(holds), ..HookAnswer::of(None) }),
+        (_, Event::Stop) => json!(HookAnswer { holds: Some(&[]), ..HookAnswer::of(None) }),
+        (Said::Name(name), _) => json!(HookAnswer { name: Some(name), ..HookAnswer::of(event) }),
         (Said::Input(input), _) => {
-            json!({"v": VERSION, "ok": true, "event": event, "input": input})
+            json!(HookAnswer { input: Some(input), ..HookAnswer::of(event) })
         }
         (Said::Unclaimed { sprint }, _) => {
-            json!({"v": VERSION, "ok": true, "event": event, "refused": true, "sprint_id": sprint})
+            json!(HookAnswer { refused: true, sprint_id: Some(sprint), ..HookAnswer::of(event) })
         }
-        (Said::Nothing, _) => json!({"v": VERSION, "ok": true, "event": event}),
+        (Said::Nothing, _) => json!(HookAnswer::of(event)),
+    }
+}
+
+/// What `prime --hook` and `prime --stop` answer with `--json`, in place of the agent's own format.
+#[derive(Serialize)]
+pub(in crate::commands) struct HookAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    /// Whether it was done.
+    ok: bool,
+    /// Of an agent that is about to stop: the phases that it owns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    holds: Option<&'a [String]>,
+    /// What the agent was about to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<&'static str>,
+    /// The name that a subagent was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    /// The input of the agent's tool, as it is to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input: Option<&'a Map<String, Value>>,
+    /// Whether the change is refused, as the agent owns no phase.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    refused: bool,
+    /// The sprint in which it owns none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sprint_id: Option<&'a str>,
+}
+
+impl HookAnswer<'_> {
+    /// Of that event, without anything to say.
+    const fn of(event: Option<&'static str>) -> Self {
+        Self {
+            v: VERSION,
+            ok: true,
+            holds: None,
+            event,
+            name: None,
+            input: None,
+            refused: false,
+            sprint_id: None,
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! own.
 
 use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Overview, Told};
@@ -223,78 +224,210 @@ fn milliseconds(time: SignedDuration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// From one moment to another.
+#[derive(Serialize)]
+pub(in crate::commands) struct SpanAnswer {
+    /// The first moment, in UTC.
+    from: Timestamp,
+    /// The last one, in UTC.
+    to: Timestamp,
+}
+
+/// One claim on a phase.
+#[derive(Serialize)]
+pub(in crate::commands) struct WorkAnswer<'a> {
+    /// Whose; empty if it cannot be known.
+    agent: &'a str,
+    /// When it was made, in UTC.
+    from: Option<Timestamp>,
+    /// When it ended, in UTC.
+    to: Option<Timestamp>,
+    /// How it ended.
+    end: End,
+    /// Of an attempt that ended: the word for how.
+    how: &'a str,
+    /// Of an attempt that ended: why, in the words of who ended it.
+    reason: &'a str,
+}
+
+/// A phase, and when what happened to it.
+#[derive(Serialize)]
+pub(in crate::commands) struct ReportPhase<'a> {
+    /// Its name.
+    phase: &'a str,
+    #[serde(flatten)]
+    facts: board::Phase<'a>,
+    /// What it is about.
+    about: Option<&'a str>,
+    /// What it depends on.
+    depends_on: Vec<String>,
+    /// When it could first be claimed, in UTC.
+    claimable_at: Option<Timestamp>,
+    /// How long it could be claimed and nobody had it, in milliseconds.
+    waited_ms: i64,
+    /// How long somebody had it, in milliseconds.
+    worked_ms: i64,
+    /// When it could be claimed and nobody had it, the earliest first.
+    waits: Vec<SpanAnswer>,
+    /// Who had it, the earliest first.
+    work: Vec<WorkAnswer<'a>>,
+}
+
+/// What one agent did.
+#[derive(Serialize)]
+pub(in crate::commands) struct ReportAgent<'a> {
+    /// Its name; empty for all whose names cannot be known.
+    agent: &'a str,
+    /// How long it had a phase, in milliseconds.
+    worked_ms: i64,
+    /// How many phases it completed.
+    completed: usize,
+    /// How many of its attempts ended without a completion.
+    ended: usize,
+}
+
+/// What `report` answers.
+#[derive(Serialize)]
+pub(in crate::commands) struct ReportAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    /// Whether it was done.
+    ok: bool,
+    /// The sprint.
+    sprint_id: &'a str,
+    /// What the whole sprint amounts to.
+    status: Standing,
+    /// What it is for.
+    goal: Option<&'a str>,
+    /// Who started it.
+    started_by: &'a str,
+    /// When it began, in UTC.
+    from: Timestamp,
+    /// When its last phase was completed or it was ended, or now.
+    to: Timestamp,
+    /// The time between, in milliseconds.
+    elapsed_ms: i64,
+    /// How many phases are done.
+    done: usize,
+    /// The phases, in the board's order.
+    phases: Vec<ReportPhase<'a>>,
+    /// Who took part, the longest first.
+    agents: Vec<ReportAgent<'a>>,
+    /// The chain of phases that determined how long the sprint took.
+    critical_path: Vec<&'a str>,
+}
+
+/// One sprint of several.
+#[derive(Serialize)]
+pub(in crate::commands) struct ReportSprint<'a> {
+    /// The sprint.
+    sprint_id: &'a str,
+    /// What it is for.
+    goal: Option<&'a str>,
+    /// What it amounts to.
+    status: Standing,
+    /// When it began, in UTC.
+    from: Timestamp,
+    /// How long it took, in milliseconds.
+    elapsed_ms: i64,
+    /// How many phases are done.
+    done: usize,
+    /// How many of these failed.
+    failed: usize,
+    /// How many phases it has.
+    phases: usize,
+    /// Who took part.
+    agents: &'a [String],
+}
+
+/// What `report --all` answers.
+#[derive(Serialize)]
+pub(in crate::commands) struct ReportAllAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    /// Whether it was done.
+    ok: bool,
+    /// The sprints, the latest first.
+    sprints: Vec<ReportSprint<'a>>,
+    /// The sprints that cannot be read.
+    unreadable: &'a [String],
+}
+
 pub(super) fn json(told: &Told, now: Timestamp) -> Value {
     let (board, line) = (&told.view.board, &told.line);
     let rows = told.view.rows(now);
     let phase = |id: PhaseId| {
         let track = &line.tracks[id.index()];
-        let span = |span: &Span| json!({"from": span.from, "to": span.to});
-        let work = |work: &Work| {
-            json!({
-                "agent": work.agent,
-                "from": work.span.map(|span| span.from),
-                "to": work.span.map(|span| span.to),
-                "end": work.end,
-                "how": work.how,
-                "reason": work.reason,
-            })
-        };
-        let mut value = json!({"phase": board.graph.phase(id).name});
-        if let (Some(object), Ok(Value::Object(phase))) =
-            (value.as_object_mut(), serde_json::to_value(board::phase(&told.view, rows.row(id))))
-        {
-            object.extend(phase);
-            object.insert("about".to_owned(), json!(board.graph.phase(id).about));
-            object.insert("depends_on".to_owned(), json!(board.graph.dependencies(id)));
-            object.insert("claimable_at".to_owned(), json!(track.claimable));
-            object.insert("waited_ms".to_owned(), json!(milliseconds(track.waited())));
-            object.insert("worked_ms".to_owned(), json!(milliseconds(track.worked())));
-            object.insert("waits".to_owned(), track.waits.iter().map(span).collect());
-            object.insert("work".to_owned(), track.work.iter().map(work).collect());
+        let entry = board.graph.phase(id);
+        ReportPhase {
+            phase: &entry.name,
+            facts: board::phase(&told.view, rows.row(id)),
+            about: entry.about.as_deref(),
+            depends_on: board.graph.dependencies(id),
+            claimable_at: track.claimable,
+            waited_ms: milliseconds(track.waited()),
+            worked_ms: milliseconds(track.worked()),
+            waits: track.waits.iter().map(|it| SpanAnswer { from: it.from, to: it.to }).collect(),
+            work: track.work.iter().map(WorkAnswer::from).collect(),
         }
-        value
     };
-    let agents = line.agents.iter().map(|share| {
-        json!({
-            "agent": share.agent,
-            "worked_ms": milliseconds(share.worked),
-            "completed": share.completed,
-            "ended": share.ended,
-        })
+    let agents = line.agents.iter().map(|share| ReportAgent {
+        agent: &share.agent,
+        worked_ms: milliseconds(share.worked),
+        completed: share.completed,
+        ended: share.ended,
     });
-    json!({
-        "v": VERSION, "ok": true,
-        "sprint_id": board.sprint.sprint_id,
-        "status": board.standing(),
-        "goal": board.sprint.goal,
-        "started_by": board.sprint.started_by,
-        "from": line.whole.from,
-        "to": line.whole.to,
-        "elapsed_ms": milliseconds(line.whole.length()),
-        "done": board.done_count(),
-        "phases": board.graph.ids().map(phase).collect::<Vec<_>>(),
-        "agents": agents.collect::<Vec<_>>(),
-        "critical_path": names(board, &line.critical),
+    json!(ReportAnswer {
+        v: VERSION,
+        ok: true,
+        sprint_id: &board.sprint.sprint_id,
+        status: board.standing(),
+        goal: board.sprint.goal.as_deref(),
+        started_by: &board.sprint.started_by,
+        from: line.whole.from,
+        to: line.whole.to,
+        elapsed_ms: milliseconds(line.whole.length()),
+        done: board.done_count(),
+        phases: board.graph.ids().map(phase).collect(),
+        agents: agents.collect(),
+        critical_path: names(board, &line.critical),
     })
 }
 
+impl<'a> From<&'a Work> for WorkAnswer<'a> {
+    fn from(work: &'a Work) -> Self {
+        Self {
+            agent: &work.agent,
+            from: work.span.map(|span| span.from),
+            to: work.span.map(|span| span.to),
+            end: work.end,
+            how: &work.how,
+            reason: &work.reason,
+        }
+    }
+}
+
 pub(super) fn overview_json(overview: &Overview) -> Value {
-    let sprint = |it: &Summary| {
-        json!({
-            "sprint_id": it.sprint_id,
-            "goal": it.goal,
-            "status": it.standing,
-            "from": it.begin,
-            "elapsed_ms": milliseconds(it.elapsed),
-            "done": it.done,
-            "failed": it.failed,
-            "phases": it.phases,
-            "agents": it.agents,
-        })
-    };
-    json!({
-        "v": VERSION, "ok": true,
-        "sprints": overview.sprints.iter().map(sprint).collect::<Vec<_>>(),
-        "unreadable": overview.unreadable,
+    json!(ReportAllAnswer {
+        v: VERSION,
+        ok: true,
+        sprints: overview.sprints.iter().map(ReportSprint::from).collect(),
+        unreadable: &overview.unreadable,
     })
+}
+
+impl<'a> From<&'a Summary> for ReportSprint<'a> {
+    fn from(it: &'a Summary) -> Self {
+        Self {
+            sprint_id: &it.sprint_id,
+            goal: it.goal.as_deref(),
+            status: it.standing,
+            from: it.begin,
+            elapsed_ms: milliseconds(it.elapsed),
+            done: it.done,
+            failed: it.failed,
+            phases: it.phases,
+            agents: &it.agents,
+        }
+    }
 }

@@ -3,11 +3,15 @@
 
 use std::os::fd::{AsFd as _, OwnedFd};
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{End, Fate, Ran};
 use crate::commands::claim::Claimed;
-use crate::commands::notes::noted_json;
+use crate::commands::complete::Handed;
+use crate::commands::complete::answer::SightAnswer;
+use crate::commands::inputs::Input;
+use crate::commands::notes::{NotedAnswer, noted_json};
 use crate::error::Failure;
 use crate::record::{VERSION, Verdict};
 use crate::ui::text::{milliseconds, safe};
@@ -82,6 +86,55 @@ fn text(ran: &Ran, format: Format, messages: &mut Messages) -> String {
     String::new()
 }
 
+/// What `run` answers.
+#[derive(Serialize)]
+pub(in crate::commands) struct RunAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    /// Whether the command ended well and the phase is complete.
+    ok: bool,
+    /// How long it waited for the phase, in milliseconds, if it did.
+    waited_ms: Option<u64>,
+    /// The phase.
+    phase: &'a str,
+    /// The sprint.
+    sprint_id: &'a str,
+    /// Who owned it.
+    agent: &'a str,
+    /// What `run` exits with.
+    exit: u8,
+    /// The signal that ended the command.
+    signal: Option<String>,
+    /// Whether the command could be run.
+    began: bool,
+    /// Whether it was stopped because the claim was lost.
+    stopped: bool,
+    /// `completed`, `aborted`, `lost` to another, or `left` as it is by a failure.
+    phase_is: &'static str,
+    /// Why it is not completed.
+    reason: Option<String>,
+    /// What failed after the completion.
+    failed_after: Option<String>,
+    /// What became of the work.
+    verdict: Option<Verdict>,
+    /// The path that was handed over; empty if there is none.
+    artifact: Option<&'a str>,
+    /// Its SHA-256.
+    artifact_sha256: Option<&'a str>,
+    /// The commit that it was done at.
+    commit: Option<&'a str>,
+    /// Whether something there was not committed.
+    dirty: Option<bool>,
+    /// The phases that can be claimed now.
+    opened: &'a [String],
+    /// What it builds on that is not in its commit.
+    lacks: &'a [Input],
+    /// The record in git notes; null where none was asked for.
+    note: Option<NotedAnswer<'a>>,
+    #[serde(flatten)]
+    sight: Option<SightAnswer<'a>>,
+}
+
 /// The same as JSON.
 fn json(ran: &Ran, format: Format) -> Value {
     let Ran { granted, waited, end, was_stopped, fate, .. } = ran;
@@ -108,31 +161,28 @@ fn json(ran: &Ran, format: Format) -> Value {
             None
         }
     };
-    let mut value = json!({
-        "v": VERSION,
-        "ok": end.is_well() && done.is_some(),
-        "waited_ms": waited.map(milliseconds),
-        "phase": granted.phase,
-        "sprint_id": granted.board.sprint.sprint_id,
-        "agent": granted.claim.agent,
-        "exit": end.exit(),
-        "signal": end.signal(),
-        "began": !matches!(end, End::NotRun(..)),
-        "stopped": was_stopped,
-        "phase_is": word,
-        "reason": reason,
-        "failed_after": failed,
-        "verdict": done.map(|done| done.verdict),
-        "artifact": done.map(|done| &done.artifact),
-        "artifact_sha256": done.and_then(|done| done.artifact_sha256.as_ref()),
-        "commit": done.and_then(|done| done.at.commit.as_ref()),
-        "dirty": done.and_then(|done| done.at.dirty),
-        "opened": handed.map(|handed| &handed.completed.opened[..]).unwrap_or_default(),
-        "lacks": handed.map(|handed| &handed.lacks[..]).unwrap_or_default(),
-        "note": noted_json(handed.and_then(|handed| handed.note.as_deref())),
-    });
-    if let (Some(object), Some(handed)) = (value.as_object_mut(), handed) {
-        object.extend(handed.sight_json());
-    }
-    value
+    json!(RunAnswer {
+        v: VERSION,
+        ok: end.is_well() && done.is_some(),
+        waited_ms: waited.map(milliseconds),
+        phase: &granted.phase,
+        sprint_id: &granted.board.sprint.sprint_id,
+        agent: &granted.claim.agent,
+        exit: end.exit(),
+        signal: end.signal(),
+        began: !matches!(end, End::NotRun(..)),
+        stopped: *was_stopped,
+        phase_is: word,
+        reason,
+        failed_after: failed,
+        verdict: done.map(|done| done.verdict),
+        artifact: done.map(|done| &*done.artifact),
+        artifact_sha256: done.and_then(|done| done.artifact_sha256.as_deref()),
+        commit: done.and_then(|done| done.at.commit.as_deref()),
+        dirty: done.and_then(|done| done.at.dirty),
+        opened: handed.map(|handed| &handed.completed.opened[..]).unwrap_or_default(),
+        lacks: handed.map(|handed| &handed.lacks[..]).unwrap_or_default(),
+        note: handed.and_then(|handed| handed.note.as_deref()).map(noted_json),
+        sight: handed.map(Handed::sight_json),
+    })
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Dropped, Fate, Kept, Left, Look};
@@ -10,8 +11,9 @@ use crate::record::VERSION;
 use crate::record::salvage::Salvage;
 use crate::ui::columns::lined_up;
 use crate::ui::phrases::{names, who};
+use crate::ui::stop::FailureFacts;
 use crate::ui::text::{Paint, age, moment, plural, safe, short, visible, zone};
-use crate::ui::{Answer, Format, Messages, stop};
+use crate::ui::{Answer, Format, Messages};
 
 impl Answer for Kept {
     fn text(&self, format: Format, messages: &mut Messages) -> String {
@@ -124,8 +126,8 @@ pub(in crate::commands) fn made_up_text(made_up: &[Left], messages: &mut Message
 }
 
 /// The same as JSON.
-pub(in crate::commands) fn made_up_json(made_up: &[Left]) -> Value {
-    made_up.iter().map(|left| left_json(Some(left))).collect()
+pub(in crate::commands) fn made_up_json(made_up: &[Left]) -> Vec<LeftAnswer<'_>> {
+    made_up.iter().map(left_json).collect()
 }
 
 fn look_hint(phase: &str, messages: &mut Messages) {
@@ -157,42 +159,162 @@ pub(in crate::commands) fn before_text(
     }
 }
 
-/// One that is kept, as JSON.
-fn one(salvage: &Salvage) -> Value {
-    json!({
-        "name": salvage.short_name(),
-        "ref": salvage.reference(),
-        "sprint_id": salvage.sprint,
-        "phase": salvage.phase,
-        "number": salvage.number,
-        "agent": salvage.agent,
-        "at": salvage.at,
-        "commit": salvage.commit,
-        "files": salvage.files,
-        "worktree": salvage.worktree,
-        "branch": salvage.branch,
-        "base": salvage.base,
-        "head": salvage.head,
-        "commits": salvage.commits,
-    })
+/// What a dead owner had not committed, as it is kept.
+#[derive(Serialize)]
+pub(in crate::commands) struct SalvageEntry<'a> {
+    /// By which `salvage show` finds it.
+    name: String,
+    /// The reference that holds it.
+    #[serde(rename = "ref")]
+    reference: String,
+    /// The sprint.
+    sprint_id: &'a str,
+    /// The phase.
+    phase: &'a str,
+    /// Which of those of the phase, from 1 on.
+    number: u64,
+    /// Whose it was; empty if it cannot be known.
+    agent: &'a str,
+    /// When it was saved, in UTC.
+    at: Option<Timestamp>,
+    /// The commit that has it.
+    commit: &'a str,
+    /// How many files differ from what was checked out.
+    files: Option<u64>,
+    /// The worktree that it lay in (absolute path).
+    worktree: Option<&'a str>,
+    /// The branch that was checked out there.
+    branch: Option<&'a str>,
+    /// The commit that was checked out when the phase was claimed.
+    base: Option<&'a str>,
+    /// The commit that was checked out when it was saved.
+    head: Option<&'a str>,
+    /// How many commits were made in between.
+    commits: Option<u64>,
+}
+
+impl<'a> From<&'a Salvage> for SalvageEntry<'a> {
+    fn from(salvage: &'a Salvage) -> Self {
+        Self {
+            name: salvage.short_name(),
+            reference: salvage.reference(),
+            sprint_id: &salvage.sprint,
+            phase: &salvage.phase,
+            number: salvage.number,
+            agent: &salvage.agent,
+            at: salvage.at,
+            commit: &salvage.commit,
+            files: salvage.files,
+            worktree: salvage.worktree.as_deref(),
+            branch: salvage.branch.as_deref(),
+            base: salvage.base.as_deref(),
+            head: salvage.head.as_deref(),
+            commits: salvage.commits,
+        }
+    }
+}
+
+/// What `salvage` answers.
+#[derive(Serialize)]
+pub(in crate::commands) struct SalvageAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    /// Whether it was done.
+    ok: bool,
+    /// What is kept, the latest first.
+    salvage: Vec<SalvageEntry<'a>>,
+}
+
+/// What `salvage show` answers.
+#[derive(Serialize)]
+pub(in crate::commands) struct SalvageShowAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    /// Whether it was done.
+    ok: bool,
+    #[serde(flatten)]
+    salvage: SalvageEntry<'a>,
+    /// The files that it changes, as `git diff --stat` lists them.
+    stat: &'a str,
+    /// What it changes; null where that is too long.
+    diff: Option<&'a str>,
+}
+
+/// What `salvage drop` answers.
+#[derive(Serialize)]
+pub(in crate::commands) struct SalvageDropAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    /// Whether it was done.
+    ok: bool,
+    /// What was dropped.
+    dropped: Vec<SalvageEntry<'a>>,
+}
+
+/// What became of what a dead owner had not committed.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(in crate::commands) enum LeftAnswer<'a> {
+    /// It is kept.
+    Saved(Box<SavedAnswer<'a>>),
+    /// It is not.
+    Unsaved(Box<UnsavedAnswer<'a>>),
+}
+
+/// It is kept.
+#[derive(Serialize)]
+pub(in crate::commands) struct SavedAnswer<'a> {
+    #[serde(flatten)]
+    salvage: SalvageEntry<'a>,
+    /// `saved`.
+    state: &'static str,
+    /// Files that could not be read, and are missing.
+    missed: &'a [String],
+}
+
+/// Nothing is kept.
+#[derive(Serialize)]
+pub(in crate::commands) struct UnsavedAnswer<'a> {
+    /// `clean`: there was nothing to save; `gone`: its worktree is not there; `foreign`: that is
+    /// not of this repository; `off`: a setting says so; `alive`: it may be at work there;
+    /// `failed`: it could not be saved.
+    state: &'static str,
+    /// Always null.
+    #[serde(rename = "ref")]
+    reference: Option<&'a str>,
+    /// Always null.
+    commit: Option<&'a str>,
+    /// How many files were saved: 0, or null if that failed.
+    files: Option<u64>,
+    /// Whose it was; empty if it cannot be known.
+    agent: &'a str,
+    /// The worktree that it worked in (absolute path).
+    worktree: Option<&'a str>,
+    /// The branch that was checked out there.
+    branch: Option<&'a str>,
+    /// The commit that was checked out when the phase was claimed.
+    base: Option<&'a str>,
+    /// The commit that is checked out.
+    head: Option<&'a str>,
+    /// How many commits were made in between.
+    commits: Option<u64>,
+    #[serde(flatten)]
+    failure: Option<FailureFacts<'a>>,
 }
 
 /// Those that are kept, as JSON.
-pub(in crate::commands) fn list_json(kept: &[Salvage]) -> Value {
-    kept.iter().map(one).collect()
+pub(in crate::commands) fn list_json(kept: &[Salvage]) -> Vec<SalvageEntry<'_>> {
+    kept.iter().map(SalvageEntry::from).collect()
 }
 
-/// What a former owner left, as JSON; null where nothing can be known of it.
-pub(in crate::commands) fn left_json(left: Option<&Left>) -> Value {
-    let Some(Left { salvage, fate }) = left else { return Value::Null };
-    if let Fate::Saved(missed) = fate {
-        let mut value = one(salvage);
-        value["state"] = json!("saved");
-        value["missed"] = json!(missed);
-        return value;
-    }
+/// What a former owner left, as JSON.
+pub(in crate::commands) fn left_json(left: &Left) -> LeftAnswer<'_> {
+    let Left { salvage, fate } = left;
     let state = match fate {
-        Fate::Saved(_) => "saved",
+        Fate::Saved(missed) => {
+            let salvage = salvage.into();
+            return LeftAnswer::Saved(Box::new(SavedAnswer { salvage, state: "saved", missed }));
+        }
         Fate::Clean => "clean",
         Fate::Gone => "gone",
         Fate::Foreign => "foreign",
@@ -200,26 +322,21 @@ pub(in crate::commands) fn left_json(left: Option<&Left>) -> Value {
         Fate::Alive => "alive",
         Fate::Failed(_) => "failed",
     };
-    let mut value = json!({
-        "state": state,
-        "ref": null,
-        "commit": null,
-        "files": 0,
-        "agent": salvage.agent,
-        "worktree": salvage.worktree,
-        "branch": salvage.branch,
-        "base": salvage.base,
-        "head": salvage.head,
-        "commits": salvage.commits,
-    });
-    if let Fate::Failed(failure) = fate {
-        let words = stop::failure(failure);
-        value["code"] = json!(words.code);
-        value["error"] = json!(words.text);
-        value["hints"] = json!(failure.hints);
-        value["files"] = Value::Null;
-    }
-    value
+    let failure = if let Fate::Failed(failure) = fate { Some(failure) } else { None };
+    let failure = failure.map(FailureFacts::of);
+    LeftAnswer::Unsaved(Box::new(UnsavedAnswer {
+        state,
+        reference: None,
+        commit: None,
+        files: failure.is_none().then_some(0),
+        agent: &salvage.agent,
+        worktree: salvage.worktree.as_deref(),
+        branch: salvage.branch.as_deref(),
+        base: salvage.base.as_deref(),
+        head: salvage.head.as_deref(),
+        commits: salvage.commits,
+        failure,
+    }))
 }
 
 /// What is kept: its name, whose it was, how long ago it was saved, how many files, where they lay.
@@ -246,7 +363,7 @@ fn table(kept: &[Salvage], format: Format, messages: &mut Messages) -> String {
 
 /// The same as JSON.
 fn json(kept: &[Salvage]) -> Value {
-    json!({"v": VERSION, "ok": true, "salvage": list_json(kept)})
+    json!(SalvageAnswer { v: VERSION, ok: true, salvage: list_json(kept) })
 }
 
 /// One of them: where it is from, and what it changes.
@@ -321,13 +438,13 @@ fn coloured(patch: &str, paint: Paint) -> String {
 
 /// The same as JSON; `diff` is null where that is too long.
 fn look_json(look: &Look) -> Value {
-    let mut value = json!({"v": VERSION, "ok": true});
-    if let (Some(object), Value::Object(facts)) = (value.as_object_mut(), one(&look.salvage)) {
-        object.extend(facts);
-    }
-    value["stat"] = json!(look.differing.stat);
-    value["diff"] = json!(look.differing.patch);
-    value
+    json!(SalvageShowAnswer {
+        v: VERSION,
+        ok: true,
+        salvage: (&look.salvage).into(),
+        stat: &look.differing.stat,
+        diff: look.differing.patch.as_deref(),
+    })
 }
 
 /// What was dropped, and which commits that were.
@@ -348,5 +465,5 @@ fn dropped_text(dropped: &[Salvage], messages: &mut Messages) -> String {
 
 /// The same as JSON.
 fn dropped_json(dropped: &[Salvage]) -> Value {
-    json!({"v": VERSION, "ok": true, "dropped": list_json(dropped)})
+    json!(SalvageDropAnswer { v: VERSION, ok: true, dropped: list_json(dropped) })
 }

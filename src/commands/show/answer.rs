@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Original, Shown};
-use crate::record::{Attempt, Done, VERSION};
+use crate::record::{Attempt, Done, VERSION, Verdict};
 use crate::rules::gate::Pin;
 use crate::rules::graph::Concurrency;
 use crate::rules::identity::heard;
@@ -212,77 +213,189 @@ fn attempt_text(attempt: &Attempt, now: Timestamp) -> String {
     text
 }
 
+/// A phase, and where it is.
+#[derive(Serialize)]
+pub(in crate::commands) struct PhaseState<'a> {
+    /// The phase.
+    phase: &'a str,
+    /// `pending`, `ready`, `claimed`, `done`, or a word for what else is to be seen of it.
+    state: &'static str,
+}
+
+/// What there is to say of a phase in one state only.
+#[derive(Serialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub(in crate::commands) enum ShownState<'a> {
+    /// Nobody owns it.
+    Pending {
+        /// Whether it can be claimed.
+        ready: bool,
+    },
+    /// Somebody owns it.
+    Claimed {
+        /// Whether anybody may claim it by now.
+        stale: bool,
+        /// Who; empty if it cannot be known.
+        agent: &'a str,
+        /// Whether the owner's process lives.
+        alive: Alive,
+        /// Whether it is yours.
+        yours: bool,
+        /// When it was claimed, in UTC.
+        claimed_at: Option<Timestamp>,
+        /// When the owner was last heard, in UTC.
+        heard: Option<Timestamp>,
+        /// The worktree it was claimed from (absolute path).
+        worktree: Option<&'a str>,
+        /// The branch that was checked out there.
+        branch: Option<&'a str>,
+        /// The commit that was checked out there.
+        commit: Option<&'a str>,
+    },
+    /// It is complete.
+    Done(Box<ShownDone<'a>>),
+}
+
+/// A completion.
+#[derive(Serialize)]
+pub(in crate::commands) struct ShownDone<'a> {
+    /// What became of the work.
+    verdict: Verdict,
+    /// Who completed it; empty if it cannot be known.
+    agent: &'a str,
+    /// The sprint in which it was completed, if this one only took it over.
+    carried_from: Option<&'a str>,
+    /// When it was claimed, in UTC.
+    claimed_at: Option<Timestamp>,
+    /// When it was completed, in UTC.
+    completed_at: Option<Timestamp>,
+    /// The commit that it was done at.
+    commit: Option<&'a str>,
+    /// That commit's tree.
+    tree: Option<&'a str>,
+    /// The branch that was checked out.
+    branch: Option<&'a str>,
+    /// The worktree (absolute path).
+    worktree: Option<&'a str>,
+    /// Whether something was not committed there.
+    dirty: Option<bool>,
+    /// Whether this clone has the commit; null where that cannot be known.
+    here: Option<bool>,
+    /// The path that was handed over; empty if there is none.
+    artifact: &'a str,
+    /// Its size in bytes.
+    artifact_size: Option<u64>,
+    /// Its SHA-256.
+    artifact_sha256: Option<&'a str>,
+    /// The pinned copy: `none`, `same`, `changed` or `gone`.
+    pin: &'static str,
+    /// Where the copy is (absolute path).
+    pin_path: Option<String>,
+    /// What was handed over: `same`, `changed`, `gone` or `unknown`.
+    original: &'static str,
+    /// The copy's text; null where it is long, or no text.
+    content: Option<&'a str>,
+}
+
+/// What `show` answers.
+#[derive(Serialize)]
+pub(in crate::commands) struct ShowAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    /// Whether it was done.
+    ok: bool,
+    /// The sprint.
+    sprint_id: &'a str,
+    /// The phase.
+    phase: &'a str,
+    /// What it is about.
+    about: Option<&'a str>,
+    /// What it is to the repository, as the graph says.
+    concurrency: Option<Concurrency>,
+    /// Phases whose completer must not own this one.
+    not_by: Vec<&'a str>,
+    /// What it depends on.
+    depends_on: Vec<PhaseState<'a>>,
+    /// What depends on it.
+    needed_by: Vec<PhaseState<'a>>,
+    /// How many attempts may fail, as the graph says.
+    max_attempts: Option<u64>,
+    /// The attempts at it that ended without a completion.
+    attempts: &'a [Attempt],
+    #[serde(flatten)]
+    state: ShownState<'a>,
+}
+
 /// The same as JSON.
 fn shown_json(shown: &Shown, now: Timestamp) -> Value {
     let Shown { view, id, .. } = shown;
     let board = &view.board;
     let phase = board.graph.phase(*id);
-    let name = |id: &PhaseId| board.graph.phase(*id).name.clone();
-    let states = |ids: &[PhaseId]| -> Vec<Value> {
-        let one =
-            |id: &PhaseId| json!({"phase": name(id), "state": view.row(*id, now).state.word()});
+    let name = |id: &PhaseId| &*board.graph.phase(*id).name;
+    let states = |ids: &[PhaseId]| {
+        let one = |id| PhaseState { phase: name(id), state: view.row(*id, now).state.word() };
         ids.iter().map(one).collect()
     };
-    let mut value = json!({
-        "v": VERSION, "ok": true,
-        "sprint_id": board.sprint.sprint_id,
-        "phase": phase.name,
-        "about": phase.about,
-        "concurrency": phase.concurrency,
-        "not_by": phase.not_by.iter().map(name).collect::<Vec<_>>(),
-        "depends_on": states(&phase.depends_on),
-        "needed_by": states(&dependents(shown)),
-        "max_attempts": entry(shown).and_then(|entry| entry.max_attempts),
-        "attempts": board.past(*id),
-    });
-    let facts = match board.state(*id) {
-        State::Pending => json!({"state": "pending", "ready": board.is_ready(*id)}),
-        State::Claimed(hold) => json!({
-            "state": "claimed",
-            "stale": view.row(*id, now).state == RowState::Stale,
-            "agent": hold.claim.agent,
-            "alive": Alive::from(hold.life),
-            "yours": view.row(*id, now).is_mine,
-            "claimed_at": hold.claim.claimed_at,
-            "heard": heard(&hold.claim),
-            "worktree": hold.claim.worktree,
-            "branch": hold.claim.branch,
-            "commit": hold.claim.commit,
-        }),
-        State::Done(done) => json!({
-            "state": "done",
-            "verdict": done.verdict,
-            "agent": done.agent,
-            "carried_from": done.carried_from,
-            "claimed_at": done.claimed_at,
-            "completed_at": done.completed_at,
-            "commit": done.at.commit,
-            "tree": done.at.tree,
-            "branch": done.at.branch,
-            "worktree": done.at.worktree,
-            "dirty": done.at.dirty,
-            "here": shown.here,
-            "artifact": done.artifact,
-            "artifact_size": done.artifact_size,
-            "artifact_sha256": done.artifact_sha256,
-            "pin": match shown.pin {
-                Pin::None => "none",
-                Pin::Same => "same",
-                Pin::Changed => "changed",
-                Pin::Gone => "gone",
-            },
-            "pin_path": shown.pin_path.as_ref().map(|path| path.display().to_string()),
-            "original": match shown.original {
-                Original::Same => "same",
-                Original::Changed => "changed",
-                Original::Gone => "gone",
-                Original::Unknown => "unknown",
-            },
-            "content": shown.content,
-        }),
+    let state = match board.state(*id) {
+        State::Pending => ShownState::Pending { ready: board.is_ready(*id) },
+        State::Claimed(hold) => ShownState::Claimed {
+            stale: view.row(*id, now).state == RowState::Stale,
+            agent: &hold.claim.agent,
+            alive: hold.life.into(),
+            yours: view.row(*id, now).is_mine,
+            claimed_at: hold.claim.claimed_at,
+            heard: heard(&hold.claim),
+            worktree: hold.claim.worktree.as_deref(),
+            branch: hold.claim.branch.as_deref(),
+            commit: hold.claim.commit.as_deref(),
+        },
+        State::Done(done) => ShownState::Done(Box::new(shown_done(shown, done))),
     };
-    if let (Some(object), Value::Object(facts)) = (value.as_object_mut(), facts) {
-        object.extend(facts);
+    json!(ShowAnswer {
+        v: VERSION,
+        ok: true,
+        sprint_id: &board.sprint.sprint_id,
+        phase: &phase.name,
+        about: phase.about.as_deref(),
+        concurrency: phase.concurrency,
+        not_by: phase.not_by.iter().map(name).collect(),
+        depends_on: states(&phase.depends_on),
+        needed_by: states(&dependents(shown)),
+        max_attempts: entry(shown).and_then(|entry| entry.max_attempts),
+        attempts: board.past(*id),
+        state,
+    })
+}
+
+fn shown_done<'a>(shown: &'a Shown, done: &'a Done) -> ShownDone<'a> {
+    ShownDone {
+        verdict: done.verdict,
+        agent: &done.agent,
+        carried_from: done.carried_from.as_deref(),
+        claimed_at: done.claimed_at,
+        completed_at: done.completed_at,
+        commit: done.at.commit.as_deref(),
+        tree: done.at.tree.as_deref(),
+        branch: done.at.branch.as_deref(),
+        worktree: done.at.worktree.as_deref(),
+        dirty: done.at.dirty,
+        here: shown.here,
+        artifact: &done.artifact,
+        artifact_size: done.artifact_size,
+        artifact_sha256: done.artifact_sha256.as_deref(),
+        pin: match shown.pin {
+            Pin::None => "none",
+            Pin::Same => "same",
+            Pin::Changed => "changed",
+            Pin::Gone => "gone",
+        },
+        pin_path: shown.pin_path.as_ref().map(|path| path.display().to_string()),
+        original: match shown.original {
+            Original::Same => "same",
+            Original::Changed => "changed",
+            Original::Gone => "gone",
+            Original::Unknown => "unknown",
+        },
+        content: shown.content.as_deref(),
     }
-    value
 }

@@ -1,8 +1,9 @@
 //! What is said of the skill that agents read: the skill itself, hooks for an agent's settings, and
 //! where files went.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Reader, Skill, TEXT};
@@ -76,28 +77,91 @@ fn text(skill: &Skill, messages: &mut Messages) -> String {
     }
 }
 
+/// What `skill` answers.
+#[derive(Serialize)]
+pub(in crate::commands) struct SkillAnswer {
+    /// The version of this format.
+    v: u32,
+    /// Whether it was done.
+    ok: bool,
+    /// The skill's text.
+    skill: &'static str,
+}
+
+/// What `skill show --hooks` answers.
+#[derive(Serialize)]
+pub(in crate::commands) struct SkillHooksAnswer {
+    /// The version of this format.
+    v: u32,
+    /// Whether it was done.
+    ok: bool,
+    /// For which agent.
+    #[serde(rename = "for")]
+    reader: Reader,
+    /// Its settings, below the user's home or a worktree.
+    path: Option<&'static str>,
+    /// What it is to run when a session begins.
+    session_start: String,
+    /// What it is to run before it stops.
+    stop: String,
+    /// What belongs into its settings; null where they cannot have hooks.
+    settings: Value,
+}
+
+/// A file, and what became of it.
+#[derive(Serialize)]
+pub(in crate::commands) struct SkillFile {
+    /// Where it is (absolute path).
+    path: String,
+    /// What became of it.
+    change: Change,
+}
+
+/// What `skill install` and `skill uninstall` answer.
+#[derive(Serialize)]
+pub(in crate::commands) struct SkillPutAnswer {
+    /// The version of this format.
+    v: u32,
+    /// Whether it was done.
+    ok: bool,
+    /// Whether it was done in the worktree (`--project`).
+    project: bool,
+    /// Whether nothing was written (`--dry-run`).
+    dry_run: bool,
+    /// The files.
+    files: Vec<SkillFile>,
+    /// Files of such a name that are not ours and were left alone.
+    left: Vec<String>,
+}
+
 /// The same as JSON.
 fn json(skill: &Skill) -> Value {
     match skill {
-        Skill::Text => json!({"v": VERSION, "ok": true, "skill": TEXT}),
+        Skill::Text => json!(SkillAnswer { v: VERSION, ok: true, skill: TEXT }),
         Skill::Hooks { reader, edits } => {
             let settings = reader.settings().map_or(Value::Null, |_| reader.whole(*edits));
-            json!({
-                "v": VERSION, "ok": true, "for": reader, "path": reader.settings(),
-                "session_start": reader.command("--hook"), "stop": reader.command("--stop"),
-                "settings": settings,
+            json!(SkillHooksAnswer {
+                v: VERSION,
+                ok: true,
+                reader: *reader,
+                path: reader.settings(),
+                session_start: reader.command("--hook"),
+                stop: reader.command("--stop"),
+                settings,
             })
         }
         Skill::Put { request, files, left, .. } => {
-            let files: Vec<Value> = files
-                .iter()
-                .map(|(path, change)| json!({"path": path.display().to_string(), "change": change}))
-                .collect();
-            let left: Vec<String> = left.iter().map(|path| path.display().to_string()).collect();
-            json!({
-                "v": VERSION, "ok": true,
-                "project": request.project, "dry_run": request.dry_run,
-                "files": files, "left": left,
+            let file = |(path, change): &(PathBuf, Change)| SkillFile {
+                path: path.display().to_string(),
+                change: *change,
+            };
+            json!(SkillPutAnswer {
+                v: VERSION,
+                ok: true,
+                project: request.project,
+                dry_run: request.dry_run,
+                files: files.iter().map(file).collect(),
+                left: left.iter().map(|path| path.display().to_string()).collect(),
             })
         }
     }

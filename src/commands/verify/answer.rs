@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Checked, Verification, Verified};
@@ -111,36 +112,101 @@ fn found(finding: &Finding) -> String {
     }
 }
 
+/// What was found of a completion.
+#[derive(Serialize)]
+pub(in crate::commands) struct CheckAnswer<'a> {
+    /// What.
+    what: Fault,
+    /// Whether evidence differs; else it is only worth knowing.
+    differs: bool,
+    /// About what, if that is not the phase itself.
+    about: Option<&'a str>,
+}
+
+/// The evidence of one completion.
+#[derive(Serialize)]
+pub(in crate::commands) struct CheckedAnswer<'a> {
+    /// The phase.
+    phase: &'a str,
+    /// Who completed it; empty if it cannot be known.
+    agent: &'a str,
+    /// Whether nothing differs.
+    ok: bool,
+    /// The sprint that it was carried from.
+    carried_from: Option<&'a str>,
+    /// What was found.
+    checks: Vec<CheckAnswer<'a>>,
+}
+
+/// The evidence of one sprint.
+#[derive(Serialize)]
+pub(in crate::commands) struct VerifiedAnswer<'a> {
+    /// The sprint.
+    sprint_id: &'a str,
+    /// Whether nothing differs.
+    ok: bool,
+    /// Its completions, in the board's order.
+    phases: Vec<CheckedAnswer<'a>>,
+    /// How many phases are not done.
+    not_done: usize,
+}
+
+/// What `verify` answers.
+#[derive(Serialize)]
+pub(in crate::commands) struct VerifyAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    #[serde(flatten)]
+    sprint: Option<VerifiedAnswer<'a>>,
+}
+
+/// What `verify --all` answers; `ok` is false where anything differs.
+#[derive(Serialize)]
+pub(in crate::commands) struct VerifyAllAnswer<'a> {
+    /// The version of this format.
+    v: u32,
+    /// Whether it was done.
+    ok: bool,
+    /// The sprints.
+    sprints: Vec<VerifiedAnswer<'a>>,
+}
+
+impl<'a> From<&'a Checked> for CheckedAnswer<'a> {
+    fn from(checked: &'a Checked) -> Self {
+        let checks = checked.findings.iter().map(|finding| CheckAnswer {
+            what: finding.what,
+            differs: finding.what.differs(),
+            about: finding.about.as_deref(),
+        });
+        Self {
+            phase: &checked.phase,
+            agent: &checked.agent,
+            ok: checked.ok(),
+            carried_from: checked.carried_from.as_deref(),
+            checks: checks.collect(),
+        }
+    }
+}
+
+impl<'a> From<&'a Verified> for VerifiedAnswer<'a> {
+    fn from(sprint: &'a Verified) -> Self {
+        Self {
+            sprint_id: &sprint.sprint_id,
+            ok: sprint.ok(),
+            phases: sprint.phases.iter().map(CheckedAnswer::from).collect(),
+            not_done: sprint.left,
+        }
+    }
+}
+
 /// The same as JSON.
 fn verified_json(sprints: &[Verified], all: bool) -> Value {
-    let phase = |checked: &Checked| {
-        let check = |finding: &Finding| json!({"what": finding.what, "differs": finding.what.differs(), "about": finding.about});
-        json!({
-            "phase": checked.phase,
-            "agent": checked.agent,
-            "ok": checked.ok(),
-            "carried_from": checked.carried_from,
-            "checks": checked.findings.iter().map(check).collect::<Vec<_>>(),
-        })
-    };
-    let facts = |sprint: &Verified| {
-        json!({
-            "sprint_id": sprint.sprint_id,
-            "ok": sprint.ok(),
-            "phases": sprint.phases.iter().map(phase).collect::<Vec<_>>(),
-            "not_done": sprint.left,
-        })
-    };
-    let ok = sprints.iter().all(Verified::ok);
     if all {
-        let sprints: Vec<Value> = sprints.iter().map(facts).collect();
-        return json!({"v": VERSION, "ok": ok, "sprints": sprints});
+        return json!(VerifyAllAnswer {
+            v: VERSION,
+            ok: sprints.iter().all(Verified::ok),
+            sprints: sprints.iter().map(VerifiedAnswer::from).collect(),
+        });
     }
-    let mut value = json!({"v": VERSION});
-    if let (Some(object), Some(Value::Object(facts))) =
-        (value.as_object_mut(), sprints.first().map(facts))
-    {
-        object.extend(facts);
-    }
-    value
+    json!(VerifyAnswer { v: VERSION, sprint: sprints.first().map(VerifiedAnswer::from) })
 }
