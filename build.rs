@@ -1,5 +1,5 @@
-//! Packs the manual, and links the program statically, position independent as before, where the C
-//! library is there as an archive.
+//! Packs the manual and the schemas, and links the program statically, position independent as
+//! before, where the C library is there as an archive.
 //!
 //! Most of the time that a command takes goes into starting, and a fifth of that into the dynamic
 //! linker: to find, map and relocate the C library. Rust has `-C target-feature=+crt-static` for
@@ -30,8 +30,10 @@ const LIBRARIES: &[(&str, &[&str])] = &[
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    if let Err(error) = pack("man") {
-        println!("cargo::error=cannot pack the manual: {error}");
+    for dir in ["man", "schema"] {
+        if let Err(error) = pack(dir) {
+            println!("cargo::error=cannot pack {dir}: {error}");
+        }
     }
     let target = |key: &str| env::var(key).unwrap_or_default();
     let here = target("TARGET") == target("HOST");

@@ -257,6 +257,21 @@ impl<T: Into<String>> From<T> for Hint {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Hint {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Hint".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        String::json_schema(generator)
+    }
+}
+
 impl serde::Serialize for Hint {
     /// The words for an agent.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -28,6 +28,7 @@ pub type Rest = Map<String, Value>;
 /// Whoever can present it is the owner; it is also part of file names (`owner.<token>`), which is
 /// why it can only be made from exactly this form.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Token(String);
 
@@ -95,6 +96,7 @@ fn verdict<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Verdict, D::Err
 
 /// `sprint.json`: one sprint and its phase graph.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Sprint {
     /// `<12 hex of sha256(project)>-<YYYYMMDD-HHMMSS>`; also the directory's name.
     pub sprint_id: String,
@@ -159,6 +161,7 @@ impl Sprint {
 
 /// One phase of a graph, as `sprint.json`, `config.json` and `--phases` write it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PhaseEntry {
     /// `[a-z0-9][a-z0-9_-]{0,63}` in new sprints.
     pub name: String,
@@ -190,6 +193,7 @@ impl PhaseEntry {
 
 /// One process of one machine, well enough described never to be mistaken for another.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Process {
     /// Its number in its own pid namespace.
     pub pid: i64,
@@ -220,6 +224,7 @@ pub struct Process {
 /// One session of one terminal, for where there is no process table: nothing else of a person stays
 /// the same from command to command there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Terminal {
     /// The number of the session (`getsid`).
     pub session: i64,
@@ -241,6 +246,7 @@ pub struct Terminal {
 ///
 /// A script's record has only `agent`, `claimed_at` and `pid`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Claim {
     /// Version of the writer; 0 for a script.
     #[serde(default, deserialize_with = "lenient")]
@@ -313,6 +319,7 @@ pub struct Claim {
 
 /// What became of a completed phase's work.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// The work stands; what depends on it opens.
@@ -324,6 +331,7 @@ pub enum Verdict {
 
 /// `<phase>/done`: the phase is complete, for ever.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Done {
     /// Version of the writer; 0 for a script or an empty file.
     #[serde(default, deserialize_with = "lenient")]
@@ -439,6 +447,7 @@ impl Claim {
 
 /// The repository as it was when a phase was completed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Snapshot {
     /// Commit id, in hexadecimal; absent on an unborn branch or outside a repository.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
@@ -469,6 +478,7 @@ pub struct Checkout {
 /// `lock.d/latch.<T>`: which command's process made the latch; it must be provably dead before
 /// another command takes the latch over.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Maker {
     /// The command's own process.
     pub process: Process,
@@ -476,6 +486,7 @@ pub struct Maker {
 
 /// One line of `audit.log`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Event {
     /// When, in UTC.
     pub at: Timestamp,

@@ -43,6 +43,7 @@ pub struct Aborted(pub Vec<Freed>);
 
 /// What `abort` answers.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct AbortAnswer<'a> {
     /// The version of this format.
     v: u32,

@@ -38,6 +38,7 @@ pub struct Archived {
 
 /// What `archive` answers.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct ArchiveAnswer<'a> {
     /// The version of this format.
     v: u32,

@@ -39,6 +39,7 @@ struct Batches(Vec<(Concurrency, Vec<String>)>);
 
 /// Phases that may run side by side.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct Together<'a> {
     /// Its number, from 1 on.
     batch: usize,
@@ -51,6 +52,7 @@ pub(in crate::commands) struct Together<'a> {
 
 /// What `batch` answers.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct BatchAnswer<'a> {
     /// The version of this format.
     v: u32,

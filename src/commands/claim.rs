@@ -184,6 +184,7 @@ impl Claimed {
 
 /// What `claim` and `next --claim` answer.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct ClaimAnswer<'a> {
     /// The version of this format.
     v: u32,

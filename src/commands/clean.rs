@@ -35,6 +35,7 @@ pub struct Cleaned(pub Vec<String>);
 
 /// What `clean` answers.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct CleanAnswer<'a> {
     /// The version of this format.
     v: u32,

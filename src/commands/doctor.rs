@@ -66,6 +66,7 @@ impl Run for DoctorArgs {
 
 /// How something was found, from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// As it must be.
@@ -80,6 +81,7 @@ pub enum Level {
 
 /// What was found of one thing.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Finding {
     /// What was looked at, by one word or two.
     pub check: &'static str,

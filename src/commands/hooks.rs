@@ -82,6 +82,7 @@ pub enum Action {
 
 /// How the hook is installed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Way {
     /// As a block of ours in a hook file.
@@ -294,6 +295,7 @@ fn install_block(repo: &Repo, path: &Path, program: &str) -> Result<bool, Stop> 
 
 /// Why a hook file is not ours to edit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Obstacle {
     /// It is husky's.
@@ -314,6 +316,7 @@ pub enum Obstacle {
 
 /// The hook file is not ours to edit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ForeignHooks {
     /// The file (absolute path).
     pub path: String,

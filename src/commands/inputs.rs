@@ -12,6 +12,7 @@ use crate::ui::text::{safe, short};
 
 /// What a phase builds on: one dependency, as it was handed over.
 #[derive(Debug, Clone, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Input {
     /// The dependency.
     pub phase: String,

@@ -79,6 +79,7 @@ pub struct Request {
 
 /// Who reads a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Reader {
     /// `man`
@@ -93,6 +94,7 @@ pub enum Reader {
 
 /// One file, and what became of it.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Piece {
     /// Where it is (absolute path).
     #[serde(serialize_with = "files::shown")]
@@ -130,6 +132,7 @@ pub struct Installed {
 
 /// Files that are not ours stand where ours would go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(super) struct ForeignFiles {
     /// Which (absolute paths).
     paths: Vec<String>,

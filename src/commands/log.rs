@@ -124,6 +124,7 @@ fn log(context: &Context, request: &LogArgs) -> Result<Told, Failure> {
 
 /// What `log` answers.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct LogAnswer<'a> {
     /// The version of this format.
     v: u32,

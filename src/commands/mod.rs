@@ -42,6 +42,9 @@ pub mod recorded;
 pub mod report;
 pub mod run;
 pub mod salvage;
+pub mod schema;
+#[cfg(feature = "schema")]
+pub mod schemas;
 mod session;
 pub mod show;
 pub mod skill;
@@ -126,6 +129,8 @@ commands! {
     Prime(prime::PrimeArgs),
     /// Print how an agent works a sprint, or put it where agents read
     Skill(skill::SkillArgs),
+    /// Print the JSON Schema of an answer, a file or a record
+    Schema(schema::SchemaArgs),
     /// Show the phases in order, those that may run side by side together
     Batch(batch::BatchArgs),
     /// End the sprint

@@ -77,6 +77,7 @@ pub struct Next {
 
 /// What `next` answers without `--claim`.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct NextAnswer<'a> {
     /// The version of this format.
     v: u32,

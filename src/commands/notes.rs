@@ -147,6 +147,7 @@ pub struct Synced {
 
 /// Why something of a completion cannot be kept in git notes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Left {
     /// It was completed at no commit.

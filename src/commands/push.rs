@@ -35,6 +35,7 @@ pub(super) struct Pushed {
 
 /// What `guard --pre-push` answers.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(super) struct PushAnswer<'a> {
     /// The version of this format.
     v: u32,
@@ -194,6 +195,7 @@ fn outgoing(repo: &Repo, updates: &[&Update]) -> Result<Outgoing, Failure> {
 
 /// A push of what must not leave the machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LocalRefs {
     /// The remote's references that it would become.
     pub refs: Vec<String>,

@@ -48,6 +48,7 @@ pub struct Elsewhere {
 
 /// What became of a claim's worktree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Found {
     /// It is there.
@@ -199,6 +200,7 @@ fn place(context: &Context, repo: &Repo, claim: &Claim) -> (Option<Repo>, Option
 
 /// Not all of the work is committed, and only a clean worktree may be completed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Dirty {
     /// The phase.
     pub phase: String,

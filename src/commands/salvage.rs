@@ -423,6 +423,7 @@ fn unknown(kept: &[Salvage], name: Option<&str>) -> UnknownSalvage {
 
 /// Nothing that was saved is called so, or nothing was saved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UnknownSalvage {
     /// What was asked for.
     pub name: Option<String>,

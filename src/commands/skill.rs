@@ -144,6 +144,7 @@ impl Run for SkillArgs {
 
 /// Who reads the skill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Reader {
     /// Claude Code.

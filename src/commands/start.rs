@@ -95,6 +95,7 @@ pub struct Begun {
 
 /// The sprint that `start` archived.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct ArchivedBefore<'a> {
     /// The sprint.
     sprint_id: &'a str,
@@ -108,6 +109,7 @@ pub(in crate::commands) struct ArchivedBefore<'a> {
 
 /// What `start` answers.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct StartAnswer<'a> {
     /// The version of this format.
     v: u32,

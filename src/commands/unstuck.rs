@@ -84,6 +84,7 @@ fn all(context: &Context) -> Result<AllUnstuck, Stop> {
 
 /// A phase that was freed.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct FreedAnswer<'a> {
     /// The phase.
     phase: &'a str,
@@ -101,6 +102,7 @@ pub(in crate::commands) struct FreedAnswer<'a> {
 
 /// What `unstuck PHASE` answers.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct UnstuckAnswer<'a> {
     /// The version of this format.
     v: u32,
@@ -112,6 +114,7 @@ pub(in crate::commands) struct UnstuckAnswer<'a> {
 
 /// What `unstuck --all` answers.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct AllUnstuckAnswer<'a> {
     /// The version of this format.
     v: u32,
@@ -123,6 +126,7 @@ pub(in crate::commands) struct AllUnstuckAnswer<'a> {
 
 /// What `unstuck --all` answers beside a failure, where some phases could not be freed.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct UnstuckFailure<'a> {
     /// The phases that were freed.
     freed: Vec<FreedAnswer<'a>>,

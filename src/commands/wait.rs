@@ -97,6 +97,7 @@ struct Waited {
 
 /// What `wait` answers.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct WaitAnswer<'a> {
     /// The version of this format.
     v: u32,

@@ -7,6 +7,7 @@ use super::{Claim, Maker, Process, Rest, Token, lenient};
 
 /// An attempt at a phase that ended without a completion.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Attempt {
     /// Version of the writer.
     #[serde(default, deserialize_with = "lenient")]
@@ -75,6 +76,7 @@ impl Attempt {
 /// `past/due.<T>`: what the owner T of an ended claim had not committed is to be saved. It goes
 /// when that has been done, or tried and told of.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Due {
     /// Version of the writer.
     #[serde(default, deserialize_with = "lenient")]

@@ -17,6 +17,7 @@ use super::{VERSION, Verdict, lenient, text::safe_json};
 /// A line without what the gate goes by (`id`, `sprint`, `phase`, `verdict`, `commit`, `tree`,
 /// `depends_on`) is no record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Note {
     /// Version of the writer.
     pub v: u32,
@@ -59,6 +60,7 @@ pub struct Note {
 
 /// A file that was handed over.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Artifact {
     /// Its path, relative to the worktree or the store that it was in; else its bare name.
     #[serde(default, deserialize_with = "lenient")]

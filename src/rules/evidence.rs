@@ -10,6 +10,7 @@ use crate::record::{Done, Verdict};
 
 /// What can be said of one completion's evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
     /// Its record cannot be understood.
@@ -79,6 +80,7 @@ impl Fault {
 
 /// One thing that was found, and what it is about: another phase, a field, a commit, a path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Finding {
     /// What.
     pub what: Fault,

@@ -45,6 +45,7 @@ pub struct Question<'a> {
 
 /// Why the gate lets a commit pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum GateAllowed {
     /// There is no unfinished sprint, and none is asked for.
@@ -57,6 +58,7 @@ pub enum GateAllowed {
 
 /// What to do about missing evidence.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Policy {
     /// Do not look.
@@ -282,6 +284,7 @@ fn lack<'a>(
 
 /// What has been checked of what the phase that guards is to let out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Checked {
     /// Whether all that it directly depends on was shown of the same content, in clean worktrees.
     pub agrees: bool,
@@ -296,6 +299,7 @@ pub struct Checked {
 
 /// A phase that has shown something of a commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CheckedBy {
     /// The phase.
     pub phase: String,

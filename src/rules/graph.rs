@@ -31,6 +31,7 @@ impl PhaseId {
 
 /// How a phase shares the repository with others. It informs `batch`; claims do not enforce it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Concurrency {
     /// It only reads, and can run beside other readers.

@@ -17,6 +17,7 @@ const TOLD_FOR: SignedDuration = SignedDuration::from_hours(24);
 
 /// A claim of the asker's that somebody else ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Loss {
     /// The phase.
     pub phase: String,

@@ -10,6 +10,7 @@ use super::identity::{Life, Me};
 
 /// What a refusal tells of the owner of a phase.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::struct_excessive_bools, reason = "each is one fact of its own")]
 pub struct OwnerFacts {
     /// The owner's name; empty if it cannot be known.
@@ -48,6 +49,7 @@ pub struct OwnerFacts {
 
 /// [`Life`] in the words of JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Alive {
     /// Its process was seen alive.
@@ -100,6 +102,7 @@ impl OwnerFacts {
 
 /// A phase and its owner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClaimedPhase {
     /// The phase.
     pub phase: String,
@@ -126,6 +129,7 @@ impl ClaimedPhase {
 
 /// Another agent that has worked on this sprint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Seen {
     /// Its name.
     pub agent: String,
@@ -137,6 +141,7 @@ pub struct Seen {
 
 /// What an agent that can claim nothing should do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Advice {
     /// Finish the phase that it holds.
@@ -168,6 +173,7 @@ impl Advice {
 
 /// What is left for the asker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Prospect {
     /// What it should do.
     pub advice: Advice,

@@ -22,6 +22,7 @@ pub enum Treatment {
 
 /// Which references are guarded.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Protection {
     /// Patterns of names. `*` stands for any characters, `/` among them, and `?` for one; a pattern
     /// that does not begin with `refs/` is of branches and tags.

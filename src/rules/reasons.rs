@@ -8,6 +8,7 @@ use crate::record::Attempt;
 
 /// A dependency that is not done, or failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Wait {
     /// Its name.
     pub phase: String,
@@ -20,6 +21,7 @@ pub struct Wait {
 
 /// The last of the attempts at a phase.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Last {
     /// Whose it was; empty if it cannot be known.
     pub agent: String,
@@ -44,6 +46,7 @@ impl From<&Attempt> for Last {
 
 /// Why the gate is closed, beyond what other refusals say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum GateDenied {
     /// There is no unfinished sprint, and one is asked for.
@@ -124,6 +127,7 @@ pub enum GateDenied {
 
 /// Why the completion of a dependency does not count as evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EvidenceProblem {
     /// The dependency is not done.
@@ -146,6 +150,7 @@ pub enum EvidenceProblem {
 
 /// A dependency without evidence for what goes out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MissingEvidence {
     /// The dependency.
     pub phase: String,
@@ -183,6 +188,7 @@ impl MissingEvidence {
 
 /// Why a phase that was named cannot be carried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Uncarried {
     /// It is not done.
@@ -199,6 +205,7 @@ pub enum Uncarried {
 
 /// Why a sprint cannot be resumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Unresumed {
     /// It is the present one.

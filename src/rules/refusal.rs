@@ -10,6 +10,7 @@ use crate::record::{Done, Verdict};
 
 /// When the same command may succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Retry {
     /// Asking again is of no use: it never will, or not before a person has done something.
@@ -22,6 +23,7 @@ pub enum Retry {
 
 /// The rules saying no.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Refusal {
     /// There is no sprint.
@@ -190,6 +192,8 @@ pub enum Refusal {
         again: Vec<String>,
         /// Why it has not.
         #[serde(flatten, serialize_with = "facts")]
+        // As a schema it would have no end, either; its facts are among those of refusals anyway.
+        #[cfg_attr(feature = "schema", schemars(skip))]
         why: Box<Refusal>,
     },
     /// Every phase is done.
@@ -231,6 +235,8 @@ pub enum Refusal {
         guessed: bool,
         /// Why.
         #[serde(flatten, serialize_with = "facts")]
+        // As a schema it would have no end, either; its facts are among those of refusals anyway.
+        #[cfg_attr(feature = "schema", schemars(skip))]
         why: Box<Refusal>,
     },
     /// There is no such sprint.

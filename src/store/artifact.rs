@@ -78,6 +78,7 @@ pub fn sha256_of(
 
 /// The file cannot be a phase's artifact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BadArtifact {
     /// The phase.
     pub phase: String,

@@ -78,6 +78,7 @@ pub(crate) fn number(granted: &Granted) -> usize {
 
 /// An attempt at a phase that ended without a completion, as the next owner is told of it.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) struct PastAttempt<'a> {
     /// Whose it was; empty if it cannot be known.
     agent: &'a str,

@@ -98,6 +98,7 @@ pub(crate) fn hint(view: &View, now: Timestamp) -> Option<String> {
 
 /// One phase in JSON.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) struct Phase<'a> {
     /// `pending`, `claimed` or `done`.
     state: &'static str,
@@ -123,6 +124,7 @@ pub(crate) struct Phase<'a> {
 
 /// What there is to say of a phase in one state only.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub(crate) enum More<'a> {
     /// Of a pending one.
@@ -233,6 +235,7 @@ impl Shown {
 
 /// What `status` answers.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) struct BoardAnswer<'a> {
     /// The version of this format.
     v: u32,
@@ -245,6 +248,10 @@ pub(crate) struct BoardAnswer<'a> {
     /// What it is for.
     goal: Option<&'a str>,
     /// The phases by name, in the graph's order.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "std::collections::BTreeMap<String, Phase<'static>>")
+    )]
     phases: Phases<'a>,
     /// Who asks.
     you: You<'a>,
@@ -252,6 +259,7 @@ pub(crate) struct BoardAnswer<'a> {
 
 /// Who asks.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) struct You<'a> {
     /// The name.
     agent: &'a str,
@@ -274,6 +282,7 @@ impl Serialize for Phases<'_> {
 
 /// What `status` and `prime` answer where there is no sprint.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) struct NoSprintAnswer {
     /// The version of this format.
     v: u32,

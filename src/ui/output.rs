@@ -141,6 +141,7 @@ pub(crate) fn stop_text(message: &StopMessage, messages: &mut Messages) {
 /// What every command answers that did nothing, or not all. What it knows beside this depends on
 /// the code.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) struct StopAnswer<'a> {
     /// The version of this format.
     v: u32,

@@ -34,6 +34,7 @@ pub struct StopMessage {
 
 /// A failure beside which the rest was done.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) struct FailureFacts<'a> {
     /// The failure's code.
     code: &'static str,

@@ -104,6 +104,7 @@ const OFFERS: &[(&str, &str, &[&str])] = &[
     ("repo", "git conductor start --from th", &["think"]),
     ("repo", "git conductor start --carry th", &["think"]),
     ("repo", "git conductor show th", &["think"]),
+    ("repo", "git conductor schema gra", &["graph", "graph-file"]),
     // The repository that is meant.
     ("away", "git -C ../repo conductor claim ", &["ann", "ship"]),
     ("away", "git -C ~/../repo conductor claim ", &["ann", "ship"]),

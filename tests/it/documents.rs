@@ -241,7 +241,7 @@ fn every_link_leads_somewhere() {
 #[test]
 fn every_file_that_is_named_is_there() {
     let path = regex::Regex::new(
-        r"^(?:src|tests|benches|fuzz|docs?|man|completions|skill|xtask|\.ci|\.github)/[\w./-]*$",
+        r"^(?:src|tests|benches|fuzz|docs?|man|completions|schema|skill|xtask|\.ci|\.github)/[\w./-]*$",
     )
     .unwrap();
     let mut count = 0;

@@ -59,6 +59,7 @@ mod rules_model;
 mod run;
 mod salvage;
 mod sandbox;
+mod schemas;
 mod script;
 mod settings;
 mod sharing;

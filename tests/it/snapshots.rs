@@ -22,7 +22,7 @@ const SNAPSHOTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/snapshots
 pub(crate) const COMMANDS: &[&str] = &[
     "start", "claim", "wait", "run", "complete", "abort", "status", "show", "verify", "log",
     "graph", "report", "next", "unstuck", "salvage", "guard", "hooks", "notes", "doctor",
-    "install", "prime", "skill", "batch", "archive", "clean",
+    "install", "prime", "skill", "schema", "batch", "archive", "clean",
 ];
 
 /// Snapshots beside those of the situations.
@@ -454,6 +454,7 @@ fn guesses() {
         (&["next", "--clam"], Some("--claim")),
         (&["verify", "--al"], Some("--all")),
         (&["complete", "build", "--verdict", "fial"], Some("fail")),
+        (&["schema", "stats"], Some("status")),
         (&["claim", "reveiw"], Some("review")),
         (&["show", "biuld"], Some("build")),
         (&["start", "--from", "Review"], Some("review")),

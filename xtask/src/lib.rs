@@ -6,12 +6,15 @@
 //! | [`tables`] | what the manual and `docs/` tell in tables |
 //! | [`skill`] | `skill/SKILL.md` |
 //! | [`shipped`] | the lists of files that are in the program |
+//! | `schemas` | JSON Schema in `schema/` (feature `schemas`) |
 //! | [`task`] | the list of these, and what is stale |
 //!
 //! The tests of git-conductor use this crate, and say which command makes anew what is stale. This
 //! crate asserts what it is given: whoever runs it sees the panic, and nothing is written then.
 
 pub mod pages;
+#[cfg(feature = "schemas")]
+pub mod schemas;
 pub mod shipped;
 pub mod skill;
 pub mod tables;

@@ -1,7 +1,7 @@
 //! The lists of files that are in the program. They are named in the code, since nothing else can
 //! put them there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result};
@@ -11,6 +11,15 @@ use crate::{Files, pages, root};
 
 /// The source that names what `install` carries.
 const INSTALL: &str = "src/commands/install/shipped.rs";
+
+/// The source that names the schemas.
+const SCHEMA: &str = "src/commands/schema/shipped.rs";
+
+/// The first description in a schema, quoted.
+fn described(schema: &str) -> Option<&str> {
+    let line = schema.lines().find_map(|line| line.strip_prefix("  \"description\": "))?;
+    line.strip_suffix(',')
+}
 
 /// The sources with the lists as they have to be.
 ///
@@ -28,6 +37,20 @@ pub fn lists() -> Result<Files> {
         })
     });
     files.insert(INSTALL.to_owned(), text.context(INSTALL)?);
+    let text = std::fs::read_to_string(root().join(SCHEMA)).context(SCHEMA)?;
+    let mut entries = BTreeMap::new();
+    for file in names("schema")? {
+        let path = format!("schema/{file}");
+        let text = std::fs::read_to_string(root().join(&path)).with_context(|| path.clone())?;
+        let about =
+            described(&text).with_context(|| format!("{path} has no description"))?.to_owned();
+        let name = file.strip_suffix(".json").with_context(|| path.clone())?.to_owned();
+        entries.insert(name, about);
+    }
+    let names = entries.keys().cloned().collect();
+    let text =
+        listed(&text, "SCHEMAS", &names, |name| format!("packed!(\"{name}\", {})", entries[name]));
+    files.insert(SCHEMA.to_owned(), text.context(SCHEMA)?);
     Ok(files)
 }
 

@@ -31,7 +31,7 @@ pub struct Row {
 }
 
 /// The commands that have nothing to do with a board.
-const APART: &[&str] = &["install"];
+const APART: &[&str] = &["install", "schema"];
 
 impl Row {
     /// Whether it concerns `command`; `None` is the whole program, which all of them concern.
@@ -337,6 +337,7 @@ pub const PAGES: &[Page] = &[
         &["git-conductor-status(1)", "git-conductor-next(1)", "git-conductor-skill(1)"],
     ),
     page("skill", &[1], &["git-conductor-prime(1)", "git-conductor-install(1)"]),
+    page("schema", &[], &["git-conductor-start(1)", "git-conductor-protocol(7)"]),
     page("batch", &[1], &["git-conductor-next(1)"]),
     page("archive", &[1], &["git-conductor-start(1)", "git-conductor-clean(1)"]),
     page("clean", &[], &["git-conductor-archive(1)"]),

@@ -39,9 +39,16 @@ pub const TASKS: &[Task] = &[
         folder: None,
         make: || Ok(Files::from([("skill/SKILL.md".to_owned(), skill::text())])),
     },
+    #[cfg(feature = "schemas")]
+    Task {
+        name: "schemas",
+        about: "JSON Schema of answers, files and records in schema/",
+        folder: Some("schema"),
+        make: || Ok(below("schema", crate::schemas::all()?)),
+    },
     Task {
         name: "shipped",
-        about: "the list in src/ of the files that `install` carries",
+        about: "the lists in src/ of the files that the program carries",
         folder: None,
         make: shipped::lists,
     },

@@ -1,4 +1,5 @@
-//! What `cargo xtask` says.
+//! Nothing that is generated is stale, the schemas included: the tests of git-conductor use this
+//! crate without these.
 
 use xtask::task::{TASKS, check, named};
 
@@ -6,6 +7,7 @@ use xtask::task::{TASKS, check, named};
 fn nothing_generated_is_stale() {
     let stale = check(TASKS).expect("all can be read");
     assert!(stale.is_empty(), "\n{}", stale.join("\n"));
+    assert!(TASKS.iter().any(|task| task.name == "schemas"));
 }
 
 #[test]

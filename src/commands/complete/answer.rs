@@ -146,6 +146,7 @@ fn comes_next(completed: &Completed, messages: &mut Messages) {
 
 /// What `complete` answers.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct CompleteAnswer<'a> {
     /// The version of this format.
     v: u32,
@@ -181,6 +182,7 @@ pub(in crate::commands) struct CompleteAnswer<'a> {
 
 /// What of the repository a completion was done at.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct SightAnswer<'a> {
     /// The branch that was checked out.
     branch: Option<&'a str>,
@@ -202,6 +204,7 @@ pub(in crate::commands) struct SightAnswer<'a> {
 
 /// The worktree that a phase was claimed in.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct ClaimedIn<'a> {
     /// Its path (absolute).
     worktree: &'a str,
@@ -211,6 +214,7 @@ pub(in crate::commands) struct ClaimedIn<'a> {
 
 /// What was not committed.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct UncommittedAnswer<'a> {
     /// How many paths.
     count: usize,

@@ -13,6 +13,7 @@ use crate::ui::{Answer, Format, Messages};
 
 /// What `doctor` answers; `ok` is false where there is a problem.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct DoctorAnswer<'a> {
     /// The version of this format.
     v: u32,

@@ -40,6 +40,7 @@ fn open_text(opened: &Opened, messages: &mut Messages) {
 
 /// Why the gate is open.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct OpenedAnswer<'a> {
     /// The phase that guards.
     phase: &'a str,
@@ -55,6 +56,7 @@ pub(in crate::commands) struct OpenedAnswer<'a> {
 
 /// What `guard` answers.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct GuardAnswer<'a> {
     /// The version of this format.
     v: u32,

@@ -212,6 +212,7 @@ const fn colours(state: RowState) -> [&'static str; 3] {
 
 /// A phase of the graph.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct Node<'a> {
     /// By which edges name it.
     id: String,
@@ -225,6 +226,7 @@ pub(in crate::commands) struct Node<'a> {
 
 /// That one phase waits for another; what other edges imply is left out.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct Edge {
     /// What is waited for.
     from: String,
@@ -234,6 +236,7 @@ pub(in crate::commands) struct Edge {
 
 /// What `graph` answers.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct GraphAnswer<'a> {
     /// The version of this format.
     v: u32,

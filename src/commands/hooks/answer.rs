@@ -115,6 +115,7 @@ pub(super) fn guards(protection: &Protection) -> String {
 
 /// What a push from another worktree runs.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct HooksPlace<'a> {
     /// The worktree; of a bare repository, its git directory.
     path: String,
@@ -130,6 +131,7 @@ pub(in crate::commands) struct HooksPlace<'a> {
 
 /// A form of the hook.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct HooksForm<'a> {
     /// How it is installed.
     way: Way,
@@ -141,6 +143,7 @@ pub(in crate::commands) struct HooksForm<'a> {
 
 /// What is guarded of one place that pushes go to.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct HooksTarget<'a> {
     /// The remote, or the address.
     to: &'a str,
@@ -154,6 +157,7 @@ pub(in crate::commands) struct HooksTarget<'a> {
 
 /// What `hooks` answers.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::struct_excessive_bools, reason = "each is one fact of its own")]
 pub(in crate::commands) struct HooksAnswer<'a> {
     /// The version of this format.

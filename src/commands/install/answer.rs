@@ -84,6 +84,7 @@ fn advice(missing: &Missing) -> String {
 
 /// What somebody still has to do so that a file is found.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct MissingAnswer {
     /// Who does not look there.
     #[serde(rename = "for")]
@@ -96,6 +97,7 @@ pub(in crate::commands) struct MissingAnswer {
 
 /// What `install` answers.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct InstallAnswer<'a> {
     /// The version of this format.
     v: u32,

@@ -37,6 +37,7 @@ pub(super) const PAGES: &[(&str, &[u8])] = &[
     packed!("git-conductor-report.1"),
     packed!("git-conductor-run.1"),
     packed!("git-conductor-salvage.1"),
+    packed!("git-conductor-schema.1"),
     packed!("git-conductor-show.1"),
     packed!("git-conductor-skill.1"),
     packed!("git-conductor-start.1"),

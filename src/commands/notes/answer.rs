@@ -62,6 +62,7 @@ pub(in crate::commands) fn noted_text(noted: Option<&Noted>, messages: &mut Mess
 
 /// What became of the record in git notes that a completion was to have.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub(in crate::commands) enum NotedAnswer<'a> {
     /// It is there.
@@ -72,6 +73,7 @@ pub(in crate::commands) enum NotedAnswer<'a> {
 
 /// It is there.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct WrittenAnswer<'a> {
     /// True.
     ok: bool,
@@ -86,6 +88,7 @@ pub(in crate::commands) struct WrittenAnswer<'a> {
 
 /// It could not be written.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct UnwrittenAnswer<'a> {
     /// False.
     ok: bool,
@@ -156,6 +159,7 @@ fn table(records: &Records, format: Format, messages: &mut Messages) -> String {
 
 /// A record, and where it stands.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct NoteOn<'a> {
     #[serde(flatten)]
     note: &'a Note,
@@ -165,6 +169,7 @@ pub(in crate::commands) struct NoteOn<'a> {
 
 /// What `notes show` answers.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct NotesAnswer<'a> {
     /// The version of this format.
     v: u32,
@@ -224,6 +229,7 @@ fn synced_text(synced: &Synced, messages: &mut Messages) -> String {
 
 /// What cannot be written to git notes.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct NotWritten<'a> {
     /// The sprint's id.
     sprint: &'a str,
@@ -235,6 +241,7 @@ pub(in crate::commands) struct NotWritten<'a> {
 
 /// What `notes sync` answers.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct NotesSyncAnswer<'a> {
     /// The version of this format.
     v: u32,
@@ -295,6 +302,7 @@ fn set_up_text(set_up: &SetUp, messages: &mut Messages) -> String {
 
 /// A value of git's configuration that `notes setup` is about.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct SettingAnswer<'a> {
     /// The setting.
     key: &'a str,
@@ -306,6 +314,7 @@ pub(in crate::commands) struct SettingAnswer<'a> {
 
 /// A setting that has another value already, which stays.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct OtherSetting<'a> {
     /// The setting.
     key: &'a str,
@@ -315,6 +324,7 @@ pub(in crate::commands) struct OtherSetting<'a> {
 
 /// What `notes setup` answers.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct NotesSetupAnswer<'a> {
     /// The version of this format.
     v: u32,

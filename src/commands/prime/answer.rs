@@ -241,6 +241,7 @@ fn look_at(input: &Input, limits: &Limits) -> String {
 
 /// What `prime` answers.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct PrimeAnswer<'a> {
     /// The version of this format.
     v: u32,

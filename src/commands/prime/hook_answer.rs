@@ -131,6 +131,7 @@ fn json(hooked: &Hooked, now: Timestamp) -> Value {
 
 /// What `prime --hook` and `prime --stop` answer with `--json`, in place of the agent's own format.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct HookAnswer<'a> {
     /// The version of this format.
     v: u32,

@@ -226,6 +226,7 @@ fn milliseconds(time: SignedDuration) -> i64 {
 
 /// From one moment to another.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct SpanAnswer {
     /// The first moment, in UTC.
     from: Timestamp,
@@ -235,6 +236,7 @@ pub(in crate::commands) struct SpanAnswer {
 
 /// One claim on a phase.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct WorkAnswer<'a> {
     /// Whose; empty if it cannot be known.
     agent: &'a str,
@@ -252,6 +254,7 @@ pub(in crate::commands) struct WorkAnswer<'a> {
 
 /// A phase, and when what happened to it.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct ReportPhase<'a> {
     /// Its name.
     phase: &'a str,
@@ -275,6 +278,7 @@ pub(in crate::commands) struct ReportPhase<'a> {
 
 /// What one agent did.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct ReportAgent<'a> {
     /// Its name; empty for all whose names cannot be known.
     agent: &'a str,
@@ -288,6 +292,7 @@ pub(in crate::commands) struct ReportAgent<'a> {
 
 /// What `report` answers.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct ReportAnswer<'a> {
     /// The version of this format.
     v: u32,
@@ -319,6 +324,7 @@ pub(in crate::commands) struct ReportAnswer<'a> {
 
 /// One sprint of several.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct ReportSprint<'a> {
     /// The sprint.
     sprint_id: &'a str,
@@ -342,6 +348,7 @@ pub(in crate::commands) struct ReportSprint<'a> {
 
 /// What `report --all` answers.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct ReportAllAnswer<'a> {
     /// The version of this format.
     v: u32,

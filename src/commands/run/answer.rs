@@ -88,6 +88,7 @@ fn text(ran: &Ran, format: Format, messages: &mut Messages) -> String {
 
 /// What `run` answers.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct RunAnswer<'a> {
     /// The version of this format.
     v: u32,

@@ -161,6 +161,7 @@ pub(in crate::commands) fn before_text(
 
 /// What a dead owner had not committed, as it is kept.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct SalvageEntry<'a> {
     /// By which `salvage show` finds it.
     name: String,
@@ -216,6 +217,7 @@ impl<'a> From<&'a Salvage> for SalvageEntry<'a> {
 
 /// What `salvage` answers.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct SalvageAnswer<'a> {
     /// The version of this format.
     v: u32,
@@ -227,6 +229,7 @@ pub(in crate::commands) struct SalvageAnswer<'a> {
 
 /// What `salvage show` answers.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct SalvageShowAnswer<'a> {
     /// The version of this format.
     v: u32,
@@ -242,6 +245,7 @@ pub(in crate::commands) struct SalvageShowAnswer<'a> {
 
 /// What `salvage drop` answers.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct SalvageDropAnswer<'a> {
     /// The version of this format.
     v: u32,
@@ -253,6 +257,7 @@ pub(in crate::commands) struct SalvageDropAnswer<'a> {
 
 /// What became of what a dead owner had not committed.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub(in crate::commands) enum LeftAnswer<'a> {
     /// It is kept.
@@ -263,6 +268,7 @@ pub(in crate::commands) enum LeftAnswer<'a> {
 
 /// It is kept.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct SavedAnswer<'a> {
     #[serde(flatten)]
     salvage: SalvageEntry<'a>,
@@ -274,6 +280,7 @@ pub(in crate::commands) struct SavedAnswer<'a> {
 
 /// Nothing is kept.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct UnsavedAnswer<'a> {
     /// `clean`: there was nothing to save; `gone`: its worktree is not there; `foreign`: that is
     /// not of this repository; `off`: a setting says so; `alive`: it may be at work there;

@@ -215,6 +215,7 @@ fn attempt_text(attempt: &Attempt, now: Timestamp) -> String {
 
 /// A phase, and where it is.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct PhaseState<'a> {
     /// The phase.
     phase: &'a str,
@@ -224,6 +225,7 @@ pub(in crate::commands) struct PhaseState<'a> {
 
 /// What there is to say of a phase in one state only.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "state", rename_all = "lowercase")]
 pub(in crate::commands) enum ShownState<'a> {
     /// Nobody owns it.
@@ -258,6 +260,7 @@ pub(in crate::commands) enum ShownState<'a> {
 
 /// A completion.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct ShownDone<'a> {
     /// What became of the work.
     verdict: Verdict,
@@ -299,6 +302,7 @@ pub(in crate::commands) struct ShownDone<'a> {
 
 /// What `show` answers.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct ShowAnswer<'a> {
     /// The version of this format.
     v: u32,

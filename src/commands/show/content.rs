@@ -75,6 +75,21 @@ fn written(content: &Content, format: Format, to: &mut impl Write) -> Result<(),
     Ok(to.flush()?)
 }
 
+/// What `show --artifact` answers; it is written in pieces.
+#[cfg(feature = "schema")]
+#[derive(schemars::JsonSchema)]
+#[expect(dead_code, reason = "it says what is written in pieces")]
+pub(in crate::commands) struct ShowArtifactAnswer {
+    /// The version of this format.
+    v: u32,
+    /// Whether it was done.
+    ok: bool,
+    /// The artifact's size in bytes.
+    size: u64,
+    /// Its text; null for what is no text.
+    content: Option<String>,
+}
+
 /// One JSON object, in which what is no text is null.
 fn json(content: &Content, to: &mut impl Write) -> Result<(), Stopped> {
     write!(to, "{{\"v\":{VERSION},\"ok\":true,\"size\":{},\"content\":", content.size())?;

@@ -79,6 +79,7 @@ fn text(skill: &Skill, messages: &mut Messages) -> String {
 
 /// What `skill` answers.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct SkillAnswer {
     /// The version of this format.
     v: u32,
@@ -90,6 +91,7 @@ pub(in crate::commands) struct SkillAnswer {
 
 /// What `skill show --hooks` answers.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct SkillHooksAnswer {
     /// The version of this format.
     v: u32,
@@ -110,6 +112,7 @@ pub(in crate::commands) struct SkillHooksAnswer {
 
 /// A file, and what became of it.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct SkillFile {
     /// Where it is (absolute path).
     path: String,
@@ -119,6 +122,7 @@ pub(in crate::commands) struct SkillFile {
 
 /// What `skill install` and `skill uninstall` answer.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct SkillPutAnswer {
     /// The version of this format.
     v: u32,

@@ -9,6 +9,7 @@ use crate::ui::text::safe;
 
 /// Files that are not ours stand where ours would go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct ForeignFiles {
     /// Which (absolute paths).
     pub(super) paths: Vec<String>,
@@ -41,6 +42,7 @@ impl Refuses for ForeignFiles {
 
 /// An agent's settings cannot be changed without a risk to what is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct ForeignSettings {
     /// The file (absolute path).
     pub(super) path: String,

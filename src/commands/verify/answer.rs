@@ -114,6 +114,7 @@ fn found(finding: &Finding) -> String {
 
 /// What was found of a completion.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct CheckAnswer<'a> {
     /// What.
     what: Fault,
@@ -125,6 +126,7 @@ pub(in crate::commands) struct CheckAnswer<'a> {
 
 /// The evidence of one completion.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct CheckedAnswer<'a> {
     /// The phase.
     phase: &'a str,
@@ -140,6 +142,7 @@ pub(in crate::commands) struct CheckedAnswer<'a> {
 
 /// The evidence of one sprint.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct VerifiedAnswer<'a> {
     /// The sprint.
     sprint_id: &'a str,
@@ -153,6 +156,7 @@ pub(in crate::commands) struct VerifiedAnswer<'a> {
 
 /// What `verify` answers.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct VerifyAnswer<'a> {
     /// The version of this format.
     v: u32,
@@ -162,6 +166,7 @@ pub(in crate::commands) struct VerifyAnswer<'a> {
 
 /// What `verify --all` answers; `ok` is false where anything differs.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::commands) struct VerifyAllAnswer<'a> {
     /// The version of this format.
     v: u32,

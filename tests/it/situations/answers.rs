@@ -109,6 +109,7 @@ pub(crate) const ANSWERS: &[Situation] = &[
     case("ok-status-short", &["status", "--short"], in_layers),
     case("ok-status-short-none", &["status", "--short"], nothing),
     case("ok-batch", &["batch"], |scene| scene.does("lead", &["start"])),
+    case("ok-schema", &["schema"], nothing),
     case("ok-archive", &["archive"], built),
     case("ok-start-resume", &["start", "--resume", "20201122-091502"], |scene| {
         handed_over(scene);
