@@ -41,9 +41,12 @@ pub fn ends_as(
 /// Whether a claim that is taken over fails by that: it is another's, and not of the same person,
 /// who has only moved to another terminal.
 fn loses(hold: &LiveClaim, me: &Me) -> bool {
-    let moved =
-        hold.claim.person && me.person && hold.claim.user.is_some() && hold.claim.user == me.user;
-    !moved && !relation(me, &hold.claim, hold.life).is_mine()
+    !is_moved(hold, me) && !relation(me, &hold.claim, hold.life).is_mine()
+}
+
+/// Whether the asker is the person who claimed, perhaps at another terminal.
+pub(super) fn is_moved(hold: &LiveClaim, me: &Me) -> bool {
+    hold.claim.person && me.person && hold.claim.user.is_some() && hold.claim.user == me.user
 }
 
 /// Whether a claim that the asker takes over may have left work that the asker does not have: its
@@ -96,16 +99,10 @@ pub fn exhausted(board: &Board, id: PhaseId, facts: Facts<'_>) -> Option<Refusal
     })
 }
 
-/// Why the claim `hold` of `id`, which its owner has left, cannot be taken over by the asker, if
-/// that is so: it would be one attempt too many that failed.
-pub(super) fn spent(
-    board: &Board,
-    id: PhaseId,
-    hold: &LiveClaim,
-    facts: Facts<'_>,
-) -> Option<Refusal> {
-    let loses = facts.is_left(hold) && loses(hold, facts.me);
-    if loses { exhausted(board, id, facts) } else { None }
+/// Whether the claim `hold` of `id`, which its owner has left, cannot be taken over by the asker:
+/// it would be one attempt too many that failed.
+pub(super) fn is_spent(board: &Board, id: PhaseId, hold: &LiveClaim, facts: Facts<'_>) -> bool {
+    facts.is_left(hold) && loses(hold, facts.me) && exhausted(board, id, facts).is_some()
 }
 
 /// How many attempts at `id` have failed once `change` is carried out, if that leaves it exhausted.

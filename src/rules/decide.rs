@@ -4,7 +4,7 @@
 //! asks here, carries the change out by one rename, and asks again when that rename found the world
 //! changed. A test walks every reachable state of small sprints through it.
 
-use super::attempts::{exhausted, is_exhausted, spent};
+use super::attempts::{exhausted, is_moved, is_spent};
 use super::board::{Board, LiveClaim, Standing, State};
 use super::graph::PhaseId;
 use super::identity::{Life, Me, Relation, is_here, may_be_completer, relation};
@@ -12,7 +12,8 @@ use super::others::{ClaimedPhase, OwnerFacts};
 use super::reasons::Wait;
 use super::refusal::Refusal;
 use super::request::{Change, Facts, Request};
-use crate::record::{Claim, Done, Verdict};
+use super::transition::{Denial, Place, Sight, transition};
+use crate::record::{Claim, Done};
 
 /// Decides on one phase.
 ///
@@ -24,59 +25,148 @@ pub fn decide(
     request: &Request,
     facts: Facts<'_>,
 ) -> Result<Change, Refusal> {
-    match request {
-        Request::Claim { takeover } => claim(board, id, *takeover, facts)
-            .map_err(|refusal| behind_the_dead(board, id, refusal, facts)),
-        Request::Complete { artifact, verdict } => {
-            complete(board, id, artifact.as_deref(), *verdict, facts)
-        }
-        Request::Abort => abort(board, id, facts),
-        Request::Unstuck { force } => unstuck(board, id, *force, facts),
-    }
+    let question = Question { board, id, request, facts };
+    transition(request, &question).map_err(|denial| match (request, question.refusal(denial)) {
+        (Request::Claim { .. }, refusal) => behind_the_dead(board, id, refusal, facts),
+        (_, refusal) => refusal,
+    })
 }
 
-fn claim(board: &Board, id: PhaseId, takeover: bool, facts: Facts<'_>) -> Result<Change, Refusal> {
-    let name = &board.graph.phase(id).name;
-    let change = match board.state(id) {
-        State::Done(done) => return Err(Refusal::done(name, done)),
-        State::Pending => match exhausted(board, id, facts) {
-            Some(refusal) => return Err(refusal),
-            None => Change::Take,
-        },
-        State::Claimed(hold) => {
-            let refused = |same_agent| Refusal::Claimed {
-                phase: name.clone(),
+/// What is asked of one phase, and by whom.
+struct Question<'a> {
+    board: &'a Board,
+    id: PhaseId,
+    request: &'a Request,
+    facts: Facts<'a>,
+}
+
+impl<'a> Question<'a> {
+    fn state(&self) -> &'a State {
+        self.board.state(self.id)
+    }
+
+    /// The claim that stands; what is asked of it is `false` where there is none.
+    fn hold(&self) -> Option<&'a LiveClaim> {
+        match self.state() {
+            State::Claimed(hold) => Some(hold),
+            State::Pending | State::Done(_) => None,
+        }
+    }
+
+    fn of_hold(&self, holds: impl FnOnce(&LiveClaim) -> bool) -> bool {
+        self.hold().is_some_and(holds)
+    }
+
+    /// A denial with the facts that a reader needs.
+    fn refusal(&self, denial: Denial) -> Refusal {
+        let Self { board, id, facts, .. } = *self;
+        let phase = || board.graph.phase(id).name.clone();
+        let told = if denial == Denial::Exhausted {
+            exhausted(board, id, facts)
+        } else if denial == Denial::FourEyes {
+            four_eyes(board, id, facts.me)
+        } else {
+            None
+        };
+        if let Some(refusal) = told {
+            return refusal;
+        }
+        match (denial, self.state()) {
+            (Denial::Blocked, _) => blocked(board, id, board.waits_for(id)),
+            (_, State::Done(done)) => Refusal::done(&board.graph.phase(id).name, done),
+            (Denial::Claimed { same_agent }, State::Claimed(hold)) => Refusal::Claimed {
+                phase: phase(),
                 holder: if same_agent { facts.holder(hold) } else { facts.other(hold) },
                 same_agent,
                 legacy_lock: hold.legacy_lock,
-            };
-            if hold.legacy_lock {
-                return Err(refused(false));
-            }
-            match relation(facts.me, &hold.claim, hold.life) {
-                // Two worktrees at once would be two workers under one name.
-                Relation::Mine | Relation::MineFromBefore if elsewhere(facts.me, hold) => {
-                    return Err(refused(true));
-                }
-                // A script's record has no name of its own to renew under.
-                Relation::Mine if hold.claim.token.is_some() => Change::Renew,
-                Relation::Mine | Relation::MineFromBefore => Change::TakeOver,
-                Relation::Other => {
-                    // Nobody is told to take over what would be exhausted by that.
-                    if let Some(refusal) = spent(board, id, hold, facts) {
-                        return Err(refusal);
-                    }
-                    if !may_take_over(hold, takeover, facts) {
-                        return Err(refused(false));
-                    }
-                    Change::TakeOver
-                }
-            }
+            },
+            (Denial::Alive, State::Claimed(hold)) => Refusal::Alive {
+                phase: phase(),
+                holder: facts.holder(hold),
+                same_agent: is_mine(facts.me, hold),
+            },
+            (Denial::Lost, State::Claimed(hold)) => lost(phase(), hold, facts.is_left(hold)),
+            (Denial::Lost, _) => Refusal::Lost { phase: phase(), holder: None, ended_sprint: None },
+            (_, State::Claimed(hold)) => Refusal::NotOwner {
+                phase: phase(),
+                holder: OwnerFacts::seen_by(facts.me, hold, facts.is_left(hold)),
+            },
+            (_, State::Pending) => Refusal::NotClaimed { phase: phase() },
         }
-    };
-    check_dependencies(board, id)?;
-    check_four_eyes(board, id, facts.me)?;
-    Ok(change)
+    }
+}
+
+impl Sight for Question<'_> {
+    fn place(&self) -> Place {
+        match self.state() {
+            State::Pending => Place::Pending,
+            State::Claimed(_) => Place::Claimed,
+            State::Done(_) => Place::Done,
+        }
+    }
+
+    fn is_blocked(&self) -> bool {
+        !self.board.waits_for(self.id).is_empty()
+    }
+
+    fn may_be_completer(&self) -> bool {
+        completed_before(self.board, self.id, self.facts.me).is_some()
+    }
+
+    fn is_exhausted(&self) -> bool {
+        exhausted(self.board, self.id, self.facts).is_some()
+    }
+
+    fn relation(&self) -> Relation {
+        self.hold().map_or(Relation::Other, |hold| relation(self.facts.me, &hold.claim, hold.life))
+    }
+
+    fn only_unstuck(&self) -> bool {
+        self.of_hold(|hold| hold.legacy_lock)
+    }
+
+    fn is_elsewhere(&self) -> bool {
+        self.of_hold(|hold| elsewhere(self.facts.me, hold))
+    }
+
+    fn has_token(&self) -> bool {
+        self.of_hold(|hold| hold.claim.token.is_some())
+    }
+
+    fn is_spent(&self) -> bool {
+        self.of_hold(|hold| is_spent(self.board, self.id, hold, self.facts))
+    }
+
+    fn is_stale(&self) -> bool {
+        self.of_hold(|hold| hold.is_stale(self.facts.now, self.facts.stale_after))
+    }
+
+    fn is_left(&self) -> bool {
+        self.of_hold(|hold| self.facts.is_left(hold))
+    }
+
+    fn is_moved(&self) -> bool {
+        self.of_hold(|hold| is_moved(hold, self.facts.me))
+    }
+
+    fn was_taken(&self) -> bool {
+        match self.state() {
+            State::Pending => was_freed(self.board, self.id, self.facts.me),
+            State::Claimed(hold) => was_taken_from(self.facts.me, hold),
+            State::Done(_) => false,
+        }
+    }
+
+    fn is_confirmed(&self) -> bool {
+        let (State::Done(done), Request::Complete { artifact, verdict }) =
+            (self.state(), self.request)
+        else {
+            return false;
+        };
+        let same = artifact.is_none() || *artifact == done.artifact_sha256;
+        let completer = || self.board.completer(self.id);
+        same && *verdict == done.verdict && completed_by(self.facts.me, done, completer())
+    }
 }
 
 /// The first phase among `ids` whose owner is provably dead, and that the asker may take over now.
@@ -88,7 +178,7 @@ pub(super) fn dead_owner(
     ids.into_iter().find_map(|id| {
         let State::Claimed(hold) = board.state(id) else { return None };
         let is_free = hold.life == Life::Dead && !hold.legacy_lock && !is_mine(facts.me, hold);
-        (is_free && claim(board, id, true, facts).is_ok()).then(|| ClaimedPhase {
+        (is_free && may_claim(board, id, facts)).then(|| ClaimedPhase {
             phase: board.graph.phase(id).name.clone(),
             holder: facts.holder(hold),
             mine: false,
@@ -120,21 +210,19 @@ fn elsewhere(me: &Me, hold: &LiveClaim) -> bool {
         && !is_here(me, &hold.claim)
 }
 
-fn may_take_over(hold: &LiveClaim, takeover: bool, facts: Facts<'_>) -> bool {
-    let my_other_terminal = hold.claim.person
-        && facts.me.person
-        && hold.claim.user.is_some()
-        && hold.claim.user == facts.me.user;
-    hold.is_stale(facts.now, facts.stale_after)
-        || (takeover && (hold.is_left(facts.now, facts.stale_after) || my_other_terminal))
+/// Whether the asker could take over `id` from an owner that is dead.
+fn may_claim(board: &Board, id: PhaseId, facts: Facts<'_>) -> bool {
+    let request = &Request::Claim { takeover: true };
+    transition(request, &Question { board, id, request, facts }).is_ok()
 }
 
 /// Whether all that `id` waits for has passed.
 pub(super) fn check_dependencies(board: &Board, id: PhaseId) -> Result<(), Refusal> {
     let waits_for = board.waits_for(id);
-    if waits_for.is_empty() {
-        return Ok(());
-    }
+    if waits_for.is_empty() { Ok(()) } else { Err(blocked(board, id, waits_for)) }
+}
+
+fn blocked(board: &Board, id: PhaseId, waits_for: Vec<PhaseId>) -> Refusal {
     let wait = |dep: PhaseId| {
         let (state, agent) = match board.state(dep) {
             State::Pending => ("pending", None),
@@ -143,11 +231,11 @@ pub(super) fn check_dependencies(board: &Board, id: PhaseId) -> Result<(), Refus
         };
         Wait { phase: board.graph.phase(dep).name.clone(), state, agent }
     };
-    Err(Refusal::Blocked {
+    Refusal::Blocked {
         phase: board.graph.phase(id).name.clone(),
         waits_for: waits_for.into_iter().map(wait).collect(),
         dead: None,
-    })
+    }
 }
 
 /// `not_by`: whoever completed the one must not own the other, by name, recorded process and
@@ -156,47 +244,24 @@ pub(super) fn check_dependencies(board: &Board, id: PhaseId) -> Result<(), Refus
 /// # Errors
 /// `four_eyes`.
 pub fn check_four_eyes(board: &Board, id: PhaseId, me: &Me) -> Result<(), Refusal> {
-    let phase = board.graph.phase(id);
-    for &other in &phase.not_by {
-        let State::Done(done) = board.state(other) else { continue };
-        if may_be_completer(me, done) {
-            return Err(Refusal::FourEyes {
-                phase: phase.name.clone(),
-                other: board.graph.phase(other).name.clone(),
-                agent: done.agent.clone(),
-            });
-        }
-    }
-    Ok(())
+    four_eyes(board, id, me).map_or(Ok(()), Err)
 }
 
-fn complete(
-    board: &Board,
-    id: PhaseId,
-    artifact: Option<&str>,
-    verdict: Verdict,
-    facts: Facts<'_>,
-) -> Result<Change, Refusal> {
-    let name = &board.graph.phase(id).name;
-    match board.state(id) {
-        State::Pending => Err(Refusal::NotClaimed { phase: name.clone() }),
-        State::Claimed(hold) => {
-            owned(name, hold, facts.me, facts.is_left(hold))?;
-            // Mine by a token or by a dead process's name need not be mine to complete: I may be
-            // another than the one that was let claim.
-            check_four_eyes(board, id, facts.me)?;
-            Ok(Change::Complete)
-        }
-        State::Done(done) => {
-            let same = artifact.is_none() || artifact == done.artifact_sha256.as_deref();
-            if same && verdict == done.verdict && completed_by(facts.me, done, board.completer(id))
-            {
-                Ok(Change::Confirm)
-            } else {
-                Err(Refusal::done(name, done))
-            }
-        }
-    }
+fn four_eyes(board: &Board, id: PhaseId, me: &Me) -> Option<Refusal> {
+    let (other, done) = completed_before(board, id, me)?;
+    Some(Refusal::FourEyes {
+        phase: board.graph.phase(id).name.clone(),
+        other: board.graph.phase(other).name.clone(),
+        agent: done.agent.clone(),
+    })
+}
+
+/// The first phase that `not_by` of `id` names and that the asker may have completed.
+fn completed_before<'b>(board: &'b Board, id: PhaseId, me: &Me) -> Option<(PhaseId, &'b Done)> {
+    board.graph.phase(id).not_by.iter().find_map(|&other| match board.state(other) {
+        State::Done(done) if may_be_completer(me, done) => Some((other, done)),
+        State::Done(_) | State::Pending | State::Claimed(_) => None,
+    })
 }
 
 /// Whether the asker completed `id`: the completer's claim would be the asker's. Who completed it
@@ -222,27 +287,13 @@ pub(super) fn owned(name: &str, hold: &LiveClaim, me: &Me, left: bool) -> Result
         return Ok(());
     }
     if was_taken_from(me, hold) {
-        return Err(Refusal::Lost {
-            phase: name.to_owned(),
-            holder: Some(OwnerFacts::of(hold, left)),
-            ended_sprint: None,
-        });
+        return Err(lost(name.to_owned(), hold, left));
     }
     Err(Refusal::NotOwner { phase: name.to_owned(), holder: OwnerFacts::seen_by(me, hold, left) })
 }
 
-fn abort(board: &Board, id: PhaseId, facts: Facts<'_>) -> Result<Change, Refusal> {
-    let name = &board.graph.phase(id).name;
-    match board.state(id) {
-        State::Pending if was_freed(board, id, facts.me) => {
-            Err(Refusal::Lost { phase: name.clone(), holder: None, ended_sprint: None })
-        }
-        State::Pending => Ok(Change::Nothing),
-        State::Claimed(hold) => {
-            owned(name, hold, facts.me, facts.is_left(hold)).map(|()| Change::Free)
-        }
-        State::Done(done) => Err(Refusal::done(name, done)),
-    }
+fn lost(phase: String, hold: &LiveClaim, left: bool) -> Refusal {
+    Refusal::Lost { phase, holder: Some(OwnerFacts::of(hold, left)), ended_sprint: None }
 }
 
 /// Whether the asker's last attempt at `id`, as far as a name tells whose it was, was ended by
@@ -250,21 +301,6 @@ fn abort(board: &Board, id: PhaseId, facts: Facts<'_>) -> Result<Change, Refusal
 fn was_freed(board: &Board, id: PhaseId, me: &Me) -> bool {
     let mine = board.past(id).iter().rev().find(|attempt| attempt.agent == me.name);
     mine.is_some_and(|attempt| attempt.how != super::attempts::ABORT && attempt.by != me.name)
-}
-
-fn unstuck(board: &Board, id: PhaseId, force: bool, facts: Facts<'_>) -> Result<Change, Refusal> {
-    let name = &board.graph.phase(id).name;
-    match board.state(id) {
-        State::Pending if force && is_exhausted(board, id, facts) => Ok(Change::ResetAttempts),
-        State::Pending => Ok(Change::Nothing),
-        State::Claimed(hold) if force || facts.is_left(hold) => Ok(Change::Free),
-        State::Claimed(hold) => Err(Refusal::Alive {
-            phase: name.clone(),
-            holder: facts.holder(hold),
-            same_agent: is_mine(facts.me, hold),
-        }),
-        State::Done(done) => Err(Refusal::done(name, done)),
-    }
 }
 
 /// The phases that the asker holds, and could give up.

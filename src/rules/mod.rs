@@ -2,7 +2,8 @@
 //!
 //! No file system, clock, environment, git or anyhow here: who lives and what time it is come in as
 //! values, so that a test can walk every reachable state. Reading order: [`graph`], [`board`],
-//! [`identity`], [`request`], [`reasons`], [`refusal`], [`attempts`], [`decide()`], [`gate`],
+//! [`identity`], [`request`], [`reasons`], [`refusal`], [`attempts`], [`transition()`] (the table of
+//! changes), [`decide()`], [`gate`],
 //! [`notes`], [`push`], [`rounds`], [`evidence`], [`others`], [`next`], [`prospect`], [`waiting`],
 //! [`lost`], [`trouble`], [`rows`] (all that is shown of a phase), [`layers`], [`timeline`];
 //! [`spec`] and [`strict`] read graphs that people write.
@@ -29,6 +30,7 @@ pub mod rows;
 pub mod spec;
 pub mod strict;
 pub mod timeline;
+pub mod transition;
 pub mod trouble;
 pub mod waiting;
 
@@ -38,3 +40,4 @@ pub use graph::{Graph, PhaseId};
 pub use identity::{Life, Me, Relation};
 pub use refusal::Refusal;
 pub use request::{Change, Facts, Request};
+pub use transition::transition;

@@ -1,6 +1,6 @@
 //! What an agent could claim now; where that is nothing, why, and what it should do.
 
-use super::attempts::{is_exhausted, spent};
+use super::attempts::{is_exhausted, is_spent};
 use super::board::{Board, State};
 use super::decide::{decide, is_mine, mine, was_taken_from};
 use super::graph::PhaseId;
@@ -46,7 +46,7 @@ fn at_work(board: &Board, facts: Facts<'_>) -> (Vec<ClaimedPhase>, Vec<String>) 
         let phase = board.graph.phase(id).name.clone();
         let handover = board.graph.phase(id).handover();
         match board.state(id) {
-            State::Claimed(hold) if spent(board, id, hold, facts).is_some() => {
+            State::Claimed(hold) if is_spent(board, id, hold, facts) => {
                 exhausted.push(phase);
             }
             State::Claimed(hold) => {

@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::attempts::{is_exhausted, spent};
+use super::attempts::{is_exhausted, is_spent};
 use super::board::{Board, State};
 use super::decide::{check_four_eyes, completed_by, dead_owner, is_mine};
 use super::graph::PhaseId;
@@ -28,7 +28,7 @@ pub(super) fn prospect(board: &Board, facts: Facts<'_>) -> Prospect {
             State::Done(_) => {}
             State::Claimed(hold) if is_mine(facts.me, hold) => mine = true,
             _ if !behind || is_barred_to_me(board, id, facts) => {}
-            State::Claimed(hold) if spent(board, id, hold, facts).is_some() => {}
+            State::Claimed(hold) if is_spent(board, id, hold, facts) => {}
             State::Claimed(_) => of_others.push(id),
             State::Pending if is_exhausted(board, id, facts) => {}
             State::Pending => later.push(id),
@@ -109,9 +109,7 @@ fn doable(board: &Board, seen: &[Seen], facts: Facts<'_>) -> Vec<bool> {
         doable[id.index()] = match board.state(id) {
             State::Done(done) => done.verdict == Verdict::Pass,
             State::Claimed(hold) if !facts.is_left(hold) => is_open(),
-            State::Claimed(hold) => {
-                spent(board, id, hold, facts).is_none() && is_open() && by_somebody()
-            }
+            State::Claimed(hold) => !is_spent(board, id, hold, facts) && is_open() && by_somebody(),
             State::Pending => !is_exhausted(board, id, facts) && is_open() && by_somebody(),
         };
     }

@@ -1,7 +1,7 @@
 //! What keeps a sprint from going on although nobody says so: phases that failed, owners that are
 //! gone. Pure.
 
-use super::attempts::{is_exhausted, spent};
+use super::attempts::{is_exhausted, is_spent};
 use super::board::{Board, LiveClaim, State};
 use super::decide::is_mine;
 use super::graph::PhaseId;
@@ -28,7 +28,7 @@ pub fn trouble(board: &Board, id: PhaseId, facts: Facts<'_>) -> Option<Trouble> 
     match board.state(id) {
         State::Done(done) => (done.verdict == Verdict::Fail).then_some(Trouble::Failed),
         State::Pending => is_exhausted(board, id, facts).then_some(Trouble::Exhausted),
-        State::Claimed(hold) if spent(board, id, hold, facts).is_some() => Some(Trouble::Exhausted),
+        State::Claimed(hold) if is_spent(board, id, hold, facts) => Some(Trouble::Exhausted),
         State::Claimed(hold) => held(hold, facts),
     }
 }
@@ -53,7 +53,7 @@ pub fn goes_on(board: &Board, id: PhaseId, facts: Facts<'_>) -> bool {
         State::Claimed(hold) => match hold.life {
             Life::Dead => {
                 let is_open = hold.is_stale(facts.now, facts.stale_after) && !hold.legacy_lock;
-                is_open && spent(board, id, hold, facts).is_none()
+                is_open && !is_spent(board, id, hold, facts)
             }
             // Of an owner that cannot be seen nothing shows that it has gone.
             Life::Alive | Life::Unknown => !facts.is_left(hold) || is_mine(facts.me, hold),
