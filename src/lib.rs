@@ -9,6 +9,7 @@
 //! | `sync` | what was written outlasts a power cut |
 //! | [`error`] | how a command ends other than well, and the one table of exit codes |
 //! | [`store`] | boards as files that change only by atomic steps; the lock protocol |
+//! | [`ledger`] | boards that several machines share, on any git server |
 //! | [`git`] | the repository: discovery, configuration, snapshots, notes; the only user of gix |
 //! | [`place`] | which store a repository's agents share |
 //! | [`host`] | the machine: who asks, whether a process lives, clock, signals; the only platform code |
@@ -26,6 +27,7 @@
 //! | `rules` | `record` |
 //! | `error` | `rules` |
 //! | `store` | `record`, `rules`, `error`, `sync` |
+//! | `ledger` | `record`, `rules`, `error`, `store` |
 //! | `git` | `record`, `error`, `sync` |
 //! | `place` | `error`, `store` (its names), `git`, `sync` |
 //! | `host` | `record`, `rules`, `error`, `store` (it implements [`store::Host`]) |
@@ -79,6 +81,7 @@ pub mod commands;
 pub mod error;
 pub mod git;
 pub mod host;
+pub mod ledger;
 pub mod place;
 pub mod record;
 pub mod rules;

@@ -6,6 +6,7 @@
 //! completion leaves in git is in [`note`].
 
 pub mod ended;
+pub mod ledger;
 pub mod near;
 pub mod note;
 pub mod salvage;

@@ -5,7 +5,8 @@
 //! [`identity`], [`request`], [`reasons`], [`refusal`], [`attempts`], [`transition()`] (the table of
 //! changes), [`decide()`], [`gate`],
 //! [`notes`], [`push`], [`rounds`], [`evidence`], [`others`], [`next`], [`prospect`], [`waiting`],
-//! [`lost`], [`trouble`], [`rows`] (all that is shown of a phase), [`layers`], [`timeline`];
+//! [`lost`], [`trouble`], [`shared`] (the board of a ledger), [`rows`] (all that is shown
+//! of a phase), [`layers`], [`timeline`];
 //! [`spec`] and [`strict`] read graphs that people write.
 
 pub mod attempts;
@@ -27,6 +28,7 @@ pub mod refusal;
 pub mod request;
 pub mod rounds;
 pub mod rows;
+pub mod shared;
 pub mod spec;
 pub mod strict;
 pub mod timeline;

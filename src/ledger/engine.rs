@@ -1,0 +1,573 @@
+//! How a change gets into a ledger, and how it is found out whether one did.
+//!
+//! A push that was cut can land seconds later, so one look at the server proves only that a change
+//! is in. That it is not, and never will be, is proved by another commit on the tip that it was
+//! made on: of all changes on one tip one can land. What is not decided stays as an intent, and the
+//! next command of the clone decides it.
+
+use jiff::Timestamp;
+
+use super::intents::{Intent, Intents, Known, Outcome};
+use super::remote::{CommitId, Fetched, Link, Remote, Swapped};
+use crate::error::{Failure, FailureKind};
+use crate::record::Token;
+use crate::record::VERSION;
+use crate::record::ledger::{Agent, Deed, LedgerEvent, Seen, Stamp};
+use crate::rules::Change;
+use crate::rules::shared::{Denied, Shared, apply, change};
+use crate::store::CheckedDir;
+use crate::store::dir::Dir;
+
+/// One clone of the repository, as the engine sees it.
+pub trait Site {
+    /// A directory of the store.
+    type Dir: Dir;
+    /// The server.
+    type Remote: Remote;
+
+    /// Which of the engine's defences are in force: all of them, except in the tests that show that
+    /// the model checker notices when one is missing.
+    const DEFENCES: Defences = Defences::ALL;
+
+    /// The directory of intents.
+    fn dir(&self) -> &CheckedDir<Self::Dir>;
+
+    /// The server.
+    fn remote(&self) -> &Self::Remote;
+
+    /// The id of this clone as a member.
+    fn member(&self) -> &str;
+
+    /// What time it is.
+    fn now(&self) -> Timestamp;
+
+    /// A nonce that was never used before.
+    ///
+    /// # Errors
+    /// The system gives no random bits.
+    fn nonce(&self) -> Result<Token, Failure>;
+
+    /// Whether the command has used up its time.
+    fn is_late(&self) -> bool;
+
+    /// Waits a moment before the server is asked again.
+    fn pause(&self, attempt: u32);
+
+    /// Acts while no other command of this clone does, as far as that can be had: it spares work,
+    /// and all holds without.
+    ///
+    /// # Errors
+    /// Another command does, for longer than this one may wait.
+    fn alone<T>(&self, act: impl FnOnce() -> T) -> Result<T, Failure>;
+
+    /// Makes the local store agree with `shared`, in which `event` of this member is the last or
+    /// among those before. It may be called more than once for one event, and for events of
+    /// commands that have ended.
+    ///
+    /// # Errors
+    /// The store cannot be changed. The next command tries again.
+    fn landed(&self, event: &LedgerEvent, shared: &Shared) -> Result<(), Failure>;
+}
+
+/// The engine's defences, one for each way in which a simpler engine fails; see
+/// [`crate::store::host::Defences`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one independent defence")]
+pub struct Defences {
+    /// A tip that is still the expected one proves nothing. Without it a push that lands late was
+    /// refused.
+    pub look_proves_only_in: bool,
+    /// What the server says of a push that failed proves nothing. Without it a push that landed was
+    /// refused.
+    pub words_prove_nothing: bool,
+    /// An undecided change is pushed again as it is. Without it one made anew is taken for all of
+    /// it, and the first lands.
+    pub same_commit_again: bool,
+    /// A change that does not get in is decided by another on the same tip. Without it one that the
+    /// server never takes stops the clone for ever.
+    pub decide_by_vouch: bool,
+    /// A tip that is older than the expected one proves nothing. Without it a lagging copy of the
+    /// server has a change refused that is in.
+    pub older_proves_nothing: bool,
+    /// A member whose last change is neither known nor on its way is a copy. Without it two clones
+    /// of one image go on as one member.
+    pub notice_copies: bool,
+    /// A command concludes the intent that it decided, and no other. Without it a change that is on
+    /// its way is forgotten.
+    pub conclude_own: bool,
+    /// The store changes once the ledger has. Without it a phase is given away that its owner keeps.
+    pub ledger_first: bool,
+}
+
+impl Defences {
+    /// All of them.
+    pub const ALL: Self = Self {
+        look_proves_only_in: true,
+        words_prove_nothing: true,
+        same_commit_again: true,
+        decide_by_vouch: true,
+        older_proves_nothing: true,
+        notice_copies: true,
+        conclude_own: true,
+        ledger_first: true,
+    };
+}
+
+/// What the next event of a member has to name.
+#[derive(Debug, Clone)]
+pub struct Next {
+    /// Its nonce.
+    pub nonce: Token,
+    /// The member's last change; `None` if it has made none.
+    pub after: Option<Stamp>,
+    /// What time it is.
+    pub at: Timestamp,
+}
+
+/// What is asked: the event on a board, which is `None` where there is no ledger.
+pub type Ask<'a> = &'a dyn Fn(Option<&Shared>, Next) -> Result<LedgerEvent, Failure>;
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// It is in the chain; the board that it made.
+    Done(Box<Shared>),
+    /// The board is so already; nothing was changed.
+    Already(Change, Box<Shared>),
+    /// The rules say no; nothing was pushed, or nothing that can land any more.
+    No(Denied, Option<Box<Shared>>),
+    /// It may be in or not; the next command of this clone finds out.
+    Unknown(String),
+    /// Nothing can be changed now.
+    Stuck(Stuck),
+}
+
+/// Why nothing can be changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stuck {
+    /// Other changes were faster, for as long as there was time.
+    Contended,
+    /// A former change of this clone is still undecided.
+    Undecided(String),
+    /// The server shows an older board than was seen before.
+    Behind,
+    /// The ref is gone, or another one.
+    Rewound,
+    /// A commit is not what its event makes of its parent.
+    Invalid(CommitId),
+    /// This clone's member has changed the board from elsewhere: one of the two is a copy.
+    Copied,
+    /// Rules of a later version are in force: their number.
+    Newer(u32),
+}
+
+/// What was found out about a change.
+enum Fate {
+    /// In the chain, with a board that comes from it, and that board's commit.
+    In(Option<(CommitId, Box<Shared>)>),
+    Out,
+    Undecided(String),
+}
+
+/// The tip of the ledger.
+struct Tip {
+    id: CommitId,
+    shared: Shared,
+}
+
+/// A ledger, as one command of one clone uses it.
+pub struct Ledger<'a, S: Site> {
+    site: &'a S,
+    intents: Intents<'a, S::Dir>,
+}
+
+impl<'a, S: Site> Ledger<'a, S> {
+    /// The ledger of `site`.
+    #[must_use]
+    pub fn new(site: &'a S) -> Self {
+        Self { site, intents: Intents::new(site.dir()) }
+    }
+
+    /// Makes the change that `ask` gives, on the newest board.
+    ///
+    /// # Errors
+    /// The store or the server cannot be asked; nothing was told to anyone then.
+    pub fn change(&self, ask: Ask<'_>) -> Result<Answer, Failure> {
+        self.site.alone(|| self.change_alone(ask))?
+    }
+
+    /// Finds out what became of every change that is on its way, and gives the newest board; `None`
+    /// where there is no ledger.
+    ///
+    /// # Errors
+    /// As [`Ledger::change`].
+    pub fn sync(&self) -> Result<Result<Option<Shared>, Stuck>, Failure> {
+        self.site.alone(|| {
+            if let Some(stuck) = self.settle()? {
+                return Ok(Err(stuck));
+            }
+            Ok(self.look()?.map(|tip| tip.map(|tip| tip.shared)))
+        })?
+    }
+
+    fn change_alone(&self, ask: Ask<'_>) -> Result<Answer, Failure> {
+        for attempt in 0.. {
+            if let Some(stuck) = self.settle()? {
+                return Ok(Answer::Stuck(stuck));
+            }
+            let tip = match self.look()? {
+                Ok(tip) => tip,
+                Err(stuck) => return Ok(Answer::Stuck(stuck)),
+            };
+            let (expected, shared) = match &tip {
+                Some(tip) => (Some(&tip.id), Some(&tip.shared)),
+                None => (None, None),
+            };
+            let event = ask(shared, self.next(shared)?)?;
+            let boxed = || shared.cloned().map(Box::new);
+            if let Some(shared) = shared {
+                match change(shared, &event) {
+                    Err(denied) => return Ok(Answer::No(denied, boxed())),
+                    Ok(Some(same @ (Change::Renew | Change::Confirm | Change::Nothing))) => {
+                        return Ok(Answer::Already(same, Box::new(shared.clone())));
+                    }
+                    Ok(_) => {}
+                }
+            }
+            let after = match apply(shared, &event) {
+                Ok(after) => after,
+                Err(denied) => return Ok(Answer::No(denied, boxed())),
+            };
+            if !S::DEFENCES.ledger_first {
+                self.site.landed(&event, &after)?;
+            }
+            let intent = self.intend(event, expected, &after)?;
+            match self.push(&intent, &after)? {
+                Fate::In(board) => {
+                    self.conclude_in(&intent, board.as_ref())?;
+                    return Ok(Answer::Done(board.map_or_else(|| Box::new(after), |(_, it)| it)));
+                }
+                Fate::Out => self.conclude_out(&intent)?,
+                Fate::Undecided(why) => return Ok(Answer::Unknown(why)),
+            }
+            if self.site.is_late() {
+                break;
+            }
+            self.site.pause(attempt);
+        }
+        Ok(Answer::Stuck(Stuck::Contended))
+    }
+
+    fn next(&self, shared: Option<&Shared>) -> Result<Next, Failure> {
+        let after = shared.and_then(|shared| self.last_on(shared)).cloned();
+        Ok(Next { nonce: self.site.nonce()?, after, at: self.site.now() })
+    }
+
+    /// This member's last change on a board.
+    fn last_on<'b>(&self, shared: &'b Shared) -> Option<&'b Stamp> {
+        shared.members.get(self.site.member()).map(|member| &member.last)
+    }
+
+    /// Makes the commit of `event`, and writes it down before it is pushed.
+    fn intend(
+        &self,
+        event: LedgerEvent,
+        expected: Option<&CommitId>,
+        after: &Shared,
+    ) -> Result<Intent, Failure> {
+        let prepared = self.site.remote().prepare(expected, &event, after)?;
+        let intent = Intent::new(event, expected, prepared);
+        self.intents.publish(&intent, &self.site.nonce()?)?;
+        Ok(intent)
+    }
+
+    /// Pushes a change for the first time, and finds out what became of it.
+    fn push(&self, intent: &Intent, after: &Shared) -> Result<Fate, Failure> {
+        match self.swap(intent)? {
+            Swapped::In => {
+                let id = intent.prepared().map(|prepared| prepared.id);
+                Ok(Fate::In(id.map(|id| (id, Box::new(after.clone())))))
+            }
+            Swapped::Refused(_) if !S::DEFENCES.words_prove_nothing => Ok(Fate::Out),
+            Swapped::Refused(why) | Swapped::Unknown(why) => self.resolve(intent, why),
+        }
+    }
+
+    fn swap(&self, intent: &Intent) -> Result<Swapped, Failure> {
+        let prepared = intent.prepared().ok_or_else(|| {
+            Failure::new(FailureKind::Bug, "an intent without a commit has been read")
+        })?;
+        Ok(self.site.remote().swap(intent.expected().as_ref(), &prepared))
+    }
+
+    /// Finds out what became of a change; `why` says what stood in the way of its push.
+    fn resolve(&self, intent: &Intent, mut why: String) -> Result<Fate, Failure> {
+        for attempt in 0.. {
+            match self.look_for(intent)? {
+                Fate::Undecided(words) if words.is_empty() => {}
+                Fate::Undecided(words) => why = words,
+                fate => return Ok(fate),
+            }
+            if self.site.is_late() {
+                break;
+            }
+            if attempt > 0 {
+                self.site.pause(attempt);
+            }
+            let again = if S::DEFENCES.same_commit_again {
+                self.swap(intent)?
+            } else {
+                return self.made_anew(intent);
+            };
+            match again {
+                Swapped::In => return Ok(Fate::In(None)),
+                Swapped::Refused(words) | Swapped::Unknown(words) => why = words,
+            }
+        }
+        Ok(Fate::Undecided(why))
+    }
+
+    /// Only to show that the checker notices: another commit in the place of one that is undecided.
+    fn made_anew(&self, intent: &Intent) -> Result<Fate, Failure> {
+        let mut event = intent.event.clone();
+        event.nonce = self.site.nonce()?;
+        let expected = intent.expected();
+        let Some(shared) = self.read(expected.as_ref())? else { return Ok(Fate::Out) };
+        let Ok(after) = apply(Some(&shared), &event) else { return Ok(Fate::Out) };
+        let other = Intent::new(
+            event.clone(),
+            expected.as_ref(),
+            self.site.remote().prepare(expected.as_ref(), &event, &after)?,
+        );
+        Ok(match self.swap(&other)? {
+            Swapped::In => Fate::In(None),
+            Swapped::Refused(_) | Swapped::Unknown(_) => self.look_for(&other)?,
+        })
+    }
+
+    /// Looks once whether a change is in; undecided without words where it is not yet.
+    fn look_for(&self, intent: &Intent) -> Result<Fate, Failure> {
+        let nonce = intent.nonce();
+        let expected = intent.expected();
+        let fetched = match self.site.remote().fetch(expected.as_ref()) {
+            Ok(fetched) => fetched,
+            Err(failure) => return Ok(Fate::Undecided(failure.to_string())),
+        };
+        // Read after the server was asked: who found out may have asked another copy of it.
+        match self.intents.outcome(nonce)? {
+            Some(Outcome::In) => return Ok(Fate::In(None)),
+            Some(Outcome::Out) => return Ok(Fate::Out),
+            None => {}
+        }
+        let undecided = |words: &str| Ok(Fate::Undecided(words.to_owned()));
+        match fetched {
+            Fetched::Same | Fetched::Absent if !S::DEFENCES.look_proves_only_in => Ok(Fate::Out),
+            Fetched::Behind if !S::DEFENCES.older_proves_nothing => Ok(Fate::Out),
+            Fetched::Ahead(chain) => {
+                let is_in = chain.iter().any(|link| link.event.nonce == *nonce);
+                let tip = chain.into_iter().next_back();
+                match (is_in, tip) {
+                    (true, Some(tip)) => Ok(Fate::In(Some((tip.id, Box::new(tip.shared))))),
+                    _ => Ok(Fate::Out),
+                }
+            }
+            Fetched::First(link) => Ok(match &intent.event.deed {
+                Deed::Share { ledger, .. } if link.shared.board.ledger == *ledger => {
+                    Fate::In(Some((link.id, Box::new(link.shared))))
+                }
+                _ => Fate::Out,
+            }),
+            Fetched::Same => undecided(""),
+            Fetched::Absent if expected.is_none() => undecided(""),
+            Fetched::Absent => undecided("the server has no ledger"),
+            Fetched::Behind => undecided("the server shows an older board"),
+            Fetched::Foreign => undecided("the server has another ledger"),
+        }
+    }
+
+    /// Writes down that a change is in, and lets the store follow.
+    fn conclude_in(
+        &self,
+        intent: &Intent,
+        board: Option<&(CommitId, Box<Shared>)>,
+    ) -> Result<(), Failure> {
+        self.intents.conclude(intent.nonce(), Outcome::In)?;
+        let tip = match board {
+            Some((id, shared)) => Some(Tip { id: id.clone(), shared: (**shared).clone() }),
+            None => self.newest_after(intent)?,
+        };
+        if let Some(Tip { id, shared }) = tip {
+            self.site.landed(&intent.event, &shared)?;
+            let known = Known::new(shared.board.seq, id, self.last_on(&shared));
+            self.intents.remember(&known)?;
+        }
+        self.remove(intent)
+    }
+
+    fn conclude_out(&self, intent: &Intent) -> Result<(), Failure> {
+        self.intents.conclude(intent.nonce(), Outcome::Out)?;
+        self.remove(intent)
+    }
+
+    fn remove(&self, intent: &Intent) -> Result<(), Failure> {
+        if S::DEFENCES.conclude_own {
+            return self.intents.remove(intent.nonce());
+        }
+        self.intents.nonces()?.iter().try_for_each(|nonce| self.intents.remove(nonce))
+    }
+
+    /// A board that comes from a change that is in.
+    fn newest_after(&self, intent: &Intent) -> Result<Option<Tip>, Failure> {
+        let newest = match self.site.remote().fetch(intent.expected().as_ref()) {
+            Ok(Fetched::Ahead(chain)) => chain.into_iter().next_back(),
+            Ok(Fetched::First(link)) => Some(*link),
+            Ok(_) | Err(_) => {
+                // It is in, though this copy of the server does not show it.
+                let Some(prepared) = intent.prepared() else { return Ok(None) };
+                let Some(before) = self.read(intent.expected().as_ref())? else { return Ok(None) };
+                let after = apply(Some(&before), &intent.event).ok();
+                return Ok(after.map(|shared| Tip { id: prepared.id, shared }));
+            }
+        };
+        Ok(newest.map(|link| Tip { id: link.id, shared: link.shared }))
+    }
+
+    fn read(&self, id: Option<&CommitId>) -> Result<Option<Shared>, Failure> {
+        let Some(id) = id else { return Ok(None) };
+        Ok(self.site.remote().read(id)?.map(|link| link.shared))
+    }
+
+    /// Decides every change of this clone that is on its way.
+    fn settle(&self) -> Result<Option<Stuck>, Failure> {
+        for nonce in self.intents.nonces()? {
+            let Some(intent) = self.intents.read(&nonce)? else { continue };
+            if let Some(stuck) = self.settle_one(&intent)? {
+                return Ok(Some(stuck));
+            }
+        }
+        Ok(None)
+    }
+
+    fn settle_one(&self, intent: &Intent) -> Result<Option<Stuck>, Failure> {
+        let mut fate = self.look_for(intent)?;
+        if matches!(&fate, Fate::Undecided(words) if words.is_empty()) {
+            fate = match self.swap(intent)? {
+                Swapped::In => Fate::In(None),
+                Swapped::Refused(_) | Swapped::Unknown(_) => self.look_for(intent)?,
+            };
+        }
+        if matches!(&fate, Fate::Undecided(words) if words.is_empty())
+            && !matches!(intent.event.deed, Deed::Vouch {})
+            && S::DEFENCES.decide_by_vouch
+            && let Some(vouched) = self.vouch(intent)?
+        {
+            fate = vouched;
+        }
+        match fate {
+            Fate::In(board) => self.conclude_in(intent, board.as_ref())?,
+            Fate::Out => self.conclude_out(intent)?,
+            Fate::Undecided(why) => return Ok(Some(Stuck::Undecided(why))),
+        }
+        Ok(None)
+    }
+
+    /// Puts an empty change on the tip that `intent` was made on, and looks again; `None` where that
+    /// cannot be, since that tip is not kept, or there was none.
+    fn vouch(&self, intent: &Intent) -> Result<Option<Fate>, Failure> {
+        let expected = intent.expected();
+        let Some(shared) = self.read(expected.as_ref())? else { return Ok(None) };
+        let Next { nonce, after, at } = self.next(Some(&shared))?;
+        let event = LedgerEvent {
+            v: VERSION,
+            nonce,
+            by: Agent { member: self.site.member().to_owned(), ..Agent::default() },
+            after,
+            at,
+            max_attempts: None,
+            shown: None,
+            seen: Seen::default(),
+            completed: Vec::new(),
+            over: Vec::new(),
+            deed: Deed::Vouch {},
+        };
+        // Who has not joined there cannot vouch there.
+        let Ok(board) = apply(Some(&shared), &event) else { return Ok(None) };
+        let vouch = self.intend(event, expected.as_ref(), &board)?;
+        match self.push(&vouch, &board)? {
+            Fate::In(board) => self.conclude_in(&vouch, board.as_ref())?,
+            Fate::Out => self.conclude_out(&vouch)?,
+            Fate::Undecided(why) => return Ok(Some(Fate::Undecided(why))),
+        }
+        self.look_for(intent).map(Some)
+    }
+
+    /// Asks the server for the newest board, and holds it against what was seen before.
+    fn look(&self) -> Result<Result<Option<Tip>, Stuck>, Failure> {
+        let known = self.intents.known()?;
+        let remote = self.site.remote();
+        let tip = match (remote.fetch(known.as_ref().map(|known| &known.tip))?, &known) {
+            (Fetched::Absent, None) => return Ok(Ok(None)),
+            (Fetched::First(link), _) => *link,
+            (Fetched::Same, Some(known)) => match remote.read(&known.tip)? {
+                Some(link) => link,
+                None => match remote.fetch(None)? {
+                    Fetched::First(link) => *link,
+                    _ => return Ok(Err(Stuck::Behind)),
+                },
+            },
+            (Fetched::Ahead(chain), Some(known)) => match self.check(known, chain)? {
+                Ok(link) => link,
+                Err(stuck) => return Ok(Err(stuck)),
+            },
+            (Fetched::Behind, _) => return Ok(Err(Stuck::Behind)),
+            _ => return Ok(Err(Stuck::Rewound)),
+        };
+        let Link { id, shared, .. } = tip;
+        if shared.board.rules > crate::record::ledger::RULES {
+            return Ok(Err(Stuck::Newer(shared.board.rules)));
+        }
+        if known.as_ref().is_some_and(|known| shared.board.seq < known.seq) {
+            return Ok(Err(Stuck::Behind));
+        }
+        if let Some(last) = self.last_on(&shared)
+            && !self.is_own(last)?
+        {
+            return Ok(Err(Stuck::Copied));
+        }
+        self.intents.remember(&Known::new(shared.board.seq, id.clone(), self.last_on(&shared)))?;
+        Ok(Ok(Some(Tip { id, shared })))
+    }
+
+    /// Whether each commit is what its event makes of its parent; the last of them.
+    fn check(&self, known: &Known, chain: Vec<Link>) -> Result<Result<Link, Stuck>, Failure> {
+        let mut before = self.read(Some(&known.tip))?;
+        let mut newest = None;
+        for link in chain {
+            // Without the first one there is nothing to hold it against.
+            if let Some(before) = &before {
+                match apply(Some(before), &link.event) {
+                    Ok(made) if made == link.shared => {}
+                    Err(Denied::Newer(rules)) => return Ok(Err(Stuck::Newer(rules))),
+                    Ok(_) | Err(_) => return Ok(Err(Stuck::Invalid(link.id))),
+                }
+            }
+            before = Some(link.shared.clone());
+            newest = Some(link);
+        }
+        Ok(newest.ok_or(Stuck::Behind))
+    }
+
+    /// Whether a change is of this clone: it is on its way, concluded or known.
+    fn is_own(&self, last: &Stamp) -> Result<bool, Failure> {
+        if !S::DEFENCES.notice_copies {
+            return Ok(true);
+        }
+        // In this order: a command writes down what it knows before it removes the intent.
+        if self.intents.nonces()?.contains(&last.nonce) {
+            return Ok(true);
+        }
+        let known = self.intents.known()?.and_then(|known| known.last);
+        Ok(known.is_some_and(|(_, nonce)| nonce == last.nonce)
+            || self.intents.outcome(&last.nonce)? == Some(Outcome::In))
+    }
+}
