@@ -306,7 +306,7 @@ impl<'a, S: Site> Ledger<'a, S> {
             match self.look_for(intent)? {
                 Fate::Undecided(words) if words.is_empty() => {}
                 Fate::Undecided(words) => why = words,
-                fate => return Ok(fate),
+                fate @ (Fate::In(_) | Fate::Out) => return Ok(fate),
             }
             if self.site.is_late() {
                 break;
@@ -371,12 +371,12 @@ impl<'a, S: Site> Ledger<'a, S> {
                     _ => Ok(Fate::Out),
                 }
             }
-            Fetched::First(link) => Ok(match &intent.event.deed {
-                Deed::Share { ledger, .. } if link.shared.board.ledger == *ledger => {
-                    Fate::In(Some((link.id, Box::new(link.shared))))
-                }
-                _ => Fate::Out,
-            }),
+            Fetched::First(link) => {
+                let is_ours = matches!(&intent.event.deed, Deed::Share { ledger, .. }
+                    if link.shared.board.ledger == *ledger);
+                let board = || Fate::In(Some((link.id, Box::new(link.shared))));
+                Ok(if is_ours { board() } else { Fate::Out })
+            }
             Fetched::Same => undecided(""),
             Fetched::Absent if expected.is_none() => undecided(""),
             Fetched::Absent => undecided("the server has no ledger"),
@@ -510,10 +510,12 @@ impl<'a, S: Site> Ledger<'a, S> {
             (Fetched::First(link), _) => *link,
             (Fetched::Same, Some(known)) => match remote.read(&known.tip)? {
                 Some(link) => link,
-                None => match remote.fetch(None)? {
-                    Fetched::First(link) => *link,
-                    _ => return Ok(Err(Stuck::Behind)),
-                },
+                None => {
+                    let Fetched::First(link) = remote.fetch(None)? else {
+                        return Ok(Err(Stuck::Behind));
+                    };
+                    *link
+                }
             },
             (Fetched::Ahead(chain), Some(known)) => match self.check(known, chain)? {
                 Ok(link) => link,

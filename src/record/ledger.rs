@@ -382,6 +382,7 @@ pub struct LedgerEvent {
     pub deed: Deed,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
 fn is_default(seen: &Seen) -> bool {
     *seen == Seen::default()
 }

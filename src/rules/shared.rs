@@ -516,19 +516,12 @@ impl Sight for InLedger<'_> {
 
     fn was_taken(&self) -> bool {
         let by = &self.event.by;
-        match &self.phase.held {
-            Some(_) => self.event.seen.taken,
-            None => {
-                let mine =
-                    self.phase.past.iter().rev().find(|ended| {
-                        ended.owner.member == by.member && ended.owner.agent == by.agent
-                    });
-                mine.is_some_and(|ended| {
-                    ended.how != ABORT
-                        && (ended.by.member != by.member || ended.by.agent != by.agent)
-                })
-            }
+        if self.phase.held.is_some() {
+            return self.event.seen.taken;
         }
+        let is_by = |agent: &Agent| agent.member == by.member && agent.agent == by.agent;
+        let mine = self.phase.past.iter().rev().find(|ended| is_by(&ended.owner));
+        mine.is_some_and(|ended| ended.how != ABORT && !is_by(&ended.by))
     }
 
     fn is_confirmed(&self) -> bool {

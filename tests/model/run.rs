@@ -17,6 +17,7 @@ use rustix::io::Errno;
 
 use crate::fs::SimFs;
 use crate::plan::Plan;
+use crate::server::Server;
 use crate::world::{Ctx, Dead, Life, Note, Quiet, Shared, Step};
 
 /// What became of a command.
@@ -106,6 +107,7 @@ impl<O: 'static> Scenario<O> {
 pub(crate) struct View<'a, O> {
     pub(crate) fs: &'a SimFs,
     pub(crate) life: &'a Life,
+    pub(crate) server: &'a Server,
     /// What the commands have noted so far.
     pub(crate) notes: &'a [Note],
     /// By command; none while it runs.
@@ -298,6 +300,7 @@ impl<O: 'static> Runner<'_, O> {
         let view = View {
             fs: &shared.fs.borrow(),
             life: &shared.life.borrow(),
+            server: &shared.server.borrow(),
             notes: &shared.notes.borrow(),
             outcomes: &self.outcomes,
             steps: self.picks.len(),

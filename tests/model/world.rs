@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use crate::dir::SimDir;
 use crate::fs::{ROOT, SimFs};
 use crate::plan::{Effect, Mutex, Plan, Short, errno_name};
+use crate::server::Server;
 
 /// The kind of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,6 +143,8 @@ pub(crate) struct CommandState {
 pub(crate) struct Shared {
     pub(crate) fs: RefCell<SimFs>,
     pub(crate) life: RefCell<Life>,
+    /// The server of a ledger, which outlives this machine.
+    pub(crate) server: RefCell<Server>,
     pub(crate) notes: RefCell<Vec<Note>>,
     pub(crate) commands: Vec<CommandState>,
     pub(crate) plan: Plan,
@@ -171,7 +174,7 @@ pub(crate) struct Dead;
 
 impl Shared {
     pub(crate) fn new(start: Quiet, names: &[&'static str], plan: Plan, traced: bool) -> Self {
-        let Quiet { fs, mut life, now } = start;
+        let Quiet { fs, mut life, server, now } = start;
         let state = |name: &&'static str| CommandState {
             name,
             steps: Cell::new(0),
@@ -188,6 +191,7 @@ impl Shared {
         Self {
             fs: RefCell::new(fs),
             life: RefCell::new(life),
+            server: RefCell::new(server),
             notes: RefCell::new(Vec::new()),
             commands,
             plan,
@@ -201,8 +205,9 @@ impl Shared {
     }
 
     /// Changes whenever there is something new for an invariant to look at.
-    pub(crate) fn version(&self) -> (u64, u64, usize) {
-        (self.fs.borrow().version(), self.life.borrow().version, self.notes.borrow().len())
+    pub(crate) fn version(&self) -> (u64, u64, u64, usize) {
+        let (fs, server) = (self.fs.borrow().version(), self.server.borrow().version());
+        (fs, self.life.borrow().version, server, self.notes.borrow().len())
     }
 
     /// Looks up what is planned for the step that `command` is about to take.
@@ -491,6 +496,7 @@ impl<'y> Ctx<'y> {
 pub(crate) struct Quiet {
     pub(crate) fs: SimFs,
     pub(crate) life: Life,
+    pub(crate) server: Server,
     /// Nanoseconds since 1970.
     pub(crate) now: i64,
 }
@@ -498,7 +504,8 @@ pub(crate) struct Quiet {
 impl Quiet {
     /// An empty file system on the day that the first scenario was written.
     pub(crate) fn new() -> Self {
-        Self { fs: SimFs::new(), life: Life::default(), now: 1_763_800_000_000_000_000 }
+        let (life, server) = (Life::default(), Server::default());
+        Self { fs: SimFs::new(), life, server, now: 1_763_800_000_000_000_000 }
     }
 
     /// Runs one command alone, from beginning to end, as a process of its own.
@@ -538,6 +545,7 @@ impl Quiet {
         Self {
             fs: shared.fs.borrow().clone(),
             life: shared.life.borrow().clone(),
+            server: shared.server.borrow().clone(),
             now: shared.now.get(),
         }
     }
@@ -547,6 +555,6 @@ impl Quiet {
         let mut life = self.life.clone();
         let now = self.now + BOOT_TIME;
         life.reboot(now);
-        Self { fs: self.fs.after_cut(fates), life, now }
+        Self { fs: self.fs.after_cut(fates), life, server: self.server.clone(), now }
     }
 }
