@@ -95,7 +95,8 @@ pub struct Defences {
     /// A command concludes the intent that it decided, and no other. Without it a change that is on
     /// its way is forgotten.
     pub conclude_own: bool,
-    /// The store changes once the ledger has. Without it a phase is given away that its owner keeps.
+    /// The store changes once the ledger has. Without it a phase is given away that its owner
+    /// keeps.
     pub ledger_first: bool,
 }
 
@@ -471,8 +472,8 @@ impl<'a, S: Site> Ledger<'a, S> {
         Ok(None)
     }
 
-    /// Puts an empty change on the tip that `intent` was made on, and looks again; `None` where that
-    /// cannot be, since that tip is not kept, or there was none.
+    /// Puts an empty change on the tip that `intent` was made on, and looks again; `None` where
+    /// that cannot be, since that tip is not kept, or there was none.
     fn vouch(&self, intent: &Intent) -> Result<Option<Fate>, Failure> {
         let expected = intent.expected();
         let Some(shared) = self.read(expected.as_ref())? else { return Ok(None) };
@@ -508,15 +509,15 @@ impl<'a, S: Site> Ledger<'a, S> {
         let tip = match (remote.fetch(known.as_ref().map(|known| &known.tip))?, &known) {
             (Fetched::Absent, None) => return Ok(Ok(None)),
             (Fetched::First(link), _) => *link,
-            (Fetched::Same, Some(known)) => match remote.read(&known.tip)? {
-                Some(link) => link,
-                None => {
-                    let Fetched::First(link) = remote.fetch(None)? else {
-                        return Ok(Err(Stuck::Behind));
-                    };
+            (Fetched::Same, Some(known)) => {
+                if let Some(link) = remote.read(&known.tip)? {
+                    link
+                } else if let Fetched::First(link) = remote.fetch(None)? {
                     *link
+                } else {
+                    return Ok(Err(Stuck::Behind));
                 }
-            },
+            }
             (Fetched::Ahead(chain), Some(known)) => match self.check(known, chain)? {
                 Ok(link) => link,
                 Err(stuck) => return Ok(Err(stuck)),

@@ -1,13 +1,13 @@
 //! A sprint that several machines share: a board whose every change is one compare-and-swap of one
 //! ref of a git server.
 //!
-//! [`remote`] is what is asked of the server, behind a small trait; [`intents`] are the changes that
+//! [`remote`] is what is asked of the server, behind a small trait; `intents` are the changes that
 //! are on their way; [`engine`] makes a change, and finds out what became of one that was cut off.
 //! What may change is for [`crate::rules::shared`] to say. This module must not print, and knows
 //! neither git nor the command line.
 
 pub mod engine;
-pub mod intents;
+mod intents;
 pub mod remote;
 
 pub use engine::{Answer, Ask, Defences, Ledger, Next, Site, Stuck};

@@ -67,8 +67,8 @@ pub struct Prepared {
 pub enum Swapped {
     /// The ref is the new commit, or was.
     In,
-    /// The server said no, in some words. They prove nothing: a lost race, a stale lock and a hidden
-    /// ref can say the same, and a push that was cut can land later.
+    /// The server said no, in some words. They prove nothing: a lost race, a stale lock and a
+    /// hidden ref can say the same, and a push that was cut can land later.
     Refused(String),
     /// Nothing came back that could be read.
     Unknown(String),

@@ -13,6 +13,7 @@ use super::reasons::Wait;
 use super::refusal::Refusal;
 use super::request::{Change, Facts, Request};
 use super::transition::{Denial, Place, Sight, transition};
+use crate::record::ledger::Seen;
 use crate::record::{Claim, Done};
 
 /// Decides on one phase.
@@ -30,6 +31,34 @@ pub fn decide(
         (Request::Claim { .. }, refusal) => behind_the_dead(board, id, refusal, facts),
         (_, refusal) => refusal,
     })
+}
+
+/// The facts about `id` that only the asker's machine knows, as an event of a ledger names them:
+/// how the asker stands to the claim or the completion, and which phases that `not_by` names it may
+/// have completed.
+#[must_use]
+pub fn facts_of(board: &Board, id: PhaseId, facts: Facts<'_>) -> (Seen, Vec<String>) {
+    let question = Question { board, id, request: &Request::Abort, facts };
+    let mut seen = Seen { taken: question.was_taken(), ..Seen::default() };
+    match board.state(id) {
+        State::Pending => {}
+        State::Done(done) => seen.mine = completed_by(facts.me, done, board.completer(id)),
+        State::Claimed(hold) => {
+            let relation = question.relation();
+            seen.mine = relation.is_mine();
+            seen.from_before = relation == Relation::MineFromBefore;
+            seen.elsewhere = elsewhere(facts.me, hold);
+            seen.stale = question.is_stale();
+            seen.left = question.is_left();
+            seen.moved = question.is_moved();
+        }
+    }
+    let completed =
+        board.graph.phase(id).not_by.iter().filter(|other| match board.state(**other) {
+            State::Done(done) => may_be_completer(facts.me, done),
+            State::Pending | State::Claimed(_) => false,
+        });
+    (seen, completed.map(|other| board.graph.phase(*other).name.clone()).collect())
 }
 
 /// What is asked of one phase, and by whom.

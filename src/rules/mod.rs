@@ -2,8 +2,8 @@
 //!
 //! No file system, clock, environment, git or anyhow here: who lives and what time it is come in as
 //! values, so that a test can walk every reachable state. Reading order: [`graph`], [`board`],
-//! [`identity`], [`request`], [`reasons`], [`refusal`], [`attempts`], [`transition()`] (the table of
-//! changes), [`decide()`], [`gate`],
+//! [`identity`], [`request`], [`reasons`], [`refusal`], [`attempts`], [`transition()`] (the table
+//! of changes), [`decide()`], [`gate`],
 //! [`notes`], [`push`], [`rounds`], [`evidence`], [`others`], [`next`], [`prospect`], [`waiting`],
 //! [`lost`], [`trouble`], [`shared`] (the board of a ledger), [`rows`] (all that is shown
 //! of a phase), [`layers`], [`timeline`];

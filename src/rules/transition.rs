@@ -1,8 +1,9 @@
 //! The table of changes: where a phase is, and how the asker stands to it, give a change or say
 //! which rule refuses. Pure.
 //!
-//! It knows no record and no name: a board is seen through [`Sight`], by [`super::decide()`] for
-//! one.
+//! It knows no record and no name. A board is seen through [`Sight`]: that of one machine by
+//! [`super::decide()`], and that of a ledger by [`super::shared::apply`], so that both have one
+//! table.
 
 use super::identity::Relation;
 use super::request::{Change, Request};

@@ -12,11 +12,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("rules", &["record"]),
     ("error", &["rules"]),
     ("store", &["record", "rules", "error", "sync"]),
+    ("ledger", &["record", "rules", "error", "store"]),
     ("git", &["record", "error", "sync"]),
     ("place", &["error", "store", "git", "sync"]),
     ("host", &["record", "rules", "error", "store"]),
     ("ui", &["record", "rules", "error", "store"]),
-    ("commands", &["record", "rules", "error", "store", "git", "place", "host", "ui", "sync"]),
+    (
+        "commands",
+        &["record", "rules", "error", "store", "git", "place", "host", "ui", "sync", "ledger"],
+    ),
     ("lib", &[]),
     ("main", &[]),
 ];

@@ -3,8 +3,8 @@
 //!
 //! After every step: the chain is what the rules make of its events (L3), no value of the ref comes
 //! twice (L1), who was told OK is in the chain and who was told NO is not (L2), who was told that a
-//! phase is its own loses it by its own act alone (L5), and no store is ahead of the ledger (L8). At
-//! the end everything that is on its way arrives, and each clone alone gets an answer (L9).
+//! phase is its own loses it by its own act alone (L5), and no store is ahead of the ledger (L8).
+//! At the end everything that is on its way arrives, and each clone alone gets an answer (L9).
 
 use std::cell::{Cell, RefCell};
 
@@ -380,8 +380,8 @@ impl Quiet {
 /// What several commands at once are to do.
 pub(crate) type Script = &'static [Do];
 
-/// A scenario in which each of `actors` gives its commands one after another, and the network brings
-/// what is late, `late` times.
+/// A scenario in which each of `actors` gives its commands one after another, and the network
+/// brings what is late, `late` times.
 pub(crate) fn together<const OFF: u16>(
     name: &'static str,
     start: Quiet,

@@ -223,8 +223,8 @@ impl Remote for SimRemote<'_> {
 }
 
 impl Ctx<'_> {
-    /// Brings the push that has been on its way for longest, as one step: a command of its own for a
-    /// network that delays.
+    /// Brings the push that has been on its way for longest, as one step: a command of its own for
+    /// a network that delays.
     pub(crate) fn deliver(&self) {
         if self.step(Step::Other, |_| "a push arrives".to_owned()) == Go::Run {
             let mut server = self.shared.server.borrow_mut();

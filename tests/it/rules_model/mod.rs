@@ -15,7 +15,7 @@
 //! To read it, begin with what is walked through: [`agents`], the [`sprint`] that they take part
 //! in, the [`world`] it is in, the [`board`] that the rules see of it, and the [`events`] that lead
 //! from one to the next. Then what is right: [`contract`], [`checks`], [`rescue`]. [`explore`]
-//! brings the two together. [`scenarios`] lists the sprints and [`mutations`] the broken rules;
+//! brings the two together; [`ledger`] asks a shared board the same. [`scenarios`] lists the sprints and [`mutations`] the broken rules;
 //! [`bugs`] keeps what the walk has found.
 
 mod agents;
@@ -25,6 +25,7 @@ mod checks;
 mod contract;
 mod events;
 mod explore;
+mod ledger;
 mod mutations;
 mod rescue;
 mod scenarios;
@@ -36,7 +37,7 @@ use std::fmt::Write as _;
 use std::time::Instant;
 
 use contract::ELSEWHERE_MINE;
-use explore::{SHIPPED, walk};
+use explore::{Rules, SHIPPED, walk};
 use mutations::BROKEN;
 use scenarios::{kinds, larger, of_kinds, scenarios};
 use sprint::{FAIL, PASS, Scenario};
@@ -113,6 +114,21 @@ fn the_rules_hold_in_every_reachable_world() {
         .flat_map(|(row, column, answers)| answers.iter().map(|answer| (*row, *column, *answer)))
         .collect();
     assert_eq!(met, table, "the table of answers has other cells than were met");
+}
+
+/// The rules of a board that several machines share are those of one machine.
+#[test]
+fn a_ledger_has_the_same_rules() {
+    let rules = Rules { decide: ledger::both, ..SHIPPED };
+    let mut answers = 0;
+    for scenario in scenarios() {
+        let report = walk(&scenario, rules, None);
+        answers += report.answers;
+        assert!(report.broken.is_empty(), "{}: {:?}", scenario.name, report.broken);
+    }
+    let compared = ledger::COMPARED.load(std::sync::atomic::Ordering::Relaxed);
+    println!("{answers} answers, {compared} compared");
+    assert!(compared > answers / 2, "{compared} of {answers} answers were compared");
 }
 
 /// What is ever answered to each request, by the phase's state.
