@@ -26,6 +26,8 @@ mod power;
 mod rng;
 #[path = "../../tests/model/run.rs"]
 mod run;
+#[path = "../../tests/model/server.rs"]
+mod server;
 #[path = "../../tests/model/world.rs"]
 mod world;
 

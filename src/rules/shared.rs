@@ -23,7 +23,7 @@ use crate::record::{PhaseEntry, Rest, VERSION, Verdict};
 /// The most members of one ledger; who has left counts, since its changes are in the chain.
 pub const MAX_MEMBERS: usize = 1024;
 
-/// The most attempts at one phase that are kept.
+/// The most attempts at one phase that are kept: the latest.
 const MAX_PAST: usize = 1024;
 
 /// All that a commit of a ledger holds.
@@ -171,7 +171,7 @@ pub fn apply(before: Option<&Shared>, event: &LedgerEvent) -> Result<Shared, Den
         | Deed::Unstuck { phase, .. } => {
             if let Some(change) = change(before, event)? {
                 let phase = after.board.phases.iter_mut().find(|it| it.name == *phase);
-                carry_out(phase.ok_or(Denied::UnknownPhase)?, change, event)?;
+                carry_out(phase.ok_or(Denied::UnknownPhase)?, change, event);
             }
         }
     }
@@ -334,7 +334,9 @@ fn may_end(before: &Shared, event: &LedgerEvent) -> Result<(), Denied> {
     };
     let live: Vec<String> =
         before.board.phases.iter().filter(live).map(|phase| phase.name.clone()).collect();
-    if live.is_empty() { Ok(()) } else { Err(Denied::LiveClaims(live)) }
+    // What has ended has no live claims.
+    let ended = before.board.archived || live.is_empty();
+    if ended { Ok(()) } else { Err(Denied::LiveClaims(live)) }
 }
 
 /// Whether the asker may put another sprint in the place of one that is underway: it is a person,
@@ -360,7 +362,7 @@ fn may_supersede(before: &Shared, event: &LedgerEvent) -> Result<(), Denied> {
 }
 
 /// Makes `change` of `phase`.
-fn carry_out(phase: &mut PhaseState, change: Change, event: &LedgerEvent) -> Result<(), Denied> {
+fn carry_out(phase: &mut PhaseState, change: Change, event: &LedgerEvent) {
     let ended = |held: Held, how: &str, reason: &str| Ended {
         owner: held.owner,
         how: how.to_owned(),
@@ -412,7 +414,9 @@ fn carry_out(phase: &mut PhaseState, change: Change, event: &LedgerEvent) -> Res
         (Change::ResetAttempts, _) => phase.reset_attempts = phase.past.len() as u64,
         _ => {}
     }
-    if phase.past.len() > MAX_PAST { Err(Denied::Full) } else { Ok(()) }
+    let dropped = phase.past.len().saturating_sub(MAX_PAST);
+    phase.past.drain(..dropped);
+    phase.reset_attempts = phase.reset_attempts.saturating_sub(dropped as u64);
 }
 
 /// Whether the facts of `event` count for `held`: it is a claim of the same member.
@@ -536,3 +540,6 @@ impl Sight for InLedger<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -157,7 +157,9 @@ impl Remote for SimRemote<'_> {
         }
         let mut server = self.ctx.shared.server.borrow_mut();
         server.fetches += 1;
-        let lags = server.lags.filter(|(clone, _)| *clone == self.clone && server.fetches % 2 == 0);
+        let lags = server
+            .lags
+            .filter(|(clone, _)| *clone == self.clone && server.fetches.is_multiple_of(2));
         let lag = lags.map_or(0, |(_, lag)| lag);
         let seen = server.moves.len().saturating_sub(lag + 1);
         let tip = server.moves.get(seen).cloned().flatten();
