@@ -10,9 +10,8 @@ use jiff::Timestamp;
 use super::intents::{Intent, Intents, Known, Outcome};
 use super::remote::{CommitId, Fetched, Link, Remote, Swapped};
 use crate::error::{Failure, FailureKind};
-use crate::record::Token;
-use crate::record::VERSION;
-use crate::record::ledger::{Agent, Deed, LedgerEvent, Seen, Stamp};
+use crate::record::ledger::{Agent, Deed, LedgerEvent, RULES, Seen, Stamp};
+use crate::record::{Process, Token, VERSION};
 use crate::rules::Change;
 use crate::rules::shared::{Denied, Shared, apply, change};
 use crate::store::CheckedDir;
@@ -41,6 +40,12 @@ pub trait Site {
     /// What time it is.
     fn now(&self) -> Timestamp;
 
+    /// The process of this command.
+    fn process(&self) -> Process;
+
+    /// Whether a command of this clone has provably ended.
+    fn has_ended(&self, command: &Process) -> bool;
+
     /// A nonce that was never used before.
     ///
     /// # Errors
@@ -53,16 +58,16 @@ pub trait Site {
     /// Waits a moment before the server is asked again.
     fn pause(&self, attempt: u32);
 
-    /// Acts while no other command of this clone does, as far as that can be had: it spares work,
-    /// and all holds without.
+    /// Runs `act` under the clone's lock. The lock only spares work: nothing depends on its being
+    /// exclusive.
     ///
     /// # Errors
     /// Another command does, for longer than this one may wait.
     fn alone<T>(&self, act: impl FnOnce() -> T) -> Result<T, Failure>;
 
-    /// Makes the local store agree with `shared`, in which `event` of this member is the last or
-    /// among those before. It may be called more than once for one event, and for events of
-    /// commands that have ended.
+    /// Makes the local store agree with `shared`, the board that `event` of this member made. It may
+    /// be called more than once for one event, for events of commands that have ended, and after it
+    /// was called for a later board: what the store has of a later one stays.
     ///
     /// # Errors
     /// The store cannot be changed. The next command tries again.
@@ -80,8 +85,8 @@ pub struct Defences {
     /// What the server says of a push that failed proves nothing. Without it a push that landed was
     /// refused.
     pub words_prove_nothing: bool,
-    /// An undecided change is pushed again as it is. Without it one made anew is taken for all of
-    /// it, and the first lands.
+    /// An undecided change is pushed again as it is. Without it the engine follows a commit that was
+    /// made anew while the first one can still land.
     pub same_commit_again: bool,
     /// A change that does not get in is decided by another on the same tip. Without it one that the
     /// server never takes stops the clone for ever.
@@ -139,7 +144,7 @@ pub enum Answer {
     No(Denied, Option<Box<Shared>>),
     /// It may be in or not; the next command of this clone finds out.
     Unknown(String),
-    /// Nothing can be changed now.
+    /// Nothing can be changed now, and nothing was.
     Stuck(Stuck),
 }
 
@@ -148,8 +153,6 @@ pub enum Answer {
 pub enum Stuck {
     /// Other changes were faster, for as long as there was time.
     Contended,
-    /// A former change of this clone is still undecided.
-    Undecided(String),
     /// The server shows an older board than was seen before.
     Behind,
     /// The ref is gone, or another one.
@@ -164,10 +167,21 @@ pub enum Stuck {
 
 /// What was found out about a change.
 enum Fate {
-    /// In the chain, with a board that comes from it, and that board's commit.
-    In(Option<(CommitId, Box<Shared>)>),
+    /// It is in the chain.
+    In,
+    /// It is not, and never will be.
     Out,
+    /// Neither is proved; what stood in the way.
     Undecided(String),
+}
+
+/// The newest board, and what is still on its way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Synced {
+    /// The board; `None` where there is no ledger.
+    pub shared: Option<Shared>,
+    /// What keeps changes of this clone from being decided.
+    pub undecided: Vec<String>,
 }
 
 /// The tip of the ledger.
@@ -192,30 +206,28 @@ impl<'a, S: Site> Ledger<'a, S> {
     /// Makes the change that `ask` gives, on the newest board.
     ///
     /// # Errors
-    /// The store or the server cannot be asked; nothing was told to anyone then.
+    /// The store or the server cannot be asked, and nothing was changed.
     pub fn change(&self, ask: Ask<'_>) -> Result<Answer, Failure> {
         self.site.alone(|| self.change_alone(ask))?
     }
 
-    /// Finds out what became of every change that is on its way, and gives the newest board; `None`
-    /// where there is no ledger.
+    /// Finds out what became of every change that is on its way, and gives the newest board.
     ///
     /// # Errors
-    /// As [`Ledger::change`].
-    pub fn sync(&self) -> Result<Result<Option<Shared>, Stuck>, Failure> {
+    /// The store or the server cannot be asked.
+    pub fn sync(&self) -> Result<Result<Synced, Stuck>, Failure> {
         self.site.alone(|| {
-            if let Some(stuck) = self.settle()? {
-                return Ok(Err(stuck));
-            }
-            Ok(self.look()?.map(|tip| tip.map(|tip| tip.shared)))
+            let undecided = self.settle()?;
+            let shared = |tip: Option<Tip>| tip.map(|tip| tip.shared);
+            Ok(self.look()?.map(|tip| Synced { shared: shared(tip), undecided }))
         })?
     }
 
     fn change_alone(&self, ask: Ask<'_>) -> Result<Answer, Failure> {
         for attempt in 0.. {
-            if let Some(stuck) = self.settle()? {
-                return Ok(Answer::Stuck(stuck));
-            }
+            // What stays undecided stops nothing: if it was made on the tip that this change is made
+            // on, of the two one can land, and else it is decided.
+            self.settle()?;
             let tip = match self.look()? {
                 Ok(tip) => tip,
                 Err(stuck) => return Ok(Answer::Stuck(stuck)),
@@ -242,14 +254,13 @@ impl<'a, S: Site> Ledger<'a, S> {
             if !S::DEFENCES.ledger_first {
                 self.site.landed(&event, &after)?;
             }
-            let intent = self.intend(event, expected, &after)?;
-            match self.push(&intent, &after)? {
-                Fate::In(board) => {
-                    self.conclude_in(&intent, board.as_ref())?;
-                    return Ok(Answer::Done(board.map_or_else(|| Box::new(after), |(_, it)| it)));
-                }
-                Fate::Out => self.conclude_out(&intent)?,
-                Fate::Undecided(why) => return Ok(Answer::Unknown(why)),
+            let (intent, temporary) = self.intend(event, expected, &after)?;
+            // From here on an error does not say that nothing was changed.
+            match self.push(&intent, &temporary, &after) {
+                Ok(Fate::In) => return Ok(Answer::Done(Box::new(after))),
+                Ok(Fate::Out) => {}
+                Ok(Fate::Undecided(why)) => return Ok(Answer::Unknown(why)),
+                Err(failure) => return Ok(Answer::Unknown(failure.to_string())),
             }
             if self.site.is_late() {
                 break;
@@ -269,29 +280,34 @@ impl<'a, S: Site> Ledger<'a, S> {
         shared.members.get(self.site.member()).map(|member| &member.last)
     }
 
-    /// Makes the commit of `event`, and writes it down before it is pushed.
+    /// Makes the commit of `event`, and writes it where only this command looks.
     fn intend(
         &self,
         event: LedgerEvent,
         expected: Option<&CommitId>,
         after: &Shared,
-    ) -> Result<Intent, Failure> {
+    ) -> Result<(Intent, Token), Failure> {
         let prepared = self.site.remote().prepare(expected, &event, after)?;
-        let intent = Intent::new(event, expected, prepared);
-        self.intents.publish(&intent, &self.site.nonce()?)?;
-        Ok(intent)
+        let intent = Intent::new(event, expected, prepared, self.site.process());
+        let temporary = self.site.nonce()?;
+        self.intents.write(&intent, &temporary)?;
+        Ok((intent, temporary))
     }
 
-    /// Pushes a change for the first time, and finds out what became of it.
-    fn push(&self, intent: &Intent, after: &Shared) -> Result<Fate, Failure> {
-        match self.swap(intent)? {
-            Swapped::In => {
-                let id = intent.prepared().map(|prepared| prepared.id);
-                Ok(Fate::In(id.map(|id| (id, Box::new(after.clone())))))
-            }
-            Swapped::Refused(_) if !S::DEFENCES.words_prove_nothing => Ok(Fate::Out),
-            Swapped::Refused(why) | Swapped::Unknown(why) => self.resolve(intent, why),
+    /// Publishes a change, pushes it, finds out what became of it, and concludes that.
+    fn push(&self, intent: &Intent, temporary: &Token, after: &Shared) -> Result<Fate, Failure> {
+        self.intents.publish(intent, temporary)?;
+        let fate = match self.swap(intent)? {
+            Swapped::In => Fate::In,
+            Swapped::Refused(_) if !S::DEFENCES.words_prove_nothing => Fate::Out,
+            Swapped::Refused(why) | Swapped::Unknown(why) => self.resolve(intent, why)?,
+        };
+        match fate {
+            Fate::In => self.conclude_in(intent, after)?,
+            Fate::Out => self.conclude_out(intent)?,
+            Fate::Undecided(_) => {}
         }
+        Ok(fate)
     }
 
     fn swap(&self, intent: &Intent) -> Result<Swapped, Failure> {
@@ -307,7 +323,7 @@ impl<'a, S: Site> Ledger<'a, S> {
             match self.look_for(intent)? {
                 Fate::Undecided(words) if words.is_empty() => {}
                 Fate::Undecided(words) => why = words,
-                fate @ (Fate::In(_) | Fate::Out) => return Ok(fate),
+                fate @ (Fate::In | Fate::Out) => return Ok(fate),
             }
             if self.site.is_late() {
                 break;
@@ -321,7 +337,7 @@ impl<'a, S: Site> Ledger<'a, S> {
                 return self.made_anew(intent);
             };
             match again {
-                Swapped::In => return Ok(Fate::In(None)),
+                Swapped::In => return Ok(Fate::In),
                 Swapped::Refused(words) | Swapped::Unknown(words) => why = words,
             }
         }
@@ -339,9 +355,10 @@ impl<'a, S: Site> Ledger<'a, S> {
             event.clone(),
             expected.as_ref(),
             self.site.remote().prepare(expected.as_ref(), &event, &after)?,
+            self.site.process(),
         );
         Ok(match self.swap(&other)? {
-            Swapped::In => Fate::In(None),
+            Swapped::In => Fate::In,
             Swapped::Refused(_) | Swapped::Unknown(_) => self.look_for(&other)?,
         })
     }
@@ -356,7 +373,7 @@ impl<'a, S: Site> Ledger<'a, S> {
         };
         // Read after the server was asked: who found out may have asked another copy of it.
         match self.intents.outcome(nonce)? {
-            Some(Outcome::In) => return Ok(Fate::In(None)),
+            Some(Outcome::In) => return Ok(Fate::In),
             Some(Outcome::Out) => return Ok(Fate::Out),
             None => {}
         }
@@ -364,42 +381,33 @@ impl<'a, S: Site> Ledger<'a, S> {
         match fetched {
             Fetched::Same | Fetched::Absent if !S::DEFENCES.look_proves_only_in => Ok(Fate::Out),
             Fetched::Behind if !S::DEFENCES.older_proves_nothing => Ok(Fate::Out),
-            Fetched::Ahead(chain) => {
-                let is_in = chain.iter().any(|link| link.event.nonce == *nonce);
-                let tip = chain.into_iter().next_back();
-                match (is_in, tip) {
-                    (true, Some(tip)) => Ok(Fate::In(Some((tip.id, Box::new(tip.shared))))),
-                    _ => Ok(Fate::Out),
-                }
-            }
-            Fetched::First(link) => {
+            // A tip has one child.
+            Fetched::Ahead(chain) => match chain.first() {
+                Some(child) if intent.is_commit(&child.id) => Ok(Fate::In),
+                Some(_) => Ok(Fate::Out),
+                None => undecided("the server was not understood"),
+            },
+            // The first of all: what begins a ledger is not in a chain that another began.
+            Fetched::First(link) if expected.is_none() => {
                 let is_ours = matches!(&intent.event.deed, Deed::Share { ledger, .. }
                     if link.shared.board.ledger == *ledger);
-                let board = || Fate::In(Some((link.id, Box::new(link.shared))));
-                Ok(if is_ours { board() } else { Fate::Out })
+                Ok(if is_ours { Fate::In } else { Fate::Out })
             }
             Fetched::Same => undecided(""),
             Fetched::Absent if expected.is_none() => undecided(""),
             Fetched::Absent => undecided("the server has no ledger"),
             Fetched::Behind => undecided("the server shows an older board"),
-            Fetched::Foreign => undecided("the server has another ledger"),
+            Fetched::First(_) | Fetched::Foreign => undecided("the server has another ledger"),
         }
     }
 
-    /// Writes down that a change is in, and lets the store follow.
-    fn conclude_in(
-        &self,
-        intent: &Intent,
-        board: Option<&(CommitId, Box<Shared>)>,
-    ) -> Result<(), Failure> {
+    /// Writes down that a change is in, lets the store follow, and forgets the intent. Of the board
+    /// no more is taken as seen than what the change itself made.
+    fn conclude_in(&self, intent: &Intent, made: &Shared) -> Result<(), Failure> {
         self.intents.conclude(intent.nonce(), Outcome::In)?;
-        let tip = match board {
-            Some((id, shared)) => Some(Tip { id: id.clone(), shared: (**shared).clone() }),
-            None => self.newest_after(intent)?,
-        };
-        if let Some(Tip { id, shared }) = tip {
-            self.site.landed(&intent.event, &shared)?;
-            let known = Known::new(shared.board.seq, id, self.last_on(&shared));
+        self.site.landed(&intent.event, made)?;
+        if let Some(prepared) = intent.prepared() {
+            let known = Known::new(made.board.seq, prepared.id, self.last_on(made));
             self.intents.remember(&known)?;
         }
         self.remove(intent)
@@ -417,20 +425,17 @@ impl<'a, S: Site> Ledger<'a, S> {
         self.intents.nonces()?.iter().try_for_each(|nonce| self.intents.remove(nonce))
     }
 
-    /// A board that comes from a change that is in.
-    fn newest_after(&self, intent: &Intent) -> Result<Option<Tip>, Failure> {
-        let newest = match self.site.remote().fetch(intent.expected().as_ref()) {
-            Ok(Fetched::Ahead(chain)) => chain.into_iter().next_back(),
-            Ok(Fetched::First(link)) => Some(*link),
-            Ok(_) | Err(_) => {
-                // It is in, though this copy of the server does not show it.
-                let Some(prepared) = intent.prepared() else { return Ok(None) };
-                let Some(before) = self.read(intent.expected().as_ref())? else { return Ok(None) };
-                let after = apply(Some(&before), &intent.event).ok();
-                return Ok(after.map(|shared| Tip { id: prepared.id, shared }));
-            }
-        };
-        Ok(newest.map(|link| Tip { id: link.id, shared: link.shared }))
+    /// The board that a change makes; `None` where nothing is kept that tells.
+    fn made_by(&self, intent: &Intent) -> Result<Option<Shared>, Failure> {
+        let commit = intent.prepared().map(|prepared| prepared.id);
+        if let Some(made) = self.read(commit.as_ref())? {
+            return Ok(Some(made));
+        }
+        let before = self.read(intent.expected().as_ref())?;
+        let begins = intent.expected().is_none();
+        Ok((begins || before.is_some())
+            .then(|| apply(before.as_ref(), &intent.event).ok())
+            .flatten())
     }
 
     fn read(&self, id: Option<&CommitId>) -> Result<Option<Shared>, Failure> {
@@ -438,45 +443,59 @@ impl<'a, S: Site> Ledger<'a, S> {
         Ok(self.site.remote().read(id)?.map(|link| link.shared))
     }
 
-    /// Decides every change of this clone that is on its way.
-    fn settle(&self) -> Result<Option<Stuck>, Failure> {
+    /// Decides what can be decided of the changes of this clone that are on their way; what keeps
+    /// the others from it.
+    fn settle(&self) -> Result<Vec<String>, Failure> {
+        let mut intents = Vec::new();
         for nonce in self.intents.nonces()? {
-            let Some(intent) = self.intents.read(&nonce)? else { continue };
-            if let Some(stuck) = self.settle_one(&intent)? {
-                return Ok(Some(stuck));
-            }
+            intents.extend(self.intents.read(&nonce)?);
         }
-        Ok(None)
+        // One empty change on a tip is enough to decide all others on it.
+        intents.sort_by_key(|intent| !intent.is_vouch());
+        let mut undecided = Vec::new();
+        let mut vouched = Vec::new();
+        for intent in intents {
+            let expected = intent.expected();
+            let Some(why) = self.settle_one(&intent, !vouched.contains(&expected))? else {
+                continue;
+            };
+            undecided.push(why);
+            vouched.push(expected);
+        }
+        Ok(undecided)
     }
 
-    fn settle_one(&self, intent: &Intent) -> Result<Option<Stuck>, Failure> {
+    fn settle_one(&self, intent: &Intent, may_vouch: bool) -> Result<Option<String>, Failure> {
         let mut fate = self.look_for(intent)?;
-        if matches!(&fate, Fate::Undecided(words) if words.is_empty()) {
+        let is_open = |fate: &Fate| matches!(fate, Fate::Undecided(words) if words.is_empty());
+        // Nobody waits any more for what a command asked for that has ended.
+        if is_open(&fate) && !self.site.has_ended(intent.asker()) {
             fate = match self.swap(intent)? {
-                Swapped::In => Fate::In(None),
+                Swapped::In => Fate::In,
                 Swapped::Refused(_) | Swapped::Unknown(_) => self.look_for(intent)?,
             };
         }
-        if matches!(&fate, Fate::Undecided(words) if words.is_empty())
-            && !matches!(intent.event.deed, Deed::Vouch {})
-            && S::DEFENCES.decide_by_vouch
-            && let Some(vouched) = self.vouch(intent)?
-        {
-            fate = vouched;
+        if is_open(&fate) && may_vouch && S::DEFENCES.decide_by_vouch {
+            fate = self.vouch(intent)?;
         }
         match fate {
-            Fate::In(board) => self.conclude_in(intent, board.as_ref())?,
+            Fate::In => match self.made_by(intent)? {
+                Some(made) => self.conclude_in(intent, &made)?,
+                None => return Ok(Some("the board that it made is not kept here".to_owned())),
+            },
             Fate::Out => self.conclude_out(intent)?,
-            Fate::Undecided(why) => return Ok(Some(Stuck::Undecided(why))),
+            Fate::Undecided(why) => return Ok(Some(why)),
         }
         Ok(None)
     }
 
-    /// Puts an empty change on the tip that `intent` was made on, and looks again; `None` where
-    /// that cannot be, since that tip is not kept, or there was none.
-    fn vouch(&self, intent: &Intent) -> Result<Option<Fate>, Failure> {
+    /// Puts an empty change on the tip that `intent` was made on, and looks again. That cannot be
+    /// where there was no tip, where this clone was no member, or where the tip is not kept.
+    fn vouch(&self, intent: &Intent) -> Result<Fate, Failure> {
+        let cannot = || Ok(Fate::Undecided("the server does not take it".to_owned()));
         let expected = intent.expected();
-        let Some(shared) = self.read(expected.as_ref())? else { return Ok(None) };
+        let Some(expected) = expected.filter(|_| !intent.is_vouch()) else { return cannot() };
+        let Some(Link { shared, .. }) = self.reread(&expected)? else { return cannot() };
         let Next { nonce, after, at } = self.next(Some(&shared))?;
         let event = LedgerEvent {
             v: VERSION,
@@ -491,15 +510,12 @@ impl<'a, S: Site> Ledger<'a, S> {
             over: Vec::new(),
             deed: Deed::Vouch {},
         };
-        // Who has not joined there cannot vouch there.
-        let Ok(board) = apply(Some(&shared), &event) else { return Ok(None) };
-        let vouch = self.intend(event, expected.as_ref(), &board)?;
-        match self.push(&vouch, &board)? {
-            Fate::In(board) => self.conclude_in(&vouch, board.as_ref())?,
-            Fate::Out => self.conclude_out(&vouch)?,
-            Fate::Undecided(why) => return Ok(Some(Fate::Undecided(why))),
+        let Ok(board) = apply(Some(&shared), &event) else { return cannot() };
+        let (vouch, temporary) = self.intend(event, Some(&expected), &board)?;
+        if let Fate::Undecided(why) = self.push(&vouch, &temporary, &board)? {
+            return Ok(Fate::Undecided(why));
         }
-        self.look_for(intent).map(Some)
+        self.look_for(intent)
     }
 
     /// Asks the server for the newest board, and holds it against what was seen before.
@@ -508,16 +524,12 @@ impl<'a, S: Site> Ledger<'a, S> {
         let remote = self.site.remote();
         let tip = match (remote.fetch(known.as_ref().map(|known| &known.tip))?, &known) {
             (Fetched::Absent, None) => return Ok(Ok(None)),
-            (Fetched::First(link), _) => *link,
-            (Fetched::Same, Some(known)) => {
-                if let Some(link) = remote.read(&known.tip)? {
-                    link
-                } else if let Fetched::First(link) = remote.fetch(None)? {
-                    *link
-                } else {
-                    return Ok(Err(Stuck::Behind));
-                }
-            }
+            (Fetched::First(link), None) if link.shared.is_sound() => *link,
+            (Fetched::First(link), None) => return Ok(Err(Stuck::Invalid(link.id))),
+            (Fetched::Same, Some(known)) => match self.reread(&known.tip)? {
+                Some(link) => link,
+                None => return Ok(Err(Stuck::Behind)),
+            },
             (Fetched::Ahead(chain), Some(known)) => match self.check(known, chain)? {
                 Ok(link) => link,
                 Err(stuck) => return Ok(Err(stuck)),
@@ -526,11 +538,8 @@ impl<'a, S: Site> Ledger<'a, S> {
             _ => return Ok(Err(Stuck::Rewound)),
         };
         let Link { id, shared, .. } = tip;
-        if shared.board.rules > crate::record::ledger::RULES {
+        if shared.board.rules > RULES {
             return Ok(Err(Stuck::Newer(shared.board.rules)));
-        }
-        if known.as_ref().is_some_and(|known| shared.board.seq < known.seq) {
-            return Ok(Err(Stuck::Behind));
         }
         if let Some(last) = self.last_on(&shared)
             && !self.is_own(last)?
@@ -541,16 +550,32 @@ impl<'a, S: Site> Ledger<'a, S> {
         Ok(Ok(Some(Tip { id, shared })))
     }
 
+    /// The commit `id`, which is the tip; fetched anew where it is not kept.
+    fn reread(&self, id: &CommitId) -> Result<Option<Link>, Failure> {
+        let remote = self.site.remote();
+        if let Some(link) = remote.read(id)? {
+            return Ok(Some(link));
+        }
+        let Fetched::First(link) = remote.fetch(None)? else { return Ok(None) };
+        Ok((link.id == *id).then_some(*link))
+    }
+
     /// Whether each commit is what its event makes of its parent; the last of them.
     fn check(&self, known: &Known, chain: Vec<Link>) -> Result<Result<Link, Stuck>, Failure> {
         let mut before = self.read(Some(&known.tip))?;
         let mut newest = None;
         for link in chain {
+            let rules = link.shared.board.rules;
+            if rules > RULES {
+                return Ok(Err(Stuck::Newer(rules)));
+            }
             // Without the first one there is nothing to hold it against.
+            if before.is_none() && !link.shared.is_sound() {
+                return Ok(Err(Stuck::Invalid(link.id)));
+            }
             if let Some(before) = &before {
                 match apply(Some(before), &link.event) {
                     Ok(made) if made == link.shared => {}
-                    Err(Denied::Newer(rules)) => return Ok(Err(Stuck::Newer(rules))),
                     Ok(_) | Err(_) => return Ok(Err(Stuck::Invalid(link.id))),
                 }
             }

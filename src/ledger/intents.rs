@@ -14,11 +14,11 @@ use serde::{Deserialize, Serialize};
 
 use super::remote::{CommitId, Prepared};
 use crate::error::{Failure, FailureKind};
-use crate::record::Token;
-use crate::record::ledger::{LedgerEvent, Stamp};
+use crate::record::ledger::{Deed, LedgerEvent, Stamp};
+use crate::record::{Process, Token};
 use crate::store::CheckedDir;
 use crate::store::dir::Dir;
-use crate::store::files::{Keep, Step, from_json, temporary_name, to_json};
+use crate::store::files::{Keep, Step, from_json, temporary_name, tidy, to_json};
 
 /// The most bytes of an intent: its objects hold artifacts that travel in the ledger.
 const MAX_INTENT_BYTES: u64 = 64 << 20;
@@ -40,15 +40,23 @@ pub(super) struct Intent {
     expected: Option<String>,
     /// Its commit.
     commit: String,
+    /// The command that asks for it.
+    asker: Process,
     /// The objects of the commit, after the line that holds all of this.
     #[serde(skip)]
     objects: Vec<u8>,
 }
 
 impl Intent {
-    pub(super) fn new(event: LedgerEvent, expected: Option<&CommitId>, prepared: Prepared) -> Self {
+    pub(super) fn new(
+        event: LedgerEvent,
+        expected: Option<&CommitId>,
+        prepared: Prepared,
+        asker: Process,
+    ) -> Self {
         Self {
             event,
+            asker,
             expected: expected.map(|id| id.as_str().to_owned()),
             commit: prepared.id.as_str().to_owned(),
             objects: prepared.objects,
@@ -57,6 +65,21 @@ impl Intent {
 
     pub(super) fn nonce(&self) -> &Token {
         &self.event.nonce
+    }
+
+    /// Whether it is an empty change, which only decides about others.
+    pub(super) const fn is_vouch(&self) -> bool {
+        matches!(self.event.deed, Deed::Vouch {})
+    }
+
+    /// Whether a commit is its.
+    pub(super) fn is_commit(&self, id: &CommitId) -> bool {
+        self.commit == id.as_str()
+    }
+
+    /// The command that asks for it.
+    pub(super) const fn asker(&self) -> &Process {
+        &self.asker
     }
 
     /// The tip that it was made on.
@@ -146,14 +169,22 @@ impl<'a, D: Dir> Intents<'a, D> {
         Self { dir }
     }
 
-    /// Writes an intent down, durably; `temporary` names the file that is written first.
-    pub(super) fn publish(&self, intent: &Intent, temporary: &Token) -> Result<(), Failure> {
+    /// Writes an intent, durably, under a name that nobody else looks for.
+    pub(super) fn write(&self, intent: &Intent, temporary: &Token) -> Result<(), Failure> {
         let mut bytes = to_json(intent)?;
         bytes.extend_from_slice(&intent.objects);
+        if bytes.len() as u64 > MAX_INTENT_BYTES {
+            let text = format!("a change of {} bytes is too large for a ledger", bytes.len());
+            return Err(Failure::new(FailureKind::Usage, text));
+        }
+        self.gone(self.dir.create(&temporary_name(temporary), &bytes, Keep::Durable)?)
+    }
+
+    /// Gives an intent that was written its name, durably. After an error the name may be there.
+    pub(super) fn publish(&self, intent: &Intent, temporary: &Token) -> Result<(), Failure> {
         let temporary = temporary_name(temporary);
-        self.gone(self.dir.create(&temporary, &bytes, Keep::Durable)?)?;
         let linked = self.dir.link(&temporary, self.dir, &format!("intent.{}", intent.nonce()));
-        self.dir.remove_file(&temporary)?;
+        tidy(self.dir.remove_file(&temporary));
         self.gone(linked?)?;
         self.dir.sync()
     }
@@ -203,8 +234,15 @@ impl<'a, D: Dir> Intents<'a, D> {
 
     /// The newest board that was seen.
     pub(super) fn known(&self) -> Result<Option<Known>, Failure> {
-        let entries = self.dir.list(MAX_NAMES)?;
-        Ok(entries.iter().filter_map(|entry| Known::parse(&entry.name)).max())
+        // While another command puts a newer one in the place of an older, a listing can miss both.
+        for _ in 0..2 {
+            let entries = self.dir.list(MAX_NAMES)?;
+            let known = entries.iter().filter_map(|entry| Known::parse(&entry.name)).max();
+            if known.is_some() {
+                return Ok(known);
+            }
+        }
+        Ok(None)
     }
 
     /// Writes down that `known` was seen, durably, and removes what is older.

@@ -10,5 +10,5 @@ pub mod engine;
 mod intents;
 pub mod remote;
 
-pub use engine::{Answer, Ask, Defences, Ledger, Next, Site, Stuck};
+pub use engine::{Answer, Ask, Defences, Ledger, Next, Site, Stuck, Synced};
 pub use remote::{CommitId, Fetched, Link, Prepared, Remote, Swapped};

@@ -3,6 +3,9 @@
 //!
 //! It is as public as the repository that it is pushed to. Paths, process numbers and session ids
 //! stay out of it; of a token there is the hash.
+//!
+//! A board, a phase's state and a member keep fields that this version does not know. A field that
+//! is new in any other of these records is a change of the rules: it raises their number.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -369,8 +372,7 @@ pub struct LedgerEvent {
     /// How the asker stands to the claim that the deed is about.
     #[serde(default, skip_serializing_if = "is_default")]
     pub seen: Seen,
-    /// The phases, among those that the deed's phase must not be done by the completer of, that the
-    /// asker may have completed as its member's store tells.
+    /// The phases in `not_by` that the asker may have completed, according to its own store.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub completed: Vec<String>,
     /// Where the sprint is to end: the phases whose claims are the asker's, or whose owners are

@@ -18,9 +18,9 @@ use crate::record::ledger::{
     Agent, Begun, Completion, Deed, Ended, Entry, Held, LedgerBoard, LedgerEvent, Member,
     PhaseState, RULES, Stamp,
 };
-use crate::record::{PhaseEntry, Rest, VERSION, Verdict};
+use crate::record::{PhaseEntry, Rest, Verdict};
 
-/// The most members of one ledger; who has left counts, since its changes are in the chain.
+/// The most members of one ledger at one time.
 pub const MAX_MEMBERS: usize = 1024;
 
 /// The most attempts at one phase that are kept: the latest.
@@ -67,6 +67,8 @@ pub enum Denied {
     Graph(GraphError),
     /// A limit on how much a ledger holds.
     Full,
+    /// The event holds what this program does not write.
+    Malformed,
 }
 
 impl From<Denial> for Denied {
@@ -91,11 +93,76 @@ impl Shared {
         done.is_some_and(|done| done.verdict == Verdict::Pass)
     }
 
-    /// How the event of `nonce` stands to this board: whether it is its member's last.
+    /// Whether it is a board at all: a graph that can be, a state for each of its phases, and none
+    /// both held and done. What [`apply`] makes always is; a board that is fetched without those
+    /// before it may hold anything.
     #[must_use]
-    pub fn is_last(&self, member: &str, nonce: &crate::record::Token) -> bool {
-        self.members.get(member).is_some_and(|member| member.last.nonce == *nonce)
+    pub fn is_sound(&self) -> bool {
+        let names = self.graph.iter().map(|entry| &entry.name);
+        let is_one = |phase: &PhaseState| phase.held.is_none() || phase.done.is_none();
+        Graph::new(&self.graph, Names::Existing).is_ok()
+            && names.eq(self.board.phases.iter().map(|phase| &phase.name))
+            && self.board.phases.iter().all(is_one)
+            && self.members.len() <= MAX_MEMBERS
+            && is_id(&self.board.sprint_id)
     }
+}
+
+/// Whether it can be the name of a file or directory anywhere.
+fn is_id(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    (1..=64).contains(&text.len())
+        && bytes.next().is_some_and(|byte| byte.is_ascii_alphanumeric())
+        && bytes.all(known)
+}
+
+/// Whether the texts of an event are what this program writes: a board is made of them, and is
+/// fetched by everyone.
+fn is_well_formed(event: &LedgerEvent) -> bool {
+    let line = |text: &str, most: usize| {
+        text.chars().count() <= most && !text.chars().any(char::is_control)
+    };
+    let hex = |text: &str| text.len() <= 128 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let name = |text: &str| line(text, 128);
+    let opt = |text: &Option<String>, fits: &dyn Fn(&str) -> bool| text.as_deref().is_none_or(fits);
+    let branch = |text: &str| line(text, 1024);
+    let reason = |text: &str| text.chars().count() <= 4096;
+    let sprint = |sprint: &Begun| {
+        let entry = |Entry(entry): &Entry| opt(&entry.about, &reason);
+        let done = |(phase, done): &(String, Completion)| {
+            line(phase, 128)
+                && done.by.member == event.by.member
+                && line(&done.by.agent, 128)
+                && hex(&done.token)
+                && opt(&done.commit, &hex)
+                && opt(&done.tree, &hex)
+                && opt(&done.branch, &branch)
+                && opt(&done.carried_from, &name)
+                && done.artifact.as_ref().is_none_or(|it| line(&it.name, 255) && hex(&it.sha256))
+        };
+        is_id(&sprint.sprint_id)
+            && opt(&sprint.goal, &reason)
+            && sprint.phases.iter().all(entry)
+            && sprint.done.iter().all(done)
+    };
+    let fits = match &event.deed {
+        Deed::Share { name: called, sprint: begun, .. } => name(called) && sprint(begun),
+        Deed::Start { sprint: begun, .. } => sprint(begun),
+        Deed::Join { name: called } => name(called),
+        Deed::Claim { token, branch: on, commit, .. } => {
+            hex(token) && opt(on, &branch) && opt(commit, &hex)
+        }
+        Deed::Complete { artifact, commit, tree, branch: on, .. } => {
+            opt(commit, &hex)
+                && opt(tree, &hex)
+                && opt(on, &branch)
+                && artifact.as_ref().is_none_or(|it| line(&it.name, 255) && hex(&it.sha256))
+        }
+        Deed::Abort { reason: why, .. } | Deed::Unstuck { reason: why, .. } => reason(why),
+        Deed::Leave {} | Deed::Archive { .. } | Deed::Vouch {} => true,
+    };
+    fits && is_id(&event.by.member) && name(&event.by.agent)
 }
 
 /// The change that `event` makes of `shared`; [`Change::Nothing`] and its like where it would make
@@ -120,27 +187,39 @@ pub fn change(shared: &Shared, event: &LedgerEvent) -> Result<Option<Change>, De
 /// # Errors
 /// Why it makes nothing of it.
 pub fn apply(before: Option<&Shared>, event: &LedgerEvent) -> Result<Shared, Denied> {
-    let Some(before) = before else { return share(event) };
-    if before.board.rules > RULES {
+    if let Some(before) = before
+        && before.board.rules > RULES
+    {
         return Err(Denied::Newer(before.board.rules));
+    }
+    if !is_well_formed(event) {
+        return Err(Denied::Malformed);
+    }
+    let Some(before) = before else { return share(event) };
+    if matches!(event.deed, Deed::Share { .. }) {
+        return Err(Denied::Beginning);
     }
     let mut after = before.clone();
     after.board.seq = before.board.seq.saturating_add(1);
     count(&mut after, event)?;
     match &event.deed {
-        Deed::Share { .. } => return Err(Denied::Beginning),
-        Deed::Join { .. } | Deed::Vouch {} => {}
+        Deed::Share { .. } | Deed::Join { .. } | Deed::Vouch {} => {}
         Deed::Leave {} => {
             let holds = |phase: &&PhaseState| {
                 phase.held.as_ref().is_some_and(|held| held.owner.member == event.by.member)
             };
             let held: Vec<String> =
                 before.board.phases.iter().filter(holds).map(|phase| phase.name.clone()).collect();
-            if !held.is_empty() {
+            // What has ended is held by nobody.
+            if !held.is_empty() && !before.board.archived {
                 return Err(Denied::Holding(held));
             }
         }
         Deed::Start { sprint, carry, force } => {
+            // What is done in it comes from the sprint before it, and is nobody's word.
+            if !sprint.done.is_empty() || sprint.sprint_id == before.board.sprint_id {
+                return Err(Denied::Malformed);
+            }
             let done = carried(before, carry)?;
             if !*force {
                 may_end(before, event)?;
@@ -170,8 +249,9 @@ pub fn apply(before: Option<&Shared>, event: &LedgerEvent) -> Result<Shared, Den
         | Deed::Abort { phase, .. }
         | Deed::Unstuck { phase, .. } => {
             if let Some(change) = change(before, event)? {
+                let limit = before.entry(phase).and_then(|entry| limit(entry, event));
                 let phase = after.board.phases.iter_mut().find(|it| it.name == *phase);
-                carry_out(phase.ok_or(Denied::UnknownPhase)?, change, event);
+                carry_out(phase.ok_or(Denied::UnknownPhase)?, change, limit, event);
             }
         }
     }
@@ -229,7 +309,7 @@ fn count(shared: &mut Shared, event: &LedgerEvent) -> Result<(), Denied> {
             if shared.members.len() >= MAX_MEMBERS {
                 return Err(Denied::Full);
             }
-            shared.members.insert(event.by.member.clone(), member(name, last(1)));
+            shared.members.insert(event.by.member.clone(), member(event, name, last(1)));
         }
         (Deed::Join { .. }, Some(_)) | (_, None) => return Err(Denied::Membership),
         (_, Some(known)) => {
@@ -247,8 +327,9 @@ fn count(shared: &mut Shared, event: &LedgerEvent) -> Result<(), Denied> {
     Ok(())
 }
 
-fn member(name: &str, last: Stamp) -> Member {
-    Member { v: VERSION, name: name.to_owned(), last, rest: Rest::new() }
+// Of the version that wrote the event: every other has to make the same of it.
+fn member(event: &LedgerEvent, name: &str, last: Stamp) -> Member {
+    Member { v: event.v, name: name.to_owned(), last, rest: Rest::new() }
 }
 
 /// The first board of a ledger.
@@ -258,7 +339,7 @@ fn share(event: &LedgerEvent) -> Result<Shared, Denied> {
         return Err(Denied::NotNext);
     }
     let board = LedgerBoard {
-        v: VERSION,
+        v: event.v,
         rules: RULES,
         seq: 0,
         ledger: ledger.clone(),
@@ -272,9 +353,15 @@ fn share(event: &LedgerEvent) -> Result<Shared, Denied> {
         rest: Rest::new(),
     };
     let stamp = Stamp { count: 1, nonce: event.nonce.clone() };
-    let members = BTreeMap::from([(event.by.member.clone(), member(name, stamp))]);
+    let members = BTreeMap::from([(event.by.member.clone(), member(event, name, stamp))]);
     let mut shared = Shared { board, graph: Vec::new(), members };
     begin(&mut shared, sprint, event)?;
+    for (at, (name, _)) in sprint.done.iter().enumerate() {
+        let twice = sprint.done[..at].iter().any(|(other, _)| other == name);
+        if twice || shared.phase(name).is_none() {
+            return Err(Denied::CannotCarry(name.clone()));
+        }
+    }
     check_carried(&shared)?;
     Ok(shared)
 }
@@ -282,7 +369,9 @@ fn share(event: &LedgerEvent) -> Result<Shared, Denied> {
 /// Puts `sprint` in the place of the one that was there.
 fn begin(shared: &mut Shared, sprint: &Begun, event: &LedgerEvent) -> Result<(), Denied> {
     let graph: Vec<PhaseEntry> = sprint.phases.iter().map(|Entry(entry)| entry.clone()).collect();
-    Graph::new(&graph, Names::New).map_err(Denied::Graph)?;
+    // A sprint that is shared may have been begun by another program.
+    let names = if matches!(event.deed, Deed::Share { .. }) { Names::Existing } else { Names::New };
+    Graph::new(&graph, names).map_err(Denied::Graph)?;
     let pending = |entry: &PhaseEntry| {
         let mut done = sprint.done.iter().filter(|(name, _)| *name == entry.name);
         PhaseState {
@@ -361,8 +450,8 @@ fn may_supersede(before: &Shared, event: &LedgerEvent) -> Result<(), Denied> {
     Err(Denied::Underway)
 }
 
-/// Makes `change` of `phase`.
-fn carry_out(phase: &mut PhaseState, change: Change, event: &LedgerEvent) {
+/// Makes `change` of `phase`, at which so many attempts may fail.
+fn carry_out(phase: &mut PhaseState, change: Change, limit: Option<u64>, event: &LedgerEvent) {
     let ended = |held: Held, how: &str, reason: &str| Ended {
         owner: held.owner,
         how: how.to_owned(),
@@ -381,8 +470,11 @@ fn carry_out(phase: &mut PhaseState, change: Change, event: &LedgerEvent) {
             });
             phase.generation = phase.generation.saturating_add(1);
             // Who goes on with what is its own has not ended anything.
-            let own = event.seen.mine || event.seen.moved;
-            if let Some(former) = former.filter(|former| !(own && is_own(former, event))) {
+            let own = |former: &Held| {
+                ((event.seen.mine || event.seen.moved) && is_own(former, event))
+                    || event.shown.as_ref() == Some(&former.token)
+            };
+            if let Some(former) = former.filter(|former| !own(former)) {
                 phase.past.push(ended(former, RECLAIM, ""));
             }
         }
@@ -408,8 +500,11 @@ fn carry_out(phase: &mut PhaseState, change: Change, event: &LedgerEvent) {
         (Change::Free, Deed::Abort { reason, .. }) => {
             phase.past.extend(phase.held.take().map(|held| ended(held, ABORT, reason)));
         }
-        (Change::Free, Deed::Unstuck { reason, .. }) => {
+        (Change::Free, Deed::Unstuck { force, reason, .. }) => {
             phase.past.extend(phase.held.take().map(|held| ended(held, UNSTUCK, reason)));
+            if *force && limit.is_some_and(|limit| failed(phase) >= limit) {
+                phase.reset_attempts = phase.past.len() as u64;
+            }
         }
         (Change::ResetAttempts, _) => phase.reset_attempts = phase.past.len() as u64,
         _ => {}
@@ -417,6 +512,16 @@ fn carry_out(phase: &mut PhaseState, change: Change, event: &LedgerEvent) {
     let dropped = phase.past.len().saturating_sub(MAX_PAST);
     phase.past.drain(..dropped);
     phase.reset_attempts = phase.reset_attempts.saturating_sub(dropped as u64);
+}
+
+/// How many attempts at a phase may fail; `None` if any number may.
+fn limit(entry: &PhaseEntry, event: &LedgerEvent) -> Option<u64> {
+    entry.max_attempts.or(event.max_attempts)
+}
+
+/// How many attempts at a phase have failed since they were last reset.
+fn failed(phase: &PhaseState) -> u64 {
+    (phase.past.len() as u64).saturating_sub(phase.reset_attempts)
 }
 
 /// Whether the facts of `event` count for `held`: it is a claim of the same member.
@@ -438,14 +543,10 @@ impl InLedger<'_> {
         fact && self.phase.held.as_ref().is_some_and(|held| is_own(held, self.event))
     }
 
-    fn failed(&self) -> u64 {
-        (self.phase.past.len() as u64).saturating_sub(self.phase.reset_attempts)
-    }
-
     /// Whether as many attempts have failed as may, with `more` that would.
     fn exceeds(&self, more: u64) -> bool {
-        let limit = self.entry.max_attempts.or(self.event.max_attempts);
-        limit.is_some_and(|limit| self.failed().saturating_add(more) >= limit)
+        let limit = limit(self.entry, self.event);
+        limit.is_some_and(|limit| failed(self.phase).saturating_add(more) >= limit)
     }
 }
 
@@ -486,8 +587,9 @@ impl Sight for InLedger<'_> {
                 Relation::Mine
             };
         }
+        // It is this member's from now on, whose machine alone can tell whether its owner lives.
         let shows_token = self.event.shown.as_ref() == Some(&held.token);
-        if shows_token { Relation::Mine } else { Relation::Other }
+        if shows_token { Relation::MineFromBefore } else { Relation::Other }
     }
 
     fn only_unstuck(&self) -> bool {

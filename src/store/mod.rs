@@ -63,7 +63,7 @@ pub use checked_dir::CheckedDir;
 pub(crate) use checked_dir::is_planted;
 /// What other boards that are files need as well.
 pub(crate) mod files {
-    pub(crate) use super::checked_dir::{Keep, Step, from_json, to_json};
+    pub(crate) use super::checked_dir::{Keep, Step, from_json, tidy, to_json};
     pub(crate) use super::layout::temporary_name;
 }
 pub use host::Host;

@@ -11,7 +11,7 @@ use std::cell::{Cell, RefCell};
 use git_conductor::error::Failure;
 use git_conductor::ledger::{Answer, Defences, Ledger, Next, Site};
 use git_conductor::record::ledger::{Agent, Begun, Deed, Entry, LedgerEvent, Seen};
-use git_conductor::record::{Token, Verdict};
+use git_conductor::record::{Process, Token, Verdict};
 use git_conductor::rules::shared::Shared;
 use git_conductor::rules::spec::parse_list;
 use git_conductor::store::CheckedDir;
@@ -25,7 +25,8 @@ use crate::explore::{
     Chaos, Effort, Explored, Stats, cut_everywhere, explore, explore_random, kill_everywhere,
     must_hold,
 };
-use crate::plan::{Effect, Fault, Mutex, Plan};
+use crate::plan::{Effect, Fault, Kill, Mutex, Plan};
+use crate::rng::Rng;
 use crate::run::{Scenario, View};
 use crate::server::SimRemote;
 use crate::world::{Ctx, Quiet, Step};
@@ -111,9 +112,22 @@ impl<'y, const OFF: u16> Site for SimSite<'y, OFF> {
         Ok(value)
     }
 
+    fn process(&self) -> Process {
+        Process { pid: self.ctx.pid(), ..Process::default() }
+    }
+
+    fn has_ended(&self, command: &Process) -> bool {
+        !self.ctx.is_alive(command.pid)
+    }
+
     fn landed(&self, event: &LedgerEvent, _: &Shared) -> Result<(), Failure> {
         self.ctx.note("landed", event.nonce.as_str());
-        Ok(())
+        match self.dir.dir().create(&format!("did.{}", event.nonce), false) {
+            Err(error) if Errno::from_io_error(&error) != Some(Errno::EXIST) => {
+                Err(Failure::io(error, "the store cannot follow"))
+            }
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 }
 
@@ -141,13 +155,20 @@ pub(crate) enum Do {
     Force(&'static str),
     Archive,
     Sync,
+    /// What is kept of the server is lost.
+    Forget,
+    /// The ref is set back by so many changes.
+    Rewind(usize),
+    /// Somebody pushes a commit that breaks the rules.
+    Intrude,
 }
 
 /// Who does it: the clone, and the agent.
 pub(crate) type Who = (CloneOf, &'static str);
 
 fn deed(what: Do, nonce: &Token) -> Deed {
-    let token = || format!("token of {nonce}");
+    // Stands for the hash of a token.
+    let token = || nonce.as_str().to_owned();
     match what {
         Do::Share(phases) => Deed::Share {
             ledger: nonce.clone(),
@@ -181,12 +202,24 @@ fn deed(what: Do, nonce: &Token) -> Deed {
             Deed::Unstuck { phase: phase.to_owned(), force: true, reason: String::new() }
         }
         Do::Archive => Deed::Archive { force: true },
-        Do::Sync => Deed::Vouch {},
+        Do::Sync | Do::Forget | Do::Rewind(_) | Do::Intrude => Deed::Vouch {},
     }
 }
 
 /// Carries out one command, and notes what it was told of which changes.
 pub(crate) fn act<const OFF: u16>(ctx: &Ctx<'_>, (clone, agent): Who, what: Do) -> String {
+    if let Do::Forget = what {
+        ctx.shared.server.borrow_mut().forget(clone.dir);
+        return String::new();
+    }
+    if let Do::Rewind(by) = what {
+        ctx.shared.server.borrow_mut().rewind(by);
+        return String::new();
+    }
+    if let Do::Intrude = what {
+        ctx.shared.server.borrow_mut().intrude(clone.member);
+        return String::new();
+    }
     let root = ctx.root();
     let dir = match root.open_dir(clone.dir) {
         Ok(dir) => dir,
@@ -202,8 +235,8 @@ pub(crate) fn act<const OFF: u16>(ctx: &Ctx<'_>, (clone, agent): Who, what: Do) 
     let ledger = Ledger::new(&site);
     if what == Do::Sync {
         return match ledger.sync() {
-            Ok(Ok(Some(_))) => "OK".to_owned(),
-            Ok(Ok(None)) => "none".to_owned(),
+            Ok(Ok(synced)) if !synced.undecided.is_empty() => format!("{:?}", synced.undecided),
+            Ok(Ok(synced)) => if synced.shared.is_some() { "OK" } else { "none" }.to_owned(),
             Ok(Err(stuck)) => format!("{stuck:?}"),
             Err(failure) => format!("!{failure}"),
         };
@@ -285,7 +318,7 @@ fn truth(view: &View<'_, String>, server: &crate::server::Server) -> Checked {
                 let later = chain[at + 1..].iter().map(|link| &link.event);
                 let next = later.clone().find(|event| event.deed.phase() == Some(phase));
                 let robs = |event: &&LedgerEvent| {
-                    event.by != *owner && !matches!(event.deed, Deed::Unstuck { .. })
+                    event.by != *owner && !matches!(event.deed, Deed::Unstuck { force: true, .. })
                 };
                 if let Some(thief) = next.filter(robs) {
                     return Err(format!("L5: {phase} was ended by {:?}", thief.by));
@@ -306,6 +339,11 @@ fn always(view: &View<'_, String>) -> Checked {
 /// Everything that is on its way arrives; what was told is still true, and each clone alone gets an
 /// answer.
 fn finally(view: &View<'_, String>, clones: &[CloneOf], copies: bool) -> Checked {
+    let wrong = ["Copied", "Rewound", "Invalid", "Newer"];
+    let told = crate::conductor::answers(view).join(",");
+    if let Some(wrong) = wrong.iter().find(|wrong| !copies && told.contains(**wrong)) {
+        return Err(format!("told {wrong}: {told}"));
+    }
     let mut quiet = view.quiet();
     quiet.server.lags = None;
     for late in [false, true] {
@@ -335,9 +373,15 @@ fn rescued(quiet: &mut Quiet, clone: CloneOf, copies: bool) -> Checked {
         return Err(format!("L9: {} alone is told {answer}", clone.dir));
     }
     let names: Vec<String> = quiet.fs.peek_list(clone.dir).map(str::to_owned).collect();
-    match names.iter().find(|name| name.starts_with("intent.")) {
-        Some(left) => Err(format!("L9: {}/{left} is left", clone.dir)),
-        None => Ok(()),
+    if let Some(left) = names.iter().find(|name| name.starts_with("intent.")) {
+        return Err(format!("L9: {}/{left} is left", clone.dir));
+    }
+    // An empty change is nothing for a store to follow, but it is told all the same.
+    let chain = quiet.server.chain();
+    let mut own = chain.iter().map(|link| &link.event).filter(|it| it.by.member == clone.member);
+    match own.find(|event| !names.contains(&format!("did.{}", event.nonce))) {
+        Some(event) if !copies => Err(format!("L8: {} does not follow {event:?}", clone.dir)),
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -562,6 +606,149 @@ fn the_power_is_cut() {
         truth(view, &quiet.server)
     };
     report("power", must_hold(cut_everywhere(&scenario, &plan, effort.lighter(2), &mut check)));
+}
+
+/// What a clone keeps of the server is lost between any two commands, and in the middle of one.
+#[test]
+fn the_cache_is_thrown_away() {
+    let effort = Effort::from_env();
+    let plan = Plan { mutex: Mutex::Lying, ..Plan::default() };
+    let actors = [
+        ((LAPTOP, "ann"), WORK),
+        ((LAPTOP, "cyd"), &[Do::Forget, Do::Claim("qa"), Do::Forget] as Script),
+    ];
+    let scenario = together::<NONE>("forgets", shared("build:,qa:"), &actors, 1);
+    report("forgets", must_hold(explore(&scenario, &plan, effort.lighter(1))));
+    report("cut", must_hold(cut_off_everywhere(&scenario, &plan, effort.lighter(2))));
+    report("killed", must_hold(kill_everywhere(&scenario, &plan, effort.lighter(2))));
+}
+
+/// A copy is made while a change is on its way: whatever the laptop does then, the copy is told.
+#[test]
+fn a_copy_with_a_change_on_its_way_is_noticed() {
+    for step in 1.. {
+        for effect in [Effect::None, Effect::Half, Effect::Full] {
+            let mut start = shared("build:,qa:");
+            let fault = Fault { command: 0, step, errno: Errno::IO, effect };
+            let kill = Kill { command: 0, step: step + 1, torn: true };
+            let plan = Plan::default().with_fault(fault).with_kill(kill);
+            let (told, _) = start
+                .run_traced("A", plan, |ctx| act::<NONE>(ctx, (LAPTOP, "ann"), Do::Claim("build")));
+            let mut start = start.copied();
+            start.server.deliver_all();
+            start.told((LAPTOP, "ann"), Do::Claim("qa"), "OK");
+            let copy = start.run("copy", |ctx| act::<NONE>(ctx, (COPY, "cyd"), Do::Claim("build")));
+            assert_eq!(copy, "Copied", "after step {step}, {effect:?}, told {told}");
+            start.told((LAPTOP, "ann"), Do::Complete("qa"), "OK");
+            if told == "OK" && step > 60 {
+                return;
+            }
+        }
+    }
+}
+
+/// A commit that breaks the rules stops every change, however a clone comes to see it; and a ref
+/// that was set back or removed does.
+#[test]
+fn what_is_wrong_with_the_server_is_said() {
+    let begin = || {
+        let mut quiet = shared("build:,qa:");
+        quiet.told((LAPTOP, "ann"), Do::Claim("build"), "OK");
+        quiet.told((DESKTOP, "bob"), Do::Sync, "OK");
+        quiet
+    };
+    let said = |quiet: &mut Quiet, who: Who| {
+        let answer = quiet.run("asks", |ctx| act::<NONE>(ctx, who, Do::Claim("qa")));
+        answer.split('(').next().unwrap().to_owned()
+    };
+    let mut quiet = begin();
+    quiet.told((DESKTOP, "bob"), Do::Intrude, "");
+    assert_eq!(said(&mut quiet, (LAPTOP, "ann")), "Invalid");
+    assert_eq!(said(&mut quiet, (DESKTOP, "bob")), "Invalid");
+    // It comes on top of a change of which nothing was heard.
+    let mut quiet = begin();
+    quiet.server.lags = None;
+    let mut quiet = cut_off(quiet, Effect::Full);
+    quiet.told((DESKTOP, "bob"), Do::Intrude, "");
+    assert_eq!(said(&mut quiet, (LAPTOP, "ann")), "Invalid");
+    assert_eq!(said(&mut quiet, (LAPTOP, "ann")), "Invalid");
+    for (by, word) in [(1, "Behind"), (9, "Rewound")] {
+        let mut quiet = begin();
+        quiet.told((DESKTOP, "bob"), Do::Rewind(by), "");
+        assert_eq!(said(&mut quiet, (LAPTOP, "ann")), word, "{by}");
+    }
+}
+
+/// The laptop completes its phase, and neither that push nor any question after it is answered.
+fn cut_off(mut quiet: Quiet, effect: Effect) -> Quiet {
+    for step in 1..200 {
+        let mut tried = quiet.clone();
+        let fault = |step, effect| Fault { command: 0, step, errno: Errno::IO, effect };
+        let plan = Plan {
+            faults: std::iter::once(fault(step, effect))
+                .chain((step + 1..step + 40).map(|step| fault(step, Effect::None)))
+                .collect(),
+            ..Plan::default()
+        };
+        let moves = tried.server.moves.len();
+        let (told, _) = tried
+            .run_traced("A", plan, |ctx| act::<NONE>(ctx, (LAPTOP, "ann"), Do::Complete("build")));
+        if told == "unknown" && tried.server.moves.len() > moves {
+            quiet = tried;
+            return quiet;
+        }
+    }
+    panic!("no step is the push");
+}
+
+/// The server takes nothing for a while; what could not be decided then stops nobody later.
+#[test]
+fn a_server_that_takes_nothing_for_a_while() {
+    for first in [Do::Claim("build"), Do::Join, Do::Share("build:")] {
+        let begins = matches!(first, Do::Share(_));
+        let mut quiet = if begins { Quiet::new() } else { shared("build:") };
+        let newcomer = CloneOf { dir: "tablet", member: "tablet" };
+        let is_member = matches!(first, Do::Claim(_));
+        let who = if is_member { (LAPTOP, "ann") } else { (newcomer, "eve") };
+        quiet.run("setup", |ctx| ctx.root().make_dir(newcomer.dir).unwrap());
+        quiet.server.refuses = Some(|_| true);
+        for _ in 0..3 {
+            quiet.told(who, first, "unknown");
+        }
+        let names = quiet.fs.peek_list(who.0.dir).filter(|name| name.starts_with("intent."));
+        // One for each command, and one that would decide them.
+        assert!(names.count() <= 4);
+        let board = quiet.run("alone", |ctx| act::<NONE>(ctx, who, Do::Sync));
+        assert!(board.contains("does not take") || board.contains("declined"), "{board}");
+        quiet.server.refuses = None;
+        quiet.told(who, first, "OK");
+        quiet.told(who, Do::Sync, "OK");
+        let left = quiet.fs.peek_list(who.0.dir).find(|name| name.starts_with("intent."));
+        assert_eq!(left, None);
+    }
+}
+
+/// Up to three pushes, questions or files go wrong in any way, and two commands are killed.
+#[test]
+fn random_runs_with_several_faults() {
+    let effort = Effort::from_env();
+    let actors = [
+        ((LAPTOP, "ann"), WORK),
+        ((LAPTOP, "cyd"), &[Do::Claim("qa"), Do::Forget, Do::Abort("qa")] as Script),
+        ((DESKTOP, "bob"), &[Do::Claim("build"), Do::Claim("qa")]),
+    ];
+    let scenario = together::<NONE>("faults", shared("build:,qa:"), &actors, 3);
+    for seed in 0..effort.random_runs / 10 {
+        let mut rng = Rng::new(seed);
+        let mut plan = Plan { mutex: Mutex::Lying, salt: rng.below(64), ..Plan::default() };
+        for _ in 0..rng.below(4) {
+            let (command, step) = (rng.index(3), 1 + rng.index(90));
+            let effect = [Effect::None, Effect::Half, Effect::Full][rng.index(3)];
+            plan.faults.push(Fault { command, step, errno: Errno::IO, effect });
+        }
+        let chaos = Chaos { kills: true, ..Chaos::default() };
+        must_hold(explore_random(&scenario, &plan, chaos, 1, seed));
+    }
 }
 
 /// Anything, at random.

@@ -4,10 +4,12 @@
 //! and the answer is lost, or (half an effect) it is on its way until [`Ctx::deliver`] brings it.
 //! The same goes for a command that is killed while it pushes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use git_conductor::error::{Failure, FailureKind};
 use git_conductor::ledger::{CommitId, Fetched, Link, Prepared, Remote, Swapped};
+use git_conductor::record::Token;
 use git_conductor::record::ledger::{Deed, LedgerEvent};
 use git_conductor::rules::shared::{Shared, apply};
 
@@ -31,6 +33,8 @@ type Push = (Option<CommitId>, CommitId);
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Server {
     commits: BTreeMap<CommitId, (Option<CommitId>, Link)>,
+    /// What each clone keeps of them.
+    kept: BTreeSet<(&'static str, CommitId)>,
     /// Every value that the ref has had.
     pub(crate) moves: Vec<Option<CommitId>>,
     /// Pushes on their way.
@@ -45,6 +49,34 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// A clone loses what it keeps of the server, as everything in a cache can be lost.
+    pub(crate) fn forget(&mut self, clone: &'static str) {
+        self.kept.retain(|(keeper, _)| *keeper != clone);
+    }
+
+    /// The ref is set back by so many changes, or removed if there are not as many.
+    pub(crate) fn rewind(&mut self, by: usize) {
+        let before = self.chain().len().checked_sub(by + 1);
+        let tip = before.and_then(|at| self.chain().get(at).map(|link| link.id.clone()));
+        self.moves.push(tip);
+        self.version += 1;
+    }
+
+    /// A commit that is not what its event makes of its parent.
+    pub(crate) fn intrude(&mut self, member: &str) {
+        let Some(tip) = self.tip().cloned() else { return };
+        let mut link = self.commits[&tip].1.clone();
+        link.event.nonce = Token::from_bytes([0xee; 16]);
+        member.clone_into(&mut link.event.by.member);
+        link.event.deed = Deed::Vouch {};
+        link.shared.board.seq += 1;
+        link.shared.board.goal = Some("something else".to_owned());
+        link.id = id_of(Some(&tip), &link.event, &link.shared);
+        self.moves.push(Some(link.id.clone()));
+        self.commits.insert(link.id.clone(), (Some(tip), link));
+        self.version += 1;
+    }
+
     /// Grows with every change.
     pub(crate) fn version(&self) -> u64 {
         self.version
@@ -121,6 +153,13 @@ impl Server {
     }
 }
 
+/// The id of a commit: of all that it is made of.
+fn id_of(parent: Option<&CommitId>, event: &LedgerEvent, shared: &Shared) -> CommitId {
+    let mut hasher = DefaultHasher::new();
+    (parent, event, &shared.board, shared.members.len()).hash(&mut hasher);
+    CommitId::parse(&format!("{:016x}{:024x}", hasher.finish(), shared.board.seq)).unwrap()
+}
+
 /// The way to the server from one clone.
 pub(crate) struct SimRemote<'y> {
     pub(crate) ctx: Ctx<'y>,
@@ -134,16 +173,18 @@ impl Remote for SimRemote<'_> {
         event: &LedgerEvent,
         shared: &Shared,
     ) -> Result<Prepared, Failure> {
-        let id = CommitId::parse(&format!("{}{:08x}", event.nonce, shared.board.seq)).unwrap();
+        let id = id_of(parent, event, shared);
         let link = Link { id: id.clone(), event: event.clone(), shared: shared.clone() };
         let mut server = self.ctx.shared.server.borrow_mut();
+        server.kept.insert((self.clone, id.clone()));
         server.commits.insert(id.clone(), (parent.cloned(), link));
         Ok(Prepared { id, objects: b"objects".to_vec() })
     }
 
     fn read(&self, id: &CommitId) -> Result<Option<Link>, Failure> {
         let server = self.ctx.shared.server.borrow();
-        Ok(server.commits.get(id).map(|(_, link)| link.clone()))
+        let is_kept = server.kept.contains(&(self.clone, id.clone()));
+        Ok(server.commits.get(id).filter(|_| is_kept).map(|(_, link)| link.clone()))
     }
 
     fn fetch(&self, known: Option<&CommitId>) -> Result<Fetched, Failure> {
@@ -186,6 +227,12 @@ impl Remote for SimRemote<'_> {
                 }
             }
         };
+        let seen = match &fetched {
+            Fetched::First(link) => vec![link.id.clone()],
+            Fetched::Ahead(chain) => chain.iter().map(|link| link.id.clone()).collect(),
+            Fetched::Absent | Fetched::Same | Fetched::Behind | Fetched::Foreign => Vec::new(),
+        };
+        server.kept.extend(seen.into_iter().map(|id| (self.clone, id)));
         self.ctx.answer(Ok(match &fetched {
             Fetched::Absent => "absent",
             Fetched::First(_) => "first",

@@ -14,15 +14,21 @@ struct Scene {
 
 fn sprint(phases: &str) -> Begun {
     Begun {
-        sprint_id: format!("0123456789ab-{phases}"),
+        sprint_id: format!("s-{}", phases.replace([',', ':'], "-")),
         goal: None,
         phases: spec::parse_list(phases).unwrap().into_iter().map(Entry).collect(),
         done: Vec::new(),
     }
 }
 
+/// Stands for the hash of a token.
+fn token_of(phase: &str) -> String {
+    let bytes: Vec<u8> = phase.bytes().chain([0; 16]).take(16).collect();
+    Token::from_bytes(bytes.try_into().unwrap()).as_str().to_owned()
+}
+
 fn claim(phase: &str) -> Deed {
-    let (phase, token) = (phase.to_owned(), format!("token of {phase}"));
+    let (phase, token) = (phase.to_owned(), token_of(phase));
     Deed::Claim { phase, takeover: false, token, branch: None, commit: None }
 }
 
@@ -48,7 +54,9 @@ fn force(phase: &str) -> Deed {
 
 fn round(phases: &str, carry: &[&str]) -> Deed {
     let carry = carry.iter().map(|name| (*name).to_owned()).collect();
-    Deed::Start { sprint: sprint(phases), carry, force: false }
+    let mut sprint = sprint(phases);
+    sprint.sprint_id.insert_str(0, "round-");
+    Deed::Start { sprint, carry, force: false }
 }
 
 impl Scene {
@@ -189,7 +197,7 @@ fn rounds() {
     }
     scene.does("laptop/ann", round("plan:,build:plan", &["plan"])).unwrap();
     assert_eq!(scene.states(), "plan=ann! build=-");
-    let before = "0123456789ab-plan:,build:plan,ship:build";
+    let before = "s-plan--build-plan-ship-build";
     assert_eq!(scene.board().board.from.as_deref(), Some(before));
     let done = scene.board().phase("plan").unwrap().done.as_ref().unwrap();
     assert_eq!(done.carried_from.as_deref(), Some(before));
@@ -207,8 +215,10 @@ fn the_end() {
     }
     let again = Deed::Archive { force: true };
     assert_eq!(scene.does("laptop/ann", again), Err(Denied::Archived));
-    scene.does("desktop/eve", round("build:", &[])).unwrap();
-    assert_eq!(scene.states(), "build=-");
+    // Nobody holds anything any more.
+    scene.does("laptop/ann", Deed::Leave {}).unwrap();
+    scene.does("desktop/eve", round("build:,qa:", &[])).unwrap();
+    assert_eq!(scene.states(), "build=- qa=-");
 }
 
 #[test]
@@ -219,9 +229,98 @@ fn a_token_is_the_owners_from_anywhere() {
     assert_eq!(apply(scene.shared.as_ref(), &event), Err(Denial::NotOwner.into()));
     event.seen.mine = true;
     assert_eq!(apply(scene.shared.as_ref(), &event), Err(Denial::NotOwner.into()));
-    event.shown = Some("token of build".to_owned());
+    event.shown = Some(token_of("build"));
+    let done = apply(scene.shared.as_ref(), &event).unwrap();
+    // Claimed again with the token, it is the other member's from then on, and nothing has failed.
+    event.deed = claim("build");
     scene.shared = Some(apply(scene.shared.as_ref(), &event).unwrap());
+    let build = scene.board().phase("build").unwrap();
+    assert_eq!(build.held.as_ref().unwrap().owner.member, "desktop");
+    assert_eq!((build.generation, build.past.len()), (2, 0));
+    scene.shared = Some(done);
     assert_eq!(scene.states(), "build=ann!");
+}
+
+#[test]
+fn what_no_program_of_ours_writes_is_refused() {
+    let mut scene = Scene::new("build:");
+    let good = scene.event("laptop/ann", abort("build"));
+    let long = "x".repeat(5000);
+    for member in ["", "..", ".git", "a/b", "a\nb", &long] {
+        let mut event = good.clone();
+        event.by.member = member.to_owned();
+        event.deed = Deed::Join { name: "x".to_owned() };
+        event.after = None;
+        assert_eq!(apply(scene.shared.as_ref(), &event), Err(Denied::Malformed), "{member}");
+    }
+    let bad = |change: &dyn Fn(&mut LedgerEvent)| {
+        let mut event = good.clone();
+        change(&mut event);
+        assert_eq!(apply(scene.shared.as_ref(), &event), Err(Denied::Malformed), "{event:?}");
+    };
+    bad(&|event| event.by.agent = "a\u{1b}[2J".to_owned());
+    bad(&|event| event.by.agent.clone_from(&long));
+    bad(&|event| event.deed = Deed::Abort { phase: "build".to_owned(), reason: long.clone() });
+    bad(&|event| {
+        event.deed = claim("build");
+        if let Deed::Claim { token, .. } = &mut event.deed {
+            *token = "no hash".to_owned();
+        }
+    });
+    // Completions of another's making begin no sprint.
+    let done = Completion {
+        by: Agent { member: "laptop".to_owned(), agent: "bob".to_owned(), person: false },
+        token: String::new(),
+        completed_at: jiff::Timestamp::UNIX_EPOCH,
+        verdict: Verdict::Pass,
+        artifact: None,
+        commit: None,
+        tree: None,
+        branch: None,
+        dirty: None,
+        carried_from: None,
+    };
+    let begun = Begun { done: vec![("build".to_owned(), done)], ..sprint("build:,qa:") };
+    bad(&|event| {
+        let (sprint, carry) = (begun.clone(), Vec::new());
+        event.deed = Deed::Start { sprint, carry, force: true };
+    });
+    // Nor does one that is there already.
+    bad(&|event| {
+        let sprint = sprint("build:");
+        event.deed = Deed::Start { sprint, carry: Vec::new(), force: true };
+    });
+    let shares = |begun: Begun| {
+        let mut event = good.clone();
+        let (ledger, name) = (Token::from_bytes([254; 16]), String::new());
+        (event.after, event.deed) = (None, Deed::Share { ledger, name, sprint: begun });
+        apply(None, &event)
+    };
+    assert!(shares(begun.clone()).is_ok());
+    let mut twice = begun.clone();
+    twice.done.push(begun.done[0].clone());
+    assert_eq!(shares(twice), Err(Denied::CannotCarry("build".to_owned())));
+    let mut strange = begun.clone();
+    strange.done[0].0 = "deploy".to_owned();
+    assert_eq!(shares(strange), Err(Denied::CannotCarry("deploy".to_owned())));
+    let mut theirs = begun;
+    theirs.done[0].1.by.member = "desktop".to_owned();
+    assert_eq!(shares(theirs), Err(Denied::Malformed));
+}
+
+#[test]
+fn what_is_no_board_is_not_sound() {
+    let scene = Scene::new("build:,qa:");
+    let sound = |change: &dyn Fn(&mut Shared)| {
+        let mut shared = scene.board().clone();
+        change(&mut shared);
+        shared.is_sound()
+    };
+    assert!(sound(&|_| ()));
+    assert!(!sound(&|shared| shared.board.phases.truncate(1)));
+    assert!(!sound(&|shared| shared.board.phases[1].name = "build".to_owned()));
+    assert!(!sound(&|shared| shared.graph[1].name = "build".to_owned()));
+    assert!(!sound(&|shared| shared.board.sprint_id = "../x".to_owned()));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use git_conductor::record::ledger::{
     RULES, Seen, Stamp,
 };
 use git_conductor::record::{PhaseEntry, Rest, Token};
+use git_conductor::rules::attempts;
 use git_conductor::rules::request::{Change, Facts, Request};
 use git_conductor::rules::shared::{Denied, Shared, apply, change};
 use git_conductor::rules::transition::Denial;
@@ -120,7 +121,7 @@ fn deed(phase: &str, request: &Request) -> Deed {
         Request::Claim { takeover } => Deed::Claim {
             phase,
             takeover: *takeover,
-            token: "new".to_owned(),
+            token: "ae".to_owned(),
             branch: None,
             commit: None,
         },
@@ -189,7 +190,8 @@ pub(super) fn both(board: &Board, id: PhaseId, request: &Request, facts: Facts<'
     };
     assert!(agree, "{request:?} of {phase}: here {here:?}, in a ledger {there:?}\n{event:#?}");
     if let Ok(change) = &here {
-        carried_out(&shared, &event, &phase, *change);
+        let resets = attempts::resets(board, id, request, facts);
+        carried_out(&shared, &event, &phase, (*change, resets));
     }
     // The same asked by an agent of that name in another clone, which may claim what it likes.
     THEIRS.clone_into(&mut event.by.member);
@@ -210,13 +212,18 @@ fn change_of(shared: &Shared, event: &LedgerEvent) -> Option<Change> {
 }
 
 /// What was granted is on the board after it, and nothing else is.
-fn carried_out(before: &Shared, event: &LedgerEvent, name: &str, change: Change) {
+fn carried_out(
+    before: &Shared,
+    event: &LedgerEvent,
+    name: &str,
+    (change, resets): (Change, Option<u64>),
+) {
     let after = apply(Some(before), event).unwrap();
     assert_eq!(after.board.seq, before.board.seq + 1);
     assert_eq!(after.members[OURS].last, Stamp { count: 2, nonce: nonce(2) });
     let (was, is) = (before.phase(name).unwrap(), after.phase(name).unwrap());
     let new = |is_new: bool| is.generation == was.generation + u64::from(is_new);
-    let held_by_me = is.held.as_ref().is_some_and(|held| held.token == "new");
+    let held_by_me = is.held.as_ref().is_some_and(|held| held.token == "ae");
     let fits = match change {
         Change::Take => held_by_me && new(true) && is.past == was.past,
         Change::TakeOver => held_by_me && new(true),
@@ -228,6 +235,7 @@ fn carried_out(before: &Shared, event: &LedgerEvent, name: &str, change: Change)
         Change::Renew | Change::Confirm | Change::Nothing => is == was,
     };
     assert!(fits, "{change:?}: {was:?} became {is:?}");
+    assert_eq!(is.reset_attempts, resets.unwrap_or(was.reset_attempts), "{change:?} of {was:?}");
     let mut others = after.board.phases.iter().zip(&before.board.phases);
     assert!(others.all(|(is, was)| is == was || is.name == name));
     // Who names another last change, or none, changes nothing.
