@@ -28,7 +28,7 @@
 //! | `error` | `rules` |
 //! | `store` | `record`, `rules`, `error`, `sync` |
 //! | `ledger` | `record`, `rules`, `error`, `store` |
-//! | `git` | `record`, `error`, `sync` |
+//! | `git` | `record`, `rules` (the board of a ledger), `error`, `ledger`, `sync` |
 //! | `place` | `error`, `store` (its names), `git`, `sync` |
 //! | `host` | `record`, `rules`, `error`, `store` (it implements [`store::Host`]) |
 //! | `ui` | `record`, `rules`, `error`, `store` |

@@ -31,6 +31,7 @@ mod health;
 mod hooks;
 mod includes;
 mod layout;
+pub mod ledger;
 pub mod notes;
 mod owner;
 pub mod parameters;

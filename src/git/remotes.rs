@@ -6,6 +6,7 @@
 //! may be the same are not: whoever asks must then be careful.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use gix::bstr::ByteSlice as _;
@@ -142,6 +143,17 @@ impl Repo {
         let mut git = self.git();
         git.args(["-c", "credential.interactive=false", "ls-remote", "--symref", "--"]);
         git.args([address, "HEAD"]);
+        self.ask_nobody(&mut git);
+        let said = child::within(&mut git, PATIENCE, MAX_ANSWER_BYTES).ok().flatten()?;
+        let head =
+            said.lines().find_map(|line| line.strip_suffix(b"\tHEAD")?.strip_prefix(b"ref: "));
+        let branch = head?.strip_prefix(b"refs/heads/")?.to_str().ok()?;
+        (!branch.is_empty()).then(|| branch.to_owned())
+    }
+
+    /// Lets a child that talks to a remote ask nobody for a password, on no terminal and in no
+    /// window.
+    pub(super) fn ask_nobody(&self, git: &mut Command) {
         git.env("GIT_TERMINAL_PROMPT", "0").env("GCM_INTERACTIVE", "never");
         git.env("GIT_ASKPASS", "false").env("SSH_ASKPASS", "false");
         git.env("SSH_ASKPASS_REQUIRE", "force");
@@ -150,11 +162,6 @@ impl Repo {
         if !by_setting && !is_set("GIT_SSH_COMMAND") && !is_set("GIT_SSH") {
             git.env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes");
         }
-        let said = child::within(&mut git, PATIENCE, MAX_ANSWER_BYTES).ok().flatten()?;
-        let head =
-            said.lines().find_map(|line| line.strip_suffix(b"\tHEAD")?.strip_prefix(b"ref: "));
-        let branch = head?.strip_prefix(b"refs/heads/")?.to_str().ok()?;
-        (!branch.is_empty()).then(|| branch.to_owned())
     }
 
     /// The default branch of each remote as it is known here (`refs/remotes/<remote>/HEAD`); `None`

@@ -35,6 +35,7 @@ mod identity;
 mod identity_namespaces;
 mod install;
 mod kills;
+mod ledger_remote;
 mod linearizability;
 mod log;
 mod namespace;

@@ -13,7 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("error", &["rules"]),
     ("store", &["record", "rules", "error", "sync"]),
     ("ledger", &["record", "rules", "error", "store"]),
-    ("git", &["record", "error", "sync"]),
+    ("git", &["record", "rules", "error", "ledger", "sync"]),
     ("place", &["error", "store", "git", "sync"]),
     ("host", &["record", "rules", "error", "store"]),
     ("ui", &["record", "rules", "error", "store"]),

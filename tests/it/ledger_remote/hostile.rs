@@ -1,0 +1,274 @@
+//! Whoever may push can put anything on the ref. It is refused in words, and nothing of it is
+//! believed.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use git_conductor::error::FailureKind;
+use git_conductor::ledger::{Fetched, Link, Remote};
+
+use super::{Change, REFERENCE, Sandbox, begin, clones, fetched, home, rewind};
+
+/// Writes an object on the server.
+fn object(sandbox: &Sandbox, kind: &str, content: &[u8]) -> String {
+    let mut command = sandbox.command("server.git", "git");
+    command.args(["hash-object", "-w", "--literally", "--stdin", "-t", kind]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(content).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn raw(id: &str) -> Vec<u8> {
+    (0..id.len()).step_by(2).map(|at| u8::from_str_radix(&id[at..at + 2], 16).unwrap()).collect()
+}
+
+/// A tree of entries: mode, name, id.
+fn tree(sandbox: &Sandbox, entries: &[(&str, &str, &str)]) -> String {
+    let mut bytes = Vec::new();
+    for (mode, name, id) in entries {
+        bytes.extend([format!("{mode} {name}\0").as_bytes(), &raw(id)].concat());
+    }
+    object(sandbox, "tree", &bytes)
+}
+
+/// What a good commit is made of.
+struct Parts {
+    board: String,
+    graph: String,
+    members: String,
+    member: String,
+    message: String,
+    parent: String,
+}
+
+impl Parts {
+    fn of(sandbox: &Sandbox, link: &Link) -> Self {
+        let id = |path: &str| {
+            sandbox.git_says("server.git", ["rev-parse", &format!("{}:{path}", link.id.as_str())])
+        };
+        let message = ["show", "-s", "--format=%B", link.id.as_str()];
+        Self {
+            board: id("board.json"),
+            graph: id("graph.json"),
+            members: id("members"),
+            member: id("members/m1.json"),
+            message: sandbox.git_says("server.git", message),
+            parent: sandbox
+                .git_says("server.git", ["rev-parse", &format!("{}^", link.id.as_str())]),
+        }
+    }
+
+    fn entries(&self) -> [(&str, &str, &str); 3] {
+        [
+            ("100644", "board.json", &self.board),
+            ("100644", "graph.json", &self.graph),
+            ("40000", "members", &self.members),
+        ]
+    }
+
+    fn commit_with(
+        &self,
+        sandbox: &Sandbox,
+        tree: &str,
+        parents: &[&str],
+        message: &str,
+    ) -> String {
+        let mut text = format!("tree {tree}\n");
+        for parent in parents {
+            text += &format!("parent {parent}\n");
+        }
+        text += "author a <b> 1 +0000\ncommitter a <b> 1 +0000\n\n";
+        object(sandbox, "commit", (text + message).as_bytes())
+    }
+
+    /// A commit whose tree is this, and all else as it has to be.
+    fn commit(&self, sandbox: &Sandbox, entries: &[(&str, &str, &str)]) -> String {
+        let tree = tree(sandbox, entries);
+        self.commit_with(sandbox, &tree, &[&self.parent], &self.message)
+    }
+
+    /// The same with something else in the place of one entry.
+    fn but(&self, sandbox: &Sandbox, entry: (&str, &str, &str)) -> String {
+        let entries = self.entries().map(|it| if it.1 == entry.1 { entry } else { it });
+        self.commit(sandbox, &entries)
+    }
+}
+
+#[test]
+fn what_is_none_of_a_ledger_is_unreadable() {
+    let sandbox = Sandbox::in_memory();
+    clones(&sandbox, "../server.git");
+    let one = home(&sandbox, "one", "origin");
+    let first = begin(&one);
+    let second = Change::vouch(&one, &first, "m1").lands(&one);
+    let parts = Parts::of(&sandbox, &second);
+    let s = &sandbox;
+    let blob = |content: &[u8]| object(s, "blob", content);
+    let members =
+        |entries: &[(&str, &str, &str)]| parts.but(s, ("40000", "members", &tree(s, entries)));
+    let [board, graph, all] = parts.entries();
+    let whole = tree(s, &parts.entries());
+    let (link, huge, text, deep) = (
+        blob(b"/etc/passwd"),
+        blob(&vec![b' '; 9 << 20]),
+        blob(b"no JSON \x1b[31m"),
+        blob(&[b'['; 100_000]),
+    );
+    let many: Vec<String> = (0..200_000).map(|n| format!("m{n:06}.json")).collect();
+    let many: Vec<_> =
+        many.iter().map(|it| ("100644", it.as_str(), parts.member.as_str())).collect();
+    let some = &many[..1025];
+    let empty = object(s, "tree", b"");
+    let member = ("100644", "m1.json", parts.member.as_str());
+    let mut cases = vec![
+        ("a blob", text.clone()),
+        ("a tree", whole.clone()),
+        (
+            "a tag",
+            object(
+                s,
+                "tag",
+                format!(
+                    "object {}\ntype commit\ntag x\ntagger a <b> 1 +0000\n\nx\n",
+                    second.id.as_str()
+                )
+                .as_bytes(),
+            ),
+        ),
+        (
+            "a merge",
+            parts.commit_with(s, &whole, &[&parts.parent, second.id.as_str()], &parts.message),
+        ),
+        ("no tree", parts.commit(s, &[])),
+        ("no board", parts.commit(s, &[graph, all])),
+        ("no graph", parts.commit(s, &[board, all])),
+        ("more files", parts.commit(s, &[board, graph, all, ("100644", "more", &text)])),
+        ("two boards", parts.commit(s, &[board, board, graph, all])),
+        (
+            "no UTF-8",
+            parts.commit_with(
+                s,
+                &object(s, "tree", &[b"100644 \xff\0".as_slice(), &raw(&text)].concat()),
+                &[&parts.parent],
+                &parts.message,
+            ),
+        ),
+        (
+            "a torn tree",
+            parts.commit_with(
+                s,
+                &object(s, "tree", b"100644 board.json\0abc"),
+                &[&parts.parent],
+                &parts.message,
+            ),
+        ),
+        ("no event", parts.commit_with(s, &whole, &[&parts.parent], "subject\n")),
+        ("no message", parts.commit_with(s, &whole, &[&parts.parent], "")),
+        ("another event", parts.commit_with(s, &whole, &[&parts.parent], "subject\n\n{\"v\":1}\n")),
+        ("a long message", parts.commit_with(s, &whole, &[&parts.parent], &"x".repeat(5 << 20))),
+        ("members in a file", parts.but(s, ("100644", "members", &parts.member))),
+        (
+            "no members",
+            parts.but(s, ("40000", "members", &tree(s, &[("100644", "m1.txt", &parts.member)]))),
+        ),
+        ("a strange member", members(&[("100644", "a b.json", &parts.member)])),
+        ("a directory", members(&[("40000", "m1.json", &empty)])),
+        ("a linked member", members(&[("120000", "m1.json", &link)])),
+        ("a long member", members(&[("100644", "m1.json", &huge)])),
+        ("a nested tree", members(&[member, ("40000", "more", &parts.members)])),
+        ("too many members", members(some)),
+        ("200,000 members", members(&many)),
+    ];
+    for name in ["board.json", "graph.json"] {
+        for (what, mode, id) in [
+            ("a link", "120000", &link),
+            ("a program", "100755", &parts.board),
+            ("a directory", "40000", &parts.members),
+            ("a submodule", "160000", &parts.parent),
+            ("a huge file", "100644", &huge),
+            ("no JSON", "100644", &text),
+            ("deep JSON", "100644", &deep),
+            ("other JSON", "100644", &parts.member),
+        ] {
+            cases.push((what, parts.but(s, (mode, name, id))));
+        }
+    }
+    let two = home(&sandbox, "two", "origin");
+    for (what, id) in cases {
+        s.git("server.git", ["update-ref", "--no-deref", REFERENCE, &id]);
+        for (home, known) in [(&one, Some(&second.id)), (&one, None), (&two, None)] {
+            let failure = home.fetch(known).expect_err(what);
+            assert_eq!(failure.kind, FailureKind::Unreadable, "{what}: {failure}");
+            let words = failure.to_string();
+            assert!(words.len() < 400 && !words.contains(char::is_control), "{what}: {words}");
+        }
+        // Above one that is bad there may be a good one.
+        if s.git_says("server.git", ["cat-file", "-t", &id]) == "commit" {
+            let above = parts.commit_with(s, &whole, &[&id], &parts.message);
+            s.git("server.git", ["update-ref", REFERENCE, &above]);
+            let failure = one.fetch(Some(&second.id));
+            // Not on the way to what is known, it is only passed by.
+            let is_told = failure.as_ref().is_err_and(|it| it.kind == FailureKind::Unreadable);
+            assert!(is_told || failure.unwrap() == Fetched::Foreign, "{what}");
+            let failure = one.fetch(Some(&first.id));
+            let failure = failure.expect_err(what);
+            assert_eq!(failure.kind, FailureKind::Unreadable, "{what}: {failure}");
+        }
+    }
+    // What is as it has to be is read; so the parts are right.
+    let good = parts.commit(s, &parts.entries());
+    s.git("server.git", ["update-ref", REFERENCE, &good]);
+    assert!(matches!(fetched(&one, Some(&first.id)), Fetched::Ahead(way) if way.len() == 1));
+    rewind(s, &second.id);
+    assert_eq!(fetched(&one, Some(&second.id)), Fetched::Same);
+}
+
+/// A later version keeps more, and says so by the number of its rules.
+#[test]
+fn a_later_version_is_told_from_nonsense() {
+    let sandbox = Sandbox::in_memory();
+    clones(&sandbox, "../server.git");
+    let one = home(&sandbox, "one", "origin");
+    let first = begin(&one);
+    let second = Change::vouch(&one, &first, "m1").lands(&one);
+    let parts = Parts::of(&sandbox, &second);
+    let board = sandbox.git_says("server.git", ["cat-file", "blob", &parts.board]);
+    let board = object(&sandbox, "blob", board.replace("\"rules\": 1", "\"rules\": 2").as_bytes());
+    let more = object(&sandbox, "blob", b"more");
+    let [_, graph, members] = parts.entries();
+    let entries =
+        [("100644", "board.json", board.as_str()), graph, members, ("100644", "notes", &more)];
+    let newer = parts.commit(&sandbox, &entries);
+    sandbox.git("server.git", ["update-ref", REFERENCE, &newer]);
+    let Fetched::Ahead(way) = fetched(&one, Some(&first.id)) else { panic!() };
+    assert_eq!(way[0].shared.board.rules, 2);
+    let tree = tree(&sandbox, &entries);
+    let event = "subject\n\n{\"v\":1,\"event\":\"dance\"}\n";
+    let newer = parts.commit_with(&sandbox, &tree, &[&parts.parent], event);
+    sandbox.git("server.git", ["update-ref", REFERENCE, &newer]);
+    let failure = one.fetch(None).unwrap_err();
+    assert!(failure.to_string().contains("a later version"), "{failure}");
+}
+
+/// Refs beside the ledger's are not taken for it.
+#[test]
+fn names_that_begin_alike_are_others() {
+    let sandbox = Sandbox::in_memory();
+    clones(&sandbox, "../server.git");
+    let one = home(&sandbox, "one", "origin");
+    let first = begin(&one);
+    let rename = |from: &str, to: &str| {
+        sandbox.git("server.git", ["update-ref", to, from]);
+        sandbox.git("server.git", ["update-ref", "-d", from]);
+    };
+    for other in ["-2", "/deeper", ".x"] {
+        let other = format!("{REFERENCE}{other}");
+        rename(REFERENCE, &other);
+        assert_eq!(fetched(&one, Some(&first.id)), Fetched::Absent, "{other}");
+        assert_eq!(fetched(&one, None), Fetched::Absent, "{other}");
+        rename(&other, REFERENCE);
+        assert_eq!(fetched(&one, Some(&first.id)), Fetched::Same, "{other}");
+    }
+}
