@@ -73,6 +73,10 @@ impl Cache {
         if ELSEWHERE.iter().any(|name| self.path.join(name).symlink_metadata().is_ok()) {
             return None;
         }
+        let head = std::fs::read(self.path.join("HEAD")).ok()?;
+        if !head.starts_with(b"ref: refs/") {
+            return None;
+        }
         let settings = config::read(&self.path.join("config"), Source::Local).ok().flatten()?;
         let is_plain = |section: &gix::config::file::SectionRef<'_>| {
             let header = section.header();
@@ -172,7 +176,7 @@ impl Cache {
 impl Open {
     /// Whether an object is there.
     pub(super) fn has(&self, id: ObjectId) -> bool {
-        self.gix.has_object(id)
+        id.kind() == self.hash() && self.gix.has_object(id)
     }
 
     /// Writes those of `made` that are not there. It is not synced: what is damaged by a power cut

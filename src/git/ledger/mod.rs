@@ -1,8 +1,8 @@
 //! The ledger on a git server: objects are written and boards read in process, `git push` moves
 //! the ref and `git fetch` looks at it.
 //!
-//! All of it happens in a repository of its own ([`cache`]): a fetch into the user's would make that
-//! shallow and show up in `git log --all`, and the user's settings are about other pushes. The
+//! All of it happens in a repository of its own ([`cache`]): a fetch into the user's would make
+//! that shallow and show up in `git log --all`, and the user's settings are about other pushes. The
 //! user's repository is only asked, for settings and for the name of the author.
 //!
 //! Whoever may push to the server writes what is read here: [`content`] says what is believed.
@@ -189,12 +189,14 @@ impl Home {
     /// Sees to it that all of a change is there, and that its parent is.
     fn restore(&self, expected: Option<ObjectId>, new: &Prepared) -> Result<(), Trouble> {
         let made = bundle::read(self.cache.hash(), &new.objects)?;
-        let open = self.open()?;
-        if let Some(expected) = expected
-            && content::link(&open, expected)?.is_none()
-        {
-            // If the ref is still there, this brings it.
-            self.get(None, Depth::Latest(1))?;
+        // Wherever the ref is by now, it most likely comes from there.
+        for depth in [Depth::Latest(1), Depth::Latest(chain::FIRST_DEPTH), Depth::Whole] {
+            let open = self.open()?;
+            match expected {
+                Some(expected) if content::link(&open, expected)?.is_none() => {}
+                Some(_) | None => break,
+            }
+            self.get(None, depth)?;
         }
         let open = self.open()?;
         open.write(&made)?;
@@ -264,11 +266,19 @@ impl Remote for Home {
 
     fn swap(&self, expected: Option<&CommitId>, new: &Prepared) -> Swapped {
         let expected = expected.map(id);
-        let ready = self.mending(|| self.restore(expected, new));
-        let pushed = ready.map_err(Failure::from);
-        match pushed.and_then(|()| self.server.push(expected, id(&new.id))) {
-            Ok(swapped) => swapped,
-            Err(failure) => Swapped::Unknown(failure.to_string()),
+        let push = || {
+            let pushed = self.mending(|| self.restore(expected, new)).map_err(Failure::from);
+            match pushed.and_then(|()| self.server.push(expected, id(&new.id))) {
+                Ok(swapped) => swapped,
+                Err(failure) => Swapped::Unknown(failure.to_string()),
+            }
+        };
+        match push() {
+            // It may not be for the server that git could not do it.
+            Swapped::Unknown(_) if self.server.is_broken() && self.cache.discard().is_ok() => {
+                push()
+            }
+            swapped => swapped,
         }
     }
 }

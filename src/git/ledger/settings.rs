@@ -99,8 +99,9 @@ fn address(repo: &Repo, remote: &str) -> Result<String, Failure> {
     let output = child::run(git.args(["remote", "get-url", "--push", "--all", "--", remote]))?;
     let addresses: Vec<String> = if output.status.success() {
         output.stdout.lines().map(|line| line.to_str_lossy().into_owned()).collect()
-    } else if remote.contains(['/', ':']) || matches!(remote, "." | "..") {
-        // As git goes there: with what `url.<base>.insteadOf` puts in the place of its beginning.
+    } else if repo.has_remote(remote) || remote.contains(['/', ':']) || remote.starts_with('.') {
+        // A remote that only the user's settings or `git -c` know, or an address, with what
+        // `url.<base>.insteadOf` puts in the place of its beginning.
         repo.destination(remote, None)?.addresses
     } else {
         let text = format!("'{remote}' is no remote of this repository");

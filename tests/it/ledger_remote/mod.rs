@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use git_conductor::git::ledger::{Home, Place, REFERENCE};
 use git_conductor::ledger::{CommitId, Fetched, Link, Prepared, Remote, Swapped};
-use git_conductor::record::ledger::{Agent, Begun, Deed, LedgerEvent, Seen, Stamp};
+use git_conductor::record::ledger::{Agent, Begun, Deed, LedgerEvent, Seen};
 use git_conductor::record::{Token, VERSION};
 use git_conductor::rules::shared::{Shared, apply};
 use serde_json::json;
@@ -318,11 +318,6 @@ fn a_part_of_the_chain_is_enough() {
         }
         assert_eq!(fetched(&three, Some(&chain[6].id)), Fetched::Behind);
     }
-    // What is not known here at all is fetched to the commit that is.
-    sandbox.git(
-        "one",
-        ["push", "-q", place(&sandbox, "one", "").cache.to_str().unwrap(), "HEAD:refs/x"],
-    );
 }
 
 /// Many want the same tip at the same moment.
@@ -441,9 +436,4 @@ fn what_could_not_be_read_is_not_made() {
     }
     let shared = apply(None, &event).unwrap();
     assert!(one.prepare(None, &event, &shared).is_err());
-}
-
-/// The stamp of a member that a test has not told otherwise.
-fn stamp(shared: &Shared, member: &str) -> Stamp {
-    shared.members[member].last.clone()
 }

@@ -85,6 +85,7 @@ fn settings_of_other_pushes_and_fetches_do_not_matter() {
     ] {
         for is_global in [false, true] {
             let sandbox = repo();
+            sandbox.git(".", ["init", "-q", "--object-format=sha1", "elsewhere"]);
             for name in ["pre-push", "reference-transaction", "post-checkout"] {
                 let hook = sandbox.write(format!("hooks/{name}"), failing);
                 sandbox.command(".", "chmod").arg("+x").arg(hook).status().unwrap();
@@ -218,6 +219,7 @@ fn addresses_are_those_of_a_push() {
 #[test]
 fn the_variables_of_a_hook_do_not_matter() {
     let mut sandbox = repo();
+    sandbox.git("repo", ["remote", "remove", "origin"]);
     let git_dir = sandbox.join("repo/.git");
     sandbox.set("GIT_DIR", &git_dir);
     sandbox.set("GIT_WORK_TREE", sandbox.join("repo"));
