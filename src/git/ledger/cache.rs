@@ -4,6 +4,8 @@
 //! The store lies in a worktree, so that a clone could bring a repository with settings that run
 //! programs: one that has any that git itself did not write here is not used.
 
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use gix::ObjectId;
@@ -14,6 +16,7 @@ use super::content::{Made, Objects, Trouble};
 use super::quiet;
 use crate::error::{Failure, FailureKind};
 use crate::git::config;
+use crate::record::sharing::Sharing;
 
 /// Where the tips that were seen are kept, by their ids: what a fetch tells the server that it has.
 pub(super) const TIPS: &str = "refs/tips";
@@ -38,6 +41,10 @@ const SETTINGS: &[(&str, &[&str])] = &[
     ("receive", &["denynonfastforwards"]),
 ];
 
+/// What a pack may make gix allocate at once: an object of a few bytes can be a difference to one
+/// of any length.
+const ALLOCATIONS: &str = "gitoxide.objects.allocLimit=67108864";
+
 /// What leads to another repository.
 const ELSEWHERE: [&str; 3] = ["commondir", "config.worktree", "objects/info/alternates"];
 
@@ -45,17 +52,19 @@ const ELSEWHERE: [&str; 3] = ["commondir", "config.worktree", "objects/info/alte
 pub(super) struct Cache {
     path: PathBuf,
     hash: gix::hash::Kind,
+    sharing: Sharing,
 }
 
 /// The ledger's repository, open.
 pub(super) struct Open {
     gix: gix::Repository,
+    sharing: Sharing,
 }
 
 impl Cache {
-    /// The one at `path`, for objects that are named like this.
-    pub(super) fn new(path: &Path, hash: gix::hash::Kind) -> Self {
-        Self { path: path.to_owned(), hash }
+    /// The one at `path`, for objects that are named like this and that others may use.
+    pub(super) fn new(path: &Path, hash: gix::hash::Kind, sharing: Sharing) -> Self {
+        Self { path: path.to_owned(), hash, sharing }
     }
 
     /// How its objects are named.
@@ -82,11 +91,11 @@ impl Cache {
             let header = section.header();
             let name = header.name().to_string().to_ascii_lowercase();
             let known = SETTINGS.iter().find(|(section, _)| *section == name);
-            let is_known = |value: String| {
+            let is_known = |value: &str| {
                 known.is_some_and(|(_, names)| names.contains(&&*value.to_ascii_lowercase()))
             };
             header.subsection_name().is_none()
-                && section.value_names().all(|value| is_known(value.to_string()))
+                && section.value_names().all(|value| is_known(&value))
         };
         if !settings.sections().all(|section| is_plain(&section)) {
             return None;
@@ -94,9 +103,10 @@ impl Cache {
         let options = gix::open::Options::isolated()
             .open_path_as_is(true)
             .with(gix::sec::Trust::Full)
+            .config_overrides([ALLOCATIONS])
             .lossy_config(true);
         let gix = options.open(self.path.clone()).ok()?.to_thread_local();
-        (gix.object_hash() == self.hash).then_some(Open { gix })
+        (gix.object_hash() == self.hash).then_some(Open { gix, sharing: self.sharing })
     }
 
     /// Opens it, or what `init` makes at a path of its own.
@@ -190,12 +200,27 @@ impl Open {
                         let text = format!("cannot write an object of the ledger: {error}");
                         Failure::new(FailureKind::Io, text)
                     })?;
+                    self.share(*id);
                 }
                 Err(Trouble::Foreign(why)) => return Err(Trouble::Broken(why)),
                 Err(trouble) => return Err(trouble),
             }
         }
         Ok(())
+    }
+
+    /// Lets others use what was written of an object, as git does and gix does not.
+    fn share(&self, id: ObjectId) {
+        let hex = id.to_string();
+        let (dir, name) = hex.split_at(2);
+        let dir = self.gix.objects.store_ref().path().join(dir);
+        for (path, is_dir) in [(dir.clone(), true), (dir.join(name), false)] {
+            let Ok(meta) = path.metadata() else { continue };
+            if let Some(mode) = self.sharing.mode(meta.mode(), is_dir) {
+                // One that belongs to another user has been shared by that one.
+                std::fs::set_permissions(&path, Permissions::from_mode(mode)).ok();
+            }
+        }
     }
 }
 

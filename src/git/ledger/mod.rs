@@ -1,11 +1,11 @@
 //! The ledger on a git server: objects are written and boards read in process, `git push` moves
 //! the ref and `git fetch` looks at it.
 //!
-//! All of it happens in a repository of its own ([`cache`]): a fetch into the user's would make
+//! All of it happens in a repository of its own (`cache`): a fetch into the user's would make
 //! that shallow and show up in `git log --all`, and the user's settings are about other pushes. The
 //! user's repository is only asked, for settings and for the name of the author.
 //!
-//! Whoever may push to the server writes what is read here: [`content`] says what is believed.
+//! Whoever may push to the server writes what is read here: `content` says what is believed.
 
 mod bundle;
 mod cache;
@@ -65,7 +65,7 @@ impl Home {
     /// The one at `place`, as `repo` gets there. Asks nobody.
     ///
     /// # Errors
-    /// [`FailureKind::Usage`] for a ref that git could not have.
+    /// [`FailureKind::Usage`] for a ref that git could not have, and what [`Repo::sharing`] says.
     pub fn new(repo: &Repo, place: &Place) -> Result<Self, Failure> {
         let Place { remote, reference, cache, patience, is_attended } = place;
         let is_valid = gix::validate::reference::name(reference.as_str().into()).is_ok();
@@ -75,7 +75,7 @@ impl Home {
         }
         Ok(Self {
             repo: repo.clone(),
-            cache: Cache::new(cache, repo.hash_kind()),
+            cache: Cache::new(cache, repo.hash_kind(), repo.sharing()?),
             server: Server::new(repo, remote, reference, cache, *patience, *is_attended),
             idents: OnceCell::new(),
         })
@@ -273,13 +273,13 @@ impl Remote for Home {
                 Err(failure) => Swapped::Unknown(failure.to_string()),
             }
         };
-        match push() {
-            // It may not be for the server that git could not do it.
-            Swapped::Unknown(_) if self.server.is_broken() && self.cache.discard().is_ok() => {
-                push()
-            }
-            swapped => swapped,
+        let swapped = push();
+        let is_unknown = matches!(swapped, Swapped::Unknown(_));
+        // It may not be for the server that git could not do it.
+        if is_unknown && self.server.is_broken() && self.cache.discard().is_ok() {
+            return push();
         }
+        swapped
     }
 }
 

@@ -113,7 +113,7 @@ pub(super) fn create<T>(
         let path = dir.join(format!(".tmp.ledger.{}", unused_name()));
         tries += 1;
         match make(&path) {
-            Ok(made) => return Ok((path, made)),
+            Ok(it) => return Ok((path, it)),
             // One in another container may have our number, or a killed one had it.
             Err(error) if error.kind() == ErrorKind::AlreadyExists && tries < MAX_NAMES => {}
             Err(error) => {

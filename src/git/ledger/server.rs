@@ -181,7 +181,7 @@ impl Server {
         // A killed command may have had our number.
         std::fs::remove_file(self.cache.join(&to)).ok();
         let said = self.try_fetch(&format!("{source}:{to}"), depth)?;
-        if let Some(tip) = self.fetched(&said, &to) {
+        if let Some(tip) = fetched(&said, &to) {
             return Ok(Some(tip));
         }
         // Its words may be those of any version and language: they only tell that it is worth while
@@ -196,7 +196,7 @@ impl Server {
         if !said.status.success() {
             return Err(self.failed("fetch", &said));
         }
-        Ok(self.fetched(&said, &to))
+        Ok(fetched(&said, &to))
     }
 
     fn try_fetch(&self, refspec: &str, depth: Depth) -> Result<Said, Failure> {
@@ -215,17 +215,7 @@ impl Server {
             }
         }
         git.args(["--", HOME, refspec]);
-        self.run(&mut git)?.ok_or_else(|| self.too_late())
-    }
-
-    /// The tip that a fetch to the ref `to` has brought: `<flag> <old> <new> <ref>`.
-    fn fetched(&self, said: &Said, to: &str) -> Option<ObjectId> {
-        let line = said.stdout.lines().find_map(|line| {
-            let (_, rest) = line.split_at_checked(2)?;
-            rest.strip_suffix(to.as_bytes())?.strip_suffix(b" ")
-        })?;
-        let new = line.split(|byte| *byte == b' ').next_back()?;
-        ObjectId::from_hex(new).ok().filter(|_| said.status.success())
+        self.run(&mut git)?.ok_or_else(too_late)
     }
 
     /// Moves the ref from `expected` to `new`.
@@ -243,7 +233,7 @@ impl Server {
         git.arg(format!("--force-with-lease={reference}:{expected}"));
         git.args(["--", HOME, &format!("{new}:{reference}")]);
         let Some(said) = self.run(&mut git)? else {
-            return Ok(Swapped::Unknown(self.too_late().to_string()));
+            return Ok(Swapped::Unknown(too_late().to_string()));
         };
         Ok(match pushed(&said.stdout, reference) {
             Some((b'!', words)) => Swapped::Refused(self.words(&words)),
@@ -266,11 +256,6 @@ impl Server {
         said.is_ok_and(|said| said.is_some_and(|said| !said.status.success()))
     }
 
-    fn too_late(&self) -> Failure {
-        let text = "the server of the ledger has not answered in time";
-        Failure::new(FailureKind::Busy, text)
-    }
-
     /// Why a child has failed, in its own words.
     fn failed(&self, what: &str, said: &Said) -> Failure {
         let words = child::complained(&said.stderr).unwrap_or_else(|| said.status.to_string());
@@ -284,6 +269,20 @@ impl Server {
         let told = told.as_deref().unwrap_or(words);
         told.chars().take(MAX_WORDS).map(|c| if is_unsafe(c) { '?' } else { c }).collect()
     }
+}
+
+fn too_late() -> Failure {
+    Failure::new(FailureKind::Busy, "the server of the ledger has not answered in time")
+}
+
+/// The tip that a fetch to the ref `to` has brought: `<flag> <old> <new> <ref>`.
+fn fetched(said: &Said, to: &str) -> Option<ObjectId> {
+    let line = said.stdout.lines().find_map(|line| {
+        let (_, rest) = line.split_at_checked(2)?;
+        rest.strip_suffix(to.as_bytes())?.strip_suffix(b" ")
+    })?;
+    let new = line.split(|byte| *byte == b' ').next_back()?;
+    ObjectId::from_hex(new).ok().filter(|_| said.status.success())
 }
 
 /// What a push says of the ref: `<flag> <from>:<to> <words>`, with tabs.

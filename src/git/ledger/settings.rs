@@ -107,14 +107,10 @@ fn address(repo: &Repo, remote: &str) -> Result<String, Failure> {
         let text = format!("'{remote}' is no remote of this repository");
         return Err(Failure::new(FailureKind::Usage, text));
     };
-    match &addresses[..] {
-        [address] => Ok(address.clone()),
-        _ => {
-            let count = addresses.len();
-            let text = format!(
-                "'{remote}' has {count} addresses that are pushed to, and a ledger has one"
-            );
-            Err(Failure::new(FailureKind::Usage, text))
-        }
+    if let [address] = &addresses[..] {
+        return Ok(address.clone());
     }
+    let count = addresses.len();
+    let text = format!("'{remote}' has {count} addresses that are pushed to, and a ledger has one");
+    Err(Failure::new(FailureKind::Usage, text))
 }

@@ -68,25 +68,10 @@ impl Parts {
         ]
     }
 
-    fn commit_with(
-        &self,
-        sandbox: &Sandbox,
-        tree: &str,
-        parents: &[&str],
-        message: &str,
-    ) -> String {
-        let mut text = format!("tree {tree}\n");
-        for parent in parents {
-            text += &format!("parent {parent}\n");
-        }
-        text += "author a <b> 1 +0000\ncommitter a <b> 1 +0000\n\n";
-        object(sandbox, "commit", (text + message).as_bytes())
-    }
-
     /// A commit whose tree is this, and all else as it has to be.
     fn commit(&self, sandbox: &Sandbox, entries: &[(&str, &str, &str)]) -> String {
         let tree = tree(sandbox, entries);
-        self.commit_with(sandbox, &tree, &[&self.parent], &self.message)
+        commit_with(sandbox, &tree, &[&self.parent], &self.message)
     }
 
     /// The same with something else in the place of one entry.
@@ -96,133 +81,118 @@ impl Parts {
     }
 }
 
-#[test]
-fn what_is_none_of_a_ledger_is_unreadable() {
-    let sandbox = Sandbox::in_memory();
-    clones(&sandbox, "../server.git");
-    let one = home(&sandbox, "one", "origin");
-    let first = begin(&one);
-    let second = Change::vouch(&one, &first, "m1").lands(&one);
-    let parts = Parts::of(&sandbox, &second);
-    let s = &sandbox;
+fn commit_with(sandbox: &Sandbox, tree: &str, parents: &[&str], message: &str) -> String {
+    let mut text = format!("tree {tree}\n");
+    for parent in parents {
+        text.extend(["parent ", parent, "\n"]);
+    }
+    text += "author a <b> 1 +0000\ncommitter a <b> 1 +0000\n\n";
+    object(sandbox, "commit", (text + message).as_bytes())
+}
+
+/// What is wrong in the commit itself.
+fn odd_commits(s: &Sandbox, parts: &Parts, commit: &str) -> Vec<(&'static str, String)> {
+    let whole = tree(s, &parts.entries());
+    let text = object(s, "blob", b"text");
+    let tag = format!("object {commit}\ntype commit\ntag x\ntagger a <b> 1 +0000\n\nx\n");
+    let parent = parts.parent.as_str();
+    let says = |message: &str| commit_with(s, &whole, &[parent], message);
+    let holds = |tree: &[u8]| commit_with(s, &object(s, "tree", tree), &[parent], &parts.message);
+    vec![
+        ("a tag", object(s, "tag", tag.as_bytes())),
+        ("a merge", commit_with(s, &whole, &[parent, commit], &parts.message)),
+        ("no UTF-8", holds(&[b"100644 \xff\0".as_slice(), &raw(&text)].concat())),
+        (TORN, holds(b"100644 board.json\0abc")),
+        ("no event", says("subject\n")),
+        ("no message", says("")),
+        ("another event", says("subject\n\n{\"v\":1}\n")),
+        ("a long message", says(&"x".repeat(5 << 20))),
+        ("a blob", text),
+        ("a tree", whole),
+    ]
+}
+
+/// What the server itself cannot read, and so does not send.
+const TORN: &str = "a torn tree";
+
+/// What is wrong in its tree.
+fn odd_trees(s: &Sandbox, parts: &Parts) -> Vec<(&'static str, String)> {
     let blob = |content: &[u8]| object(s, "blob", content);
     let members =
         |entries: &[(&str, &str, &str)]| parts.but(s, ("40000", "members", &tree(s, entries)));
     let [board, graph, all] = parts.entries();
-    let whole = tree(s, &parts.entries());
-    let (link, huge, text, deep) = (
-        blob(b"/etc/passwd"),
-        blob(&vec![b' '; 9 << 20]),
-        blob(b"no JSON \x1b[31m"),
-        blob(&[b'['; 100_000]),
-    );
-    let many: Vec<String> = (0..200_000).map(|n| format!("m{n:06}.json")).collect();
-    let many: Vec<_> =
-        many.iter().map(|it| ("100644", it.as_str(), parts.member.as_str())).collect();
-    let some = &many[..1025];
-    let empty = object(s, "tree", b"");
-    let member = ("100644", "m1.json", parts.member.as_str());
+    let (text, huge) = (blob(b"no JSON \x1b[31m"), blob(&vec![b' '; 9 << 20]));
+    let (link, deep) = (blob(b"/etc/passwd"), blob(&vec![b'['; 100_000]));
+    let member = parts.member.as_str();
+    let names: Vec<String> = (0..200_000).map(|n| format!("m{n:06}.json")).collect();
+    let many: Vec<_> = names.iter().map(|it| ("100644", it.as_str(), member)).collect();
     let mut cases = vec![
-        ("a blob", text.clone()),
-        ("a tree", whole.clone()),
-        (
-            "a tag",
-            object(
-                s,
-                "tag",
-                format!(
-                    "object {}\ntype commit\ntag x\ntagger a <b> 1 +0000\n\nx\n",
-                    second.id.as_str()
-                )
-                .as_bytes(),
-            ),
-        ),
-        (
-            "a merge",
-            parts.commit_with(s, &whole, &[&parts.parent, second.id.as_str()], &parts.message),
-        ),
         ("no tree", parts.commit(s, &[])),
         ("no board", parts.commit(s, &[graph, all])),
         ("no graph", parts.commit(s, &[board, all])),
         ("more files", parts.commit(s, &[board, graph, all, ("100644", "more", &text)])),
         ("two boards", parts.commit(s, &[board, board, graph, all])),
-        (
-            "no UTF-8",
-            parts.commit_with(
-                s,
-                &object(s, "tree", &[b"100644 \xff\0".as_slice(), &raw(&text)].concat()),
-                &[&parts.parent],
-                &parts.message,
-            ),
-        ),
-        (
-            "a torn tree",
-            parts.commit_with(
-                s,
-                &object(s, "tree", b"100644 board.json\0abc"),
-                &[&parts.parent],
-                &parts.message,
-            ),
-        ),
-        ("no event", parts.commit_with(s, &whole, &[&parts.parent], "subject\n")),
-        ("no message", parts.commit_with(s, &whole, &[&parts.parent], "")),
-        ("another event", parts.commit_with(s, &whole, &[&parts.parent], "subject\n\n{\"v\":1}\n")),
-        ("a long message", parts.commit_with(s, &whole, &[&parts.parent], &"x".repeat(5 << 20))),
-        ("members in a file", parts.but(s, ("100644", "members", &parts.member))),
-        (
-            "no members",
-            parts.but(s, ("40000", "members", &tree(s, &[("100644", "m1.txt", &parts.member)]))),
-        ),
-        ("a strange member", members(&[("100644", "a b.json", &parts.member)])),
-        ("a directory", members(&[("40000", "m1.json", &empty)])),
+        ("members in a file", parts.but(s, ("100644", "members", member))),
+        ("no member", members(&[("100644", "m1.txt", member)])),
+        ("a strange member", members(&[("100644", "a b.json", member)])),
+        ("a directory", members(&[("40000", "m1.json", &object(s, "tree", b""))])),
         ("a linked member", members(&[("120000", "m1.json", &link)])),
         ("a long member", members(&[("100644", "m1.json", &huge)])),
-        ("a nested tree", members(&[member, ("40000", "more", &parts.members)])),
-        ("too many members", members(some)),
+        ("a nested tree", members(&[many[0], ("40000", "more", &parts.members)])),
+        ("too many members", members(&many[..1025])),
         ("200,000 members", members(&many)),
     ];
     for name in ["board.json", "graph.json"] {
         for (what, mode, id) in [
-            ("a link", "120000", &link),
+            ("a link", "120000", link.as_str()),
             ("a program", "100755", &parts.board),
             ("a directory", "40000", &parts.members),
             ("a submodule", "160000", &parts.parent),
             ("a huge file", "100644", &huge),
             ("no JSON", "100644", &text),
             ("deep JSON", "100644", &deep),
-            ("other JSON", "100644", &parts.member),
+            ("other JSON", "100644", member),
         ] {
             cases.push((what, parts.but(s, (mode, name, id))));
         }
     }
-    let two = home(&sandbox, "two", "origin");
+    cases
+}
+
+#[test]
+fn what_is_none_of_a_ledger_is_unreadable() {
+    let sandbox = Sandbox::in_memory();
+    clones(&sandbox, "../server.git");
+    let (one, two) = (home(&sandbox, "one", "origin"), home(&sandbox, "two", "origin"));
+    let first = begin(&one);
+    let second = Change::vouch(&one, &first, "m1").lands(&one);
+    let parts = Parts::of(&sandbox, &second);
+    let mut cases = odd_commits(&sandbox, &parts, second.id.as_str());
+    cases.extend(odd_trees(&sandbox, &parts));
+    let serves = |id: &str| sandbox.write(format!("server.git/{REFERENCE}"), format!("{id}\n"));
     for (what, id) in cases {
-        s.git("server.git", ["update-ref", "--no-deref", REFERENCE, &id]);
-        for (home, known) in [(&one, Some(&second.id)), (&one, None), (&two, None)] {
+        serves(&id);
+        for (home, known) in [(&one, Some(&second.id)), (&two, None)] {
             let failure = home.fetch(known).expect_err(what);
-            // What the server cannot read it does not send.
-            let is_sent = what != "a torn tree";
-            assert_eq!(failure.kind == FailureKind::Unreadable, is_sent, "{what}: {failure}");
+            let is_unreadable = failure.kind == FailureKind::Unreadable;
+            assert_eq!(is_unreadable, what != TORN, "{what}: {failure}");
             let words = failure.to_string();
             assert!(words.len() < 400 && !words.contains(char::is_control), "{what}: {words}");
         }
-        // Above one that is bad there may be a good one.
-        let kind = s.git_says("server.git", ["cat-file", "-t", &id]);
-        if kind == "commit" && what != "a torn tree" {
-            let above = parts.commit_with(s, &whole, &[&id], &parts.message);
-            s.git("server.git", ["update-ref", REFERENCE, &above]);
-            let failure = one.fetch(Some(&second.id));
-            // Not on the way to what is known, it is only passed by.
-            let is_told = failure.as_ref().is_err_and(|it| it.kind == FailureKind::Unreadable);
-            assert!(is_told || failure.unwrap() == Fetched::Foreign, "{what}");
-            one.fetch(Some(&first.id)).expect_err(what);
-        }
+    }
+    // Nor is it read on the way to a good one. Whatever is not on the way is only passed by.
+    let whole = tree(&sandbox, &parts.entries());
+    for bad in [parts.commit(&sandbox, &[]), commit_with(&sandbox, &whole, &[&parts.parent], "")] {
+        let above = commit_with(&sandbox, &whole, &[&bad], &parts.message);
+        serves(&above);
+        assert_eq!(fetched(&one, Some(&second.id)), Fetched::Foreign);
+        let failure = one.fetch(Some(&first.id)).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Unreadable, "{failure}");
     }
     // What is as it has to be is read; so the parts are right.
-    let good = parts.commit(s, &parts.entries());
-    s.git("server.git", ["update-ref", REFERENCE, &good]);
+    serves(&parts.commit(&sandbox, &parts.entries()));
     assert!(matches!(fetched(&one, Some(&first.id)), Fetched::Ahead(way) if way.len() == 1));
-    rewind(s, &second.id);
+    rewind(&sandbox, &second.id);
     assert_eq!(fetched(&one, Some(&second.id)), Fetched::Same);
 }
 
@@ -247,7 +217,7 @@ fn a_later_version_is_told_from_nonsense() {
     assert_eq!(way[0].shared.board.rules, 2);
     let tree = tree(&sandbox, &entries);
     let event = "subject\n\n{\"v\":1,\"event\":\"dance\"}\n";
-    let newer = parts.commit_with(&sandbox, &tree, &[&parts.parent], event);
+    let newer = commit_with(&sandbox, &tree, &[&parts.parent], event);
     sandbox.git("server.git", ["update-ref", REFERENCE, &newer]);
     let failure = one.fetch(None).unwrap_err();
     assert!(failure.to_string().contains("a later version"), "{failure}");

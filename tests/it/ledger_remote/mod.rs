@@ -167,7 +167,9 @@ impl Drop for Daemon {
 /// Serves what is in the sandbox on loopback.
 fn daemon(sandbox: &Sandbox) -> Daemon {
     // The port may be taken between the two.
-    for _ in 0..20 {
+    let begun = Instant::now();
+    loop {
+        assert!(begun.elapsed() < PATIENCE, "git daemon does not start");
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         drop(listener);
@@ -180,7 +182,6 @@ fn daemon(sandbox: &Sandbox) -> Daemon {
             .arg(format!("--base-path={}", sandbox.path().display()));
         command.stderr(std::process::Stdio::null());
         let mut daemon = Daemon { child: command.spawn().unwrap(), port };
-        let begun = Instant::now();
         while begun.elapsed() < PATIENCE && daemon.child.try_wait().unwrap().is_none() {
             if TcpStream::connect(("127.0.0.1", port)).is_ok() {
                 return daemon;
@@ -188,7 +189,6 @@ fn daemon(sandbox: &Sandbox) -> Daemon {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
-    panic!("git daemon does not start");
 }
 
 /// A server and clones `one` and `two` of it, whose `origin` it is.

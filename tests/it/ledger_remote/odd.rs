@@ -1,6 +1,7 @@
 //! Settings, repositories and servers as people have them. None of it changes what a push or a
 //! fetch comes to, and none of it is changed.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -38,6 +39,23 @@ fn round(sandbox: &Sandbox, dir: &str, remote: &str, server: &str, also: &[&str]
     assert_eq!(sandbox.git_says(server, ["rev-parse", REFERENCE]), third.id.as_str());
     let after: Vec<_> = watched.iter().map(|it| content(&sandbox.join(it))).collect();
     assert!(before == after, "'{dir}' was changed");
+}
+
+/// What the members of a group share they can all change.
+#[test]
+fn a_shared_repository_has_a_shared_cache() {
+    let sandbox = repo();
+    sandbox.git("repo", ["config", "core.sharedRepository", "group"]);
+    let here = home(&sandbox, "repo", "origin");
+    let first = begin(&here);
+    Change::vouch(&here, &first, "m1").lands(&here);
+    fetched(&here, Some(&first.id));
+    let cache = place(&sandbox, "repo", "origin").cache;
+    for name in content(&cache).into_keys().filter(|name| name.starts_with("objects")) {
+        let meta = cache.join(&name).metadata().unwrap();
+        let needed = if meta.is_dir() { 0o2770 } else { 0o440 };
+        assert_eq!(meta.mode() & needed, needed, "{}: {:o}", name.display(), meta.mode());
+    }
 }
 
 /// `repo` with a remote `origin` at `server.git`, which has its branch.
@@ -81,7 +99,7 @@ fn settings_of_other_pushes_and_fetches_do_not_matter() {
             ("remote.origin.proxy", "http://127.0.0.1:9"),
             ("http.sslVerify", ""),
         ],
-        &[("core.hooksPath", "HOOKS")],
+        &[("core.hooksPath", "HOOKS"), ("core.sharedRepository", "group")],
     ] {
         for is_global in [false, true] {
             let sandbox = repo();
