@@ -10,7 +10,7 @@
 //! | [`error`] | how a command ends other than well, and the one table of exit codes |
 //! | [`store`] | boards as files that change only by atomic steps; the lock protocol |
 //! | [`ledger`] | boards that several machines share, on any git server |
-//! | [`git`] | the repository: discovery, configuration, snapshots, notes; the only user of gix |
+//! | [`git`] | the repository: discovery, configuration, snapshots, notes, the server of a ledger; the only user of gix |
 //! | [`place`] | which store a repository's agents share |
 //! | [`host`] | the machine: who asks, whether a process lives, clock, signals; the only platform code |
 //! | [`ui`] | what people, agents and programs read; the only writer, which knows no command |

@@ -15,7 +15,7 @@
 //! ([`Env`](struct@Env)), and children get exactly those. Nothing but `hooks` and `notes setup`
 //! writes git configuration, and nothing but [`notes`] and [`salvage`] objects and references. What
 //! is written is synced before it is said (`durable`); what a power cut left all the same is mended
-//! (`broken`).
+//! (`broken`). [`ledger`] writes to a repository of its own, which can be thrown away.
 
 mod broken;
 mod checkout;

@@ -90,6 +90,7 @@ fn end(child: &mut Child, is_apart: bool) -> std::io::Result<()> {
     }
     // The group has its number as long as one of it lives.
     send(Signal::KILL);
+    child.kill()?;
     child.wait()?;
     Ok(())
 }

@@ -106,7 +106,7 @@ fn odd_commits(s: &Sandbox, parts: &Parts, commit: &str) -> Vec<(&'static str, S
         ("no event", says("subject\n")),
         ("no message", says("")),
         ("another event", says("subject\n\n{\"v\":1}\n")),
-        ("a long message", says(&"x".repeat(5 << 20))),
+        ("a long message", says(&format!("{}{}", parts.message, " ".repeat(5 << 20)))),
         ("a blob", text),
         ("a tree", whole),
     ]
@@ -121,7 +121,12 @@ fn odd_trees(s: &Sandbox, parts: &Parts) -> Vec<(&'static str, String)> {
     let members =
         |entries: &[(&str, &str, &str)]| parts.but(s, ("40000", "members", &tree(s, entries)));
     let [board, graph, all] = parts.entries();
-    let (text, huge) = (blob(b"no JSON \x1b[31m"), blob(&vec![b' '; 9 << 20]));
+    // All is right but the length.
+    let long = |id: &str, more: usize| {
+        let content = s.git("server.git", ["cat-file", "blob", id]).stdout;
+        blob(&[content, vec![b' '; more]].concat())
+    };
+    let text = blob(b"no JSON \x1b[31m");
     let (link, deep) = (blob(b"/etc/passwd"), blob(&vec![b'['; 100_000]));
     let member = parts.member.as_str();
     let names: Vec<String> = (0..200_000).map(|n| format!("m{n:06}.json")).collect();
@@ -137,12 +142,13 @@ fn odd_trees(s: &Sandbox, parts: &Parts) -> Vec<(&'static str, String)> {
         ("a strange member", members(&[("100644", "a b.json", member)])),
         ("a directory", members(&[("40000", "m1.json", &object(s, "tree", b""))])),
         ("a linked member", members(&[("120000", "m1.json", &link)])),
-        ("a long member", members(&[("100644", "m1.json", &huge)])),
+        ("a long member", members(&[("100644", "m1.json", &long(member, 70_000))])),
         ("a nested tree", members(&[many[0], ("40000", "more", &parts.members)])),
         ("too many members", members(&many[..1025])),
         ("200,000 members", members(&many)),
     ];
-    for name in ["board.json", "graph.json"] {
+    for (_, name, whole) in [board, graph] {
+        let huge = long(whole, 5 << 20);
         for (what, mode, id) in [
             ("a link", "120000", link.as_str()),
             ("a program", "100755", &parts.board),
