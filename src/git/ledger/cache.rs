@@ -4,17 +4,21 @@
 //! The store lies in a worktree, so that a clone could bring a repository with settings that run
 //! programs: one that has any that git itself did not write here is not used.
 
-use std::fs::Permissions;
+use std::fs::{File, Permissions};
+use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use gix::ObjectId;
 use gix::config::Source;
 use gix::objs::{Kind, Write as _};
+use rustix::fs::FlockOperation;
 
 use super::content::{Made, Objects, Trouble};
 use super::quiet;
 use crate::error::{Failure, FailureKind};
+use crate::git::child::Limit;
 use crate::git::config;
 use crate::record::sharing::Sharing;
 
@@ -44,6 +48,17 @@ const SETTINGS: &[(&str, &[&str])] = &[
 /// What a pack may make gix allocate at once: an object of a few bytes can be a difference to one
 /// of any length.
 const ALLOCATIONS: &str = "gitoxide.objects.allocLimit=67108864";
+
+/// So many loose objects in one of 256 directories are too many, and so many files of packs.
+const CROWDED_LOOSE: usize = 100;
+const CROWDED_PACKS: usize = 150;
+
+/// So long a command waits for another one, and so often it looks.
+const LOCK_LIMIT: Duration = Duration::from_secs(5);
+const MOMENT: Duration = Duration::from_millis(5);
+
+/// So often it is made that other commands here throw away.
+const MAX_TRIES: u32 = 10;
 
 /// What leads to another repository.
 const ELSEWHERE: [&str; 3] = ["commondir", "config.worktree", "objects/info/alternates"];
@@ -114,33 +129,70 @@ impl Cache {
         &self,
         init: impl Fn(&Path) -> Result<(), Failure>,
     ) -> Result<Open, Failure> {
-        if let Some(open) = self.open() {
-            return Ok(open);
-        }
-        self.discard()?;
-        let (new, ()) = quiet::create(self.parent(), |path| std::fs::create_dir(path))?;
-        let made = init(&new).and_then(|()| {
-            let place =
-                |error| Failure::writing(error, format!("cannot create '{}'", self.path.display()));
-            match std::fs::rename(&new, &self.path) {
-                Ok(()) => Ok(()),
-                // Another command was faster.
-                Err(_) if self.open().is_some() => Ok(()),
-                Err(error) => Err(place(error)),
+        for _ in 0..MAX_TRIES {
+            if let Some(open) = self.open() {
+                return Ok(open);
             }
-        });
-        if made.is_err() || new.exists() {
-            std::fs::remove_dir_all(&new).ok();
+            self.discard()?;
+            let (new, ()) = quiet::create(self.parent(), |path| std::fs::create_dir(path))?;
+            let made = init(&new);
+            let placed = made.is_ok().then(|| std::fs::rename(&new, &self.path));
+            if let None | Some(Err(_)) = placed {
+                std::fs::remove_dir_all(&new).ok();
+            }
+            made?;
+            match placed {
+                // Another command was faster.
+                Some(Err(error))
+                    if !matches!(
+                        error.kind(),
+                        ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists
+                    ) =>
+                {
+                    let doing = format!("cannot create '{}'", self.path.display());
+                    return Err(Failure::writing(error, doing));
+                }
+                _ => {}
+            }
         }
-        made?;
-        self.open().ok_or_else(|| {
-            let text = format!("'{}' cannot be opened", self.path.display());
-            Failure::new(FailureKind::Git, text)
-        })
+        let text = format!("'{}' cannot be opened", self.path.display());
+        Err(Failure::new(FailureKind::Git, text))
     }
 
-    fn parent(&self) -> &Path {
+    /// Where it is made.
+    pub(super) fn parent(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new("/"))
+    }
+
+    /// What tells this repository from another one at the same place.
+    pub(super) fn identity(&self) -> Option<(u64, u64)> {
+        self.path.symlink_metadata().ok().map(|meta| (meta.dev(), meta.ino()))
+    }
+
+    /// Waits a while for other commands here, of which one changes how much of the chain git takes
+    /// for all of it, or several do not. They disturb each other else, which is noticed; hence what
+    /// cannot be locked is not.
+    pub(super) fn lock(&self, is_changing: bool) -> Option<File> {
+        let file = File::options().create(true).append(true).open(self.path.join("lock")).ok()?;
+        let how = if is_changing {
+            FlockOperation::NonBlockingLockExclusive
+        } else {
+            FlockOperation::NonBlockingLockShared
+        };
+        let limit = Limit::within(LOCK_LIMIT);
+        while rustix::fs::flock(&file, how).is_err() && !limit.is_over() {
+            std::thread::sleep(MOMENT);
+        }
+        Some(file)
+    }
+
+    /// Whether so much is in it that a new one is better; git asks for the same to collect garbage,
+    /// which is not done here.
+    pub(super) fn is_crowded(&self) -> bool {
+        let count = |dir: &str| {
+            std::fs::read_dir(self.path.join("objects").join(dir)).map_or(0, Iterator::count)
+        };
+        count("17") > CROWDED_LOOSE || count("pack") > CROWDED_PACKS
     }
 
     /// Throws it away. Who is using it fails and does what it did once more.
@@ -155,7 +207,7 @@ impl Cache {
         let moved = std::fs::rename(&self.path, aside.join("old"));
         let removed = std::fs::remove_dir_all(&aside);
         match moved {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(cannot(error)),
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(cannot(error)),
             _ => removed.map_err(cannot),
         }
     }

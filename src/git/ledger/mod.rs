@@ -24,7 +24,7 @@ use gix::ObjectId;
 
 use self::cache::{Cache, Open};
 use self::content::{Idents, Trouble};
-use self::server::{Depth, Server};
+use self::server::{Depth, Server, State};
 use super::child;
 use super::repo::Repo;
 use crate::error::{Failure, FailureKind};
@@ -34,6 +34,9 @@ use crate::rules::shared::Shared;
 
 /// The ref of a ledger where nothing else is set.
 pub const REFERENCE: &str = "refs/conductor/ledger";
+
+/// So often a fetch is tried that other commands here stand in the way of.
+const MAX_TRIES: u32 = 10;
 
 /// Who is named where git does not know whom to name.
 const NOBODY: &[u8] = b"git-conductor <git-conductor@localhost>";
@@ -95,19 +98,38 @@ impl Home {
 
     /// Fetches, and keeps what was fetched as a tip.
     fn get(&self, source: Option<&str>, depth: Depth) -> Result<Option<ObjectId>, Trouble> {
-        let name = quiet::unused_name();
-        let tip = match self.server.fetch(source, depth, &name) {
-            Ok(tip) => tip,
-            Err(failure) if failure.kind == FailureKind::Git && self.server.is_broken() => {
-                return Err(Trouble::Broken(failure.to_string()));
+        let mut tries = 0;
+        loop {
+            self.open()?;
+            let (name, before) = (quiet::unused_name(), self.cache.identity());
+            let lock = self.cache.lock(depth != Depth::New);
+            let fetched = self.server.fetch(source, depth, &name);
+            drop(lock);
+            let failure = match fetched {
+                Ok(None) => return Ok(None),
+                Ok(Some(tip)) => {
+                    // Without it a later fetch brings more than it need.
+                    self.cache.keep_tip(&name, tip).ok();
+                    return Ok(Some(tip));
+                }
+                Err(failure) => failure,
+            };
+            tries += 1;
+            let is_replaced = self.cache.identity() != before;
+            // Its words decide nothing but that.
+            let is_disturbed = is_replaced || failure.to_string().contains("shallow");
+            if !matches!(failure.kind, FailureKind::Git | FailureKind::Io) {
+                return Err(Trouble::Failed(failure));
             }
-            Err(failure) => return Err(Trouble::Failed(failure)),
-        };
-        if let Some(tip) = tip {
-            // Without it a later fetch brings more than it need.
-            self.cache.keep_tip(&name, tip).ok();
+            match self.server.state() {
+                // Another command was at work there, or has thrown it away.
+                State::Locked if tries < MAX_TRIES => {}
+                State::Fine if is_disturbed && tries < MAX_TRIES => {}
+                State::Broken if is_replaced && tries < MAX_TRIES => {}
+                State::Broken => return Err(Trouble::Broken(failure.to_string())),
+                State::Locked | State::Fine => return Err(Trouble::Failed(failure)),
+            }
         }
-        Ok(tip)
     }
 
     /// Acts, and once more with a new cache if this one is damaged.
@@ -123,6 +145,9 @@ impl Home {
 
     fn fetch_once(&self, known: Option<&CommitId>) -> Result<Fetched, Trouble> {
         let wanted = known.map(id);
+        if self.cache.is_crowded() {
+            self.cache.discard()?;
+        }
         let mut depths = vec![Depth::Latest(1)];
         if let Some(wanted) = wanted {
             if self.open()?.has(wanted) {
@@ -131,8 +156,6 @@ impl Home {
             depths.extend([Depth::Latest(chain::FIRST_DEPTH), Depth::Whole]);
         }
         for depth in depths {
-            // It must be there before a child looks for it.
-            self.open()?;
             let Some(tip) = self.get(None, depth)? else { return Ok(Fetched::Absent) };
             let open = self.open()?;
             let missing = || Trouble::Broken(format!("object {tip} is missing"));
@@ -276,7 +299,8 @@ impl Remote for Home {
         let swapped = push();
         let is_unknown = matches!(swapped, Swapped::Unknown(_));
         // It may not be for the server that git could not do it.
-        if is_unknown && self.server.is_broken() && self.cache.discard().is_ok() {
+        let is_broken = || self.server.state() == State::Broken;
+        if is_unknown && is_broken() && self.cache.discard().is_ok() {
             return push();
         }
         swapped

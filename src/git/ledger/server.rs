@@ -39,6 +39,10 @@ const LOCAL: &[&str] = &[
 /// The most characters of what a server says that are passed on.
 const MAX_WORDS: usize = 300;
 
+/// A lock that another child holds goes within so long, and is looked for so often.
+const GRACE: Duration = Duration::from_secs(1);
+const MOMENT: Duration = Duration::from_millis(10);
+
 /// How much of the chain is fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Depth {
@@ -48,6 +52,17 @@ pub(super) enum Depth {
     Latest(u32),
     /// All of it.
     Whole,
+}
+
+/// What the ledger's repository is found to be after a child has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// Nothing is wrong there.
+    Fine,
+    /// Another child was at work in it, and is not any more.
+    Locked,
+    /// It is damaged.
+    Broken,
 }
 
 /// A server and one ref of it, as one command of one user asks it.
@@ -164,8 +179,13 @@ impl Server {
         Ok(path)
     }
 
+    /// Where files are for a moment: the ledger's repository itself may be thrown away meanwhile.
+    fn beside(&self) -> &Path {
+        self.cache.parent().unwrap_or(&self.cache)
+    }
+
     fn run(&self, git: &mut Command) -> Result<Option<Said>, Failure> {
-        quiet::run(git, &self.cache, !self.is_attended, &Limit::within(self.patience))
+        quiet::run(git, self.beside(), !self.is_attended, &Limit::within(self.patience))
     }
 
     /// Fetches the ref, or whatever else `source` names there, to `name` below [`TIPS`]: its tip;
@@ -242,18 +262,28 @@ impl Server {
         })
     }
 
-    /// Whether something in the ledger's repository keeps git from working with it. One git child.
-    pub(super) fn is_broken(&self) -> bool {
-        // Left by a child that was killed; and if it was not, only work is lost.
-        if self.cache.join("shallow.lock").exists() {
-            return true;
+    /// What in the ledger's repository may have kept git from working with it. One git child.
+    pub(super) fn state(&self) -> State {
+        let lock = self.cache.join("shallow.lock");
+        let is_locked = lock.exists();
+        let grace = Limit::within(GRACE);
+        while lock.exists() {
+            if grace.is_over() {
+                // Left by a child that was killed; and if it was not, only work is lost.
+                return State::Broken;
+            }
+            std::thread::sleep(MOMENT);
+        }
+        if is_locked {
+            return State::Locked;
         }
         let mut git = self.bare_git();
         git.env("GIT_DIR", &self.cache);
         git.args(["rev-list", "--objects", "--all", "--quiet"]);
-        let said = quiet::run(&mut git, &self.cache, true, &Limit::within(self.patience));
+        let said = quiet::run(&mut git, self.beside(), true, &Limit::within(self.patience));
         // One who cannot tell has not found anything.
-        said.is_ok_and(|said| said.is_some_and(|said| !said.status.success()))
+        let is_broken = said.is_ok_and(|said| said.is_some_and(|said| !said.status.success()));
+        if is_broken { State::Broken } else { State::Fine }
     }
 
     /// Why a child has failed, in its own words.

@@ -151,6 +151,50 @@ fn damage_all(home: &super::Home, damage: &dyn Fn()) {
     damage();
 }
 
+/// Commands of one clone need not take turns.
+#[test]
+fn several_use_one_cache_at_once() {
+    let sandbox = Sandbox::in_memory();
+    let chain = chain(&sandbox, 3);
+    let cache = place(&sandbox, "one", "origin").cache;
+    std::thread::scope(|scope| {
+        for n in 0..4 {
+            let (sandbox, chain, cache) = (&sandbox, &chain, &cache);
+            scope.spawn(move || {
+                let one = home(sandbox, "one", "origin");
+                for round in 0..6 {
+                    if n == 0 && round % 2 == 1 {
+                        // As a whole, as it is thrown away.
+                        std::fs::rename(cache, sandbox.join(format!("away{round}"))).ok();
+                    }
+                    let tip = Fetched::First(Box::new(chain[2].clone()));
+                    assert_eq!(fetched(&one, None), tip);
+                    let ahead = Fetched::Ahead(chain[1..].to_vec());
+                    assert_eq!(fetched(&one, Some(&chain[0].id)), ahead);
+                }
+            });
+        }
+    });
+}
+
+/// Nothing collects garbage there.
+#[test]
+fn a_crowded_cache_is_thrown_away() {
+    let sandbox = Sandbox::in_memory();
+    let chain = chain(&sandbox, 2);
+    let one = home(&sandbox, "one", "origin");
+    let objects = place(&sandbox, "one", "origin").cache.join("objects");
+    std::fs::create_dir_all(objects.join("17")).unwrap();
+    for (count, is_kept) in [(90, true), (101, false)] {
+        for n in 0..count {
+            std::fs::write(objects.join(format!("17/{n:038}")), "").unwrap();
+        }
+        let ahead = Fetched::Ahead(chain[1..].to_vec());
+        assert_eq!(fetched(&one, Some(&chain[0].id)), ahead);
+        assert_eq!(objects.join(format!("17/{:038}", 0)).exists(), is_kept);
+    }
+}
+
 /// A clone can bring files in the place of the cache. Nothing of them runs.
 #[test]
 fn a_cache_with_settings_of_others_is_thrown_away() {

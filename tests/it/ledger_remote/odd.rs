@@ -1,12 +1,14 @@
 //! Settings, repositories and servers as people have them. None of it changes what a push or a
 //! fetch comes to, and none of it is changed.
 
+use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use git_conductor::error::FailureKind;
 use git_conductor::ledger::{Fetched, Remote, Swapped};
+use rustix::fs::{CWD, Mode, OFlags, fcntl_setfl, mkfifoat, open};
 
 use super::{
     Change, Home, REFERENCE, Sandbox, begin, content, daemon, event, fetched, home, join, place,
@@ -300,8 +302,11 @@ fn ssh(sandbox: &Sandbox, script: &str) {
 fn a_server_that_hangs_is_given_up() {
     let sandbox = repo();
     let first = begin(&home(&sandbox, "repo", "origin"));
-    // Whoever is left of it holds the lock.
-    ssh(&sandbox, "exec 9>\"$HOME/held\"; flock 9; sleep 600 & wait; sleep 600");
+    // Whoever is left of it holds the pipe.
+    let held = sandbox.join("home/held");
+    mkfifoat(CWD, &held, Mode::RWXU).unwrap();
+    let reader = open(&held, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()).unwrap();
+    ssh(&sandbox, "exec 9>\"$HOME/held\"; sleep 600 & wait; sleep 600");
     let mut place = place(&sandbox, "repo", "bob@example.invalid:server.git");
     place.patience = Duration::from_millis(300);
     let here = Home::new(&sandbox.repo("repo"), &place).unwrap();
@@ -314,8 +319,9 @@ fn a_server_that_hangs_is_given_up() {
         "{swapped:?}"
     );
     assert!(begun.elapsed() < Duration::from_secs(20));
-    let held = std::fs::File::open(sandbox.join("home/held")).unwrap();
-    rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    // Its end comes when nobody has the other end any more.
+    fcntl_setfl(&reader, OFlags::empty()).unwrap();
+    std::fs::File::from(reader).read_to_end(&mut Vec::new()).unwrap();
     // What it left behind stands in nobody's way.
     let here = home(&sandbox, "repo", "origin");
     assert_eq!(fetched(&here, Some(&first.id)), Fetched::Same);
