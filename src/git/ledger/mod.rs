@@ -115,7 +115,8 @@ impl Home {
                 Err(failure) => failure,
             };
             tries += 1;
-            let is_replaced = self.cache.identity() != before;
+            let now = self.cache.identity();
+            let is_replaced = now.is_none() || now != before;
             // Its words decide nothing but that.
             let is_disturbed = is_replaced || failure.to_string().contains("shallow");
             if !matches!(failure.kind, FailureKind::Git | FailureKind::Io) {
