@@ -103,21 +103,20 @@ fn settings_of_other_pushes_and_fetches_do_not_matter() {
         ],
         &[("core.hooksPath", "HOOKS"), ("core.sharedRepository", "group")],
     ] {
-        for is_global in [false, true] {
-            let sandbox = repo();
-            sandbox.git(".", ["init", "-q", "--object-format=sha1", "elsewhere"]);
-            for name in ["pre-push", "reference-transaction", "post-checkout"] {
-                let hook = sandbox.write(format!("hooks/{name}"), failing);
-                sandbox.command(".", "chmod").arg("+x").arg(hook).status().unwrap();
-            }
-            let scope = if is_global { "--global" } else { "--local" };
-            for (key, value) in settings {
-                let value = value.replace("HOOKS", sandbox.join("hooks").to_str().unwrap());
-                // As it is said, and as it can be said for a server.
+        let sandbox = repo();
+        sandbox.git(".", ["init", "-q", "--object-format=sha1", "elsewhere"]);
+        for name in ["pre-push", "reference-transaction", "post-checkout"] {
+            let hook = sandbox.write(format!("hooks/{name}"), failing);
+            sandbox.command(".", "chmod").arg("+x").arg(hook).status().unwrap();
+        }
+        for (key, value) in settings {
+            let value = value.replace("HOOKS", sandbox.join("hooks").to_str().unwrap());
+            // As it is said, and as it can be said for a server.
+            for scope in ["--local", "--global"] {
                 sandbox.git("repo", ["config", scope, key, &value]);
             }
-            round(&sandbox, "repo", "origin", "server.git", &["home"]);
         }
+        round(&sandbox, "repo", "origin", "server.git", &["home"]);
     }
 }
 
