@@ -4,6 +4,7 @@
 mod cache;
 mod hostile;
 mod odd;
+mod team;
 
 use std::collections::BTreeMap;
 use std::net::{TcpListener, TcpStream};
@@ -419,21 +420,22 @@ fn a_commit_is_for_people_too() {
     );
 }
 
-/// A name that cannot be told from one member to another is no file's name.
+/// A name that cannot be told from one member to another is no file's name; and what nobody could
+/// fetch is not pushed. The rules refuse both; this is what stands behind them.
 #[test]
 fn what_could_not_be_read_is_not_made() {
     let sandbox = Sandbox::in_memory();
     clones(&sandbox, "../server.git");
     let one = home(&sandbox, "one", "origin");
+    let event = share("m1");
+    let shared = apply(None, &event).unwrap();
     for id in ["", "a/b", "..", "a.b", "ä"] {
-        let event = share(id);
-        let shared = apply(None, &event).unwrap();
+        let mut shared = shared.clone();
+        let member = shared.members.remove("m1").unwrap();
+        shared.members.insert(id.to_owned(), member);
         assert!(one.prepare(None, &event, &shared).is_err(), "{id:?}");
     }
-    let mut event = share("m1");
-    if let Deed::Share { sprint, .. } = &mut event.deed {
-        sprint.goal = Some("x".repeat(5 << 20));
-    }
-    let shared = apply(None, &event).unwrap();
-    assert!(one.prepare(None, &event, &shared).is_err());
+    let mut large = shared;
+    large.board.goal = Some("x".repeat(5 << 20));
+    assert!(one.prepare(None, &event, &large).is_err());
 }
