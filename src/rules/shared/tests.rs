@@ -1,5 +1,5 @@
-//! What the walk over one machine's boards does not reach: members, rounds, the end of a sprint, and
-//! limits.
+//! What the walk over one machine's boards does not reach: members, rounds, the end of a sprint,
+//! and limits.
 
 use super::*;
 use crate::record::Token;
