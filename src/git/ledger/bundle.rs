@@ -19,7 +19,7 @@ pub(super) fn write(made: &Made, kept: &BTreeSet<ObjectId>) -> Vec<u8> {
     bytes
 }
 
-/// Reads what [`write`] has written.
+/// Reads what [`write()`] has written.
 pub(super) fn read(hash: gix::hash::Kind, mut bytes: &[u8]) -> Result<Made, Failure> {
     let wrong =
         || Failure::new(FailureKind::Unreadable, "the objects of a change cannot be understood");
