@@ -113,11 +113,11 @@ fn copies_go_unnoticed() {
 #[test]
 fn anothers_intent_is_removed() {
     let actors: [(Who, Script); 2] = [((LAPTOP, "ann"), CLAIM), ((LAPTOP, "cyd"), CLAIM)];
-    let explored = |scenario| kill_everywhere(&scenario, &plan(), effort(1));
-    must_hold(explored(together::<NONE>("another's", shared("build:"), &actors, 1)));
+    let explored = |scenario, bound| kill_everywhere(&scenario, &plan(), effort(bound));
+    must_hold(explored(together::<NONE>("another's", shared("build:"), &actors, 1), 0));
     let broken = together::<CONCLUDE_OWN>("another's", shared("build:"), &actors, 1);
     // The change that was forgotten landed: to its own clone it is a stranger's.
-    must_fail(explored(broken), "told Copied");
+    must_fail(explored(broken, 1), "told Copied");
 }
 
 #[test]
