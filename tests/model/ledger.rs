@@ -502,7 +502,7 @@ fn two_clones_at_one_phase() {
     let scenario = together::<NONE>("two clones", shared("build:,ship:build"), &actors, 0);
     report("two clones", must_hold(explore(&scenario, &plan, effort)));
     let scenario = together::<NONE>("two clones cut", shared("build:"), &actors, 1);
-    report("cut", must_hold(cut_off_everywhere(&scenario, &plan, effort.lighter(2))));
+    report("cut", must_hold(cut_off_everywhere(&scenario, &plan, effort.lighter(1))));
     let actors = [((LAPTOP, "ann"), GIVE_UP), ((DESKTOP, "bob"), CLAIM)];
     let scenario = together::<NONE>("given up", shared("build:"), &actors, 1);
     report("given up", must_hold(cut_off_everywhere(&scenario, &plan, effort.lighter(2))));
@@ -516,7 +516,7 @@ fn two_commands_of_one_clone() {
     for mutex in [Mutex::Working, Mutex::Absent, Mutex::Lying] {
         let plan = Plan { mutex, ..Plan::default() };
         let scenario = together::<NONE>("one clone", shared("build:"), &actors, 1);
-        report("one clone", must_hold(explore(&scenario, &plan, effort.lighter(1))));
+        report("one clone", must_hold(explore(&scenario, &plan, effort)));
         report("cut", must_hold(cut_off_everywhere(&scenario, &plan, effort.lighter(2))));
     }
 }
@@ -589,7 +589,7 @@ fn two_share_at_once() {
     let actors = [((LAPTOP, "ann"), share), ((DESKTOP, "bob"), share)];
     let plan = Plan { mutex: Mutex::Lying, ..Plan::default() };
     let scenario = together::<NONE>("share", start, &actors, 1);
-    report("share", must_hold(explore(&scenario, &plan, effort.lighter(1))));
+    report("share", must_hold(explore(&scenario, &plan, effort)));
     report("cut", must_hold(cut_off_everywhere(&scenario, &plan, effort.lighter(2))));
 }
 
