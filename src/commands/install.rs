@@ -126,7 +126,7 @@ pub struct Installed {
     pub pieces: Vec<Piece>,
     /// Files of such a name that are not ours and were left alone.
     pub left: Vec<PathBuf>,
-    /// What is not found yet.
+    /// What shells and `man` do not find yet.
     pub missing: Vec<Missing>,
 }
 

@@ -160,7 +160,7 @@ pub(in crate::commands) struct CompleteAnswer<'a> {
     completed_at: Option<Timestamp>,
     /// What became of the work.
     verdict: Verdict,
-    /// The path that was handed over; empty if there is none.
+    /// The path of the artifact; empty without one.
     artifact: &'a str,
     /// Its SHA-256.
     artifact_sha256: Option<&'a str>,

@@ -111,7 +111,7 @@ pub(in crate::commands) struct InstallAnswer<'a> {
     files: &'a [Piece],
     /// Files of such a name that are not ours and were left alone.
     left: Vec<String>,
-    /// What is not found yet.
+    /// What shells and `man` do not find yet.
     missing: Vec<MissingAnswer>,
 }
 

@@ -118,7 +118,7 @@ pub(in crate::commands) struct RunAnswer<'a> {
     failed_after: Option<String>,
     /// What became of the work.
     verdict: Option<Verdict>,
-    /// The path that was handed over; empty if there is none.
+    /// The path of the artifact; empty without one.
     artifact: Option<&'a str>,
     /// Its SHA-256.
     artifact_sha256: Option<&'a str>,

@@ -284,7 +284,7 @@ pub(in crate::commands) struct ShownDone<'a> {
     dirty: Option<bool>,
     /// Whether this clone has the commit; null where that cannot be known.
     here: Option<bool>,
-    /// The path that was handed over; empty if there is none.
+    /// The path of the artifact; empty without one.
     artifact: &'a str,
     /// Its size in bytes.
     artifact_size: Option<u64>,

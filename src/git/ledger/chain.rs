@@ -7,7 +7,7 @@ use super::content::{self, Objects, Trouble};
 use crate::ledger::Link;
 use crate::rules::shared::Shared;
 
-/// So many commits are fetched of a ledger of which nothing is kept here, before all of it is.
+/// The depth of a fetch into an empty cache, in commits, before the whole chain is fetched.
 pub(super) const FIRST_DEPTH: u32 = 256;
 
 /// The most commits that are looked through.

@@ -38,7 +38,8 @@ const MAX_SUBJECT: usize = 200;
 /// Why a commit of a ledger was not read.
 #[derive(Debug)]
 pub(super) enum Trouble {
-    /// It is none: whoever pushed it did not use this program, or a later version of it.
+    /// It is not a commit of a ledger. Whoever pushed it did not use this program, or used a later
+    /// version.
     Foreign(String),
     /// What is kept of it here is damaged or not whole.
     Broken(String),
@@ -114,7 +115,7 @@ pub(super) fn make(
     let mut members = BTreeMap::new();
     for (id, member) in &shared.members {
         if !is_member_id(id) {
-            let text = format!("'{}' is no id of a member", id.escape_debug());
+            let text = format!("'{}' is not a valid member id", id.escape_debug());
             return Err(Failure::new(FailureKind::Bug, text));
         }
         let blob = add(Kind::Blob, json(member)?, MAX_MEMBER_BYTES)?;
@@ -208,7 +209,7 @@ pub(super) struct Commit {
 }
 
 fn foreign(id: ObjectId, why: &str) -> Trouble {
-    Trouble::Foreign(format!("commit {id} is none of a ledger: {why}"))
+    Trouble::Foreign(format!("commit {id} does not belong to a ledger: {why}"))
 }
 
 /// Reads a commit; `None` if it is not there.
@@ -278,7 +279,7 @@ pub(super) fn link(from: &impl Objects, id: ObjectId) -> Result<Option<Link>, Tr
         let newer = if is_newer { "a later version of git conductor made it; " } else { "" };
         wrong(&format!("{newer}its message holds no event: {error}"))
     })?;
-    let commit_id = CommitId::parse(&id.to_string()).ok_or_else(|| wrong("its id is none"))?;
+    let commit_id = CommitId::parse(&id.to_string()).ok_or_else(|| wrong("its id is invalid"))?;
     Ok(Some(Link { id: commit_id, event, shared: Shared { board, graph, members: known } }))
 }
 

@@ -134,7 +134,7 @@ impl Home {
     }
 
     /// Acts, and once more with a new cache if this one is damaged.
-    fn mending<T>(&self, act: impl Fn() -> Result<T, Trouble>) -> Result<T, Trouble> {
+    fn retry_with_new_cache<T>(&self, act: impl Fn() -> Result<T, Trouble>) -> Result<T, Trouble> {
         match act() {
             Err(Trouble::Broken(_)) => {
                 self.cache.discard()?;
@@ -262,7 +262,7 @@ impl Remote for Home {
         let parent = parent.map(id);
         let hash = self.cache.hash();
         let (commit, made) = content::make(hash, parent, event, shared, self.idents())?;
-        let prepared = self.mending(|| {
+        let prepared = self.retry_with_new_cache(|| {
             let open = self.open()?;
             let kept = match parent {
                 Some(parent) => content::kept(&open, parent)?,
@@ -285,13 +285,14 @@ impl Remote for Home {
     }
 
     fn fetch(&self, known: Option<&CommitId>) -> Result<Fetched, Failure> {
-        Ok(self.mending(|| self.fetch_once(known))?)
+        Ok(self.retry_with_new_cache(|| self.fetch_once(known))?)
     }
 
     fn swap(&self, expected: Option<&CommitId>, new: &Prepared) -> Swapped {
         let expected = expected.map(id);
         let push = || {
-            let pushed = self.mending(|| self.restore(expected, new)).map_err(Failure::from);
+            let pushed =
+                self.retry_with_new_cache(|| self.restore(expected, new)).map_err(Failure::from);
             match pushed.and_then(|()| self.server.push(expected, id(&new.id))) {
                 Ok(swapped) => swapped,
                 Err(failure) => Swapped::Unknown(failure.to_string()),
@@ -308,7 +309,7 @@ impl Remote for Home {
     }
 }
 
-/// An id, as gix has it; one that cannot be is none that there is.
+/// An id in the form of gix. An invalid one becomes the null id, which no object has.
 fn id(id: &CommitId) -> ObjectId {
     ObjectId::from_hex(id.as_str().as_bytes())
         .unwrap_or_else(|_| ObjectId::null(gix::hash::Kind::Sha1))

@@ -69,7 +69,7 @@ fn a_long_chain_is_fetched_whole_where_it_has_to_be() {
     sandbox.git(&cache, ["push", "-q", sandbox.join("server.git").to_str().unwrap(), &to]);
     let two = home(&sandbox, "two", "origin");
     assert_eq!(fetched(&two, Some(&chain[1].id)), Fetched::Ahead(links[2..].to_vec()));
-    // From where it is shallow, and from a commit that is none of it.
+    // From where it is shallow, and from a commit that is not on it.
     std::fs::remove_dir_all(place(&sandbox, "two", "origin").cache).unwrap();
     let near = &links[links.len() - 200];
     assert!(matches!(fetched(&two, Some(&near.id)), Fetched::Ahead(way) if way.len() == 199));

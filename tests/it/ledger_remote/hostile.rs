@@ -166,7 +166,7 @@ fn odd_trees(s: &Sandbox, parts: &Parts) -> Vec<(&'static str, String)> {
 }
 
 #[test]
-fn what_is_none_of_a_ledger_is_unreadable() {
+fn a_commit_of_no_ledger_is_unreadable() {
     let sandbox = Sandbox::in_memory();
     clones(&sandbox, "../server.git");
     let (one, two) = (home(&sandbox, "one", "origin"), home(&sandbox, "two", "origin"));
