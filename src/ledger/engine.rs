@@ -11,8 +11,8 @@ use super::intents::{Intent, Intents, Known, Outcome};
 use super::remote::{CommitId, Fetched, Link, Remote, Swapped};
 use super::site::Site;
 use crate::error::{Failure, FailureKind};
-use crate::record::ledger::{Agent, Deed, LedgerEvent, RULES, Seen, Stamp};
-use crate::record::{Token, VERSION};
+use crate::record::Token;
+use crate::record::ledger::{Agent, Deed, LedgerEvent, RULES, Stamp};
 use crate::rules::Change;
 use crate::rules::shared::{Denied, Shared, apply, change};
 
@@ -394,19 +394,8 @@ impl<'a, S: Site> Ledger<'a, S> {
         let Some(expected) = expected.filter(|_| !intent.is_vouch()) else { return cannot() };
         let Some(Link { shared, .. }) = self.reread(&expected)? else { return cannot() };
         let Next { nonce, after, at } = self.next(Some(&shared))?;
-        let event = LedgerEvent {
-            v: VERSION,
-            nonce,
-            by: Agent { member: self.site.member().to_owned(), ..Agent::default() },
-            after,
-            at,
-            max_attempts: None,
-            shown: None,
-            seen: Seen::default(),
-            completed: Vec::new(),
-            over: Vec::new(),
-            deed: Deed::Vouch {},
-        };
+        let by = Agent { member: self.site.member().to_owned(), ..Agent::default() };
+        let event = LedgerEvent::new(by, nonce, after, at, Deed::Vouch {});
         let Ok(board) = apply(Some(&shared), &event) else { return cannot() };
         let (vouch, temporary) = self.intend(event, Some(&expected), &board)?;
         if let Fate::Undecided(why) = self.push(&vouch, &temporary, &board)? {

@@ -10,7 +10,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{PhaseEntry, Rest, Token, Verdict, lenient};
+use super::{PhaseEntry, Rest, Token, VERSION, Verdict, lenient};
 
 /// The number of the rules that this program applies.
 pub const RULES: u32 = 1;
@@ -382,6 +382,26 @@ pub struct LedgerEvent {
     /// What was done.
     #[serde(flatten)]
     pub deed: Deed,
+}
+
+impl LedgerEvent {
+    /// What `by` does, with nothing told of how the asker stands to a claim.
+    #[must_use]
+    pub fn new(by: Agent, nonce: Token, after: Option<Stamp>, at: Timestamp, deed: Deed) -> Self {
+        Self {
+            v: VERSION,
+            nonce,
+            by,
+            after,
+            at,
+            max_attempts: None,
+            shown: None,
+            seen: Seen::default(),
+            completed: Vec::new(),
+            over: Vec::new(),
+            deed,
+        }
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]

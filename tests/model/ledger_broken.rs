@@ -3,12 +3,12 @@
 
 use git_conductor::record::ledger::Deed;
 
-use crate::explore::{Effort, explore, kill_everywhere, must_fail, must_hold};
-use crate::ledger::{
+use crate::clones::{
     CONCLUDE_OWN, COPY, DECIDE_BY_VOUCH, DESKTOP, Do, LAPTOP, LEDGER_FIRST, LOOK_PROVES_ONLY_IN,
     NONE, NOTICE_COPIES, OLDER_PROVES_NOTHING, SAME_COMMIT_AGAIN, Script, WORDS_PROVE_NOTHING, Who,
     act, cut_off_everywhere, shared, together,
 };
+use crate::explore::{Effort, explore, kill_everywhere, must_fail, must_hold};
 use crate::plan::{Mutex, Plan};
 use crate::run::Scenario;
 use crate::server::Fault;

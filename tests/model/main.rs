@@ -11,7 +11,9 @@
 //! - `kills`: one is killed before any step; `faults`: any operation fails; `cuts_protocol`: the
 //!   power is cut; `verdicts`: the living are judged dead; `scripts`: the shell script is about;
 //! - `latches`: what is left of a latch that its maker has not marked;
-//! - `broken`: each defence of the protocol switched off, which must be found.
+//! - `broken`: each defence of the protocol switched off, which must be found;
+//! - `ledger`: [`clones`] of several machines share a sprint through a [`server`] with one ref, and
+//!   `ledger_broken` switches off each defence of their engine.
 //!
 //! `posix` compares the file system with the real one; `harness`, `cuts` and `naive` test the
 //! checker itself: it must find what is broken and let pass what is not.
@@ -31,6 +33,7 @@
 
 mod broken;
 mod claims;
+mod clones;
 mod conductor;
 mod cuts;
 mod cuts_protocol;

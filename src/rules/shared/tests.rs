@@ -85,19 +85,11 @@ impl Scene {
             let done = phase.and_then(|phase| phase.done.as_ref()).map(|done| &done.by);
             held.or(done).is_some_and(|by| by.member == member && by.agent == agent)
         });
-        LedgerEvent {
-            v: 1,
-            nonce: Token::from_bytes([self.nonce; 16]),
-            by: Agent { member: member.to_owned(), agent: agent.to_owned(), person: false },
-            after,
-            at: jiff::Timestamp::UNIX_EPOCH,
-            max_attempts: None,
-            shown: None,
-            seen: Seen { mine, ..Seen::default() },
-            completed: Vec::new(),
-            over: Vec::new(),
-            deed,
-        }
+        let by = Agent { member: member.to_owned(), agent: agent.to_owned(), person: false };
+        let nonce = Token::from_bytes([self.nonce; 16]);
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        let seen = Seen { mine, ..Seen::default() };
+        LedgerEvent { seen, ..LedgerEvent::new(by, nonce, after, at, deed) }
     }
 
     fn does(&mut self, who: &str, deed: Deed) -> Result<(), Denied> {

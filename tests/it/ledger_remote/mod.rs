@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use git_conductor::git::ledger::{Home, Place, REFERENCE};
 use git_conductor::ledger::{CommitId, Fetched, Link, Prepared, Remote, Swapped};
+use git_conductor::record::Token;
 use git_conductor::record::ledger::{Agent, Begun, Deed, LedgerEvent, Seen};
-use git_conductor::record::{Token, VERSION};
 use git_conductor::rules::shared::{Shared, apply};
 use serde_json::json;
 
@@ -51,19 +51,8 @@ fn home(sandbox: &Sandbox, dir: &str, remote: &str) -> Home {
 /// An event of `member`, built on `shared`.
 fn event(member: &str, shared: Option<&Shared>, deed: Deed) -> LedgerEvent {
     let last = shared.and_then(|shared| shared.members.get(member)).map(|it| it.last.clone());
-    LedgerEvent {
-        v: VERSION,
-        nonce: nonce(),
-        by: Agent { member: member.to_owned(), agent: "bob".to_owned(), person: false },
-        after: last,
-        at: "2026-01-02T03:04:05.678Z".parse().unwrap(),
-        max_attempts: None,
-        shown: None,
-        seen: Seen::default(),
-        completed: Vec::new(),
-        over: Vec::new(),
-        deed,
-    }
+    let by = Agent { member: member.to_owned(), agent: "bob".to_owned(), person: false };
+    LedgerEvent::new(by, nonce(), last, "2026-01-02T03:04:05.678Z".parse().unwrap(), deed)
 }
 
 fn share(member: &str) -> LedgerEvent {

@@ -89,13 +89,10 @@ fn asks(sandbox: &Sandbox, (dir, agent): (&str, &str), deed: &Deed) -> (Vec<Toke
         let held =
             shared.zip(deed.phase()).and_then(|(shared, phase)| shared.phase(phase)?.held.as_ref());
         let mine = held.is_some_and(|it| it.owner.member == dir && it.owner.agent == agent);
-        Ok(LedgerEvent {
-            nonce: next.nonce,
-            by: Agent { member: dir.to_owned(), agent: agent.to_owned(), person: false },
-            after: next.after,
-            seen: Seen { mine, ..Seen::default() },
-            ..event(dir, shared, deed.clone())
-        })
+        let by = Agent { member: dir.to_owned(), agent: agent.to_owned(), person: false };
+        let Next { nonce, after, at } = next;
+        let seen = Seen { mine, ..Seen::default() };
+        Ok(LedgerEvent { seen, ..LedgerEvent::new(by, nonce, after, at, deed.clone()) })
     });
     (tried.into_inner(), answer.map_err(|failure| failure.to_string()).unwrap())
 }

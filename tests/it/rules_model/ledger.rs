@@ -159,18 +159,13 @@ pub(super) fn both(board: &Board, id: PhaseId, request: &Request, facts: Facts<'
     let Some(shared) = shared(board) else { return here };
     let phase = board.graph.phase(id).name.clone();
     let (seen, completed) = decide::facts_of(board, id, facts);
+    let after = Some(Stamp { count: 1, nonce: nonce(1) });
+    let (by, deed) = (agent(&facts.me.name), deed(&phase, request));
     let mut event = LedgerEvent {
-        v: 1,
-        nonce: nonce(2),
-        by: agent(&facts.me.name),
-        after: Some(Stamp { count: 1, nonce: nonce(1) }),
-        at: Timestamp::UNIX_EPOCH,
         max_attempts: facts.max_attempts,
-        shown: None,
         seen,
         completed,
-        over: Vec::new(),
-        deed: deed(&phase, request),
+        ..LedgerEvent::new(by, nonce(2), after, Timestamp::UNIX_EPOCH, deed)
     };
     let there = change(&shared, &event);
     COMPARED.fetch_add(1, Ordering::Relaxed);
