@@ -513,9 +513,7 @@ impl Sight for InLedger<'_> {
         self.entry.not_by.iter().any(|other| {
             let done = self.shared.phase(other).and_then(|phase| phase.done.as_ref());
             done.is_some_and(|done| {
-                done.by.agent.is_empty()
-                    || done.by.agent == self.event.by.agent
-                    || self.event.completed.contains(other)
+                done.by.agent == self.event.by.agent || self.event.completed.contains(other)
             })
         })
     }

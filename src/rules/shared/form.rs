@@ -27,6 +27,7 @@ pub(super) fn is_well_formed(event: &LedgerEvent) -> bool {
         let done = |(phase, done): &(String, Completion)| {
             line(phase, 128)
                 && done.by.member == event.by.member
+                && !done.by.agent.is_empty()
                 && line(&done.by.agent, 128)
                 && hex(&done.token)
                 && opt(&done.commit, &hex)
@@ -56,5 +57,7 @@ pub(super) fn is_well_formed(event: &LedgerEvent) -> bool {
         Deed::Abort { reason: why, .. } | Deed::Unstuck { reason: why, .. } => reason(why),
         Deed::Leave {} | Deed::Archive { .. } | Deed::Vouch {} => true,
     };
-    fits && is_id(&event.by.member) && name(&event.by.agent)
+    // An empty change is its member's, and no agent's.
+    let nobody = event.by.agent.is_empty() && !matches!(event.deed, Deed::Vouch {});
+    fits && !nobody && is_id(&event.by.member) && name(&event.by.agent)
 }

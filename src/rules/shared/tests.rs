@@ -189,6 +189,14 @@ fn rounds() {
     }
     scene.does("laptop/ann", round("plan:,build:plan", &["plan"])).unwrap();
     assert_eq!(scene.states(), "plan=ann! build=-");
+    // What passed is not carried without what it builds on.
+    let mut other = Scene::new("plan:,build:plan");
+    for phase in ["plan", "build"] {
+        other.does("laptop/ann", claim(phase)).unwrap();
+        other.does("laptop/ann", complete(phase, Verdict::Pass)).unwrap();
+    }
+    let lacks = other.does("laptop/ann", round("plan:,build:plan", &["build"]));
+    assert_eq!(lacks, Err(Denied::CannotCarry("build".to_owned())));
     let before = "s-plan--build-plan-ship-build";
     assert_eq!(scene.board().board.from.as_deref(), Some(before));
     let done = scene.board().phase("plan").unwrap().done.as_ref().unwrap();
@@ -252,6 +260,8 @@ fn what_no_program_of_ours_writes_is_refused() {
     };
     bad(&|event| event.by.agent = "a\u{1b}[2J".to_owned());
     bad(&|event| event.by.agent.clone_from(&long));
+    // Nobody could be held to be its author.
+    bad(&|event| event.by.agent.clear());
     bad(&|event| event.deed = Deed::Abort { phase: "build".to_owned(), reason: long.clone() });
     bad(&|event| {
         event.deed = claim("build");
@@ -295,6 +305,9 @@ fn what_no_program_of_ours_writes_is_refused() {
     let mut strange = begun.clone();
     strange.done[0].0 = "deploy".to_owned();
     assert_eq!(shares(strange), Err(Denied::CannotCarry("deploy".to_owned())));
+    let mut nobodys = begun.clone();
+    nobodys.done[0].1.by.agent.clear();
+    assert_eq!(shares(nobodys), Err(Denied::Malformed));
     let mut theirs = begun;
     theirs.done[0].1.by.member = "desktop".to_owned();
     assert_eq!(shares(theirs), Err(Denied::Malformed));
